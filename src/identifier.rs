@@ -1,0 +1,52 @@
+//! Identifiers: fresh ones that sort by time, and stable ones derived from names, since a bare repository has no
+//! database to number things.
+
+use uuid::Uuid;
+
+/// The name space of every derived identifier; made once with `uuidgen`, never to change, or all derived identifiers
+/// would.
+const NAMESPACE: Uuid = Uuid::from_u128(0x7c380242_37a7_4600_8bdf_0e69c6d78466);
+
+/// The id of an event: one for each ref update, UUIDv7, so that ids sort by time.
+pub fn event() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// The id of the delivery of `event` to `target` under the forge's event name: the same over retries, redeliveries and
+/// crashes.
+///
+/// A forge may send several events for one ref update (GitHub: push and create), so its name takes part.
+pub fn delivery(event: Uuid, target: &str, name: &str) -> Uuid {
+    Uuid::new_v5(&event, format!("{target}\0{name}").as_bytes())
+}
+
+/// The id of a target in a repository, which forges call the webhook's UUID.
+pub fn webhook(repository: &str, target: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("webhook\0{repository}\0{target}").as_bytes())
+}
+
+/// A number for `name` among things of one `kind` ("project", "user"): stable, from 1 to 2³¹-1, since Java receivers
+/// read an `int`.
+pub fn number(kind: &str, name: &str) -> u32 {
+    let id = Uuid::new_v5(&NAMESPACE, format!("{kind}\0{name}").as_bytes());
+    let (high, ..) = id.as_fields();
+    (high & 0x7fff_ffff).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_keeps_its_id() {
+        let event = event();
+        assert_eq!(delivery(event, "ci", "Push Hook"), delivery(event, "ci", "Push Hook"));
+        assert_ne!(delivery(event, "ci", "Push Hook"), delivery(event, "chat", "Push Hook"));
+    }
+
+    #[test]
+    fn derived_identifiers_never_change() {
+        assert_eq!(number("project", "group/project"), 1_436_225_262);
+        assert_eq!(webhook("group/project", "ci").to_string(), "00000000-0000-0000-0000-000000000000");
+    }
+}

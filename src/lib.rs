@@ -1,0 +1,10 @@
+//! Forge-grade webhooks for git on a plain server: the library behind the `post-receive` hook and the `git webhook`
+//! command.
+//!
+//! The modules stand in the order in which data flows; each uses only those above it. `docs/architecture.md` tells why.
+
+pub mod process;
+
+pub mod identifier;
+
+pub mod ref_update;

@@ -8,3 +8,9 @@ pub mod process;
 pub mod identifier;
 
 pub mod ref_update;
+
+pub mod pusher;
+
+pub mod event;
+
+pub mod signature;

@@ -1,0 +1,193 @@
+//! Who pushed, and what was said with the push: gitolite, git-http-backend, a push certificate, the OS user; push
+//! options.
+
+use crate::identifier;
+use crate::process::{self, Environment};
+
+/// The person behind a push, as far as the server knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pusher {
+    /// The account's name on this server.
+    pub login: String,
+    /// The full name; the login where none is known.
+    pub name: String,
+    /// The e-mail address; empty where none is known.
+    pub email: String,
+    /// A positive number below 2³¹, from the configuration or derived from the login.
+    pub id: u32,
+}
+
+/// What the configuration says of one login: `webhookUser.<login>.name`, `.email`, `.id`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownUser {
+    /// The full name.
+    pub name: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The id.
+    pub id: Option<u32>,
+}
+
+/// Where a login was found, which decides what else may be believed.
+enum Source {
+    Configured,
+    Gitolite,
+    Http,
+    /// The signer of the push certificate, with name and e-mail as the signature's key has them.
+    Certificate {
+        name: String,
+        email: String,
+    },
+    System,
+}
+
+impl Pusher {
+    /// Finds the pusher: a variable named by `webhook.userVariable`, `GL_USER` (gitolite), `REMOTE_USER`
+    /// (git-http-backend), the signer of a good push certificate, the OS user.
+    ///
+    /// `known` looks a login up in the configuration.
+    pub fn find(environment: &Environment, variables: &[String], known: impl Fn(&str) -> KnownUser) -> Self {
+        let (login, source) = find_login(environment, variables);
+        let user = known(&login);
+        let (signed_name, signed_email) = match &source {
+            Source::Certificate { name, email } => (Some(name.clone()), Some(email.clone())),
+            _ => (None, None),
+        };
+        // git-http-backend sets GIT_COMMITTER_EMAIL to <user>@<address>; elsewhere the variable is whoever's shell it
+        // was.
+        let http_email = match source {
+            Source::Http => environment.text("GIT_COMMITTER_EMAIL"),
+            _ => None,
+        };
+        Self {
+            name: user.name.or(signed_name).filter(|name| !name.is_empty()).unwrap_or_else(|| login.clone()),
+            email: user.email.or(signed_email).or(http_email).unwrap_or_default(),
+            id: user.id.unwrap_or_else(|| identifier::number("user", &login)),
+            login,
+        }
+    }
+
+    /// Whether a committer of this name and address can be taken for the pusher: the name or the address's local part
+    /// is the login.
+    pub fn is_committer(&self, name: &str, email: &str) -> bool {
+        let local = email.split_once('@').map_or(email, |(local, _)| local);
+        !self.login.is_empty() && (name.eq_ignore_ascii_case(&self.login) || local.eq_ignore_ascii_case(&self.login))
+    }
+}
+
+fn find_login(environment: &Environment, variables: &[String]) -> (String, Source) {
+    if let Some(login) = variables.iter().find_map(|name| environment.text(name)) {
+        return (login, Source::Configured);
+    }
+    if let Some(login) = environment.text("GL_USER") {
+        return (login, Source::Gitolite);
+    }
+    if let Some(login) = environment.text("REMOTE_USER") {
+        return (login, Source::Http);
+    }
+    // "G": the signature is good and the key trusted (git-receive-pack(1)); a key without trust could name anybody.
+    if environment.text("GIT_PUSH_CERT_STATUS").as_deref() == Some("G")
+        && let Some(signer) = environment.text("GIT_PUSH_CERT_SIGNER")
+    {
+        return from_signer(&signer);
+    }
+    (process::os_user(), Source::System)
+}
+
+/// Accepts `Alice Liddell <alice@example.org>`, what `%GS` is for OpenPGP, and a bare principal, what it is for SSH
+/// keys.
+///
+/// The whole address is the login: `alice@` of another domain is somebody else.
+fn from_signer(signer: &str) -> (String, Source) {
+    let (name, email) = match signer.split_once('<') {
+        Some((name, rest)) => (name.trim(), rest.split('>').next().unwrap_or_default()),
+        None if signer.contains('@') => ("", signer),
+        None => (signer, ""),
+    };
+    let login = if email.is_empty() { name } else { email };
+    let source = Source::Certificate { name: name.into(), email: email.into() };
+    (login.into(), source)
+}
+
+/// Push options in the order given, from `GIT_PUSH_OPTION_COUNT` and `GIT_PUSH_OPTION_<n>` (githooks(5)).
+pub fn push_options(environment: &Environment) -> Vec<String> {
+    let count: usize = environment.text("GIT_PUSH_OPTION_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
+    (0..count)
+        .map_while(|number| {
+            let name = format!("GIT_PUSH_OPTION_{number}");
+            // An option may be empty (`-o ''`), which is not its absence.
+            environment.raw(&name).map(|value| value.to_string_lossy().into_owned())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())))
+    }
+
+    fn find(variables: &[(&str, &str)]) -> Pusher {
+        Pusher::find(&environment(variables), &["SSO_USER".into()], |_| KnownUser::default())
+    }
+
+    #[test]
+    fn the_order_is_configured_gitolite_http_certificate_system() {
+        let mut variables = vec![
+            ("SSO_USER", "sso"),
+            ("GL_USER", "gitolite"),
+            ("REMOTE_USER", "http"),
+            ("GIT_PUSH_CERT_STATUS", "G"),
+            ("GIT_PUSH_CERT_SIGNER", "A Signer <signer@example.org>"),
+        ];
+        for login in ["sso", "gitolite", "http"] {
+            assert_eq!(find(&variables).login, login);
+            variables.remove(0);
+        }
+        let signer = find(&variables);
+        assert_eq!(
+            (signer.login.as_str(), signer.name.as_str(), signer.email.as_str()),
+            ("signer@example.org", "A Signer", "signer@example.org")
+        );
+        assert_eq!(find(&variables[1..]).login, process::os_user());
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_good_names_nobody() {
+        let pusher = find(&[("GIT_PUSH_CERT_STATUS", "U"), ("GIT_PUSH_CERT_SIGNER", "eve")]);
+        assert_eq!(pusher.login, process::os_user());
+    }
+
+    #[test]
+    fn the_committer_variable_counts_for_http_alone() {
+        let http = [("REMOTE_USER", "bob"), ("GIT_COMMITTER_EMAIL", "bob@http.192.0.2.1")];
+        assert_eq!(find(&http).email, "bob@http.192.0.2.1");
+        let gitolite = [("GL_USER", "bob"), ("GIT_COMMITTER_EMAIL", "root@localhost")];
+        assert_eq!(find(&gitolite).email, "");
+    }
+
+    #[test]
+    fn the_configuration_knows_better() {
+        let known = |login: &str| KnownUser {
+            name: Some(format!("{login}'s name")),
+            email: Some("x@example.org".into()),
+            id: Some(7),
+        };
+        let pusher = Pusher::find(&environment(&[("GL_USER", "bob")]), &[], known);
+        assert_eq!((pusher.name.as_str(), pusher.email.as_str(), pusher.id), ("bob's name", "x@example.org", 7));
+    }
+
+    #[test]
+    fn push_options_keep_their_order_and_empty_ones() {
+        let options = push_options(&environment(&[
+            ("GIT_PUSH_OPTION_COUNT", "3"),
+            ("GIT_PUSH_OPTION_0", "ci.skip"),
+            ("GIT_PUSH_OPTION_1", ""),
+            ("GIT_PUSH_OPTION_2", "a=b"),
+        ]));
+        assert_eq!(options, ["ci.skip", "", "a=b"]);
+        assert!(push_options(&environment(&[("GIT_PUSH_OPTION_COUNT", "9999999999")])).is_empty());
+    }
+}

@@ -14,3 +14,5 @@ pub mod pusher;
 pub mod event;
 
 pub mod signature;
+
+pub mod format;

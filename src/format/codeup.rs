@@ -1,0 +1,119 @@
+//! Alibaba Cloud Codeup: push and tag_push, key for key in the order of its documentation.
+//!
+//! Source: <https://www.alibabacloud.com/help/en/yunxiao/user-guide/webhooks-settings>, "Push events", "Tag push events".
+
+use serde::Serialize;
+
+use super::{Author, Format, Header, Ids, Payload, RepositoryBody, json, newest};
+use crate::event::{Commit, Event, EventKind, Push, Repository, Utc};
+use crate::signature::Secret;
+
+pub(super) const FORMAT: Format = Format { name: "codeup", max_commits: 20, changes: false, payload, headers, sign };
+
+#[derive(Serialize)]
+struct PushBody<'a> {
+    object_kind: &'static str,
+    before: String,
+    after: String,
+    r#ref: &'a str,
+    user_id: u32,
+    user_name: &'a str,
+    user_email: &'a str,
+    project_id: u32,
+    repository: RepositoryBody<'a>,
+    commits: Vec<CommitBody<'a>>,
+    total_commits_count: u64,
+}
+
+/// A tag push puts `ref` before the ids and has no `user_email`.
+#[derive(Serialize)]
+struct TagPushBody<'a> {
+    object_kind: &'static str,
+    r#ref: &'a str,
+    before: String,
+    after: String,
+    user_id: u32,
+    user_name: &'a str,
+    project_id: u32,
+    repository: RepositoryBody<'a>,
+    /// Always empty: Codeup lists no commits for a tag.
+    commits: [(); 0],
+    total_commits_count: u64,
+}
+
+#[derive(Serialize)]
+struct CommitBody<'a> {
+    id: String,
+    message: &'a str,
+    timestamp: String,
+    url: String,
+    author: Author<'a>,
+}
+
+fn payload(event: &Event, max_commits: usize) -> Option<Payload> {
+    match &event.kind {
+        EventKind::Push(push) => Some(json("Push Hook", &push_body(event, push, max_commits))),
+        EventKind::TagPush(_) => Some(json("Tag Push Hook", &tag_push_body(event))),
+    }
+}
+
+fn push_body<'a>(event: &'a Event, push: &'a Push, max_commits: usize) -> PushBody<'a> {
+    let context = &*event.context;
+    PushBody {
+        object_kind: "push",
+        before: event.update.before(),
+        after: event.update.after(),
+        r#ref: &event.ref_text,
+        user_id: context.pusher.id,
+        user_name: &context.pusher.name,
+        user_email: &context.pusher.email,
+        project_id: context.repository.id,
+        repository: (&context.repository).into(),
+        commits: newest(&push.commits, max_commits)
+            .iter()
+            .map(|commit| commit_body(commit, &context.repository))
+            .collect(),
+        total_commits_count: push.total,
+    }
+}
+
+fn tag_push_body(event: &Event) -> TagPushBody<'_> {
+    let context = &*event.context;
+    TagPushBody {
+        object_kind: "tag_push",
+        r#ref: &event.ref_text,
+        before: event.update.before(),
+        after: event.update.after(),
+        user_id: context.pusher.id,
+        user_name: &context.pusher.name,
+        project_id: context.repository.id,
+        repository: (&context.repository).into(),
+        commits: [],
+        total_commits_count: 0,
+    }
+}
+
+fn commit_body<'a>(commit: &'a Commit, repository: &Repository) -> CommitBody<'a> {
+    CommitBody {
+        id: commit.id.to_string(),
+        // The documentation's messages end without the newline that git keeps.
+        message: commit.message.strip_suffix('\n').unwrap_or(&commit.message),
+        timestamp: commit.author.time.rfc3339(Utc::Zero),
+        url: repository.commit_page(commit.id, "/commits/"),
+        author: commit.into(),
+    }
+}
+
+fn headers(event: &str, ids: &Ids) -> Vec<Header> {
+    vec![
+        ("Codeup-Event", event.into()),
+        // Not in the documentation, but the name that public receivers read.
+        ("X-Codeup-Event", event.into()),
+        // Codeup has no header for a delivery's id.
+        ("Idempotency-Key", ids.delivery.to_string().into()),
+    ]
+}
+
+fn sign(secret: &Secret, _body: &[u8]) -> Vec<Header> {
+    vec![("X-Codeup-Token", secret.expose().into())]
+}

@@ -1,0 +1,244 @@
+//! GitLab: push and tag_push, one shape for both.
+//!
+//! Source: <https://docs.gitlab.com/user/project/integrations/webhook_events/>, "Push events", "Tag events"; where the page is silent
+//! (title, checkout_sha, the order of keys), what GitLab's `Gitlab::DataBuilder::Push` and `Commit#hook_attrs` do.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Author, Format, Header, Ids, Payload, RepositoryBody, json, newest, visibility_level};
+use crate::event::{Changes, Commit, Event, EventKind, Repository, Utc};
+use crate::signature::Secret;
+
+pub(super) const FORMAT: Format = Format { name: "gitlab", max_commits: 20, changes: true, payload, headers, sign };
+
+#[derive(Serialize)]
+struct Body<'a> {
+    object_kind: &'static str,
+    event_name: &'static str,
+    before: String,
+    after: String,
+    r#ref: &'a str,
+    ref_protected: bool,
+    checkout_sha: Option<String>,
+    message: Option<&'a str>,
+    user_id: u32,
+    user_name: &'a str,
+    user_username: &'a str,
+    user_email: Option<&'a str>,
+    user_avatar: Option<&'a str>,
+    project_id: u32,
+    project: ProjectBody<'a>,
+    commits: Vec<CommitBody<'a>>,
+    total_commits_count: u64,
+    push_options: Map<String, Value>,
+    repository: RepositoryBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ProjectBody<'a> {
+    id: u32,
+    name: &'a str,
+    description: Option<&'a str>,
+    web_url: &'a str,
+    avatar_url: Option<&'a str>,
+    git_ssh_url: &'a str,
+    git_http_url: &'a str,
+    namespace: &'a str,
+    visibility_level: u8,
+    path_with_namespace: &'a str,
+    default_branch: Option<&'a str>,
+    ci_config_path: Option<&'a str>,
+    homepage: &'a str,
+    url: &'a str,
+    ssh_url: &'a str,
+    http_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct CommitBody<'a> {
+    id: String,
+    message: &'a str,
+    title: String,
+    timestamp: String,
+    url: String,
+    author: Author<'a>,
+    added: &'a [String],
+    modified: &'a [String],
+    removed: Vec<&'a str>,
+}
+
+fn payload(event: &Event, max_commits: usize) -> Option<Payload> {
+    match &event.kind {
+        EventKind::Push(push) => {
+            let mut body = body(event, "push", newest(&push.commits, max_commits));
+            // The id from standard input, even where the commit cannot be read.
+            body.checkout_sha = event.update.new.map(|id| id.to_string());
+            body.total_commits_count = push.total;
+            Some(json("Push Hook", &body))
+        }
+        EventKind::TagPush(push) => {
+            let mut body = body(event, "tag_push", push.commit.as_slice());
+            body.checkout_sha = push.commit.as_ref().map(|commit| commit.id.to_string());
+            // GitLab tells a tag's text without its final newline.
+            body.message = push.tag.as_ref().map(|tag| tag.message.trim_end_matches('\n'));
+            Some(json("Tag Push Hook", &body))
+        }
+    }
+}
+
+fn body<'a>(event: &'a Event, kind: &'static str, commits: &'a [impl AsRef<Commit>]) -> Body<'a> {
+    let context = &*event.context;
+    let pusher = &context.pusher;
+    Body {
+        object_kind: kind,
+        event_name: kind,
+        before: event.update.before(),
+        after: event.update.after(),
+        r#ref: &event.ref_text,
+        // A bare repository protects refs with hooks, which nobody can ask.
+        ref_protected: false,
+        checkout_sha: None,
+        message: None,
+        user_id: pusher.id,
+        user_name: &pusher.name,
+        user_username: &pusher.login,
+        user_email: (!pusher.email.is_empty()).then_some(&pusher.email),
+        user_avatar: None,
+        project_id: context.repository.id,
+        project: project(&context.repository),
+        total_commits_count: commits.len() as u64,
+        commits: commits.iter().map(|commit| commit_body(commit.as_ref(), &context.repository)).collect(),
+        push_options: push_options(&context.push_options),
+        repository: (&context.repository).into(),
+    }
+}
+
+fn project(repository: &Repository) -> ProjectBody<'_> {
+    ProjectBody {
+        id: repository.id,
+        name: &repository.name,
+        description: (!repository.description.is_empty()).then_some(&repository.description),
+        web_url: &repository.homepage,
+        avatar_url: None,
+        git_ssh_url: &repository.ssh_url,
+        git_http_url: &repository.http_url,
+        namespace: repository.namespace(),
+        visibility_level: visibility_level(repository.visibility),
+        path_with_namespace: &repository.path,
+        default_branch: repository.default_branch.as_deref(),
+        ci_config_path: None,
+        homepage: &repository.homepage,
+        url: &repository.ssh_url,
+        ssh_url: &repository.ssh_url,
+        http_url: &repository.http_url,
+    }
+}
+
+fn commit_body<'a>(commit: &'a Commit, repository: &Repository) -> CommitBody<'a> {
+    CommitBody {
+        id: commit.id.to_string(),
+        message: &commit.message,
+        title: title(&commit.message),
+        timestamp: commit.committer.time.rfc3339(Utc::Zero),
+        url: repository.commit_page(commit.id, "/-/commit/"),
+        author: commit.into(),
+        added: &commit.changes.added,
+        modified: &commit.changes.modified,
+        removed: removed(&commit.changes),
+    }
+}
+
+/// Of a rename GitLab tells the new path alone, as added.
+fn removed(changes: &Changes) -> Vec<&str> {
+    let moved: HashSet<&str> = changes.renamed.iter().map(|(old, _)| old.as_str()).collect();
+    changes.removed.iter().map(String::as_str).filter(|path| !moved.contains(path)).collect()
+}
+
+/// The first line; one of 100 characters or more is cut at the last space among its first 81, so that 80 and an
+/// ellipsis remain.
+fn title(message: &str) -> String {
+    if message.trim().is_empty() {
+        return "No commit message".into();
+    }
+    let line = message.split(['\r', '\n']).next().unwrap_or_default();
+    if line.chars().count() < 100 {
+        return line.into();
+    }
+    let end = |characters: usize| line.char_indices().nth(characters).map_or(line.len(), |(at, _)| at);
+    let cut = line[..end(81)].rfind(' ').unwrap_or(end(80));
+    format!("{}…", &line[..cut])
+}
+
+/// `ci.skip=true` is `{"ci":{"skip":"true"}}`; an option without a value is `true`; of two with one name the last
+/// counts.
+fn push_options(options: &[String]) -> Map<String, Value> {
+    let mut map = Map::new();
+    for option in options.iter().filter(|option| !option.is_empty()) {
+        let (key, value) = match option.split_once('=') {
+            Some((key, value)) => (key, Value::from(value)),
+            None => (option.as_str(), Value::from(true)),
+        };
+        match key.split_once('.') {
+            None => {
+                map.insert(key.into(), value);
+            }
+            Some((namespace, key)) => {
+                let inner = map.entry(namespace).or_insert_with(|| Value::Object(Map::new()));
+                if !inner.is_object() {
+                    *inner = Value::Object(Map::new());
+                }
+                if let Value::Object(inner) = inner {
+                    inner.insert(key.into(), value);
+                }
+            }
+        }
+    }
+    map
+}
+
+fn headers(event: &str, ids: &Ids) -> Vec<Header> {
+    vec![
+        ("Idempotency-Key", ids.delivery.to_string().into()),
+        ("X-Gitlab-Event", event.into()),
+        ("X-Gitlab-Webhook-UUID", ids.webhook.to_string().into()),
+        ("X-Gitlab-Instance", ids.instance.clone().into()),
+        ("X-Gitlab-Event-UUID", ids.event.to_string().into()),
+    ]
+}
+
+fn sign(secret: &Secret, _body: &[u8]) -> Vec<Header> {
+    vec![("X-Gitlab-Token", secret.expose().into())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_first_line() {
+        assert_eq!(title("one\r\ntwo\n"), "one");
+        assert_eq!(title("\n \n"), "No commit message");
+        assert_eq!(title(&"x".repeat(99)), "x".repeat(99));
+    }
+
+    #[test]
+    fn a_long_title_is_cut_at_a_space() {
+        assert_eq!(title(&"x".repeat(100)), format!("{}…", "x".repeat(80)));
+        let words = "word ".repeat(30);
+        assert_eq!(title(&words), format!("{}…", "word ".repeat(16).trim_end()));
+        let wide = "é".repeat(120);
+        assert_eq!(title(&wide), format!("{}…", "é".repeat(80)));
+    }
+
+    #[test]
+    fn push_options_become_an_object() {
+        let options = ["ci.skip", "ci.variable=A=1", "topic=x", "topic.y", ""].map(String::from);
+        assert_eq!(
+            Value::Object(push_options(&options)).to_string(),
+            r#"{"ci":{"skip":true,"variable":"A=1"},"topic":{"y":true}}"#
+        );
+    }
+}

@@ -16,3 +16,7 @@ pub mod event;
 pub mod signature;
 
 pub mod format;
+
+pub mod target;
+
+pub mod config;

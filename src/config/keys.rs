@@ -1,0 +1,93 @@
+//! The keys there are: name, owner, default. `docs/config.md` is checked against this list.
+
+/// What a key is set for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// `webhook.<name>.<key>`, and `webhook.<key>` as the default of all targets.
+    Target,
+    /// `webhook.<name>.<key>` alone.
+    TargetAlone,
+    /// `webhook.<key>`: the repository or the server.
+    Repository,
+    /// `webhookUser.<login>.<key>`.
+    User,
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    /// As it is documented; git compares without case.
+    pub name: &'static str,
+    /// What it is set for.
+    pub of: Of,
+    /// What counts where it is not set, in the words of the documentation.
+    pub default: &'static str,
+    /// Counts only from the system's or the user's file, not from a repository's own.
+    pub protected: bool,
+    /// Counts only from the scope whose `url` is in effect: a repository must not point the server's secret at its own
+    /// URL.
+    pub owned: bool,
+}
+
+const fn key(name: &'static str, of: Of, default: &'static str) -> Key {
+    Key { name, of, default, protected: false, owned: false }
+}
+
+const fn protected(name: &'static str, of: Of, default: &'static str) -> Key {
+    Key { name, of, default, protected: true, owned: false }
+}
+
+const fn owned(name: &'static str, of: Of, default: &'static str) -> Key {
+    Key { name, of, default, protected: false, owned: true }
+}
+
+/// Every key, in the order of the documentation.
+pub const KEYS: &[Key] = &[
+    key("url", Of::TargetAlone, "required"),
+    key("format", Of::Target, "codeup"),
+    key("event", Of::Target, "push tag_push"),
+    key("ref", Of::Target, "every ref"),
+    key("description", Of::TargetAlone, "none"),
+    key("enabled", Of::Target, "true"),
+    owned("secret", Of::TargetAlone, "none"),
+    owned("secretFile", Of::TargetAlone, "none"),
+    owned("signingSecret", Of::TargetAlone, "none"),
+    owned("signingSecretFile", Of::TargetAlone, "none"),
+    owned("header", Of::TargetAlone, "none"),
+    owned("sslVerify", Of::Target, "true"),
+    key("timeout", Of::Target, "10s"),
+    key("maxCommits", Of::Target, "the forge's own"),
+    key("repository", Of::Repository, "derived from the path"),
+    protected("root", Of::Repository, "none"),
+    key("homepage", Of::Repository, "empty"),
+    key("commitUrl", Of::Repository, "the format's own below homepage"),
+    key("gitHttpUrl", Of::Repository, "from gitweb.url or cloneurl"),
+    key("gitSshUrl", Of::Repository, "from gitweb.url or cloneurl"),
+    key("repositoryDescription", Of::Repository, "from gitweb.description or description"),
+    key("visibility", Of::Repository, "private"),
+    key("projectId", Of::Repository, "derived from the path"),
+    protected("userVariable", Of::Repository, "none"),
+    key("maxWait", Of::Repository, "10s"),
+    protected("report", Of::Repository, "all"),
+    protected("maxTargets", Of::Repository, "50"),
+    key("logLevel", Of::Repository, "warn"),
+    protected("name", Of::User, "the login"),
+    protected("email", Of::User, "none"),
+    protected("id", Of::User, "derived from the login"),
+];
+
+/// Looks a key up, without regard to case, among those that may stand in a place.
+pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
+    KEYS.iter().find(|key| places.contains(&key.of) && key.name.eq_ignore_ascii_case(name))
+}
+
+/// The known key most like `name`, if one is like it at all.
+pub fn nearest(name: &str, places: &[Of]) -> Option<&'static str> {
+    let distance = |key: &Key| strsim::damerau_levenshtein(&key.name.to_ascii_lowercase(), &name.to_ascii_lowercase());
+    KEYS.iter()
+        .filter(|key| places.contains(&key.of))
+        .map(|key| (distance(key), key.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 1 + name.len() / 4)
+        .map(|(_, name)| name)
+}

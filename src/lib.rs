@@ -20,3 +20,5 @@ pub mod format;
 pub mod target;
 
 pub mod config;
+
+pub mod repository;

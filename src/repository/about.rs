@@ -1,0 +1,104 @@
+//! How a repository presents itself: name, description, addresses, visibility, from the configuration and the files
+//! beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Layout, Settings};
+use crate::event::{Repository, Visibility, fill_template};
+use crate::identifier;
+use crate::process::{self, Environment};
+use crate::ref_update::RefKind;
+
+use super::refs;
+
+/// Describes the repository at `git_dir`.
+pub fn describe(git_dir: &Path, layout: Layout, settings: &Settings, environment: &Environment) -> Repository {
+    let path = path_with_namespace(git_dir, settings, environment);
+    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let fill = |template: &str| fill_template(template, &path, &name);
+    let homepage = fill(&settings.homepage);
+    let addresses = clone_addresses(git_dir, settings);
+    let address = |template: &Option<String>, is_kind: fn(&str) -> bool| match template {
+        Some(template) => fill(template),
+        None => addresses.iter().find(|url| is_kind(url)).cloned().unwrap_or_default(),
+    };
+    Repository {
+        http_url: address(&settings.git_http_url, is_http),
+        ssh_url: address(&settings.git_ssh_url, is_ssh),
+        description: settings.description.clone().or_else(|| description_file(git_dir)).unwrap_or_default(),
+        commit_url: fill(&settings.commit_url),
+        visibility: settings.visibility.unwrap_or_else(|| {
+            if git_dir.join("git-daemon-export-ok").exists() { Visibility::Public } else { Visibility::Private }
+        }),
+        id: settings.project_id.unwrap_or_else(|| identifier::number("project", &path)),
+        default_branch: refs::head(&refs::common_dir(git_dir), layout)
+            .filter(|head| head.kind() == RefKind::Branch)
+            .map(|head| head.short_text().into_owned()),
+        instance: origin(&homepage).unwrap_or_else(|| format!("http://{}", process::host_name())),
+        homepage,
+        name,
+        path,
+    }
+}
+
+/// `webhook.repository`, `GL_REPO`, the path below `webhook.root` or `GIT_PROJECT_ROOT`, the directory's own name.
+fn path_with_namespace(git_dir: &Path, settings: &Settings, environment: &Environment) -> String {
+    if let Some(path) = settings.repository.clone().or_else(|| environment.text("GL_REPO")) {
+        return path;
+    }
+    let directory = work_directory(&fs::canonicalize(git_dir).unwrap_or_else(|_| git_dir.into()));
+    let root = settings
+        .root
+        .clone()
+        .or_else(|| environment.get("GIT_PROJECT_ROOT").map(PathBuf::from))
+        .and_then(|root| fs::canonicalize(root).ok());
+    let below = root.and_then(|root| directory.strip_prefix(root).ok().map(Path::to_path_buf));
+    let path = below
+        .filter(|path| path.file_name().is_some())
+        .or_else(|| directory.file_name().map(PathBuf::from))
+        .unwrap_or_else(|| "repository".into());
+    let text = path.to_string_lossy();
+    text.strip_suffix(".git").unwrap_or(&text).to_owned()
+}
+
+/// The directory a person would name: of `project/.git` the one that holds it, of `project/.git/worktrees/x` too.
+fn work_directory(git_dir: &Path) -> PathBuf {
+    git_dir
+        .ancestors()
+        .find(|path| path.file_name().is_some_and(|name| name == ".git"))
+        .and_then(Path::parent)
+        .unwrap_or(git_dir)
+        .to_path_buf()
+}
+
+/// `gitweb.url` and the file `cloneurl`, one address a line (gitweb.conf(5)).
+fn clone_addresses(git_dir: &Path, settings: &Settings) -> Vec<String> {
+    let file = fs::read(git_dir.join("cloneurl")).unwrap_or_default();
+    let file = String::from_utf8_lossy(&file);
+    let lines = file.lines().map(str::trim).filter(|line| !line.is_empty());
+    settings.gitweb_urls.iter().cloned().chain(lines.map(String::from)).collect()
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
+/// `ssh://host/path`, or the short form `user@host:path`.
+fn is_ssh(url: &str) -> bool {
+    url.starts_with("ssh://") || (!url.contains("://") && url.contains(':'))
+}
+
+/// The file `description`, unless it is the text that `git init` puts there.
+fn description_file(git_dir: &Path) -> Option<String> {
+    let text = fs::read(git_dir.join("description")).ok()?;
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    (!text.is_empty() && !text.starts_with("Unnamed repository")).then_some(text)
+}
+
+/// `https://git.example.org` of `https://git.example.org/group/project`.
+fn origin(homepage: &str) -> Option<String> {
+    let (scheme, rest) = homepage.split_once("://")?;
+    let host = rest.split('/').next().filter(|host| !host.is_empty())?;
+    Some(format!("{scheme}://{host}"))
+}

@@ -1,0 +1,335 @@
+//! Walks the repository: from a ref update to an event, whatever kind of repository it is and however malformed its
+//! objects.
+//!
+//! The only door to git2, of which the object database alone is used: `git_repository_open` refuses reftable,
+//! extensions it does not know and foreign owners, its revision walk is quadratic and its diff reads what is alike
+//! (`docs/architecture.md` has the figures).
+
+mod about;
+mod changes;
+mod history;
+mod object;
+mod refs;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use git2::{ObjectType, Odb};
+
+use crate::config::Layout;
+use crate::event::{Changes, Commit, Context, Event, EventKind, Push, Tag, TagPush};
+use crate::identifier;
+use crate::ref_update::{ObjectFormat, ObjectId, RefKind, RefName, RefUpdate};
+
+pub use about::describe;
+pub use refs::{all, common_dir, head, resolve};
+
+use changes::Budget;
+use history::History;
+use object::{RawCommit, RawTag};
+
+/// Tags of tags are followed this far; git has no limit, and nobody a use for two.
+const DEEPEST_TAG: usize = 100;
+
+/// The objects of a repository, by id.
+pub struct Objects {
+    odb: Odb<'static>,
+    format: ObjectFormat,
+}
+
+/// The kinds of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A commit.
+    Commit,
+    /// A tree.
+    Tree,
+    /// A blob.
+    Blob,
+    /// A tag object.
+    Tag,
+}
+
+/// A raw object.
+pub struct Object<'a> {
+    raw: git2::OdbObject<'a>,
+    kind: Kind,
+}
+
+impl Object<'_> {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn data(&self) -> &[u8] {
+        self.raw.data()
+    }
+}
+
+/// The object database cannot be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    path: PathBuf,
+    source: git2::Error,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot open '{}': {}", self.path.display(), self.source.message())
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl Objects {
+    fn open(common_dir: &Path, format: ObjectFormat) -> Result<Self, OpenError> {
+        // Each object is read once; libgit2's cache would hold a copy of all of them.
+        git2::opts::enable_caching(false);
+        let path = common_dir.join("objects");
+        let kind = match format {
+            ObjectFormat::Sha1 => git2::ObjectFormat::Sha1,
+            ObjectFormat::Sha256 => git2::ObjectFormat::Sha256,
+        };
+        let open = || {
+            // libgit2 takes a directory that is not there for an empty alternate.
+            if !path.is_dir() {
+                return Err(git2::Error::from_str("no such directory"));
+            }
+            let odb = Odb::new_ext(kind)?;
+            // The hook runs in the repository and says ".", so this is text wherever the repository lies.
+            let text = path
+                .to_str()
+                .ok_or_else(|| git2::Error::from_str("its path is not UTF-8: run this in the repository"))?;
+            odb.add_disk_alternate(text)?;
+            Ok(odb)
+        };
+        match open() {
+            Ok(odb) => Ok(Self { odb, format }),
+            Err(source) => Err(OpenError { path, source }),
+        }
+    }
+
+    fn format(&self) -> ObjectFormat {
+        self.format
+    }
+
+    /// Reads an object; `None` where it is not here or its data do not match its id. Never asks a promisor remote.
+    fn read(&self, id: ObjectId) -> Option<Object<'_>> {
+        let id = git2::Oid::from_bytes(id.as_bytes()).ok()?;
+        let raw = self.odb.read(id).ok()?;
+        let kind = match raw.kind() {
+            ObjectType::Commit => Kind::Commit,
+            ObjectType::Tree => Kind::Tree,
+            ObjectType::Blob => Kind::Blob,
+            ObjectType::Tag => Kind::Tag,
+            ObjectType::Any => return None,
+        };
+        Some(Object { raw, kind })
+    }
+
+    /// The commit that `id` leads to through any tag objects.
+    fn peel(&self, id: ObjectId) -> Option<ObjectId> {
+        let mut id = id;
+        for _ in 0..DEEPEST_TAG {
+            let object = self.read(id)?;
+            match object.kind() {
+                Kind::Commit => return Some(id),
+                Kind::Tag => id = RawTag::parse(object.data()).object?,
+                Kind::Tree | Kind::Blob => return None,
+            }
+        }
+        None
+    }
+}
+
+/// What the targets of a push want to know of its commits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// How many commits are listed at most.
+    pub commits: usize,
+    /// Whether each lists the files it changed.
+    pub changes: bool,
+}
+
+/// Turns the ref updates of one push into events.
+pub struct Reader<'a> {
+    common_dir: PathBuf,
+    layout: Layout,
+    objects: &'a Objects,
+    history: History<'a>,
+    /// All updates of the push: the refs as they were before it need them.
+    updates: &'a [RefUpdate],
+    /// The commits all refs pointed to before the push, read when a creation first asks.
+    before: Option<Vec<ObjectId>>,
+    commits: HashMap<ObjectId, Option<Arc<Commit>>>,
+    budget: Budget,
+    wanted: Wanted,
+}
+
+/// Opens the object database below `common_dir`.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn open(common_dir: &Path, layout: Layout) -> Result<Objects, OpenError> {
+    Objects::open(common_dir, layout.object_format)
+}
+
+impl<'a> Reader<'a> {
+    /// Starts reading for the push that `updates` are.
+    pub fn new(
+        common_dir: &Path,
+        layout: Layout,
+        objects: &'a Objects,
+        updates: &'a [RefUpdate],
+        wanted: Wanted,
+    ) -> Self {
+        Self {
+            common_dir: common_dir.into(),
+            layout,
+            objects,
+            history: History::new(objects, refs::shallow(common_dir)),
+            updates,
+            before: None,
+            commits: HashMap::new(),
+            budget: Budget::default(),
+            wanted,
+        }
+    }
+
+    /// The newest commit that this push brought, for what only a commit can tell; `None` where none can be read.
+    pub fn newest_commit(&mut self) -> Option<Arc<Commit>> {
+        let new = self.updates.iter().find_map(|update| update.new)?;
+        let commit = self.objects.peel(new)?;
+        self.commit(commit)
+    }
+
+    /// Builds the event of one update; `None` for a ref that is neither branch nor tag.
+    ///
+    /// What cannot be read is left out: the ids always stand, for they came with the push.
+    pub fn event(&mut self, update: &RefUpdate, context: &Arc<Context>) -> Option<Event> {
+        self.budget = Budget::default();
+        let kind = match update.name.kind() {
+            RefKind::Branch => EventKind::Push(self.push(update)),
+            RefKind::Tag => EventKind::TagPush(self.tag_push(update)),
+            RefKind::Other => return None,
+        };
+        if self.budget.is_spent() {
+            log::warn!("{:?}: changed files are listed in part, there are too many", update.name);
+        }
+        Some(Event {
+            id: identifier::event(),
+            ref_text: update.name.text().into_owned(),
+            update: update.clone(),
+            context: Arc::clone(context),
+            kind,
+        })
+    }
+
+    fn push(&mut self, update: &RefUpdate) -> Push {
+        let Some(new) = update.new else {
+            return Push { commits: Vec::new(), total: 0, head: None, forced: false };
+        };
+        let tip = self.objects.peel(new).unwrap_or(new);
+        let old = update.old.map(|old| self.objects.peel(old));
+        let range = match old {
+            Some(Some(old)) => self.history.range(tip, &[old], self.wanted.commits),
+            // A creation, or an update whose old commit is gone: what no ref held before.
+            None | Some(None) => {
+                let before = self.before();
+                self.history.range(tip, &before, self.wanted.commits)
+            }
+        };
+        let head = self.commit(tip);
+        Push {
+            forced: head.is_some() && matches!(old, Some(Some(_))) && !range.builds_on_hidden,
+            commits: range.newest.iter().filter_map(|id| self.commit(*id)).collect(),
+            total: range.total,
+            head,
+        }
+    }
+
+    fn tag_push(&mut self, update: &RefUpdate) -> TagPush {
+        let Some(new) = update.new else {
+            return TagPush { tag: None, commit: None };
+        };
+        let object = self.objects.read(new).filter(|object| object.kind() == Kind::Tag);
+        let tag = object.map(|object| {
+            let raw = RawTag::parse(object.data());
+            Tag { message: raw.message(), tagger: raw.tagger() }
+        });
+        let commit = self.objects.peel(new);
+        TagPush { tag, commit: commit.and_then(|commit| self.commit(commit)) }
+    }
+
+    /// The commits that refs pointed to before the push: those of today that the push did not name, and the old ids of
+    /// those it did.
+    fn before(&mut self) -> Vec<ObjectId> {
+        if self.before.is_none() {
+            let named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
+            let now = refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
+                log::error!("{error}; commits of other refs are listed as new");
+                Vec::new()
+            });
+            let mut ids: HashSet<ObjectId> =
+                now.into_iter().filter(|(name, _)| !named.contains(name)).map(|(_, id)| id).collect();
+            ids.extend(self.updates.iter().filter_map(|update| update.old));
+            let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.objects.peel(id)).collect();
+            commits.sort_unstable();
+            commits.dedup();
+            self.before = Some(commits);
+        }
+        self.before.clone().unwrap_or_default()
+    }
+
+    /// The commit `id`, read once however many refs list it.
+    fn commit(&mut self, id: ObjectId) -> Option<Arc<Commit>> {
+        if let Some(known) = self.commits.get(&id) {
+            return known.clone();
+        }
+        let commit = self.read_commit(id).map(Arc::new);
+        self.commits.insert(id, commit.clone());
+        commit
+    }
+
+    fn read_commit(&mut self, id: ObjectId) -> Option<Commit> {
+        let object = self.objects.read(id).filter(|object| object.kind() == Kind::Commit)?;
+        let raw = RawCommit::parse(object.data());
+        Some(Commit {
+            id,
+            message: raw.message(),
+            author: raw.author(),
+            committer: raw.committer(),
+            changes: if self.wanted.changes { self.changes(&raw) } else { Changes::default() },
+        })
+    }
+
+    /// What a commit changed against its first parent; a root commit added everything.
+    fn changes(&mut self, commit: &RawCommit<'_>) -> Changes {
+        let parent_tree = match commit.parents.first() {
+            None => None,
+            Some(parent) => match self.objects.read(*parent) {
+                Some(parent) => RawCommit::parse(parent.data()).tree,
+                // The parent is not here (shallow, partial): against nothing, every file would be listed as added.
+                None => return Changes::default(),
+            },
+        };
+        changes::compare(self.objects, parent_tree, commit.tree, &mut self.budget)
+    }
+}
+
+/// The commit `distance` first parents above `tip`, or as near to it as the history goes; `None` where that is before
+/// its beginning.
+pub fn ancestor(objects: &Objects, tip: ObjectId, distance: usize) -> Option<ObjectId> {
+    let mut id = objects.peel(tip)?;
+    for _ in 0..distance {
+        let object = objects.read(id)?;
+        id = RawCommit::parse(object.data()).parents.first().copied()?;
+    }
+    Some(id)
+}

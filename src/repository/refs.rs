@@ -1,0 +1,155 @@
+//! The refs as they are now, read from the files that hold them; in a reftable repository, which only git reads, from
+//! git.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::config::Layout;
+use crate::ref_update::{ObjectId, RefName};
+
+/// The refs cannot be read.
+#[derive(Debug)]
+pub enum RefsError {
+    /// A file or directory below the repository.
+    File(PathBuf, io::Error),
+    /// `git for-each-ref`, which a reftable repository needs.
+    Git(String),
+}
+
+impl fmt::Display for RefsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "cannot read '{}': {error}", path.display()),
+            Self::Git(why) => write!(f, "cannot read the refs through git: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for RefsError {}
+
+/// The directory with objects and refs: `git_dir` itself, but for a linked worktree (gitrepository-layout(5),
+/// `commondir`).
+pub fn common_dir(git_dir: &Path) -> PathBuf {
+    match fs::read(git_dir.join("commondir")) {
+        Ok(path) => git_dir.join(OsStr::from_bytes(path.trim_ascii_end())),
+        Err(_) => git_dir.into(),
+    }
+}
+
+/// All refs with the ids they hold, tags not peeled, symbolic refs left out; and HEAD where it is detached.
+pub fn all(common_dir: &Path, layout: Layout) -> Result<Vec<(RefName, ObjectId)>, RefsError> {
+    let mut refs = if layout.reftable { from_git(common_dir)? } else { from_files(common_dir)? };
+    if let Some(id) = fs::read(common_dir.join("HEAD")).ok().as_deref().and_then(direct_ref) {
+        refs.push((RefName::new("HEAD"), id));
+    }
+    Ok(refs)
+}
+
+/// The branch HEAD names in full, be it born or not.
+pub fn head(common_dir: &Path, layout: Layout) -> Option<RefName> {
+    if layout.reftable {
+        let name = git(common_dir, &["symbolic-ref", "--quiet", "HEAD"]).ok()?;
+        return Some(RefName::new(name.trim_ascii_end()));
+    }
+    let head = fs::read(common_dir.join("HEAD")).ok()?;
+    Some(RefName::new(head.strip_prefix(b"ref:")?.trim_ascii()))
+}
+
+/// The id of one ref.
+pub fn resolve(common_dir: &Path, layout: Layout, name: &RefName) -> Option<ObjectId> {
+    let refs = all(common_dir, layout).ok()?;
+    refs.into_iter().find(|(other, _)| other == name).map(|(_, id)| id)
+}
+
+/// The commits that a shallow clone takes for roots.
+pub(super) fn shallow(common_dir: &Path) -> HashSet<ObjectId> {
+    let text = fs::read(common_dir.join("shallow")).unwrap_or_default();
+    text.split(|byte| *byte == b'\n').filter_map(|line| ObjectId::from_hex(line).flatten()).collect()
+}
+
+fn from_files(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> {
+    // Loose before packed: `git pack-refs` writes the packed file first and removes the loose one then, so that a ref
+    // is seen either way.
+    let mut found = BTreeMap::new();
+    let mut directories = vec![common_dir.join("refs")];
+    while let Some(directory) = directories.pop() {
+        let cannot = |error| RefsError::File(directory.clone(), error);
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if is_gone(&error) => continue,
+            Err(error) => return Err(cannot(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(cannot)?.path();
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => directories.push(path),
+                // The lock of a ref being written holds its next id.
+                Ok(_) if path.extension() == Some(OsStr::new("lock")) => {}
+                Ok(_) => {
+                    let id = fs::read(&path).ok().as_deref().and_then(direct_ref);
+                    if let (Some(id), Ok(name)) = (id, path.strip_prefix(common_dir)) {
+                        found.insert(RefName::new(name.as_os_str().as_bytes()), id);
+                    }
+                }
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(RefsError::File(path, error)),
+            }
+        }
+    }
+    let path = common_dir.join("packed-refs");
+    let packed = match fs::read(&path) {
+        Ok(packed) => packed,
+        Err(error) if is_gone(&error) => Vec::new(),
+        Err(error) => return Err(RefsError::File(path, error)),
+    };
+    for (name, id) in packed.split(|byte| *byte == b'\n').filter_map(id_and_name) {
+        found.entry(name).or_insert(id);
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+/// A loose ref that is no symbolic one: `9f2c…41aa LF`.
+fn direct_ref(content: &[u8]) -> Option<ObjectId> {
+    ObjectId::from_hex(content.trim_ascii_end()).flatten()
+}
+
+/// A line of packed-refs or of for-each-ref: `9f2c…41aa refs/heads/main`. Headers (`#`) and peeled ids (`^`) are none.
+fn id_and_name(line: &[u8]) -> Option<(RefName, ObjectId)> {
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    let id = ObjectId::from_hex(&line[..space]).flatten()?;
+    Some((RefName::new(&line[space + 1..]), id))
+}
+
+fn from_git(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> {
+    let output = git(common_dir, &["for-each-ref", "--format=%(objectname) %(refname)"])?;
+    Ok(output.split(|byte| *byte == b'\n').filter_map(id_and_name).collect())
+}
+
+/// Runs git in the repository and returns its standard output.
+///
+/// `GIT_NO_REPLACE_OBJECTS`: any pusher may push a replacement that names itself, and git dies of it.
+fn git(common_dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, RefsError> {
+    let output = Command::new("git")
+        .args(arguments)
+        .env("GIT_DIR", common_dir)
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env_remove("GIT_WORK_TREE")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| RefsError::Git(error.to_string()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(RefsError::Git(said.trim().to_owned()));
+    }
+    Ok(output.stdout)
+}

@@ -22,3 +22,9 @@ pub mod target;
 pub mod config;
 
 pub mod repository;
+
+pub mod delivery;
+
+pub mod transport;
+
+pub mod dispatch;

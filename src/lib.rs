@@ -28,3 +28,11 @@ pub mod delivery;
 pub mod transport;
 
 pub mod dispatch;
+
+pub mod report;
+
+pub mod log_file;
+
+pub mod receive;
+
+pub mod command;

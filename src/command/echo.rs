@@ -1,0 +1,253 @@
+//! `git webhook echo`: a receiver for trying things out, which prints each request readably and verifies its token or
+//! signature.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::Value;
+
+use super::place::Place;
+use super::{Failure, failure};
+use crate::format::{self, FORMATS, Format};
+use crate::process::Environment;
+use crate::report::sanitise;
+use crate::signature::{Secret, SigningSecret};
+
+/// Where format and secrets come from.
+pub(super) struct Source {
+    pub(super) format: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) target: Option<String>,
+}
+
+/// What a request is verified with.
+#[derive(Default)]
+struct Verifier {
+    format: Option<&'static Format>,
+    secret: Option<Secret>,
+    signing_secrets: Vec<SigningSecret>,
+}
+
+/// Larger bodies are refused: a person is to read them.
+const LARGEST_BODY: usize = 64 << 20;
+const LARGEST_HEAD: u64 = 64 * 1024;
+
+/// Listens until it is stopped.
+pub(super) fn run(port: u16, source: &Source, environment: &Environment) -> Result<bool, Failure> {
+    let verifier = Arc::new(verifier(source, environment)?);
+    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
+        Failure(format!("cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any"))
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure(error.to_string()))?;
+    let out = Arc::new(Mutex::new(io::stdout()));
+    print(&out, &format!("listening on http://{address}/\n"));
+    for stream in listener.incoming().flatten() {
+        let (verifier, out) = (Arc::clone(&verifier), Arc::clone(&out));
+        // One thread a connection: a sender may keep one open and use another.
+        thread::spawn(move || serve(&stream, &verifier, &out));
+    }
+    Ok(true)
+}
+
+fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Failure> {
+    let mut verifier = Verifier::default();
+    if let Some(name) = &source.target {
+        let mut place = Place::find(environment)?;
+        let targets = &mut place.configuration.targets;
+        let Some(at) = targets.iter().position(|target| target.name == *name) else {
+            return failure(format!("no target '{name}', or it is not configured rightly: see git webhook list"));
+        };
+        let target = targets.swap_remove(at);
+        verifier.format = Some(target.format);
+        verifier.secret = target.secret;
+        verifier.signing_secrets = target.signing_secrets;
+    }
+    if let Some(name) = &source.format {
+        verifier.format = Some(format::find(name).ok_or_else(|| {
+            let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+            Failure(format!("unknown format '{name}': choose {}", known.join(" or ")))
+        })?);
+    }
+    if let Some(path) = &source.secret_file {
+        let text =
+            fs::read_to_string(path).map_err(|error| Failure(format!("cannot read '{}': {error}", path.display())))?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        match SigningSecret::parse(text).filter(|_| text.starts_with("whsec_")) {
+            Some(secret) => verifier.signing_secrets.push(secret),
+            None => verifier.secret = Some(Secret::new(text)),
+        }
+    }
+    Ok(verifier)
+}
+
+fn serve(stream: &TcpStream, verifier: &Verifier, out: &Mutex<io::Stdout>) {
+    let mut reader = BufReader::new(stream);
+    // A connection that ends or breaks is the sender's affair.
+    while let Ok(Some(request)) = Incoming::read(&mut reader, stream) {
+        let verdict = verifier.judge(&request);
+        print(out, &request.show(&verdict));
+        let (status, text) = match &verdict {
+            _ if request.too_large => ("413 Content Too Large", "body too large\n"),
+            Verdict::Wrong(_) => ("401 Unauthorized", "token or signature wrong or missing\n"),
+            Verdict::Right(_) | Verdict::Unchecked => ("200 OK", "ok\n"),
+        };
+        let answer =
+            format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        if (&*stream).write_all(answer.as_bytes()).is_err() || request.too_large {
+            return;
+        }
+    }
+}
+
+fn print(out: &Mutex<io::Stdout>, text: &str) {
+    if let Ok(mut out) = out.lock() {
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+/// A request as it came in.
+struct Incoming {
+    line: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+    too_large: bool,
+}
+
+impl Incoming {
+    /// Reads one request; `None` at the end of the connection.
+    fn read(reader: &mut BufReader<&TcpStream>, mut stream: &TcpStream) -> io::Result<Option<Self>> {
+        let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+        let mut head = Vec::new();
+        let mut lines = reader.by_ref().take(LARGEST_HEAD);
+        while !head.ends_with(b"\r\n\r\n") {
+            if lines.read_until(b'\n', &mut head)? == 0 {
+                return Ok(None);
+            }
+        }
+        let mut space = [httparse::EMPTY_HEADER; 100];
+        let mut parsed = httparse::Request::new(&mut space);
+        parsed.parse(&head).map_err(|_| bad("not HTTP"))?;
+        let mut request = Self {
+            line: format!("{} {}", parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default()),
+            headers: parsed.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect(),
+            body: Vec::new(),
+            too_large: false,
+        };
+        let length: usize = match request.header("content-length") {
+            Some(value) => String::from_utf8_lossy(value).parse().map_err(|_| bad("bad length"))?,
+            None => 0,
+        };
+        if length > LARGEST_BODY {
+            request.too_large = true;
+            return Ok(Some(request));
+        }
+        if request.header("expect").is_some() {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        request.body = vec![0; length];
+        reader.read_exact(&mut request.body)?;
+        Ok(Some(request))
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        let (_, value) = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
+
+    fn text(&self, name: &str) -> String {
+        String::from_utf8_lossy(self.header(name).unwrap_or_default()).into_owned()
+    }
+
+    /// The request for a person: line, headers, verdict, body. Tokens and passwords stay out of the terminal.
+    fn show(&self, verdict: &Verdict) -> String {
+        let mut text = format!("\n{}\n", sanitise(&self.line));
+        for (name, value) in &self.headers {
+            let is_secret = name.eq_ignore_ascii_case("authorization") || name.to_ascii_lowercase().ends_with("-token");
+            let shown = if is_secret { "(not shown)".into() } else { sanitise(&String::from_utf8_lossy(value)) };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{}: {shown}", sanitise(name));
+        }
+        let _ = match verdict {
+            Verdict::Right(what) => writeln!(text, "=> {what}: right"),
+            Verdict::Wrong(what) => writeln!(text, "=> {what}"),
+            Verdict::Unchecked => writeln!(text, "=> not verified: no secret was given"),
+        };
+        text.push('\n');
+        match serde_json::from_slice::<Value>(&self.body) {
+            Ok(json) => {
+                for line in format!("{json:#}").lines() {
+                    text += &sanitise(line);
+                    text.push('\n');
+                }
+            }
+            Err(_) => {
+                text += &sanitise(&String::from_utf8_lossy(&self.body));
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+enum Verdict {
+    Right(String),
+    Wrong(String),
+    Unchecked,
+}
+
+impl Verifier {
+    /// Every secret given must be proved: the format's own, and Standard Webhooks.
+    fn judge(&self, request: &Incoming) -> Verdict {
+        let mut right = Vec::new();
+        if let Some(secret) = &self.secret {
+            match self.judge_secret(secret, request) {
+                Ok(what) => right.push(what),
+                Err(why) => return Verdict::Wrong(why),
+            }
+        }
+        if !self.signing_secrets.is_empty() {
+            match self.judge_signature(request) {
+                Ok(what) => right.push(what),
+                Err(why) => return Verdict::Wrong(why),
+            }
+        }
+        if right.is_empty() { Verdict::Unchecked } else { Verdict::Right(right.join(", ")) }
+    }
+
+    fn judge_secret(&self, secret: &Secret, request: &Incoming) -> Result<String, String> {
+        let formats = FORMATS.iter().filter(|format| self.format.is_none_or(|only| only.name == format.name));
+        let mut expected = formats.map(|format| (format.sign)(secret, &request.body));
+        let mut names = Vec::new();
+        let found = expected.find(|headers| {
+            names.extend(headers.iter().map(|(name, _)| *name));
+            headers.iter().all(|(name, _)| request.header(name).is_some())
+        });
+        let Some(headers) = found else {
+            return Err(format!("{}: MISSING", names.join(" or ")));
+        };
+        for (name, value) in &headers {
+            let given = request.header(name).unwrap_or_default();
+            if !Secret::new(value.as_slice()).matches(given) {
+                return Err(format!("{name}: WRONG"));
+            }
+        }
+        let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
+        Ok(names.join(", "))
+    }
+
+    fn judge_signature(&self, request: &Incoming) -> Result<String, String> {
+        const NAME: &str = "webhook-signature";
+        if request.header(NAME).is_none() {
+            return Err(format!("{NAME}: MISSING"));
+        }
+        let (signature, id) = (request.text(NAME), request.text("webhook-id"));
+        let timestamp = request.text("webhook-timestamp").parse().unwrap_or(0);
+        let verifies = |secret: &SigningSecret| secret.verifies(&signature, &id, timestamp, &request.body);
+        if self.signing_secrets.iter().any(verifies) { Ok(NAME.into()) } else { Err(format!("{NAME}: WRONG")) }
+    }
+}

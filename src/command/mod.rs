@@ -1,0 +1,127 @@
+//! `git webhook`: one file a verb.
+
+mod echo;
+mod list;
+mod payload;
+mod place;
+mod test;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::process::Environment;
+use crate::report::sanitise;
+
+/// git's exit code for a wrong command line.
+const USAGE: u8 = 129;
+
+#[derive(Parser)]
+#[command(
+    name = "git webhook",
+    bin_name = "git webhook",
+    version,
+    about = "Webhooks of a bare repository: look at them and try them out"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// List the targets, and what is wrong with their configuration
+    List {
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+        /// Look at every repository below DIR
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Send an event made from the newest commits to one target
+    Test {
+        /// The target
+        name: String,
+        /// What to send
+        #[arg(long, value_enum, default_value = "push")]
+        event: test::TestEvent,
+    },
+    /// Print the body that a ref update would be told with; send nothing
+    Payload {
+        /// The format
+        #[arg(long, value_name = "F")]
+        format: String,
+        /// Where the ref pointed before: an object id or a ref's name, 0 for nowhere
+        old: String,
+        /// Where the ref points now: an object id or a ref's name, 0 for nowhere
+        new: String,
+        /// The full ref name, such as refs/heads/main
+        r#ref: OsString,
+    },
+    /// Receive webhooks on this machine and print each, its token or signature verified
+    Echo {
+        /// The port to listen on; 0 takes any that is free
+        #[arg(default_value_t = 8000)]
+        port: u16,
+        /// The format to verify; without it, the one whose header is there
+        #[arg(long, value_name = "F")]
+        format: Option<String>,
+        /// The file that holds the secret or the whsec_ key
+        #[arg(long, value_name = "FILE", conflicts_with = "target")]
+        secret_file: Option<PathBuf>,
+        /// Take format and secrets from this target of the repository
+        #[arg(long, value_name = "NAME")]
+        target: Option<String>,
+    },
+}
+
+/// Why a verb could not do its work, in words for whoever typed it.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&sanitise(&self.0))
+    }
+}
+
+fn failure<T>(why: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure(why.into()))
+}
+
+/// Runs one verb. Exit code 0 when all is well, 1 when something failed or is wrong, 129 for a wrong command line.
+pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Standard output may be closed; there is nobody to tell then.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(USAGE),
+            };
+        }
+    };
+    let outcome = match arguments.verb {
+        Verb::List { json, root } => list::run(json, root.as_deref(), environment),
+        Verb::Test { name, event } => test::run(&name, event, environment),
+        Verb::Payload { format, old, new, r#ref } => payload::run(&format, &old, &new, &r#ref, environment),
+        Verb::Echo { port, format, secret_file, target } => {
+            let secrets = echo::Source { format, secret_file, target };
+            echo::run(port, &secrets, environment)
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

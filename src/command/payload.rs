@@ -1,0 +1,79 @@
+//! `git webhook payload`: the body a ref update would be told with, so that a receiver can be written before anything
+//! is pushed.
+
+use std::ffi::OsStr;
+use std::io::{Write, stdout};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use super::place::Place;
+use super::{Failure, failure};
+use crate::format::{self, FORMATS};
+use crate::process::Environment;
+use crate::receive;
+use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
+use crate::repository::{self, Reader, Wanted};
+
+/// Prints the body, with a newline that is not part of it on a terminal.
+pub(super) fn run(
+    format: &str,
+    old: &str,
+    new: &str,
+    name: &OsStr,
+    environment: &Environment,
+) -> Result<bool, Failure> {
+    let Some(format) = format::find(format) else {
+        let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+        return failure(format!("unknown format '{format}': choose {}", known.join(" or ")));
+    };
+    let name = RefName::new(name.as_bytes());
+    if name.kind() == RefKind::Other {
+        return failure(format!("'{}' is no branch or tag: write refs/heads/… or refs/tags/…", name.text()));
+    }
+    let mut place = Place::find(environment)?;
+    place.enter()?;
+    let update = RefUpdate {
+        old: object(&place, old)?,
+        new: object(&place, new)?,
+        format: place.configuration.layout.object_format,
+        name,
+    };
+    if update.old.is_none() && update.new.is_none() {
+        return failure("OLD and NEW are both nowhere");
+    }
+    let layout = place.configuration.layout;
+    let objects = repository::open(&place.common_dir, layout).map_err(|why| Failure(why.to_string()))?;
+    let updates = [update];
+    let wanted = Wanted { commits: format.max_commits, changes: format.changes };
+    let mut reader = Reader::new(&place.common_dir, layout, &objects, &updates, wanted);
+    let context = receive::context(&place.git_dir, &place.configuration, environment, &mut reader);
+    let event = reader.event(&updates[0], &Arc::new(context));
+    let Some(payload) = event.and_then(|event| (format.payload)(&event, format.max_commits)) else {
+        return failure(format!("format {} has no event for this", format.name));
+    };
+    let mut out = stdout();
+    // A reader that has gone is no failure.
+    let _ = out.write_all(&payload.body).and_then(|()| out.write_all(b"\n"));
+    Ok(true)
+}
+
+/// A full object id, a ref by its full or short name, or zeros for nowhere.
+fn object(place: &Place, text: &str) -> Result<Option<ObjectId>, Failure> {
+    if !text.is_empty() && text.bytes().all(|byte| byte == b'0') {
+        return Ok(None);
+    }
+    let width = place.configuration.layout.object_format.id_len() * 2;
+    if text.len() == width
+        && let Some(Some(id)) = ObjectId::from_hex(text.as_bytes())
+    {
+        return Ok(Some(id));
+    }
+    let resolve = |prefix: &str| {
+        let name = RefName::new(format!("{prefix}{text}"));
+        repository::resolve(&place.common_dir, place.configuration.layout, &name)
+    };
+    match ["", "refs/", "refs/heads/", "refs/tags/"].into_iter().find_map(resolve) {
+        Some(id) => Ok(Some(id)),
+        None => failure(format!("'{text}' is no ref and no object id of {width} digits here")),
+    }
+}

@@ -1,0 +1,94 @@
+//! The repository a verb works on, found as git finds it, and all repositories below a directory.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Failure, failure};
+use crate::config::Configuration;
+use crate::process::Environment;
+use crate::repository;
+
+/// A repository and its configuration.
+pub(super) struct Place {
+    pub(super) git_dir: PathBuf,
+    pub(super) common_dir: PathBuf,
+    pub(super) configuration: Configuration,
+}
+
+impl Place {
+    /// The repository around the working directory, or the one `GIT_DIR` names. git itself looks, so that its own rule
+    /// on who owns the repository holds (`safe.directory`): this may be run by root.
+    pub(super) fn find(environment: &Environment) -> Result<Self, Failure> {
+        Self::open(&git_dir(&[])?, environment)
+    }
+
+    /// Reads the configuration of the repository at `git_dir`.
+    pub(super) fn open(git_dir: &Path, environment: &Environment) -> Result<Self, Failure> {
+        let common_dir = repository::common_dir(git_dir);
+        match Configuration::read(git_dir, &common_dir, environment) {
+            Ok(configuration) => Ok(Self { git_dir: git_dir.into(), common_dir, configuration }),
+            Err(why) => failure(why.to_string()),
+        }
+    }
+
+    /// Goes into the repository, as git does before it runs a hook: from here on every path in it is short and plain.
+    pub(super) fn enter(&mut self) -> Result<(), Failure> {
+        match std::env::set_current_dir(&self.git_dir) {
+            Ok(()) => {
+                self.git_dir = ".".into();
+                self.common_dir = repository::common_dir(&self.git_dir);
+                Ok(())
+            }
+            Err(error) => failure(format!("cannot enter '{}': {error}", self.git_dir.display())),
+        }
+    }
+}
+
+fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
+    let output = Command::new("git")
+        .args(before)
+        .args(["rev-parse", "--absolute-git-dir"])
+        .output()
+        .map_err(|error| Failure(format!("cannot run git: {error}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.lines().next().unwrap_or_default();
+        return failure(said.strip_prefix("fatal: ").unwrap_or(said));
+    }
+    Ok(OsStr::from_bytes(output.stdout.trim_ascii_end()).into())
+}
+
+/// Every repository below `root`, sorted; directories that cannot be read are told and passed over.
+pub(super) fn below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let root = fs::canonicalize(root).map_err(|error| Failure(format!("cannot read '{}': {error}", root.display())))?;
+    let mut found = Vec::new();
+    let mut directories = vec![root];
+    while let Some(directory) = directories.pop() {
+        if is_repository(&directory) {
+            // git judges whose it is, as for a single one.
+            match git_dir(&[OsStr::new("-C"), directory.as_os_str()]) {
+                Ok(_) => found.push(directory),
+                Err(why) => eprintln!("warning: {}: {why}", crate::report::sanitise(&directory.to_string_lossy())),
+            }
+            continue;
+        }
+        match fs::read_dir(&directory) {
+            Ok(entries) => {
+                // No symbolic links: they can lead in a circle.
+                let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+                directories.extend(entries.flatten().filter(is_directory).map(|entry| entry.path()));
+            }
+            Err(error) => eprintln!("warning: cannot read '{}': {error}", directory.display()),
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// As git tells a repository's directory from any other (gitrepository-layout(5)).
+fn is_repository(directory: &Path) -> bool {
+    directory.join("HEAD").is_file() && directory.join("objects").is_dir() && directory.join("refs").exists()
+}

@@ -1,0 +1,242 @@
+//! Everything the pusher is told: one enum, one `Display`, escaped for terminals, in few words and without ever
+//! blocking.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::{Write, stderr};
+use std::time::Duration;
+
+use crate::delivery::{Failure, Outcome};
+use crate::process;
+use crate::ref_update::{RefName, Skipped};
+
+/// One line to the pusher.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// What became of one target's deliveries.
+    Target(Summary<'a>),
+    /// A target whose configuration is wrong. The pusher cannot mend it, so the line is short.
+    Misconfigured(&'a str),
+    /// The configuration as a whole cannot be read.
+    Unreadable,
+    /// The object database cannot be opened.
+    NoObjects,
+    /// Standard input held something that is no ref update.
+    Skipped(&'a Skipped),
+    /// Standard input ended in silence; what arrived was told.
+    CutShort,
+    /// Not called as a hook.
+    Usage,
+}
+
+/// What became of one target's deliveries.
+#[derive(Debug)]
+pub struct Summary<'a> {
+    /// The target's name.
+    pub target: &'a str,
+    /// Each ref with its outcome, in the order in which they were sent.
+    pub outcomes: Vec<(&'a RefName, &'a Outcome)>,
+}
+
+impl Summary<'_> {
+    /// Whether anything was not delivered.
+    pub fn has_failures(&self) -> bool {
+        self.failures().next().is_some()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = (&RefName, &Failure)> {
+        self.outcomes.iter().filter_map(|(name, outcome)| match outcome {
+            Outcome::Failed(failure) => Some((*name, failure)),
+            Outcome::Delivered { .. } => None,
+        })
+    }
+
+    /// `200, 12 ms` or `200 and 202, up to 31 ms`.
+    fn answers(&self) -> String {
+        let mut statuses = BTreeSet::new();
+        let mut longest = Duration::ZERO;
+        for (_, outcome) in &self.outcomes {
+            if let Outcome::Delivered { status, elapsed } = outcome {
+                statuses.insert(status.to_string());
+                longest = longest.max(*elapsed);
+            }
+        }
+        let statuses: Vec<_> = statuses.into_iter().collect();
+        let up_to = if self.outcomes.len() > 1 { "up to " } else { "" };
+        format!("{}, {up_to}{}", statuses.join(" and "), duration(longest))
+    }
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(summary) => summary.fmt(f),
+            Self::Misconfigured(name) => write!(
+                f,
+                "webhook {name}: not configured rightly, nothing was sent; see git webhook list"
+            ),
+            Self::Unreadable => f.write_str(
+                "webhook: the configuration cannot be read, nothing was sent; see git webhook list",
+            ),
+            Self::NoObjects => f.write_str("webhook: the repository cannot be read, nothing was sent"),
+            Self::Skipped(Skipped::Malformed(line)) => write!(f, "webhook: malformed ref line {line}, passed over"),
+            Self::Skipped(Skipped::NeverExisted(name)) => {
+                write!(f, "webhook: {} never existed, passed over", name.short_text())
+            }
+            Self::Skipped(Skipped::ForeignFormat(name)) => {
+                write!(f, "webhook: {} has ids of another object format, passed over", name.short_text())
+            }
+            Self::CutShort => f.write_str("webhook: the list of refs was cut short, only what arrived was sent"),
+            Self::Usage => f.write_str(
+                "post-receive is a git hook: link it as hooks/post-receive in a repository, and git runs it after each push.\n\
+                 See git webhook --help for what to do by hand.",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "webhook {}: ", self.target)?;
+        let all = self.outcomes.len();
+        let failed: Vec<_> = self.failures().collect();
+        let names = |refs: &[&RefName]| -> String {
+            if refs.len() > 3 {
+                return format!("{} refs", refs.len());
+            }
+            let names: Vec<_> = refs.iter().map(|name| name.short_text()).collect();
+            names.join(", ")
+        };
+        let Some((first, failure)) = failed.first() else {
+            let refs: Vec<_> = self.outcomes.iter().map(|(name, _)| *name).collect();
+            return write!(f, "delivered {} ({})", names(&refs), self.answers());
+        };
+        let refs: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
+        let reason = failure.kind.plain();
+        let not = if refs.len() > 3 {
+            format!("{}, the first of them {} ({reason})", names(&refs), first.short_text())
+        } else {
+            format!("{} ({reason})", names(&refs))
+        };
+        if failed.len() == all {
+            write!(f, "not delivered: {not}")
+        } else {
+            write!(f, "delivered {} of {all} refs, not {not}", all - failed.len())
+        }
+    }
+}
+
+/// `12 ms`, or `1.2 s` from a second on.
+fn duration(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
+}
+
+/// Makes text safe for a terminal: control characters, escapes, characters that turn the writing direction or cannot be
+/// seen, and combining ones (two names may look alike) become `\u{…}`. git passes hook output on unfiltered.
+pub fn sanitise(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\'' | '"' | '\\') {
+            safe.push(c);
+        } else {
+            safe.extend(c.escape_debug());
+        }
+    }
+    safe
+}
+
+/// The most that one run prints.
+const MOST_BYTES: usize = 8 * 1024;
+
+/// The longest line. A pipe that is ready takes this much at once (PIPE_BUF), so a write cannot block in its midst.
+const LONGEST_LINE: usize = 1024;
+
+/// How long a write may wait. Once the pusher is gone, a full pipe stays full for ever.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Prints lines to standard error, which git shows to the pusher, as long as somebody reads them.
+pub struct Printer {
+    left: usize,
+}
+
+impl Default for Printer {
+    fn default() -> Self {
+        Self { left: MOST_BYTES }
+    }
+}
+
+impl Printer {
+    /// Prints the lines of a notice, unless that would block or be too much.
+    pub fn print(&mut self, notice: &Notice<'_>) {
+        for line in notice.to_string().split('\n') {
+            let mut line = sanitise(line);
+            if line.len() >= LONGEST_LINE {
+                line.truncate(line.floor_char_boundary(LONGEST_LINE - 4));
+                line.push('…');
+            }
+            line.push('\n');
+            let mut out = stderr();
+            if line.len() > self.left
+                || !process::is_writable(&out, PATIENCE)
+                || out.write_all(line.as_bytes()).is_err()
+            {
+                self.left = 0;
+                return;
+            }
+            self.left -= line.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::FailureKind;
+
+    fn delivered(millis: u64) -> Outcome {
+        Outcome::Delivered { status: 200, elapsed: Duration::from_millis(millis) }
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Failed(Failure { kind: FailureKind::Refused, detail: "http://secret.example/x".into() })
+    }
+
+    fn line(outcomes: &[(&str, Outcome)]) -> String {
+        let names: Vec<_> = outcomes.iter().map(|(name, _)| RefName::new(*name)).collect();
+        let outcomes = names.iter().zip(outcomes.iter().map(|(_, outcome)| outcome)).collect();
+        Notice::Target(Summary { target: "ci", outcomes }).to_string()
+    }
+
+    #[test]
+    fn one_line_a_target() {
+        assert_eq!(line(&[("refs/heads/main", delivered(12))]), "webhook ci: delivered main (200, 12 ms)");
+        assert_eq!(
+            line(&[("refs/heads/main", delivered(12)), ("refs/tags/v1", delivered(1234))]),
+            "webhook ci: delivered main, v1 (200, up to 1.2 s)"
+        );
+        assert_eq!(line(&[("refs/heads/main", refused())]), "webhook ci: not delivered: main (connection refused)");
+        assert_eq!(
+            line(&[("refs/heads/main", refused()), ("refs/tags/v1", delivered(3))]),
+            "webhook ci: delivered 1 of 2 refs, not main (connection refused)"
+        );
+    }
+
+    #[test]
+    fn many_refs_are_summed_up() {
+        let names: Vec<_> = (0..5).map(|number| format!("refs/heads/b{number}")).collect();
+        let all: Vec<_> = names.iter().map(|name| (name.as_str(), refused())).collect();
+        assert_eq!(line(&all), "webhook ci: not delivered: 5 refs, the first of them b0 (connection refused)");
+    }
+
+    #[test]
+    fn foreign_text_is_made_safe() {
+        assert_eq!(sanitise("a\x1b]0;x\x07"), "a\\u{1b}]0;x\\u{7}");
+        assert_eq!(sanitise("\u{202e}\u{200b}\u{9b}e\u{301}"), "\\u{202e}\\u{200b}\\u{9b}e\\u{301}");
+        assert_eq!(sanitise("a\r\nb\t"), "a\\r\\nb\\t");
+        assert_eq!(sanitise(r#"$(id) `x` 'é' "日本" \n 🦀"#), r#"$(id) `x` 'é' "日本" \n 🦀"#);
+    }
+}

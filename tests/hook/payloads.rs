@@ -1,0 +1,223 @@
+//! The bodies and headers of each format, whole: golden payloads under `tests/golden/`, remade with `UPDATE_GOLDEN=1`.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::{Receiver, Request, World};
+
+/// A configured world in which every value that a payload can hold is set.
+fn world(receiver: &Receiver, format: &str) -> World {
+    let world = World::told_to(receiver, format);
+    for (key, value) in [
+        ("webhook.homepage", "https://git.example.org/{repository}"),
+        ("webhook.gitHttpUrl", "https://git.example.org/{repository}.git"),
+        ("webhook.gitSshUrl", "git@git.example.org:{repository}.git"),
+        ("webhook.repositoryDescription", "a project"),
+        ("webhook.visibility", "internal"),
+        ("receive.denyDeleteCurrent", "ignore"),
+    ] {
+        world.configure(key, value);
+    }
+    world
+}
+
+/// Compares a body with the golden one, which is stored indented and is compact on the wire.
+fn golden(name: &str, request: &Request) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, format!("{:#}\n", request.json())).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    let stored: Value = serde_json::from_str(&stored).unwrap_or_else(|_| panic!("no golden payload {name}"));
+    assert_eq!(String::from_utf8_lossy(&request.body), stored.to_string(), "{name}");
+}
+
+/// Takes one repository through all that can happen to branches and tags, and compares each body.
+fn tour(format: &str) {
+    let receiver = Receiver::new();
+    let world = world(&receiver, format);
+    let step = |name: &str, refs: &[&str]| {
+        let pushed = world.push(refs);
+        assert!(pushed.accepted, "{}", pushed.output);
+        golden(&format!("{format}/{name}"), &receiver.take_one());
+    };
+    world.write("README", "hello\n");
+    world.write("src/main.c", "int main;\n");
+    world.commit_all("Begin\n\nWith a body.\n");
+    step("push-create", &["main"]);
+    world.write("README", "hello, world\n");
+    world.git(&["mv", "src/main.c", "src/start.c"]);
+    world.commit_all("Grüße — rename \"main\"");
+    world.commit("second");
+    step("push-update", &["main"]);
+    world.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    world.commit("instead");
+    step("push-forced", &["main"]);
+    step("push-delete", &[":main"]);
+    world.git(&["tag", "v1.0"]);
+    step("tag-lightweight", &["v1.0"]);
+    world.commit("more");
+    world.git(&["tag", "--force", "v1.0"]);
+    step("tag-moved", &["v1.0"]);
+    world.git(&["tag", "--annotate", "--message", "Version 1.1\n\nWith notes.\n", "v1.1"]);
+    step("tag-annotated", &["v1.1"]);
+    step("tag-delete", &[":v1.1"]);
+}
+
+#[test]
+fn codeup() {
+    tour("codeup");
+}
+
+#[test]
+fn gitlab() {
+    tour("gitlab");
+}
+
+#[test]
+fn codeup_without_any_address() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "codeup");
+    world.commit("one");
+    world.push(&["main"]);
+    golden("codeup/push-bare", &receiver.take_one());
+}
+
+/// The seed's own example, key for key: what the documentation of Codeup shows must be what we send.
+#[test]
+fn codeup_has_the_keys_of_its_documentation() {
+    let push = [
+        "object_kind",
+        "before",
+        "after",
+        "ref",
+        "user_id",
+        "user_name",
+        "user_email",
+        "project_id",
+        "repository",
+        "commits",
+        "total_commits_count",
+    ];
+    let tag = [
+        "object_kind",
+        "ref",
+        "before",
+        "after",
+        "user_id",
+        "user_name",
+        "project_id",
+        "repository",
+        "commits",
+        "total_commits_count",
+    ];
+    let repository = ["name", "url", "description", "homepage", "git_http_url", "git_ssh_url", "visibility_level"];
+    let commit = ["id", "message", "timestamp", "url", "author"];
+    let receiver = Receiver::new();
+    let world = world(&receiver, "codeup");
+    world.commit("one");
+    world.git(&["tag", "v1"]);
+    world.push(&["main", "v1"]);
+    let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    for request in receiver.take() {
+        let json = request.json();
+        let is_tag = json["object_kind"] == "tag_push";
+        assert_eq!(keys(&json), if is_tag { tag.as_slice() } else { &push });
+        assert_eq!(keys(&json["repository"]), repository);
+        if !is_tag {
+            assert_eq!(keys(&json["commits"][0]), commit);
+            assert_eq!(keys(&json["commits"][0]["author"]), ["name", "email"]);
+        }
+    }
+}
+
+#[test]
+fn headers_of_codeup() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "codeup");
+    world.configure("webhook.ci.secret", "a token of some length");
+    world.commit("one");
+    world.git(&["tag", "v1"]);
+    world.push(&["main"]);
+    let request = receiver.take_one();
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/hook"));
+    for (name, value) in [
+        ("Content-Type", "application/json"),
+        ("Codeup-Event", "Push Hook"),
+        ("X-Codeup-Event", "Push Hook"),
+        ("X-Codeup-Token", "a token of some length"),
+    ] {
+        assert_eq!(request.header(name), value, "{name}");
+    }
+    assert!(request.header("User-Agent").starts_with("git-webhook/"));
+    assert_eq!(request.header("Idempotency-Key").len(), 36);
+    world.push(&["v1"]);
+    assert_eq!(receiver.take_one().header("Codeup-Event"), "Tag Push Hook");
+}
+
+#[test]
+fn headers_of_gitlab() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "gitlab");
+    world.configure("webhook.ci.secret", "a token of some length");
+    world.commit("one");
+    world.git(&["tag", "v1"]);
+    world.push(&["main", "v1"]);
+    let requests = receiver.take();
+    let values =
+        |name: &str| -> Vec<String> { requests.iter().map(|request| request.header(name).to_owned()).collect() };
+    assert_eq!(values("X-Gitlab-Event"), ["Push Hook", "Tag Push Hook"]);
+    assert_eq!(values("X-Gitlab-Token"), ["a token of some length"; 2]);
+    assert_eq!(values("X-Gitlab-Instance"), ["https://git.example.org"; 2]);
+    let [first, second] = values("X-Gitlab-Webhook-UUID").try_into().unwrap();
+    assert_eq!(first, second, "of the webhook");
+    let [first, second] = values("X-Gitlab-Event-UUID").try_into().unwrap();
+    assert_ne!(first, second, "of the event");
+    let [first, second] = values("Idempotency-Key").try_into().unwrap();
+    assert_ne!(first, second, "of the delivery");
+}
+
+#[test]
+fn user_and_password_of_the_url_become_basic_authentication() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    world.configure("webhook.ci.url", &receiver.url().replace("127.0.0.1", "me:p%40ss@127.0.0.1"));
+    world.commit("one");
+    world.push(&["main"]);
+    // printf 'me:p@ss' | base64
+    assert_eq!(receiver.take_one().header("Authorization"), "Basic bWU6cEBzcw==");
+}
+
+#[test]
+fn standard_webhooks_signatures_cover_the_body_as_sent() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure(
+        "webhook.ci.signingSecret",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    );
+    world.commit("one");
+    world.push(&["main"]);
+    let request = receiver.take_one();
+    let signatures = request.header("webhook-signature");
+    assert_eq!(signatures.split(' ').count(), 2);
+    let (id, time) = (request.header("webhook-id"), request.header("webhook-timestamp").parse().unwrap());
+    assert_eq!(id, request.header("Idempotency-Key"));
+    for secret in ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let secret = git_webhook::signature::SigningSecret::parse(secret).unwrap();
+        assert!(secret.verifies(signatures, id, time, &request.body));
+    }
+}
+
+#[test]
+fn a_body_is_compact_and_ends_without_a_newline() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    let body = receiver.take_one().body;
+    assert_eq!(body.last(), Some(&b'}'));
+    assert_eq!(String::from_utf8(body.clone()).unwrap(), serde_json::from_slice::<Value>(&body).unwrap().to_string());
+}

@@ -1,0 +1,7 @@
+//! Builders for tests: a world with a bare repository and a clone, and a receiver that records.
+
+mod receiver;
+mod world;
+
+pub use receiver::{Answer, Receiver, Request};
+pub use world::{Pushed, World, ZERO};

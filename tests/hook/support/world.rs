@@ -1,0 +1,220 @@
+//! A bare repository with the built hook in place, and a clone to push from, apart from everything else on the machine.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
+
+use super::Receiver;
+
+/// The zero id of a SHA-1 repository.
+pub const ZERO: &str = "0000000000000000000000000000000000000000";
+
+pub struct World {
+    directory: TempDir,
+    clock: AtomicU64,
+    environment: Vec<(String, String)>,
+}
+
+/// What came of a push.
+pub struct Pushed {
+    pub accepted: bool,
+    /// What the pusher saw, `remote: ` included.
+    pub output: String,
+}
+
+impl Pushed {
+    /// The lines our hook printed.
+    pub fn said(&self) -> Vec<String> {
+        let lines = self.output.split(['\n', '\r']);
+        lines.filter_map(|line| Some(line.strip_prefix("remote: ")?.trim_end().to_owned())).collect()
+    }
+}
+
+impl World {
+    /// A SHA-1 repository called `project.git` without any target, and an empty clone.
+    pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with further options of `git init` for both.
+    pub fn with(options: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("git-webhook-test").tempdir().unwrap();
+        let environment = vec![("GL_USER".into(), "alice".into())];
+        let world = Self { directory, clock: AtomicU64::new(1_700_000_000), environment };
+        fs::create_dir(world.path("home")).unwrap();
+        let init = |extra: &[&str], place: &str| {
+            let mut command = world.command("git", world.directory.path());
+            command.args(["init", "--quiet", "--initial-branch=main"]).args(options).args(extra).arg(place);
+            world.run(&mut command);
+        };
+        init(&["--bare"], "project.git");
+        init(&[], "work");
+        let hook = world.server().join("hooks/post-receive");
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        symlink(env!("CARGO_BIN_EXE_post-receive"), hook).unwrap();
+        world.configure("receive.advertisePushOptions", "true");
+        world.configure("webhook.repository", "group/project");
+        world
+    }
+
+    /// A world whose one target, `ci`, is `receiver`.
+    pub fn told_to(receiver: &Receiver, format: &str) -> Self {
+        let world = Self::new();
+        world.add_target("ci", receiver, format);
+        world
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn server(&self) -> PathBuf {
+        self.path("project.git")
+    }
+
+    pub fn work(&self) -> PathBuf {
+        self.path("work")
+    }
+
+    /// Sets a variable for everything that is run from here on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.into(), value.into()));
+    }
+
+    /// Adds a value to the server's configuration.
+    pub fn configure(&self, key: &str, value: &str) {
+        self.server_git(&["config", "--add", key, value]);
+    }
+
+    /// Adds a value to the user's own configuration, which is protected scope.
+    pub fn configure_globally(&self, key: &str, value: &str) {
+        self.server_git(&["config", "--global", "--add", key, value]);
+    }
+
+    pub fn add_target(&self, name: &str, receiver: &Receiver, format: &str) {
+        self.configure(&format!("webhook.{name}.url"), &receiver.url());
+        self.configure(&format!("webhook.{name}.format"), format);
+    }
+
+    /// A command with nothing of the outside in its environment but what finds programs.
+    pub fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
+        let time = self.clock.fetch_add(60, Ordering::Relaxed);
+        let date = format!("{time} +0100");
+        let mut command = Command::new(program);
+        command.current_dir(directory).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", self.path("home")).env("GIT_CONFIG_NOSYSTEM", "1").env("LC_ALL", "C");
+        command.env("GIT_AUTHOR_NAME", "A U Thor").env("GIT_AUTHOR_EMAIL", "author@example.com");
+        command.env("GIT_COMMITTER_NAME", "C O Mitter").env("GIT_COMMITTER_EMAIL", "committer@example.com");
+        command.env("GIT_AUTHOR_DATE", &date).env("GIT_COMMITTER_DATE", &date);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn run(&self, command: &mut Command) -> String {
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Runs git in the clone.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        self.run(self.command("git", &self.work()).args(arguments))
+    }
+
+    /// Runs git in the bare repository.
+    pub fn server_git(&self, arguments: &[&str]) -> String {
+        self.run(self.command("git", &self.server()).args(arguments))
+    }
+
+    /// Feeds git in the clone on standard input.
+    pub fn git_with_input(&self, arguments: &[&str], input: &[u8]) -> String {
+        let output = self.feed(self.command("git", &self.work()).args(arguments), input);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    pub fn feed(&self, command: &mut Command, input: &[u8]) -> Output {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that does not read its input to the end is no failure of the test.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    }
+
+    /// Commits a change of one file, named after the message, and returns the commit's id.
+    pub fn commit(&self, message: &str) -> String {
+        let file = message.split_whitespace().next().unwrap_or("file");
+        self.write(&format!("{file}.txt"), message);
+        self.commit_all(message)
+    }
+
+    /// Commits whatever the work tree holds.
+    pub fn commit_all(&self, message: &str) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+        self.id("HEAD")
+    }
+
+    pub fn write(&self, path: &str, content: &str) {
+        let path = self.work().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// The object id a name stands for in the clone.
+    pub fn id(&self, name: &str) -> String {
+        self.git(&["rev-parse", name])
+    }
+
+    /// Pushes, by force where need be.
+    pub fn push(&self, refs: &[&str]) -> Pushed {
+        self.push_with(&[], refs)
+    }
+
+    pub fn push_with(&self, options: &[&str], refs: &[&str]) -> Pushed {
+        let mut command = self.command("git", &self.work());
+        command.args(["push", "--force"]).args(options).arg(self.server()).args(refs);
+        let output = command.output().unwrap();
+        Pushed { accepted: output.status.success(), output: String::from_utf8_lossy(&output.stderr).into_owned() }
+    }
+
+    /// Runs the hook by itself, as receive-pack does: in the repository, `GIT_DIR=.`, the ref updates on standard input.
+    pub fn hook(&self) -> Command {
+        let mut command = self.command(self.server().join("hooks/post-receive"), &self.server());
+        command.env("GIT_DIR", ".");
+        command
+    }
+
+    /// Runs `git webhook` in the bare repository.
+    pub fn webhook(&self, arguments: &[&str]) -> Output {
+        self.webhook_command().args(arguments).output().unwrap()
+    }
+
+    pub fn webhook_command(&self) -> Command {
+        self.command(env!("CARGO_BIN_EXE_git-webhook"), &self.server())
+    }
+
+    /// What `git rev-list` says in the bare repository, newest first.
+    pub fn rev_list(&self, arguments: &[&str]) -> Vec<String> {
+        let list = self.server_git(&[&["rev-list"], arguments].concat());
+        list.lines().map(String::from).collect()
+    }
+
+    /// The ids of all refs of the bare repository, each behind `^`, for `git rev-list` after the next push.
+    pub fn hidden(&self) -> Vec<String> {
+        let refs = self.server_git(&["for-each-ref", "--format=^%(objectname)"]);
+        refs.lines().map(String::from).collect()
+    }
+
+    /// The hook's log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.server().join("webhook/hook.log")).unwrap_or_default()
+    }
+}

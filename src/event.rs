@@ -189,6 +189,16 @@ impl Time {
     }
 }
 
+/// Cuts text that is longer than `longest` bytes, between two characters, and marks the cut with `…`.
+pub fn shorten(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// What may not stand in a path segment of a URL as it is (RFC 3986, section 3.3).
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')

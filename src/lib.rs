@@ -3,6 +3,8 @@
 //!
 //! The modules stand in the order in which data flows; each uses only those above it. `docs/architecture.md` tells why.
 
+#![deny(clippy::unwrap_used, clippy::panic)]
+
 pub mod process;
 
 pub mod identifier;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use env_logger::{Builder, Target};
 use log::LevelFilter;
 
+use crate::process;
 use crate::report::sanitise;
 
 /// At this size the file becomes `hook.log.1`, and the one before it is gone.
@@ -52,9 +53,12 @@ impl LogFile {
             fs::rename(&path, self.directory.join("hook.log.1"))?;
         }
         let is_new = !path.exists();
-        let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-        let file =
-            OpenOptions::new().append(true).create(true).mode(file_mode).custom_flags(flags.bits()).open(path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(file_mode)
+            .custom_flags(process::OPEN_CAREFULLY)
+            .open(path)?;
         if is_new {
             file.set_permissions(Permissions::from_mode(file_mode))?;
         }

@@ -7,8 +7,12 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{User, geteuid, gethostname};
+
+/// Flags to open a file whose path others may have prepared: no symbolic link in its last place, no waiting for a fifo's writer.
+pub const OPEN_CAREFULLY: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
 
 /// A picture of the environment variables, taken once, so that everything below is a function of its arguments.
 #[derive(Clone, Debug, Default)]

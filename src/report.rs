@@ -7,6 +7,7 @@ use std::io::{Write, stderr};
 use std::time::Duration;
 
 use crate::delivery::{Failure, Outcome};
+use crate::event::shorten;
 use crate::process;
 use crate::ref_update::{RefName, Skipped};
 
@@ -173,11 +174,7 @@ impl Printer {
     /// Prints the lines of a notice, unless that would block or be too much.
     pub fn print(&mut self, notice: &Notice<'_>) {
         for line in notice.to_string().split('\n') {
-            let mut line = sanitise(line);
-            if line.len() >= LONGEST_LINE {
-                line.truncate(line.floor_char_boundary(LONGEST_LINE - 4));
-                line.push('…');
-            }
+            let mut line = shorten(sanitise(line), LONGEST_LINE - 4);
             line.push('\n');
             let mut out = stderr();
             if line.len() > self.left

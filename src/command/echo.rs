@@ -12,8 +12,8 @@ use std::thread;
 use serde_json::Value;
 
 use super::place::Place;
-use super::{Failure, failure};
-use crate::format::{self, FORMATS, Format};
+use super::{Failure, failure, known_format};
+use crate::format::{FORMATS, Format};
 use crate::process::Environment;
 use crate::report::sanitise;
 use crate::signature::{Secret, SigningSecret};
@@ -68,10 +68,7 @@ fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Fail
         verifier.signing_secrets = target.signing_secrets;
     }
     if let Some(name) = &source.format {
-        verifier.format = Some(format::find(name).ok_or_else(|| {
-            let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-            Failure(format!("unknown format '{name}': choose {}", known.join(" or ")))
-        })?);
+        verifier.format = Some(known_format(name)?);
     }
     if let Some(path) = &source.secret_file {
         let text =

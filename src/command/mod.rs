@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::format::{self, FORMATS, Format};
 use crate::process::Environment;
 use crate::report::sanitise;
 
@@ -92,6 +93,13 @@ impl fmt::Display for Failure {
 
 fn failure<T>(why: impl Into<String>) -> Result<T, Failure> {
     Err(Failure(why.into()))
+}
+
+fn known_format(name: &str) -> Result<&'static Format, Failure> {
+    format::find(name).ok_or_else(|| {
+        let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+        Failure(format!("unknown format '{name}': choose {}", known.join(" or ")))
+    })
 }
 
 /// Runs one verb. Exit code 0 when all is well, 1 when something failed or is wrong, 129 for a wrong command line.

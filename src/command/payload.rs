@@ -7,8 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::place::Place;
-use super::{Failure, failure};
-use crate::format::{self, FORMATS};
+use super::{Failure, failure, known_format};
 use crate::process::Environment;
 use crate::receive;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
@@ -22,10 +21,7 @@ pub(super) fn run(
     name: &OsStr,
     environment: &Environment,
 ) -> Result<bool, Failure> {
-    let Some(format) = format::find(format) else {
-        let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        return failure(format!("unknown format '{format}': choose {}", known.join(" or ")));
-    };
+    let format = known_format(format)?;
     let name = RefName::new(name.as_bytes());
     if name.kind() == RefKind::Other {
         return failure(format!("'{}' is no branch or tag: write refs/heads/… or refs/tags/…", name.text()));

@@ -6,7 +6,7 @@
 
 use encoding_rs::Encoding;
 
-use crate::event::{Person, Time};
+use crate::event::{Person, Time, shorten};
 use crate::ref_update::ObjectId;
 
 /// The parts of a raw commit; what is missing or unreadable is empty.
@@ -184,14 +184,6 @@ fn object_id(hex: &[u8]) -> Option<ObjectId> {
 /// Longer text is cut: nobody reads it, and each receiver would get all of it.
 const LONGEST_MESSAGE: usize = 256 * 1024;
 const LONGEST_NAME: usize = 4 * 1024;
-
-fn shorten(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        text.truncate(text.floor_char_boundary(longest));
-        text.push('…');
-    }
-    text
-}
 
 /// Converts by the object's `encoding` where it names a known one, else from UTF-8, with U+FFFD in place of what is
 /// not.

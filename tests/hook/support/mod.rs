@@ -4,4 +4,4 @@ mod receiver;
 mod world;
 
 pub use receiver::{Answer, Receiver, Request};
-pub use world::{Pushed, World, ZERO};
+pub use world::{World, ZERO};

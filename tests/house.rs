@@ -1,0 +1,150 @@
+//! Guards the walls of the house: who may use whom, which library has which door, what must be documented.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    env!("CARGO_MANIFEST_DIR").into()
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every Rust file below a directory, by its path from the root.
+fn sources(directory: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut directories = vec![root().join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).expect("the directory is part of the repository") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).expect("it lies below").to_string_lossy().into_owned();
+                found.insert(name, read(&path));
+            }
+        }
+    }
+    found
+}
+
+/// The text without comments and tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The module a file belongs to: `format` for `src/format/gitlab.rs`.
+fn module(path: &str) -> &str {
+    let path = path.strip_prefix("src/").unwrap_or(path);
+    path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+}
+
+#[test]
+fn a_module_uses_only_those_above_it() {
+    let lib = read("src/lib.rs");
+    let order: Vec<_> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let place = |name: &str| order.iter().position(|other| *other == name);
+    for (path, text) in sources("src") {
+        let Some(own) = place(module(&path)) else { continue };
+        for used in code(&text).split("crate::").skip(1) {
+            let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let other = place(&name).unwrap_or_else(|| panic!("{path} uses crate::{name}, which lib.rs does not list"));
+            assert!(other <= own, "{path} uses {name}, which stands below it in lib.rs");
+        }
+    }
+}
+
+#[test]
+fn a_library_is_used_behind_its_door() {
+    let doors: [(&str, &[&str]); 14] = [
+        ("git2", &["repository"]),
+        ("encoding_rs", &["repository"]),
+        ("gix_config", &["config"]),
+        ("strsim", &["config"]),
+        ("ureq", &["transport"]),
+        ("rustls_native_certs", &["transport"]),
+        ("hmac", &["signature"]),
+        ("sha2", &["signature"]),
+        ("base64", &["signature"]),
+        ("nix", &["process"]),
+        ("url", &["target"]),
+        ("clap", &["command"]),
+        ("env_logger", &["log_file"]),
+        ("serde_json", &["format", "command"]),
+    ];
+    for (path, text) in sources("src") {
+        let text = code(&text);
+        for (library, allowed) in doors {
+            let used = [format!("use {library}::"), format!("{library}::")].iter().any(|call| {
+                text.match_indices(call)
+                    .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+            });
+            assert!(!used || allowed.contains(&module(&path)), "{path} uses {library}, whose door is {allowed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_says_what_it_is_for() {
+    for (path, text) in sources("src").into_iter().chain(sources("tests")).chain(sources("benches")) {
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! ") && first.len() > 20, "{path} does not open with one sentence of duty");
+    }
+}
+
+#[test]
+fn a_format_has_row_golden_payloads_and_page() {
+    let table = read("src/format/mod.rs");
+    let overview = read("docs/formats/README.md");
+    for path in sources("src/format").keys().filter(|path| !path.ends_with("mod.rs")) {
+        let name = Path::new(path).file_stem().expect("it is a file").to_string_lossy().into_owned();
+        assert!(table.contains(&format!("{name}::FORMAT")), "{name} is not in the table of formats");
+        assert!(overview.contains(&format!("{name}.md")), "docs/formats/README.md does not name {name}");
+        assert!(read(format!("docs/formats/{name}.md")).contains("https://"), "docs/formats/{name}.md links no source");
+        for event in ["push-update", "push-delete", "tag-annotated", "tag-lightweight"] {
+            read(format!("tests/golden/{name}/{event}.json"));
+        }
+    }
+}
+
+#[test]
+fn a_key_is_documented_with_its_default() {
+    let pages = [read("docs/config.md"), read("man/git-webhook-config.5")];
+    for key in git_webhook::config::KEYS {
+        let row = format!("| `{}` |", key.name);
+        let line = pages[0].lines().find(|line| line.starts_with(&row));
+        let line = line.unwrap_or_else(|| panic!("docs/config.md has no row {row}"));
+        assert!(line.contains(key.default), "docs/config.md: the default of {} is '{}'", key.name, key.default);
+        assert_eq!(line.contains("**protected**"), key.protected, "docs/config.md: is {} protected?", key.name);
+        let item = format!(".It Ic {}", key.name);
+        assert!(pages[1].lines().any(|line| line == item), "man/git-webhook-config.5 has no '{item}'");
+    }
+    let rows = pages[0].lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, git_webhook::config::KEYS.len(), "docs/config.md documents a key that is not there");
+}
+
+#[test]
+fn a_verb_is_in_the_man_page() {
+    let page = read("man/git-webhook.1");
+    let command = read("src/command/mod.rs");
+    let verbs = command.split("enum Verb {").nth(1).and_then(|text| text.split("\n}").next()).unwrap_or_default();
+    for verb in verbs.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(" {")) {
+        let item = format!(".It Cm {}", verb.to_lowercase());
+        assert!(page.lines().any(|line| line.starts_with(&item)), "man/git-webhook.1 has no '{item}'");
+    }
+}
+
+#[test]
+#[ignore = "needs mandoc: run tests/run"]
+fn man_pages_are_clean() {
+    for page in ["man/git-webhook.1", "man/git-webhook-config.5"] {
+        let output =
+            std::process::Command::new("mandoc").args(["-Tlint", "-Wwarning", page]).current_dir(root()).output();
+        let output = output.expect("mandoc is installed");
+        assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}

@@ -1,0 +1,793 @@
+#!/bin/sh
+# Installs git-webhook on this machine and links its hook into repositories.
+#
+# Reading order: main takes the command line apart; then come the programs (build and copy), the
+# repositories (find, link, unlink), the demonstration, and the small words all of them use.
+# Every change to a disk but the demonstration's goes through `change`, so that --dry-run can
+# tell it and leave it undone.
+#
+# shellcheck disable=SC2317 # functions that `change` and `trap` call look unused to it
+
+set -u
+# git silently skips a hook that its user cannot read.
+umask 022
+
+HOOKS="post-receive"
+
+usage() {
+    cat <<'END'
+usage: install.sh [--prefix DIR] [--from DIR] [--dry-run] [REPO...]
+   or: install.sh --link-only [--prefix DIR] [--dry-run] REPO...
+   or: install.sh --uninstall [--prefix DIR] [--dry-run] [REPO...]
+   or: install.sh --demo [--from DIR]
+
+Builds git-webhook with cargo, installs it, and links its hook into each REPO, a bare
+repository or a work tree. A hook that is there already is kept and still runs.
+
+    --prefix DIR    install below DIR (default: /usr/local if it can be written, else ~/.local)
+    --from DIR      take the built programs from DIR, build nothing
+    --dry-run       tell every change and make none
+    --link-only     link to the programs that are installed below the prefix already
+    --uninstall     restore what each REPO had before; without REPO, remove the programs
+    --demo          show a real push that is delivered, in a directory that is thrown away
+    --help          show this text
+END
+}
+
+main() {
+    prefix='' from='' demo=false dry_run=false link_only=false uninstall=false
+
+    # Each turn takes an argument off the front and puts a REPO back at the end, so that an
+    # option counts wherever it stands: `install.sh REPO --dry-run` must change nothing.
+    wants_value='' options_ended=false
+    for argument in "$@"; do
+        shift
+        if [ -n "$wants_value" ]; then
+            set_directory "$wants_value" "$argument"
+            wants_value=''
+        elif $options_ended; then
+            set -- "$@" "$argument"
+        else
+            case $argument in
+            --prefix | --from) wants_value=$argument ;;
+            --prefix=* | --from=*) set_directory "${argument%%=*}" "${argument#*=}" ;;
+            --dry-run) dry_run=true ;;
+            --link-only) link_only=true ;;
+            --uninstall) uninstall=true ;;
+            --demo) demo=true ;;
+            --help | -h) usage && exit ;;
+            --) options_ended=true ;;
+            -*) usage_error "unknown option '$argument'" ;;
+            *) set -- "$@" "$argument" ;;
+            esac
+        fi
+    done
+    [ -z "$wants_value" ] || usage_error "option '$wants_value' needs a directory"
+    check_combination "$#"
+
+    find_checkout
+    forget_callers_repository
+    if $demo; then
+        demonstrate
+        exit
+    fi
+    [ $# -eq 0 ] || require_git
+    choose_prefix
+    if $uninstall; then
+        [ $# -gt 0 ] || uninstall_programs
+    elif ! $link_only; then
+        provide_programs
+        install_programs
+        warn_about_path
+    fi
+    for_each_repository "$@"
+}
+
+set_directory() {
+    [ -n "$2" ] || usage_error "option '$1' needs a directory"
+    case $1 in
+    --prefix) prefix=$2 ;;
+    --from) from=$2 ;;
+    esac
+}
+
+check_combination() {
+    if $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix" ] || [ "$1" -gt 0 ]; }; then
+        usage_error "'--demo' takes no more than '--from'"
+    elif $link_only && { $uninstall || [ -n "$from" ] || [ "$1" -eq 0 ]; }; then
+        usage_error "'--link-only' takes repositories, and neither '--from' nor '--uninstall'"
+    elif $uninstall && [ -n "$from" ]; then
+        usage_error "'--uninstall' does not take '--from'"
+    fi
+}
+
+find_checkout() {
+    case $0 in
+    */*) checkout=$(absolute "${0%/*}") ;;
+    *) checkout=$(absolute .) ;;
+    esac
+}
+
+# They are set when a hook or a git alias started this, and would make git look elsewhere.
+forget_callers_repository() {
+    command -v git >/dev/null || return 0
+    for variable in $(git rev-parse --local-env-vars); do
+        unset "$variable"
+    done
+}
+
+choose_prefix() {
+    if [ -n "$prefix" ]; then
+        prefix=$(absolute "$prefix")
+    elif can_write /usr/local/bin && can_write /usr/local/libexec; then
+        prefix=/usr/local
+    else
+        [ -n "${HOME-}" ] || die "cannot choose a prefix: HOME is not set" "use --prefix DIR"
+        prefix=$HOME/.local
+    fi
+    refuse_line_break "$prefix"
+    libexec=$prefix/libexec/git-webhook
+    program=$libexec/post-receive
+    driver=$libexec/driver
+}
+
+# --- the programs --------------------------------------------------------------------------
+
+# Sets $programs, the directory that holds them built.
+provide_programs() {
+    if [ -n "$from" ]; then
+        programs=$(absolute "$from")
+        for name in post-receive git-webhook; do
+            [ -x "$programs/$name" ] || die "cannot find the program '$name' in '$from'"
+        done
+        return
+    fi
+    # Asked before the build and not after it: that takes minutes.
+    $demo || can_write "$libexec" || die "cannot write to '$prefix'" \
+        "run this as root, or use --prefix DIR with a directory of yours"
+    require_build_tools
+    target=$(absolute "${CARGO_TARGET_DIR:-$checkout/target}")
+    programs=$target/release
+    change "run 'cargo build --release --locked' in '$checkout'" build
+}
+
+build() {
+    say "building git-webhook with cargo build --release --locked; the first time takes minutes"
+    (cd "$checkout" && cargo build --release --locked --target-dir "$target") &&
+        [ -x "$programs/post-receive" ] && [ -x "$programs/git-webhook" ]
+}
+
+require_git() {
+    version=$(git --version 2>/dev/null) || die "cannot find 'git' on PATH: 2.31 or newer is needed" \
+        "Debian, Ubuntu: sudo apt install git" \
+        "Fedora: sudo dnf install git" \
+        "Alpine: sudo apk add git"
+    version=${version#git version }
+    at_least "$version" 2.31 || die "cannot use git '$version': 2.31 or newer is needed"
+}
+
+# Tells everything that is missing at once.
+require_build_tools() {
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$checkout/Cargo.toml" 2>/dev/null)
+    [ -n "$wanted" ] || die "cannot build: '$checkout' is not a checkout of git-webhook" \
+        "use --from DIR with a directory of built programs"
+    missing=false
+    require_rust
+    require_compiler
+    if $missing; then
+        hint "or build elsewhere, and use --from DIR with the programs from target/release"
+        exit 1
+    fi
+}
+
+require_rust() {
+    if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
+        missing=true
+        error "cannot find 'cargo' and 'rustc' on PATH: building needs Rust $wanted or newer" \
+            "see https://rustup.rs" \
+            "Debian 13, Ubuntu 24.04: sudo apt install rustup && rustup default stable" \
+            "Fedora: sudo dnf install cargo" \
+            "Alpine: sudo apk add cargo"
+        [ -z "${SUDO_USER-}" ] ||
+            hint "sudo hides what is in your home: run 'cargo build --release --locked' without it first"
+        return
+    fi
+    # Run in the checkout, where rustup looks for the toolchain to use.
+    version=$(cd "$checkout" && rustc --version)
+    version=${version#rustc }
+    version=${version%% *}
+    if ! at_least "$version" "$wanted"; then
+        missing=true
+        error "cannot build with rustc '$version': Rust $wanted or newer is needed" \
+            "rustup update stable (see https://rustup.rs)"
+    fi
+}
+
+require_compiler() {
+    if ! command -v cc >/dev/null; then
+        missing=true
+        error "cannot find 'cc' on PATH: building needs a C compiler" \
+            "Debian, Ubuntu: sudo apt install gcc libc6-dev" \
+            "Fedora: sudo dnf install gcc" \
+            "Alpine: sudo apk add gcc musl-dev"
+    fi
+}
+
+install_programs() {
+    changed=false note=''
+    make_directory "$prefix/bin"
+    make_directory "$libexec"
+    install_file 755 "$programs/git-webhook" "$prefix/bin/git-webhook"
+    install_file 755 "$programs/post-receive" "$program"
+    install_file 755 "$checkout/hooks/driver" "$driver"
+    install_manual 1
+    install_manual 5
+    tell "installed the programs in '$prefix'" "already installed: the programs in '$prefix'"
+}
+
+install_manual() {
+    section=$1
+    set -- "$checkout"/man/*."$section"
+    [ -f "$1" ] || return 0
+    make_directory "$prefix/share/man/man$section"
+    for page in "$@"; do
+        install_file 644 "$page" "$prefix/share/man/man$section/${page##*/}"
+    done
+}
+
+install_file() {
+    [ ! -d "$3" ] || die "cannot install '$3': it is a directory"
+    cmp -s "$2" "$3" || change "install '$3'" replace_file "$@"
+}
+
+# By a new file under the old name: a hook that is running goes on with the old one.
+replace_file() {
+    temporary=${3%/*}/.git-webhook.$$
+    cp "$2" "$temporary" && chmod "$1" "$temporary" && mv -f "$temporary" "$3" && return
+    rm -f "$temporary"
+    return 1
+}
+
+warn_about_path() {
+    case :$PATH: in
+    *":$prefix/bin:"*) ;;
+    *)
+        warning "'$prefix/bin' is not on PATH, where 'git webhook' needs it" \
+            "add to your ~/.profile: PATH=\"\$PATH:$prefix/bin\""
+        ;;
+    esac
+}
+
+uninstall_programs() {
+    changed=false note=''
+    remove_file "$prefix/bin/git-webhook"
+    remove_file "$program"
+    remove_file "$driver"
+    for page in "$checkout"/man/*.1 "$checkout"/man/*.5; do
+        remove_file "$prefix/share/man/man${page##*.}/${page##*/}"
+    done
+    tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
+    if $changed; then
+        warning "repositories that are linked to it still run no hook now, and git does not say so" \
+            "find them: find /srv/git -type l -path '*/hooks/*' -exec ls -l {} + | grep /libexec/git-webhook/" \
+            "restore what they had: $0 --uninstall REPO..."
+    fi
+    [ ! -d "$libexec" ] || change "remove '$libexec'" rmdir "$libexec"
+}
+
+# --- the repositories ----------------------------------------------------------------------
+
+# Each in a subshell, so that what stops one leaves the others to be done.
+for_each_repository() {
+    status=0
+    for repository in "$@"; do
+        (visit "$repository") || status=1
+    done
+    exit "$status"
+}
+
+visit() {
+    refuse_line_break "$1"
+    refuse_line_break "$PWD"
+    [ -d "$1" ] || die "not a git repository: '$1'"
+    repository=$(absolute "$1")
+    find_owner
+    if [ "$(id -u)" -eq 0 ] && [ "$owner" -ne 0 ]; then
+        start_again_as_owner
+        return
+    fi
+    find_hooks
+    if ! $uninstall && ! $dry_run; then
+        require_program
+    fi
+    for name in $HOOKS; do
+        if $uninstall; then
+            unlink_hook "$name"
+        else
+            link_hook "$name"
+        fi
+    done
+}
+
+# Sets $owner and $group, the numbers of who owns the place where the links will be.
+find_owner() {
+    place=$repository
+    [ ! -e "$place/.git" ] || place=$place/.git
+    [ ! -d "$place/hooks" ] || place=$place/hooks
+    # shellcheck disable=SC2012 # stat is not the same command everywhere
+    numbers=$(ls -ndL "$place" | awk 'NR == 1 { print $3, $4 }')
+    owner=${numbers% *} group=${numbers#* }
+}
+
+# Root does not walk paths that another user can swap under it; what is made in the repository
+# shall be its owner's; and it is the owner's git configuration that says where the hooks lie.
+# This script goes in by standard input because its file may be out of the owner's reach.
+start_again_as_owner() {
+    entry=$(getent passwd "$owner")
+    user=${entry%%:*}
+    home=$(printf %s "$entry" | cut -d : -f 6)
+    if $uninstall; then set -- --uninstall; else set -- --link-only; fi
+    ! $dry_run || set -- "$@" --dry-run
+    set -- env HOME="$home" sh -s -- "$@" --prefix "$prefix" -- "$repository"
+    unset XDG_CONFIG_HOME
+
+    groups=--init-groups
+    [ -n "$user" ] || groups=--clear-groups
+    # The owner may not be allowed to stand where root stands.
+    cd /
+    if setpriv --reuid="$owner" --regid="$group" "$groups" true 2>/dev/null; then
+        setpriv --reuid="$owner" --regid="$group" "$groups" "$@" <"$checkout/${0##*/}"
+    elif [ -n "$user" ] && su -s /bin/sh "$user" -c true 2>/dev/null; then
+        # shellcheck disable=SC2016 # the inner shell is the one to fill it in
+        su -s /bin/sh "$user" -c '"$@"' -- sh "$@" <"$checkout/${0##*/}"
+    else
+        die "cannot become user number $owner, the owner of '$repository'" \
+            "run this as that user: $0 --link-only --prefix '$prefix' '$repository'"
+    fi
+}
+
+# Sets $hooks, the directory where git looks for hooks when this repository is pushed to. git
+# is told the directory instead of searching upwards: a wrong path must not hit the repository
+# that is around it.
+find_hooks() {
+    git_dir=$repository
+    [ ! -e "$repository/.git" ] || git_dir=$repository/.git
+    reason=$(GIT_DIR=$git_dir git rev-parse --git-dir 2>&1 >/dev/null) ||
+        die "cannot use '$repository': ${reason#fatal: }"
+    git_dir=$(GIT_DIR=$git_dir git rev-parse --absolute-git-dir)
+    # From here receive-pack starts hooks, so from here a relative core.hooksPath counts.
+    cd "$git_dir" || exit
+    common=$(git_here rev-parse --path-format=absolute --git-common-dir)
+    hooks=$(git_here rev-parse --path-format=absolute --git-path hooks)
+    case $hooks in
+    "$common"/*) ;;
+    *) refuse_shared_hooks ;;
+    esac
+}
+
+# GIT_WORK_TREE keeps git from leaving the directory for the one in core.worktree.
+git_here() {
+    GIT_DIR=. GIT_WORK_TREE=. git "$@"
+}
+
+refuse_shared_hooks() {
+    if configured=$(git_here config --show-scope core.hooksPath); then
+        cause="core.hooksPath ($(printf %s "$configured" | cut -f 1)) puts them"
+    else
+        cause="a symbolic link puts them"
+    fi
+    error "cannot change the hooks of '$repository': $cause outside of it, in '$hooks'"
+    if ! $uninstall; then
+        for name in $HOOKS; do
+            hint "for all repositories that use them: ln -s '$program' '$hooks/$name'"
+        done
+        hint "for this one, first: git --git-dir='$git_dir' config core.hooksPath '$common/own-hooks'"
+    fi
+    exit 1
+}
+
+# Asked as the user who will run it: a prefix below a home directory may be closed to others.
+require_program() {
+    { [ -x "$program" ] && [ -x "$driver" ]; } ||
+        die "cannot link '$repository': '$program' is not there for its owner to run" \
+            "install it where everyone can read it, such as --prefix /usr/local"
+}
+
+# Afterwards git runs our program as the hook of this name, in one of three ways:
+#   hooks/NAME -> program                            no other hook was there
+#   hooks/NAME -> driver, and
+#   hooks/NAME.d/00-git-webhook -> program           beside the hook that was there
+#   hooks/NAME.d/00-git-webhook -> program           the hook that was there is a driver itself
+link_hook() {
+    name_hook "$1"
+    refuse_odd_places
+    if is_link_to post-receive "$hook"; then
+        point "$hook" "$program"
+    elif is_link_to driver "$hook"; then
+        make_directory "$entries"
+        point "$hook" "$driver"
+        point "$ours" "$program"
+    elif is_link_to post-receive "$ours" && exists "$hook"; then
+        point "$ours" "$program"
+        is_somebodys_driver ||
+            note="ours runs only if '$hook' runs the files in '$entries'; look whether it does"
+    elif is_link_to post-receive "$ours"; then
+        point "$ours" "$program"
+        point "$hook" "$driver"
+    elif ! exists "$hook"; then
+        make_directory "$hooks"
+        point "$hook" "$program"
+    elif is_somebodys_driver; then
+        make_directory "$entries"
+        point "$ours" "$program"
+        note="'$hook' stays as it is: it runs the files in '$entries', and ours is one of them"
+    else
+        refuse_unclear_entries
+        keep_hook
+    fi
+    tell "installed the $hook_name hook of '$repository'" \
+        "already installed: the $hook_name hook of '$repository'"
+}
+
+# Sets the paths that belong to a hook, and clears what is found out about it.
+name_hook() {
+    hook_name=$1
+    hook=$hooks/$1
+    entries=$hooks/$1.d
+    ours=$entries/00-git-webhook
+    kept='' changed=false note=''
+}
+
+refuse_odd_places() {
+    [ ! -d "$hook" ] || die "cannot link '$hook': it is a directory"
+    [ ! -L "$entries" ] || die "cannot link into '$entries': it is a symbolic link"
+    is_link_to post-receive "$ours" || ! exists "$ours" ||
+        die "cannot link '$ours': another file has that name"
+}
+
+# Moved into the directory that it names, such a driver would run itself without end.
+is_somebodys_driver() {
+    [ -x "$hook" ] && grep -qF "$hook_name.d" "$hook"
+}
+
+# Either the hook runs them in a way we do not see, or they are off and must stay off.
+refuse_unclear_entries() {
+    no_entry_runs || die "cannot link '$hook': another hook has that name, and '$entries' is in use" \
+        "if that hook runs the files there, add ours: ln -s '$program' '$ours'" \
+        "if nothing runs them, move '$entries' away and run this again"
+}
+
+# The old hook gets its new name before the driver takes the old one, so that no push meets
+# neither of them.
+keep_hook() {
+    trap '' HUP INT TERM
+    make_directory "$entries"
+    number=50
+    while exists "$entries/$number-local"; do number=$((number + 1)); done
+    kept=$entries/$number-local
+    if [ -L "$hook" ]; then
+        change "keep '$hook' as '$kept'" ln -s "$(from_below "$(readlink "$hook")")" "$kept"
+    else
+        change "keep '$hook' as '$kept'" link_or_move "$hook" "$kept"
+    fi
+    point "$hook" "$driver"
+    point "$ours" "$program"
+    note="the hook that was there is '$kept' now and runs after ours"
+}
+
+# Not every file system has hard links.
+link_or_move() {
+    ln "$1" "$2" 2>/dev/null || mv "$1" "$2"
+}
+
+# A link's target, for the same link one directory further down.
+from_below() {
+    case $1 in
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s\n' "../$1" ;;
+    esac
+}
+
+# And back up.
+from_above() {
+    case $1 in
+    /*) printf '%s\n' "$1" ;;
+    ../*) printf '%s\n' "${1#../}" ;;
+    *) printf '%s\n' "$hook_name.d/$1" ;;
+    esac
+}
+
+unlink_hook() {
+    name_hook "$1"
+    if is_link_to post-receive "$hook"; then
+        remove_file "$hook"
+    elif is_link_to driver "$hook"; then
+        replace_driver
+    fi
+    if is_link_to post-receive "$ours"; then
+        remove_file "$ours"
+        ! nothing_else_left || change "remove '$entries'" rmdir "$entries"
+    fi
+    tell "removed the $hook_name hook of '$repository'" \
+        "not installed: the $hook_name hook of '$repository'"
+}
+
+# By the hook that was there before, unless the administrator has added others since.
+replace_driver() {
+    trap '' HUP INT TERM
+    find_kept
+    if ! no_entry_runs; then
+        change "put a copy of the driver in the place of '$hook'" copy_driver
+        note="'$hook' is a plain copy of the driver now and runs what is left in '$entries'"
+        kept=''
+    elif [ -z "$kept" ]; then
+        remove_file "$hook"
+    elif [ -L "$kept" ]; then
+        change "restore '$hook' from '$kept'" replace_link "$hook" "$(from_above "$(readlink "$kept")")"
+        remove_file "$kept"
+    else
+        change "restore '$hook' from '$kept'" mv -f "$kept" "$hook"
+    fi
+}
+
+# The last of the names that keep_hook gives: where it found some taken, ours came after them.
+find_kept() {
+    number=50
+    while exists "$entries/$number-local"; do
+        kept=$entries/$number-local
+        number=$((number + 1))
+    done
+}
+
+# A copy, because the installed driver may be removed next.
+copy_driver() {
+    original=$checkout/hooks/driver
+    [ ! -f "$hook" ] || original=$hook
+    replace_file 755 "$original" "$hook"
+}
+
+# Whether the driver would run nothing but ours and the kept hook.
+no_entry_runs() {
+    for entry in "$entries"/*; do
+        case $entry in
+        *~ | *.bak | *.sample | "$ours" | "$kept") ;;
+        *) [ ! -f "$entry" ] || [ ! -x "$entry" ] || return 1 ;;
+        esac
+    done
+}
+
+# In a dry run, what would have been removed is still there.
+nothing_else_left() {
+    for entry in "$entries"/* "$entries"/.*; do
+        case $entry in
+        */. | */.. | "$ours" | "$kept") ;;
+        *) ! exists "$entry" || return 1 ;;
+        esac
+    done
+}
+
+# --- the demonstration ---------------------------------------------------------------------
+
+demonstrate() {
+    require_git
+    provide_programs
+    receiver=''
+    place=$(mktemp -d) || die "cannot make a temporary directory"
+    trap end_demonstration EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    stand_apart
+    cd "$place" || exit
+
+    heading "A receiver, and a bare repository with the hook and one target"
+    prefix=$place/prefix
+    choose_prefix
+    install_programs
+    start_receiver
+    show git init -q --bare project.git
+    prompt ./install.sh project.git
+    (visit project.git) || exit
+    cd project.git || exit
+    show git config webhook.demo.url "$url"
+    show git config webhook.demo.format codeup
+    show git config webhook.demo.secret "$(cat ../secret)"
+
+    make_clone
+    push_and_look main push
+    git tag -a -m 'The first release' v1.0
+    push_and_look v1.0 tag_push
+
+    heading "For good, in a repository of your own"
+    cat <<'END'
+    ./install.sh /srv/git/project.git
+    cd /srv/git/project.git
+    git config webhook.ci.url https://ci.example.org/hook
+    git config webhook.ci.format gitlab
+    git webhook test ci
+END
+}
+
+# Neither the user's configuration nor that of the machine has a part in it.
+stand_apart() {
+    for variable in $(env | sed -n 's/^\(GIT_[A-Z0-9_]*\)=.*/\1/p'); do
+        [ "$variable" = GIT_EXEC_PATH ] || unset "$variable"
+    done
+    unset XDG_CONFIG_HOME
+    export HOME="$place/home" GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+    export GIT_AUTHOR_NAME='Ada Lovelace' GIT_AUTHOR_EMAIL=ada@example.org
+    export GIT_COMMITTER_NAME='Ada Lovelace' GIT_COMMITTER_EMAIL=ada@example.org
+    mkdir "$HOME"
+}
+
+start_receiver() {
+    (umask 077 && echo not-a-real-secret >secret)
+    : >received
+    prompt "git webhook echo 0 --format codeup --secret-file secret &"
+    "$prefix/bin/git-webhook" echo 0 --format codeup --secret-file secret \
+        >"$place/received" 2>"$place/receiver.err" &
+    receiver=$!
+    wait_for 'listening on http' || give_up "the receiver does not start"
+    url=$(sed -n '1s/^listening on //p' "$place/received")
+}
+
+make_clone() {
+    git init -q "$place/clone" && cd "$place/clone" || exit
+    git symbolic-ref HEAD refs/heads/main
+    git remote add origin ../project.git
+    echo 'Hello, webhook' >README
+    git add README
+    git commit -q -m 'Say hello'
+}
+
+# push_and_look REF EVENT
+push_and_look() {
+    received=$(wc -l <"$place/received")
+    heading "What the pusher sees"
+    prompt git push origin "$1"
+    git push origin "$1" >"$place/pushed" 2>&1 || give_up "git push failed: $(cat "$place/pushed")"
+    indent <"$place/pushed"
+    heading "What the receiver sees"
+    wait_for "\"object_kind\": \"$2\"" || give_up "no $2 event comes to the receiver"
+    tail -n "+$((received + 1))" "$place/received" | indent
+}
+
+wait_for() {
+    tries=100
+    until grep -qF "$1" "$place/received"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] && kill -0 "$receiver" 2>/dev/null || return 1
+        sleep 0.1 || sleep 1
+    done
+}
+
+give_up() {
+    error "the demonstration failed: $1"
+    sed 's/^/receiver: /' "$place/received" "$place/receiver.err" >&2
+    exit 1
+}
+
+end_demonstration() {
+    if [ -n "$receiver" ]; then
+        kill "$receiver" 2>/dev/null
+        wait "$receiver" 2>/dev/null
+    fi
+    cd / && rm -rf "$place"
+}
+
+heading() { printf '\n== %s\n\n' "$1"; }
+prompt() { say "    \$ $*"; }
+show() { prompt "$@" && "$@"; }
+indent() { sed 's/^./    &/'; }
+
+# --- small words ---------------------------------------------------------------------------
+
+# change WORDS COMMAND...
+change() {
+    words=$1
+    shift
+    changed=true
+    if $dry_run; then
+        say "would $words"
+    else
+        "$@" || die "cannot $words"
+    fi
+}
+
+make_directory() { [ -d "$1" ] || change "create '$1'" mkdir -p "$1"; }
+remove_file() { ! exists "$1" || change "remove '$1'" rm -f "$1"; }
+point() { [ "$(readlink "$1")" = "$2" ] || change "link '$1' to '$2'" replace_link "$1" "$2"; }
+
+# In one step: a push finds the old or the new.
+replace_link() {
+    temporary=${1%/*}/.git-webhook.$$
+    ln -s "$2" "$temporary" && mv -f "$temporary" "$1" && return
+    rm -f "$temporary"
+    return 1
+}
+
+# A dangling link exists too.
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# Below any prefix: an earlier installation's link is ours as well.
+is_link_to() {
+    case $(readlink "$2") in
+    */libexec/git-webhook/"$1") ;;
+    *) return 1 ;;
+    esac
+}
+
+can_write() {
+    nearest=$1
+    while [ ! -d "$nearest/" ]; do
+        nearest=${nearest%/*}
+    done
+    [ -w "$nearest/" ]
+}
+
+absolute() {
+    case $1 in
+    /*) path=$1 ;;
+    *) path=$PWD/$1 ;;
+    esac
+    (cd "$path" 2>/dev/null && pwd) || printf '%s\n' "${path%/}"
+}
+
+# at_least 1.95.0 1.88
+at_least() {
+    major=${1%%.*} rest=${1#*.}
+    minor=${rest%%[!0-9]*}
+    wanted_major=${2%%.*} wanted_rest=${2#*.}
+    wanted_minor=${wanted_rest%%[!0-9]*}
+    case $major in '' | *[!0-9]*) return 1 ;; esac
+    [ "$major" -gt "$wanted_major" ] ||
+        { [ "$major" -eq "$wanted_major" ] && [ "${minor:-0}" -ge "$wanted_minor" ]; }
+}
+
+# $() takes line ends off what git and pwd answer, and the rest would be another repository.
+refuse_line_break() {
+    case $1 in
+    *'
+'*) die "cannot use '$1': its name holds a line break" ;;
+    esac
+}
+
+say() { printf '%s\n' "$*"; }
+
+# tell CHANGED UNCHANGED: the last word on what was asked for, and the note if there is one.
+tell() {
+    if ! $changed; then
+        say "$2"
+    elif ! $dry_run; then
+        say "$1"
+    fi
+    [ -z "$note" ] || $dry_run || say "note: $note"
+}
+
+hint() { printf 'hint: %s\n' "$@" >&2; }
+
+warning() {
+    printf 'warning: %s\n' "$1" >&2
+    shift
+    hint "$@"
+}
+
+# error WHAT [HINT...]
+error() {
+    printf 'error: %s\n' "$1" >&2
+    shift
+    [ $# -eq 0 ] || hint "$@"
+}
+
+die() {
+    error "$@"
+    exit 1
+}
+
+usage_error() {
+    error "$1"
+    usage >&2
+    exit 2
+}
+
+main "$@"

@@ -7,4 +7,5 @@ mod commits;
 mod output;
 mod payloads;
 mod pushers;
+mod readme;
 mod tags;

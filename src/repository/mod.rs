@@ -8,7 +8,7 @@
 mod about;
 mod changes;
 mod history;
-mod object;
+pub mod object;
 mod refs;
 
 use std::collections::{HashMap, HashSet};

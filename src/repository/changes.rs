@@ -33,8 +33,8 @@ impl Budget {
     }
 }
 
-/// Compares two trees, `None` for the empty one, without looking for renames. A tree that cannot be read counts as
-/// empty.
+/// Compares two trees, `None` for the empty one, without looking for renames. What lies in a tree that cannot be read is
+/// left out.
 ///
 /// Equal to `git log --no-renames --name-status`, in the same order; a change of mode or kind is a modification.
 pub fn compare(objects: &Objects, old: Option<ObjectId>, new: Option<ObjectId>, budget: &mut Budget) -> Changes {
@@ -125,11 +125,15 @@ impl Level {
         path: Vec<u8>,
         budget: &mut Budget,
     ) -> Self {
-        let read = |id: Option<ObjectId>| {
-            let id = id?;
-            objects.read(id).filter(|object| object.kind() == Kind::Tree)
+        let read = |id: Option<ObjectId>| match id {
+            None => Some(None),
+            Some(id) => objects.read(id).filter(|object| object.kind() == Kind::Tree).map(Some),
         };
-        let (old, new) = (read(old), read(new));
+        // A tree that is not here (a partial clone, a damaged repository) says nothing: taken for empty, it would have every
+        // file added or removed.
+        let (Some(old), Some(new)) = (read(old), read(new)) else {
+            return Self { path, pairs: Vec::new() };
+        };
         let id_len = objects.format().id_len();
         let mut pairs = Vec::new();
         let (old, new) = (entries(old.as_ref(), id_len), entries(new.as_ref(), id_len));

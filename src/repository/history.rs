@@ -321,3 +321,149 @@ struct Walk {
     /// Commits taken for new when they were looked at.
     new: Vec<u32>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ref_update::ObjectFormat;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    /// A history before its commits have ids: of each commit its time, and its parents among those before it.
+    type Shape = Vec<(i64, Vec<usize>)>;
+
+    /// How far clocks are wrong in a generated history.
+    #[derive(Clone, Copy, Debug)]
+    enum Clocks {
+        Right,
+        /// By so many commits at most.
+        Skewed(i64),
+        /// One commit of many is from 1970, or from the future.
+        OneWild,
+        /// No time means anything.
+        Random,
+    }
+
+    fn clocks() -> impl Strategy<Value = Clocks> {
+        prop_oneof![
+            3 => Just(Clocks::Right),
+            4 => (1_i64..40).prop_map(Clocks::Skewed),
+            3 => Just(Clocks::OneWild),
+            2 => Just(Clocks::Random),
+        ]
+    }
+
+    fn shape() -> impl Strategy<Value = Shape> {
+        let commit = (any::<u32>(), proptest::collection::vec(any::<prop::sample::Index>(), 0..4), any::<bool>());
+        (clocks(), proptest::collection::vec(commit, 2..60)).prop_map(|(clocks, commits)| {
+            let wild = commits[0].0 as usize % commits.len();
+            let time = |at: usize, random: u32| {
+                let right = 1_700_000_000 + 3600 * at as i64;
+                match clocks {
+                    Clocks::Right => right,
+                    Clocks::Skewed(by) => right + 3600 * (i64::from(random) % (2 * by + 1) - by),
+                    Clocks::OneWild if at == wild => [0, 4_000_000_000][at % 2],
+                    Clocks::OneWild => right,
+                    Clocks::Random => i64::from(random),
+                }
+            };
+            let parents = |at: usize, choice: &[prop::sample::Index], near: bool| {
+                let window = if near { at.min(4) } else { at };
+                let pick = |index: &prop::sample::Index| at - 1 - index.index(window);
+                if at == 0 { Vec::new() } else { choice.iter().map(pick).collect() }
+            };
+            commits
+                .iter()
+                .enumerate()
+                .map(|(at, (random, choice, near))| (time(at, *random), parents(at, choice, *near)))
+                .collect()
+        })
+    }
+
+    /// Writes the commits to a database in memory.
+    fn store(objects: &Objects, shape: &Shape) -> Vec<ObjectId> {
+        let mut ids: Vec<ObjectId> = Vec::new();
+        for (at, (time, parents)) in shape.iter().enumerate() {
+            let mut text = format!("tree {}\n", "1".repeat(40));
+            for parent in parents {
+                text += &format!("parent {}\n", ids[*parent]);
+            }
+            text += &format!("author A <a> 1 +0000\ncommitter C <c> {time} +0000\n\n{at}\n");
+            let id = objects.odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
+            ids.push(ObjectId::from_bytes(id.as_bytes()).unwrap());
+        }
+        ids
+    }
+
+    fn in_memory() -> Objects {
+        let odb = git2::Odb::new_ext(git2::ObjectFormat::Sha1).unwrap();
+        odb.add_new_mempack_backend(1000).unwrap();
+        Objects { odb, format: ObjectFormat::Sha1 }
+    }
+
+    fn reachable(shape: &Shape, from: &[usize]) -> BTreeSet<usize> {
+        let (mut seen, mut stack) = (BTreeSet::new(), from.to_vec());
+        while let Some(at) = stack.pop() {
+            if seen.insert(at) {
+                stack.extend(&shape[at].1);
+            }
+        }
+        seen
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Several ranges of one history are asked for in turn, as for several refs of one push.
+        #[test]
+        fn a_range_is_the_set_difference(
+            shape in shape(),
+            asked in proptest::collection::vec(
+                (any::<prop::sample::Index>(), proptest::collection::vec(any::<prop::sample::Index>(), 0..5)), 1..4),
+            limit in 0_usize..70,
+        ) {
+            let objects = in_memory();
+            let ids = store(&objects, &shape);
+            let mut history = History::new(&objects, HashSet::new());
+            for (tip, hidden) in asked {
+                let tip = tip.index(ids.len());
+                let hidden: Vec<_> = hidden.iter().map(|index| index.index(ids.len())).collect();
+                let hidden_ids: Vec<_> = hidden.iter().map(|at| ids[*at]).collect();
+                let range = history.range(ids[tip], &hidden_ids, limit);
+                let all = reachable(&shape, &[tip]);
+                let expected: BTreeSet<_> = all.difference(&reachable(&shape, &hidden)).copied().collect();
+                prop_assert_eq!(range.total, expected.len() as u64);
+                let listed: Vec<_> = range.newest.iter().map(|id| ids.iter().position(|other| other == id).unwrap()).collect();
+                prop_assert_eq!(listed.len(), limit.min(expected.len()));
+                prop_assert!(listed.iter().all(|at| expected.contains(at)));
+                for (place, at) in listed.iter().enumerate() {
+                    let later = &listed[place..];
+                    prop_assert!(shape[*at].1.iter().all(|parent| !later.contains(parent)), "a parent after its child");
+                }
+                if let [hidden] = hidden[..] {
+                    prop_assert_eq!(range.builds_on_hidden, all.contains(&hidden));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bad_99_what_is_missing_is_passed_over() {
+        let objects = in_memory();
+        let missing = ObjectId::from_bytes(&[7; 20]).unwrap();
+        let text = format!("tree {missing}\nparent {missing}\ncommitter C <c> 5 +0000\n\nx\n");
+        let id = objects.odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
+        let id = ObjectId::from_bytes(id.as_bytes()).unwrap();
+        let mut history = History::new(&objects, HashSet::new());
+        assert_eq!(history.range(id, &[missing], 9).newest, [id]);
+        assert_eq!(history.range(missing, &[id], 9), Range::default());
+    }
+
+    #[test]
+    fn a_shallow_commit_is_a_root() {
+        let objects = in_memory();
+        let ids = store(&objects, &vec![(1, vec![]), (2, vec![0]), (3, vec![1])]);
+        let mut history = History::new(&objects, HashSet::from([ids[1]]));
+        assert_eq!(history.range(ids[2], &[], 9).newest, ids[1..]);
+    }
+}

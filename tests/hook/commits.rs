@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Receiver, World, ZERO};
+use crate::support::{Receiver, World, compare};
 
 /// A world told to a GitLab receiver, with three commits on main pushed.
 fn started() -> (World, Receiver) {
@@ -14,45 +14,6 @@ fn started() -> (World, Receiver) {
     assert!(world.push(&["main"]).accepted);
     receiver.take();
     (world, receiver)
-}
-
-/// Pushes `refs` and compares each event with what `git rev-list` lists for it.
-fn compare(world: &World, receiver: &Receiver, refs: &[&str]) {
-    let hidden = world.hidden();
-    receiver.take();
-    let pushed = world.push(refs);
-    assert!(pushed.accepted, "{}", pushed.output);
-    let requests = receiver.take();
-    assert_eq!(requests.len(), refs.len(), "{}", pushed.output);
-    for request in requests {
-        let json = request.json();
-        let (before, after) = (json["before"].as_str().unwrap(), json["after"].as_str().unwrap());
-        let expected = if after == ZERO {
-            Vec::new()
-        } else if before == ZERO {
-            let mut arguments = vec![after];
-            arguments.extend(hidden.iter().map(String::as_str));
-            world.rev_list(&arguments)
-        } else {
-            world.rev_list(&[&format!("{before}..{after}")])
-        };
-        assert_eq!(json["total_commits_count"], expected.len(), "{}", json["ref"]);
-        let listed = request.commits();
-        assert_eq!(listed.len(), expected.len().min(20), "{}", json["ref"]);
-        let newest: BTreeSet<_> = expected.iter().take(20).cloned().collect();
-        assert_eq!(BTreeSet::from_iter(listed.iter().cloned()), newest, "{}", json["ref"]);
-        parents_come_first(world, &listed);
-    }
-}
-
-fn parents_come_first(world: &World, commits: &[String]) {
-    for (at, commit) in commits.iter().enumerate() {
-        let parents = world.server_git(&["rev-list", "--parents", "--max-count=1", commit]);
-        for parent in parents.split(' ').skip(1) {
-            let place = commits.iter().position(|other| other == parent);
-            assert!(place.is_none_or(|place| place < at), "{parent} stands after its child");
-        }
-    }
 }
 
 #[test]

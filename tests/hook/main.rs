@@ -4,6 +4,7 @@ mod support;
 
 mod command;
 mod commits;
+mod kinds;
 mod output;
 mod payloads;
 mod pushers;

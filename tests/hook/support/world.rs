@@ -201,9 +201,11 @@ impl World {
         self.command(env!("CARGO_BIN_EXE_git-webhook"), &self.server())
     }
 
-    /// What `git rev-list` says in the bare repository, newest first.
+    /// What `git rev-list` says in the bare repository, newest first, replacements and grafts left out of account.
     pub fn rev_list(&self, arguments: &[&str]) -> Vec<String> {
-        let list = self.server_git(&[&["rev-list"], arguments].concat());
+        let mut command = self.command("git", &self.server());
+        command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
+        let list = self.run(command.args([&["rev-list"], arguments].concat()));
         list.lines().map(String::from).collect()
     }
 

@@ -165,7 +165,7 @@ fn address(event: &Event, targets: &[&Target], wanting: &[usize], send: &mut dyn
 }
 
 /// One payload on its way to one target.
-pub(crate) fn delivery(event: &Event, target: &Target, payload: Arc<Payload>) -> Delivery {
+pub fn delivery(event: &Event, target: &Target, payload: Arc<Payload>) -> Delivery {
     Delivery {
         id: identifier::delivery(event.id, &target.name, payload.event),
         event: event.id,
@@ -175,7 +175,7 @@ pub(crate) fn delivery(event: &Event, target: &Target, payload: Arc<Payload>) ->
 }
 
 /// The most that any of the targets wants to know.
-pub(crate) fn wanted_by<'a>(targets: impl Iterator<Item = &'a Target>) -> Wanted {
+pub fn wanted_by<'a>(targets: impl Iterator<Item = &'a Target>) -> Wanted {
     targets.fold(Wanted::default(), |wanted, target| Wanted {
         commits: wanted.commits.max(target.max_commits),
         changes: wanted.changes || target.format.changes,
@@ -183,7 +183,7 @@ pub(crate) fn wanted_by<'a>(targets: impl Iterator<Item = &'a Target>) -> Wanted
 }
 
 /// What all events of the push share.
-pub(crate) fn context(
+pub fn context(
     git_dir: &Path,
     configuration: &Configuration,
     environment: &Environment,

@@ -219,9 +219,6 @@ impl<'a> Reader<'a> {
             RefKind::Tag => EventKind::TagPush(self.tag_push(update)),
             RefKind::Other => return None,
         };
-        if self.budget.is_spent() {
-            log::warn!("{:?}: changed files are listed in part, there are too many", update.name);
-        }
         Some(Event {
             id: identifier::event(),
             ref_text: update.name.text().into_owned(),
@@ -305,12 +302,12 @@ impl<'a> Reader<'a> {
             message: raw.message(),
             author: raw.author(),
             committer: raw.committer(),
-            changes: if self.wanted.changes { self.changes(&raw) } else { Changes::default() },
+            changes: if self.wanted.changes { self.changes(id, &raw) } else { Changes::default() },
         })
     }
 
     /// What a commit changed against its first parent; a root commit added everything.
-    fn changes(&mut self, commit: &RawCommit<'_>) -> Changes {
+    fn changes(&mut self, id: ObjectId, commit: &RawCommit<'_>) -> Changes {
         let parent_tree = match commit.parents.first() {
             None => None,
             Some(parent) => match self.objects.read(*parent) {
@@ -319,7 +316,11 @@ impl<'a> Reader<'a> {
                 None => return Changes::default(),
             },
         };
-        changes::compare(self.objects, parent_tree, commit.tree, &mut self.budget)
+        let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut self.budget);
+        if self.budget.is_spent() {
+            log::warn!("commit {id}: changed files are listed in part, there are too many");
+        }
+        changes
     }
 }
 

@@ -4,7 +4,9 @@ mod support;
 
 mod command;
 mod commits;
+mod files;
 mod kinds;
+mod objects;
 mod output;
 mod payloads;
 mod pushers;

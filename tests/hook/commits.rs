@@ -197,3 +197,40 @@ fn updates_of_one_ref_arrive_in_order() {
         receiver.take().iter().map(|request| request.json()["after"].as_str().unwrap().to_owned()).collect();
     assert_eq!(after, ids[1..]);
 }
+
+/// Dates are monotone here, so git is exact and must say the same.
+#[test]
+fn generated_histories_are_listed_as_git_rev_list_lists_them() {
+    let world = World::new();
+    let mut numbers = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        numbers ^= numbers << 13;
+        numbers ^= numbers >> 7;
+        numbers ^= numbers << 17;
+        numbers as usize % below
+    };
+    let mut stream = String::new();
+    for number in 1..=400 {
+        let time = 1_700_000_000 + number;
+        stream += &format!("commit refs/tags/c{number}\nmark :{number}\ncommitter C <c@x> {time} +0000\ndata 2\nm\n");
+        for (word, _) in ["from", "merge", "merge"].iter().zip(0..random(4).min(number - 1)) {
+            stream += &format!("{word} :{}\n", number - 1 - random((number - 1).min(30)));
+        }
+    }
+    let import = world.feed(world.command("git", &world.server()).args(["fast-import", "--quiet"]), stream.as_bytes());
+    assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
+    let ids: Vec<_> = (1..=400).map(|number| world.server_git(&["rev-parse", &format!("c{number}")])).collect();
+    let receiver = Receiver::new();
+    world.add_target("ci", &receiver, "gitlab");
+    world.configure("webhook.ci.maxCommits", "1000");
+    let pairs: Vec<_> = (0..150).map(|_| (random(400), random(400))).filter(|(old, new)| old != new).collect();
+    let lines: String = pairs.iter().map(|(old, new)| format!("{} {} refs/heads/x\n", ids[*old], ids[*new])).collect();
+    assert!(world.feed(&mut world.hook(), lines.as_bytes()).status.success());
+    let requests = receiver.take();
+    assert_eq!(requests.len(), pairs.len());
+    for (request, (old, new)) in requests.iter().zip(pairs) {
+        let expected = world.rev_list(&[&format!("{}..{}", ids[old], ids[new])]);
+        let listed = BTreeSet::from_iter(request.commits());
+        assert_eq!(listed, BTreeSet::from_iter(expected), "{}..{}", ids[old], ids[new]);
+    }
+}

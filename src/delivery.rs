@@ -36,8 +36,8 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// Why an attempt failed. The words of [`Self::plain`] are for the pusher, who learns no address; `detail` is for the
-/// log.
+/// Why an attempt failed. The words of [`FailureKind::plain`] are for the pusher, who learns no address; `detail` is
+/// for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind, by which retries are decided.
@@ -72,6 +72,8 @@ pub enum FailureKind {
     Garbled,
     /// `webhook.maxWait` was up before the delivery was tried.
     NotTried,
+    /// A panic, which is a mistake of ours; the log has it.
+    Fault,
 }
 
 impl FailureKind {
@@ -88,6 +90,7 @@ impl FailureKind {
             Self::Closed => "connection closed without an answer".into(),
             Self::Garbled => "the answer is not HTTP".into(),
             Self::NotTried => "no time left to try".into(),
+            Self::Fault => "an error inside git-webhook".into(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Scope};
@@ -15,7 +16,7 @@ use crate::signature;
 use crate::target::Target;
 use crate::transport::{Http, Request, Trust};
 
-/// How many connections there are at most, over all targets.
+/// How many connections there are at most over all targets, but for one that each target has.
 const MOST_LANES: usize = 64;
 
 /// How many connections one target gets at most, and how many deliveries make a further one worth its handshake.
@@ -98,6 +99,9 @@ fn lane_of(name: &RefName, lanes: usize) -> usize {
 }
 
 fn lane_count(targets: usize, deliveries: usize) -> usize {
+    if deliveries == 0 {
+        return 0;
+    }
     let share = MOST_LANES / targets.max(1);
     deliveries.div_ceil(DELIVERIES_A_LANE).min(share).clamp(1, MOST_LANES_OF_TARGET)
 }
@@ -151,8 +155,11 @@ impl Lane<'_> {
         for delivery in deliveries {
             let outcome = match self.clock.left() {
                 Duration::ZERO => Outcome::Failed(Failure { kind: FailureKind::NotTried, detail: String::new() }),
-                left => self.send(&mut http, &delivery, left),
+                left => guarded(|| self.send(&mut http, &delivery, left)),
             };
+            if matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Fault) {
+                http = Http::new(self.target, self.trust);
+            }
             let done = Done { target: self.at, name: delivery.name, outcome };
             if results.send(done).is_err() {
                 return;
@@ -183,7 +190,35 @@ impl Lane<'_> {
     }
 }
 
+/// A panic in a library, on what a receiver sent perhaps, must not take along what came of the other deliveries. The
+/// panic hook logs it.
+fn guarded(attempt: impl FnOnce() -> Outcome) -> Outcome {
+    panic::catch_unwind(AssertUnwindSafe(attempt))
+        .unwrap_or_else(|_| Outcome::Failed(Failure { kind: FailureKind::Fault, detail: String::new() }))
+}
+
 /// Seconds since 1970, 0 for a clock set before that.
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_of_one_delivery() {
+        let outcome = guarded(|| panic!("on purpose"));
+        assert_eq!(outcome, Outcome::Failed(Failure { kind: FailureKind::Fault, detail: String::new() }));
+    }
+
+    #[test]
+    fn lanes_grow_with_the_deliveries_within_limits() {
+        assert_eq!(lane_count(1, 0), 0);
+        assert_eq!(lane_count(1, 8), 1);
+        assert_eq!(lane_count(1, 9), 2);
+        assert_eq!(lane_count(1, 100_000), MOST_LANES_OF_TARGET);
+        assert_eq!(lane_count(20, 100_000), 3);
+        assert_eq!(lane_count(1000, 100_000), 1, "each has one, however many there are");
+    }
 }

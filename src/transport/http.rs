@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body, Error, Timeout};
+use ureq::{Agent, Body, Error};
 
+use super::wire::{NoAddress, Progress, Wire};
 use crate::delivery::{Failure, FailureKind, Outcome};
 use crate::signature;
 use crate::target::{Address, Target};
@@ -22,16 +23,19 @@ const BODY_LIMIT: u64 = 16 * 1024;
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An answer's header may be this large.
-const HEADER_LIMIT: usize = 64 * 1024;
+const HEADER_LIMIT: usize = 32 * 1024;
 
 /// One connection to one target, kept open between deliveries.
 pub struct Http<'a> {
     target: &'a Target,
     trust: &'a Trust,
-    agent: Option<Agent>,
-    /// Whether the agent has got an answer before, so that its connection may be one the receiver has closed
-    /// meanwhile.
-    used: bool,
+    line: Option<Line>,
+}
+
+/// An agent, which has one connection at most, and the wire it speaks over.
+struct Line {
+    agent: Agent,
+    wire: Wire,
 }
 
 /// A request, but for what the transport adds.
@@ -67,69 +71,65 @@ impl Trust {
 impl<'a> Http<'a> {
     /// Prepares to send to `target`; nothing is dialled yet.
     pub fn new(target: &'a Target, trust: &'a Trust) -> Self {
-        Self { target, trust, agent: None, used: false }
+        Self { target, trust, line: None }
     }
 
     /// Sends one request and waits at most `limit`, all phases together, for the answer's header.
     pub fn send(&mut self, request: &Request<'_>, limit: Duration) -> Outcome {
+        let target = self.target;
+        if target.address.is_https() && !target.verify_certificate {
+            warn!("webhook {}: the receiver's certificate is not verified (sslVerify is false)", target.name);
+        }
+        if !agrees(&target.address) {
+            let detail = "the host is read in two ways".into();
+            return Outcome::Failed(Failure { kind: FailureKind::Lookup, detail });
+        }
         let start = Instant::now();
-        let was_used = self.used;
-        let mut outcome = self.attempt(request, limit, start);
-        // A receiver may close a connection it kept open just as we write to it. Nothing of an answer came, so this is
-        // no attempt yet.
-        if was_used && matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Closed) {
-            self.agent = None;
-            let left = limit.saturating_sub(start.elapsed());
-            outcome = self.attempt(request, left, start);
+        let deadline = start + limit.min(target.timeout);
+        let (mut outcome, progress) = self.attempt(request, start, deadline);
+        // A receiver may close a connection it kept open just as we write to it. Where nothing of an answer came, this
+        // is no attempt yet.
+        let is_closed = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Closed);
+        if is_closed && !progress.dialled && !progress.answered {
+            (outcome, _) = self.attempt(request, start, deadline);
         }
         outcome
     }
 
-    fn attempt(&mut self, request: &Request<'_>, limit: Duration, start: Instant) -> Outcome {
-        let failed = |kind, detail: String| Outcome::Failed(Failure { kind, detail });
-        if limit.is_zero() {
-            return failed(FailureKind::NotTried, String::new());
-        }
-        if !agrees(&self.target.address) {
-            return failed(FailureKind::Lookup, "the host is read in two ways".into());
-        }
-        match self.call(request, limit) {
+    fn attempt(&mut self, request: &Request<'_>, start: Instant, deadline: Instant) -> (Outcome, Progress) {
+        let line = self.line.get_or_insert_with(|| open(self.target, self.trust));
+        line.wire.begin(deadline);
+        match call(&line.agent, self.target, request) {
             Ok(response) => {
-                self.used = true;
-                let outcome = judge(&response, start.elapsed());
-                drain(response, &self.target.name);
-                outcome
+                let outcome = judge(&response, start.elapsed(), &self.target.address);
+                let progress = line.wire.progress();
+                line.wire.end_by(Instant::now() + BODY_PATIENCE);
+                drain(response, self.target);
+                (outcome, progress)
             }
             Err(error) => {
-                self.agent = None;
-                self.used = false;
-                failed(kind_of(&error), describe(error))
+                let progress = line.wire.progress();
+                self.line = None;
+                let kind = kind_of(&error, progress);
+                (Outcome::Failed(Failure { kind, detail: describe(error, progress) }), progress)
             }
         }
     }
+}
 
-    fn call(&mut self, request: &Request<'_>, limit: Duration) -> Result<Response<Body>, Error> {
-        let target = self.target;
-        let limit = limit.min(target.timeout);
-        let agent = self.agent.get_or_insert_with(|| agent(target, self.trust));
-        let mut call = agent.post(target.address.dial());
-        for (name, value) in custom_headers(target) {
-            call = call.header(name, value);
-        }
-        if let Some((user, password)) = target.address.credentials() {
-            call = call.header("Authorization", signature::basic_authorization(user, password));
-        }
-        call = call.header("Content-Type", "application/json");
-        for (name, value) in request.headers {
-            call = call.header(*name, value.as_slice());
-        }
-        // Settings of one request alone make ureq build its TLS configuration anew, so they are given only when time is
-        // short.
-        if limit < target.timeout {
-            call = call.config().timeout_global(Some(limit)).build();
-        }
-        call.send(request.body)
+fn call(agent: &Agent, target: &Target, request: &Request<'_>) -> Result<Response<Body>, Error> {
+    let mut call = agent.post(target.address.dial());
+    for (name, value) in custom_headers(target) {
+        call = call.header(name, value);
     }
+    if let Some((user, password)) = target.address.credentials() {
+        call = call.header("Authorization", signature::basic_authorization(user, password));
+    }
+    call = call.header("Content-Type", "application/json");
+    for (name, value) in request.headers {
+        call = call.header(*name, value.as_slice());
+    }
+    call.send(request.body)
 }
 
 /// Headers of the configuration; those that are ours were refused there.
@@ -140,32 +140,32 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
     })
 }
 
-fn agent(target: &Target, trust: &Trust) -> Agent {
+fn open(target: &Target, trust: &Trust) -> Line {
     let mut tls = TlsConfig::builder();
     if target.address.is_https() {
         if target.verify_certificate {
             tls = tls.root_certs(RootCerts::Specific(trust.roots()));
         } else {
-            warn!("webhook {}: its certificate is not verified (sslVerify is false)", target.name);
             tls = tls.disable_verification(true);
         }
     }
-    Agent::config_builder()
+    // Time limits are the wire's.
+    let config = Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .timeout_global(Some(target.timeout))
-        .timeout_recv_body(Some(BODY_PATIENCE))
         .user_agent(concat!("git-webhook/", env!("CARGO_PKG_VERSION")))
         .max_response_header_size(HEADER_LIMIT)
-        // The defaults are 128 KiB each, for every target.
-        .input_buffer_size(16 * 1024)
+        // The defaults are 128 KiB each, for every target. A buffer that is full is taken for the connection's end, so
+        // the limit must be reached before.
+        .input_buffer_size(HEADER_LIMIT + 1024)
         .output_buffer_size(16 * 1024)
         .max_idle_connections_per_host(1)
         .tls_config(tls.build())
-        .build()
-        .new_agent()
+        .build();
+    let wire = Wire::new();
+    Line { agent: wire.agent(config), wire }
 }
 
 /// Whether ureq's own parser sees the host and port that were judged.
@@ -178,35 +178,70 @@ fn agrees(address: &Address) -> bool {
     uri.host() == Some(address.host()) && port == address.port()
 }
 
-fn judge(response: &Response<Body>, elapsed: Duration) -> Outcome {
+fn judge(response: &Response<Body>, elapsed: Duration, address: &Address) -> Outcome {
     let status = response.status().as_u16();
-    let kind = match status {
-        200..=299 => return Outcome::Delivered { status, elapsed },
-        300..=399 => FailureKind::Redirect(status),
-        _ => FailureKind::Status(status),
+    let failed = |kind, detail| Outcome::Failed(Failure { kind, detail });
+    match status {
+        200..=299 => Outcome::Delivered { status, elapsed },
+        300..=399 => {
+            let location = response.headers().get("location");
+            let detail = location.map(|location| elsewhere(location, address)).unwrap_or_default();
+            failed(FailureKind::Redirect(status), detail)
+        }
+        _ => failed(FailureKind::Status(status), String::new()),
+    }
+}
+
+/// Where a redirect leads, without its query, and without its path where that has a part in common with ours: what
+/// stands there can be the secret, as with Slack and Jenkins, and the commonest redirect is the same URL with https.
+fn elsewhere(location: &HeaderValue, address: &Address) -> String {
+    let (Ok(to), Ok(own)) = (Uri::try_from(location.as_bytes()), address.dial().parse::<Uri>()) else {
+        return "to an address that cannot be read".into();
     };
-    let location = response.headers().get("location").filter(|_| matches!(kind, FailureKind::Redirect(_)));
-    let detail =
-        location.map(|location| format!("to {}", String::from_utf8_lossy(location.as_bytes()))).unwrap_or_default();
-    Outcome::Failed(Failure { kind, detail })
+    let port = to.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = match (to.scheme_str(), to.host()) {
+        (Some(scheme), Some(host)) => format!("{scheme}://{host}{port}"),
+        _ => String::new(),
+    };
+    let is_ours = |part: &str| !part.is_empty() && own.path().split('/').any(|own| own == part);
+    let path = if to.path().split('/').any(is_ours) { "/…" } else { to.path() };
+    format!("to {origin}{path}")
 }
 
 /// Reads what there is of the body, so that the connection can be used again. Whatever happens here, the outcome
 /// stands.
-fn drain(response: Response<Body>, name: &str) {
+fn drain(response: Response<Body>, target: &Target) {
     let mut body = Vec::new();
     let mut reader = response.into_body().into_reader().take(BODY_LIMIT);
     let end = reader.read_to_end(&mut body);
-    let shown: String = String::from_utf8_lossy(&body).chars().take(200).collect();
-    debug!("webhook {name}: answered {} bytes ({end:?}): {shown}", body.len());
+    let text = String::from_utf8_lossy(&body);
+    let shown: String = if repeats_secret(&text, target) {
+        "(it repeats what is secret)".into()
+    } else {
+        text.chars().take(200).collect()
+    };
+    debug!("webhook {}: answered {} bytes ({end:?}): {shown}", target.name, body.len());
 }
 
-fn kind_of(error: &Error) -> FailureKind {
+/// Whether an answer holds anything that must not reach the log; some receivers echo what they get.
+fn repeats_secret(text: &str, target: &Target) -> bool {
+    let mut secrets: Vec<String> = target.headers.iter().map(|(_, value)| value.clone()).collect();
+    secrets.extend(target.secret.iter().map(|secret| String::from_utf8_lossy(secret.expose()).into_owned()));
+    if let Some((user, password)) = target.address.credentials() {
+        secrets.push(String::from_utf8_lossy(password).into_owned());
+        secrets.push(signature::basic_authorization(user, password));
+    }
+    if let Ok(uri) = target.address.dial().parse::<Uri>() {
+        secrets.extend(uri.path().split('/').chain(uri.query()).map(String::from));
+    }
+    secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret))
+}
+
+fn kind_of(error: &Error, progress: Progress) -> FailureKind {
     match error {
         Error::HostNotFound => FailureKind::Lookup,
-        Error::Timeout(phase) => {
-            FailureKind::Timeout { sent: matches!(phase, Timeout::RecvResponse | Timeout::RecvBody) }
-        }
+        Error::Other(cause) if cause.is::<NoAddress>() => FailureKind::Lookup,
+        Error::Timeout(_) => FailureKind::Timeout { sent: progress.sent },
         Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => FailureKind::Tls,
         Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::Http(_) => FailureKind::Garbled,
         Error::Io(error) => kind_of_io(error),
@@ -219,17 +254,26 @@ fn kind_of_io(error: &io::Error) -> FailureKind {
     match error.kind() {
         Io::ConnectionRefused => FailureKind::Refused,
         Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => FailureKind::Closed,
-        Io::TimedOut | Io::WouldBlock => FailureKind::Timeout { sent: false },
-        // rustls hands its errors on as these while it shakes hands.
+        // rustls hands its errors on as these.
         Io::InvalidData => FailureKind::Tls,
         _ => FailureKind::Connect,
     }
 }
 
-/// The error in its own words, which hold the host at most, never the path or query.
-fn describe(error: Error) -> String {
+/// The error in its own words, which hold the host at most, never the path or query; or how far the attempt came, where
+/// the library has no better words.
+fn describe(error: Error, progress: Progress) -> String {
+    let phase = match progress {
+        Progress { answered: true, .. } => "in the midst of the answer's header",
+        Progress { sent: true, .. } => "the request was sent",
+        _ => "before the request was sent",
+    };
     match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => phase.into(),
         Error::Io(error) => error.to_string(),
+        Error::Timeout(_) => phase.into(),
+        Error::Protocol(error) => error.to_string(),
+        Error::Other(error) => error.to_string(),
         Error::BadUri(_) => "bad URL".into(),
         error => error.to_string(),
     }

@@ -1,5 +1,6 @@
 //! The ways out: a request and an address in, an outcome out.
 
 mod http;
+mod wire;
 
 pub use http::{Http, Request, Trust};

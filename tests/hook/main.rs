@@ -11,4 +11,8 @@ mod output;
 mod payloads;
 mod pushers;
 mod readme;
+mod receivers;
+mod requests;
 mod tags;
+mod tls;
+mod waiting;

@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// How to answer.
@@ -21,8 +23,8 @@ pub enum Answer {
     Raw(Vec<u8>),
     /// These bytes, one each time, with a pause between.
     Drip(Vec<u8>, Duration),
-    /// 200 with these header bytes, then body without end.
-    Endless,
+    /// The first bytes, then the second over and over.
+    Flood(&'static [u8], &'static [u8]),
 }
 
 /// A request as it came in.
@@ -54,8 +56,14 @@ impl Request {
 }
 
 pub struct Receiver {
-    port: u16,
-    requests: Arc<Mutex<Vec<Request>>>,
+    origin: String,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    requests: Mutex<Vec<Request>>,
+    connections: AtomicUsize,
 }
 
 impl Receiver {
@@ -66,31 +74,77 @@ impl Receiver {
 
     /// Answers every request in one way.
     pub fn answering(answer: Answer) -> Self {
+        Self::in_turn([answer])
+    }
+
+    /// Answers the first request in the first way and so on, and all that follow in the last.
+    pub fn in_turn(answers: impl Into<Vec<Answer>>) -> Self {
+        let answers = Answers { list: answers.into(), next: AtomicUsize::new(0) };
+        Self::listen("http://127.0.0.1", move |stream, seen| serve(stream, &answers, seen))
+    }
+
+    /// Answers every request with 200, over TLS; its name is `localhost`.
+    pub fn secure(config: ServerConfig) -> Self {
+        Self::secure_answering(config, Answer::Status(200))
+    }
+
+    /// Answers every request in one way, over TLS.
+    pub fn secure_answering(config: ServerConfig, answer: Answer) -> Self {
+        let (config, answers) = (Arc::new(config), Answers { list: vec![answer], next: AtomicUsize::new(0) });
+        Self::listen("https://localhost", move |stream, seen| {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            serve(StreamOwned::new(connection, stream), &answers, seen);
+        })
+    }
+
+    /// Hands over each connection as it comes, unread; requests are not recorded.
+    pub fn wild(speak: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        Self::listen("http://127.0.0.1", move |stream, _| speak(stream))
+    }
+
+    /// The same, called by https all the same.
+    pub fn over_https(mut self) -> Self {
+        self.origin = self.origin.replace("http:", "https:");
+        self
+    }
+
+    fn listen(origin: &str, speak: impl Fn(TcpStream, &Seen) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
+        let origin = format!("{origin}:{}", listener.local_addr().unwrap().port());
+        let seen = Arc::new(Seen::default());
+        let (shared, speak) = (Arc::clone(&seen), Arc::new(speak));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, seen) = (answer.clone(), Arc::clone(&seen));
-                thread::spawn(move || serve(stream, &answer, &seen));
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                let (seen, speak) = (Arc::clone(&shared), Arc::clone(&speak));
+                thread::spawn(move || speak(stream, &seen));
             }
         });
-        Self { port, requests }
+        Self { origin, seen }
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hook", self.port)
+        format!("{}/hook", self.origin)
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// How often it was called, whatever was said then.
+    pub fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
     }
 
     /// What came in so far, in order.
     pub fn requests(&self) -> Vec<Request> {
-        self.requests.lock().unwrap().clone()
+        self.seen.requests.lock().unwrap().clone()
     }
 
     /// What came in since this was called last.
     pub fn take(&self) -> Vec<Request> {
-        std::mem::take(&mut self.requests.lock().unwrap())
+        std::mem::take(&mut self.seen.requests.lock().unwrap())
     }
 
     /// The one request that came in since this was called last.
@@ -101,26 +155,37 @@ impl Receiver {
     }
 }
 
-fn serve(mut stream: TcpStream, answer: &Answer, seen: &Mutex<Vec<Request>>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+struct Answers {
+    list: Vec<Answer>,
+    next: AtomicUsize,
+}
+
+impl Answers {
+    fn next(&self) -> &Answer {
+        let at = self.next.fetch_add(1, Ordering::SeqCst);
+        &self.list[at.min(self.list.len() - 1)]
+    }
+}
+
+fn serve(stream: impl Read + Write, answers: &Answers, seen: &Seen) {
+    let mut reader = BufReader::new(stream);
     while let Some(request) = read_request(&mut reader) {
-        seen.lock().unwrap().push(request);
-        if !reply(&mut stream, answer) {
+        seen.requests.lock().unwrap().push(request);
+        if !reply(reader.get_mut(), answers.next()) {
             return;
         }
     }
 }
 
 /// Answers; whether the connection goes on.
-fn reply(stream: &mut TcpStream, answer: &Answer) -> bool {
-    let status = |stream: &mut TcpStream, status: u16| {
-        stream.write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_ok()
-    };
+fn reply(stream: &mut impl Write, answer: &Answer) -> bool {
+    let mut status =
+        |code: u16| stream.write_all(format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_ok();
     match answer {
-        Answer::Status(code) => status(stream, *code),
+        Answer::Status(code) => status(*code),
         Answer::After(delay) => {
             thread::sleep(*delay);
-            status(stream, 200)
+            status(200)
         }
         Answer::Never => {
             thread::sleep(Duration::from_secs(60));
@@ -139,9 +204,11 @@ fn reply(stream: &mut TcpStream, answer: &Answer) -> bool {
             }
             false
         }
-        Answer::Endless => {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n");
-            while stream.write_all(&[b'x'; 4096]).is_ok() {}
+        Answer::Flood(first, again) => {
+            let mut all_is_well = stream.write_all(first).is_ok();
+            while all_is_well {
+                all_is_well = stream.write_all(again).is_ok();
+            }
             false
         }
     }
@@ -169,4 +236,17 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     request.body = vec![0; request.header("content-length").parse().unwrap_or(0)];
     reader.read_exact(&mut request.body).ok()?;
     Some(request)
+}
+
+/// The header of an answer 200.
+pub fn ok(header: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n")
+}
+
+/// Reads a request's header, a byte at a time so that the body stays unread.
+pub fn read_head(stream: &mut TcpStream) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+        head.push(byte[0]);
+    }
 }

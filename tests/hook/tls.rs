@@ -1,0 +1,296 @@
+//! TLS: who is trusted, what the pusher and the administrator read of a certificate that is not right, and that it is
+//! the matter of one target alone.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::support::{Answer, Fan, Receiver, World};
+
+const UNTRUSTED: &str = "no trusted TLS connection";
+
+/// A certificate authority.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        Self::called("ours")
+    }
+
+    fn called(name: &str) -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// A server that it vouches for.
+    fn server(&self) -> ServerConfig {
+        self.server_with(|_| ())
+    }
+
+    /// A server with a certificate changed for the worse.
+    fn server_with(&self, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+        let (key, params) = key_and_params(change);
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let builder = ServerConfig::builder().with_no_client_auth();
+        builder.with_single_cert(vec![certificate.der().clone()], der(&key)).unwrap()
+    }
+
+    /// A world that trusts it and nobody else.
+    fn world(&self) -> World {
+        let mut world = World::new();
+        let store = world.path("trust.pem");
+        fs::write(&store, self.0.pem()).unwrap();
+        world.set("SSL_CERT_FILE", store.to_str().unwrap());
+        world.commit("one");
+        world
+    }
+}
+
+fn key_and_params(change: impl FnOnce(&mut CertificateParams)) -> (KeyPair, CertificateParams) {
+    let mut params = CertificateParams::new(["localhost".into()]).unwrap();
+    change(&mut params);
+    (KeyPair::generate().unwrap(), params)
+}
+
+fn der(key: &KeyPair) -> PrivateKeyDer<'static> {
+    key.serialize_der().try_into().unwrap()
+}
+
+/// A server nobody vouches for.
+fn self_signed() -> ServerConfig {
+    let (key, params) = key_and_params(|_| ());
+    let certificate: CertificateDer = params.self_signed(&key).unwrap().into();
+    ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], der(&key)).unwrap()
+}
+
+#[test]
+fn an_authority_of_the_system_s_store_is_trusted() {
+    let authority = Authority::new();
+    let receiver = Receiver::secure(authority.server());
+    Fan::of(authority.world(), [&receiver]).delivers();
+    assert!(receiver.take_one().header("host").starts_with("localhost:"));
+}
+
+#[test]
+fn an_address_in_the_certificate_is_trusted() {
+    let authority = Authority::new();
+    let by_address = |params: &mut CertificateParams| {
+        params.subject_alt_names = vec![SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST))];
+    };
+    let receiver = Receiver::secure(authority.server_with(by_address));
+    let world = authority.world();
+    world.configure("webhook.ci.url", &receiver.url().replace("localhost", "127.0.0.1"));
+    world.push(&["main"]);
+    receiver.take_one();
+}
+
+#[test]
+fn bad_297_298_300_304_306_certificates_that_are_not_right() {
+    let authority = Authority::new();
+    let world = authority.world();
+    let cases = [
+        (Authority::called("theirs").server(), "UnknownIssuer"),
+        (self_signed(), "UnknownIssuer"),
+        (authority.server_with(|params| params.not_after = date_time_ymd(2001, 2, 3)), "certificate expired"),
+        (authority.server_with(|params| params.not_before = date_time_ymd(2999, 2, 3)), "certificate not valid yet"),
+        (authority.server_with(|params| params.subject_alt_names = names("other.example")), "not valid for name"),
+        (authority.server_with(|params| params.subject_alt_names.clear()), "not valid for name"),
+    ];
+    let (configs, causes): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+    let mut receivers: Vec<_> = configs.into_iter().map(Receiver::secure).collect();
+    receivers.push(Receiver::secure(authority.server()));
+    receivers.push(Receiver::new());
+    let fan = Fan::of(world, &receivers);
+    let log = fan.world.log();
+    for (at, cause) in causes.iter().enumerate() {
+        assert_eq!(fan.said[at], format!("not delivered: main ({UNTRUSTED})"), "t{at}: {log}");
+        let known = format!("t{at}: refs/heads/main not delivered to {}: {UNTRUSTED} (", receivers[at].origin());
+        let line = log.lines().find(|line| line.contains(&known)).unwrap_or_else(|| panic!("t{at}: {log}"));
+        assert!(line.contains(cause), "{cause}: {line}");
+        assert!(receivers[at].requests().is_empty(), "it was told all the same");
+    }
+    assert!(fan.said[causes.len()..].iter().all(|line| line.starts_with("delivered main (200, ")), "{:?}", fan.said);
+}
+
+fn names(name: &str) -> Vec<SanType> {
+    vec![SanType::DnsName(name.try_into().unwrap())]
+}
+
+/// What a server sends that chooses TLS 1.1, as an old one does when it is offered 1.2 at most.
+fn hello_of_tls_1_1() -> Vec<u8> {
+    let hello = [&[3, 2][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
+    let handshake = [&[2, 0, 0, hello.len() as u8][..], &hello].concat();
+    [&[0x16, 3, 2, 0, handshake.len() as u8][..], &handshake].concat()
+}
+
+#[test]
+fn bad_301_303_what_is_no_tls_of_today() {
+    let wild = |answer: Vec<u8>| {
+        let speak = move |mut stream: std::net::TcpStream| {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(&answer);
+        };
+        Receiver::wild(speak).over_https()
+    };
+    Fan::new(&[
+        wild(hello_of_tls_1_1()),
+        wild(b"\x15\x03\x01\x00\x02\x02\x46".to_vec()),
+        wild(b"\x15\x03\x03\x00\x02\x02\x28".to_vec()),
+        wild(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        wild(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
+        wild(vec![0; 100]),
+    ])
+    .fails(UNTRUSTED);
+}
+
+#[test]
+fn bad_307_a_certificate_of_ours_is_demanded() {
+    let authority = Authority::new();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.0.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+    let (key, params) = key_and_params(|_| ());
+    let certificate = params.signed_by(&key, &authority.0).unwrap().into();
+    let builder = ServerConfig::builder().with_client_cert_verifier(verifier);
+    let receiver = Receiver::secure(builder.with_single_cert(vec![certificate], der(&key)).unwrap());
+    Fan::of(authority.world(), [&receiver]).fails(UNTRUSTED);
+    assert!(receiver.take().is_empty());
+}
+
+#[test]
+fn bad_302_a_handshake_that_stalls_is_a_timeout() {
+    let authority = Authority::new();
+    let drip = Answer::Drip(b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), Duration::from_millis(300));
+    let fan = Fan::of(
+        authority.world(),
+        &[
+            Receiver::wild(|_stream| thread::sleep(Duration::from_secs(60))).over_https(),
+            Receiver::wild(|mut stream| {
+                for byte in hello_of_tls_1_1() {
+                    thread::sleep(Duration::from_millis(100));
+                    let _ = stream.write_all(&[byte]);
+                }
+            })
+            .over_https(),
+            Receiver::secure_answering(authority.server(), Answer::Never),
+            Receiver::secure_answering(authority.server(), drip),
+        ],
+    );
+    assert!(fan.took < Duration::from_millis(2500), "{:?}", fan.took);
+    let log = fan.world.log();
+    assert_eq!(log.matches("no answer in time (before the request was sent)").count(), 2, "{log}");
+    assert_eq!(log.matches("no answer in time (the request was sent)").count(), 1, "{log}");
+    assert_eq!(log.matches("no answer in time (in the midst of the answer's header)").count(), 1, "{log}");
+    fan.fails("no answer in time");
+}
+
+#[test]
+fn bad_274_a_secure_port_called_in_the_clear() {
+    let receiver = Receiver::secure(Authority::new().server());
+    let world = World::new();
+    world.commit("one");
+    world.configure("webhook.ci.url", &receiver.url().replace("https:", "http:"));
+    assert_eq!(world.push(&["main"]).said(), ["webhook ci: not delivered: main (the answer is not HTTP)"]);
+}
+
+#[test]
+fn without_verification_each_delivery_is_logged() {
+    let receiver = Receiver::secure(self_signed());
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.ci.sslVerify", "false");
+    world.commit("one");
+    let said = world.push(&["main", "main:other"]).said();
+    assert!(said[0].starts_with("webhook ci: delivered main, other (200, "), "{said:?}");
+    let log = world.log();
+    assert_eq!(log.matches("certificate is not verified (sslVerify is false)").count(), 2, "{log}");
+}
+
+#[test]
+fn the_trust_store_is_read_for_https_alone() {
+    let receiver = Receiver::new();
+    let mut world = World::told_to(&receiver, "gitlab");
+    // Who reads it logs that it is missing.
+    world.set("SSL_CERT_FILE", "/nowhere/trust.pem");
+    world.configure("webhook.unwanted.url", "https://does-not-exist.invalid/");
+    world.configure("webhook.unwanted.ref", "refs/tags/*");
+    world.configure("webhook.unverified.url", "https://127.0.0.1:1/");
+    world.configure("webhook.unverified.sslVerify", "false");
+    world.commit("one");
+    world.push(&["main"]);
+    receiver.take_one();
+    assert!(!world.log().contains("trust store"), "{}", world.log());
+}
+
+#[test]
+fn a_trust_store_that_is_missing_is_the_matter_of_https_targets() {
+    let (secure, plain) = (Receiver::secure(self_signed()), Receiver::new());
+    for store in ["", "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let mut world = World::new();
+        let file = world.path("trust.pem");
+        if !store.is_empty() {
+            fs::write(&file, store).unwrap();
+        }
+        world.set("SSL_CERT_FILE", file.to_str().unwrap());
+        world.commit("one");
+        let fan = Fan::of(world, [&secure, &plain]);
+        assert_eq!(fan.said[0], format!("not delivered: main ({UNTRUSTED})"));
+        assert!(fan.said[1].starts_with("delivered main (200, "), "{:?}", fan.said);
+        if store.len() < 10 {
+            assert!(fan.world.log().contains("trust store: no certificate found"), "{}", fan.world.log());
+        }
+    }
+}
+
+#[test]
+fn a_redirect_to_http_is_not_followed() {
+    let authority = Authority::new();
+    let elsewhere = Receiver::new();
+    let moved = format!("HTTP/1.1 301 X\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", elsewhere.url());
+    let receiver = Receiver::secure_answering(authority.server(), Answer::Raw(moved.into()));
+    Fan::of(authority.world(), [&receiver]).fails("answered 301, a redirect, which is not followed");
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn deliveries_of_one_push_share_a_tls_connection() {
+    let authority = Authority::new();
+    let receiver = Receiver::secure(authority.server());
+    let world = authority.world();
+    world.add_target("ci", &receiver, "gitlab");
+    // Less than the timeout is left for each.
+    world.configure("webhook.maxWait", "5s");
+    world.push(&["main", "main:two", "main:three"]);
+    assert_eq!((receiver.take().len(), receiver.connections()), (3, 1));
+}
+
+#[test]
+fn bad_286_an_answer_cut_off_after_its_header_is_success() {
+    let authority = Authority::new();
+    let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort".to_vec();
+    Fan::of(authority.world(), &[Receiver::secure_answering(authority.server(), Answer::Raw(cut))]).delivers();
+}
+
+#[test]
+fn bad_292_connections_that_end_early() {
+    let authority = Authority::new();
+    Fan::of(
+        authority.world(),
+        &[
+            Receiver::wild(drop).over_https(),
+            Receiver::wild(|mut stream| drop(stream.read(&mut [0; 4096]))).over_https(),
+            Receiver::secure_answering(authority.server(), Answer::Raw(Vec::new())),
+            Receiver::secure_answering(authority.server(), Answer::Raw(b"HTTP/1.1 2".to_vec())),
+        ],
+    )
+    .fails("connection closed without an answer");
+}

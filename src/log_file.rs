@@ -1,5 +1,5 @@
-//! Where the hook's own log lines go: `webhook/hook.log` in the repository, for the administrator; the pusher must not
-//! read them.
+//! Where our own log lines go: the hook's to `webhook/hook.log` in the repository, for the administrator, since the
+//! pusher must not read them; the command's to standard error.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -29,6 +29,22 @@ pub fn start(git_dir: &Path, level: LevelFilter, shared: bool) {
             let level = record.level().as_str().to_ascii_lowercase();
             let line = sanitise(&record.args().to_string());
             writeln!(buffer, "{time} [{}] {level}: {line}", std::process::id())
+        })
+        .try_init();
+    // Only a second start could fail, and the first goes on then.
+    drop(outcome);
+}
+
+/// Logs warnings and errors to standard error: for the command, whose user is the administrator.
+pub fn start_on_stderr() {
+    let outcome = Builder::new()
+        .filter_module("git_webhook", LevelFilter::Warn)
+        .format(|buffer, record| {
+            let level = match record.level() {
+                log::Level::Error => "error",
+                _ => "warning",
+            };
+            writeln!(buffer, "{level}: {}", sanitise(&record.args().to_string()))
         })
         .try_init();
     // Only a second start could fail, and the first goes on then.

@@ -9,7 +9,7 @@ fn main() {
         return;
     }
     // The push has been accepted: a mistake of ours goes to the log, not to the pusher.
-    std::panic::set_hook(Box::new(|info| log::error!("{info}")));
+    std::panic::set_hook(Box::new(|info| log::error!(target: "git_webhook", "{info}")));
     let run = || receive::run(std::io::stdin().lock(), &Environment::new(std::env::vars_os()));
     // The panic hook has logged whatever there was.
     drop(std::panic::catch_unwind(run));

@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::format::{self, FORMATS, Format};
+use crate::log_file;
 use crate::process::Environment;
 use crate::report::sanitise;
 
@@ -115,6 +116,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
             };
         }
     };
+    log_file::start_on_stderr();
     let outcome = match arguments.verb {
         Verb::List { json, root } => list::run(json, root.as_deref(), environment),
         Verb::Test { name, event } => test::run(&name, event, environment),

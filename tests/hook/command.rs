@@ -255,3 +255,14 @@ fn echo_says_when_a_token_is_missing_and_when_a_port_is_taken() {
     assert!(err(&taken).starts_with(&format!("error: cannot listen on port {port}: ")), "{}", err(&taken));
     assert!(echo.stop().contains("=> X-Gitlab-Token: MISSING\n"));
 }
+
+#[test]
+fn test_warns_of_what_the_hook_would_log() {
+    let world = World::new();
+    world.configure("webhook.ci.url", "https://127.0.0.1:1/");
+    world.configure("webhook.ci.sslVerify", "false");
+    world.commit("one");
+    world.push(&["main"]);
+    let said = err(&world.webhook(&["test", "ci"]));
+    assert!(said.starts_with("warning: webhook ci: the receiver's certificate is not verified"), "{said}");
+}

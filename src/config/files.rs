@@ -1,20 +1,24 @@
-//! Which configuration files git would read here, and what stands in them; the only door to gix-config.
+//! Which configuration files git would read here, and what stands in them.
 //!
 //! No child process: `File::from_git_dir` of gix-config starts `git config` and reads the global includes twice, so the
-//! list of files is made here and the parser gets bytes.
+//! list of files is made here. A test compares the outcome with `git config --list` on hundreds of made-up sets of files.
+//! What stays different from git, always on the side of an error that names the file:
+//!
+//! * `includeIf.onbranch` in a reftable repository, where only git can tell the branch;
+//! * a file of more than 32 MiB, more than half a million lines, or a fifo;
+//! * a carriage return outside a value that ends no line: white space to git, an error to gix-config.
+//!
+//! Classes of characters in a pattern of `includeIf.gitdir/i` match as gix-glob has it. A NUL in a value, where git stops
+//! reading it, is kept, and found wrong by whoever reads the value.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use bstr::BStr;
-use gix_config::file::init::Options;
-use gix_config::file::{Metadata, includes};
-use gix_config::parse::{EventRef, Events};
-use gix_config::source::Kind;
-use gix_config::{File, Source};
-
+use super::include::{self, Surroundings, TopFile};
+use super::syntax::{self, Line};
 use crate::process::Environment;
 use crate::ref_update::ObjectFormat;
 
@@ -33,9 +37,9 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The section, in lower case.
-    pub section: String,
+    pub section: &'static str,
     /// The subsection as it is written; in lower case for the old form `[section.sub]`.
-    pub subsection: Option<Vec<u8>>,
+    pub subsection: Option<Rc<[u8]>>,
     /// The key, in lower case.
     pub key: String,
     /// The value; `None` for a key without `=`, which is a boolean's `true`.
@@ -43,21 +47,33 @@ pub struct Entry {
     /// Where the file that holds it, or that includes the file that holds it, belongs.
     pub scope: Scope,
     /// The file.
-    pub file: PathBuf,
+    pub file: Rc<Path>,
+    /// A `#` or `;` with no space before it ends the value, which is most often meant to be part of it.
+    pub is_cut: bool,
+}
+
+impl Entry {
+    pub(super) fn new(line: Line, scope: Scope, file: Rc<Path>) -> Self {
+        let Line { section, subsection, key, value, is_cut } = line;
+        Self { section, subsection, key, value, scope, file, is_cut }
+    }
 }
 
 /// Why the configuration as a whole cannot be used. None of these quotes a file's content: an include may name any file
 /// there is.
 #[derive(Debug)]
 pub enum Unreadable {
-    /// A file exists and cannot be read, or is larger than [`LARGEST_FILE`].
+    /// A file exists and cannot be read, is a directory or a fifo, or is too large.
     File(PathBuf, io::Error),
     /// A file is not git configuration, at this line.
     Syntax(PathBuf, usize),
-    /// A file that `file` includes cannot be read, is not git configuration, or includes run deeper than ten.
+    /// `include.path` in this file has no value, or begins with a home that is not there.
     Include(PathBuf),
-    /// An include section below another include is spelled other than `[include]` or `[includeIf]`.
-    Spelling(PathBuf),
+    /// This file is included below ten others.
+    Depth(PathBuf),
+    /// This file sets `remote.*.url`, is included by `includeIf`, and another is included by
+    /// `includeIf.hasconfig:remote.*.url`: git refuses that.
+    RemoteUrl(PathBuf),
     /// `includeIf.onbranch` in a reftable repository, where only git can tell the branch.
     OnBranch(PathBuf),
 }
@@ -70,11 +86,14 @@ impl fmt::Display for Unreadable {
                 write!(f, "bad configuration line {line} in '{}'", file.display())
             }
             Self::Include(file) => {
-                write!(f, "cannot read a file that '{}' includes: try git config --list --show-origin", file.display())
+                write!(f, "cannot tell which file '{}' includes: write path = and a file's name", file.display())
             }
-            Self::Spelling(file) => write!(
+            Self::Depth(file) => {
+                write!(f, "'{}' is included more than ten files deep: do files include each other?", file.display())
+            }
+            Self::RemoteUrl(file) => write!(
                 f,
-                "an include section in '{}' is not written [include] or [includeIf], and it is itself included: spell it so",
+                "'{}' sets a remote's url and is included by includeIf, which git refuses beside includeIf.hasconfig:remote.*.url",
                 file.display()
             ),
             Self::OnBranch(file) => write!(
@@ -87,9 +106,6 @@ impl fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
-
-/// No sane configuration is larger, and a hook must not be made to read for ever.
-const LARGEST_FILE: u64 = 32 << 20;
 
 /// How the repository keeps objects and refs, from the `extensions` of its own file (gitrepository-layout(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,95 +122,119 @@ pub struct Layout {
 /// `common_dir` differs from `git_dir` in a linked worktree alone.
 ///
 /// # Errors
-/// Where git itself would die, and in the two cases that only git can decide.
+/// Where git itself would die, and in the cases named above.
 pub fn read(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Result<(Vec<Entry>, Layout), Unreadable> {
-    let local_path = common_dir.join("config");
-    let local = parse(&local_path, Source::Local)?.unwrap_or_default();
-    let own = |section: &str, key: &str| entries(&local, section).rev().find(|e| e.key == key);
+    let local = TopFile::read(common_dir.join("config"), Scope::Repository)?;
+    let extensions = Extensions::new(local.as_ref().map_or(&[], |file| &file.lines));
+    let surroundings = Surroundings { git_dir, common_dir, environment, is_reftable: extensions.layout.reftable };
+    let mut files = Vec::new();
+    if let Some(path) = system_file(environment) {
+        files.extend(TopFile::read(path, Scope::System)?);
+    }
+    let place_of_global = files.len();
+    files.extend(local);
+    if extensions.worktree_config {
+        files.extend(TopFile::read(git_dir.join("config.worktree"), Scope::Repository)?);
+    }
+    let entries = include::read(&files, &surroundings)?;
+    // A repository that several users write would read each one's own file: the events would depend on who pushed.
+    if is_shared(&entries) {
+        return Ok((entries, extensions.layout));
+    }
+    let global =
+        global_files(environment).into_iter().filter_map(|path| TopFile::read(path, Scope::Global).transpose());
+    let global: Vec<_> = global.collect::<Result<_, _>>()?;
+    if global.is_empty() {
+        return Ok((entries, extensions.layout));
+    }
+    files.splice(place_of_global..place_of_global, global);
+    Ok((include::read(&files, &surroundings)?, extensions.layout))
+}
 
-    let mut all = File::default();
-    let mut add = |file: Option<File>| {
-        if let Some(file) = file {
-            // Fails for more than 4 GiB of configuration, eight times what LARGEST_FILE lets in.
-            let _ = all.append(file);
+/// What git looks up in the repository's own file before it reads anything else, without following includes.
+struct Extensions {
+    layout: Layout,
+    worktree_config: bool,
+}
+
+impl Extensions {
+    fn new(lines: &[Line]) -> Self {
+        let last = |key: &str| {
+            let is_it = |line: &&Line| line.section == "extensions" && line.subsection.is_none() && line.key == key;
+            lines.iter().rfind(is_it).map(|line| line.value.as_deref())
+        };
+        Self {
+            layout: Layout {
+                object_format: match last("objectformat").flatten() {
+                    Some(b"sha256") => ObjectFormat::Sha256,
+                    _ => ObjectFormat::Sha1,
+                },
+                reftable: last("refstorage").flatten() == Some(b"reftable"),
+            },
+            worktree_config: last("worktreeconfig").is_some_and(is_true),
         }
-    };
-    for (path, source) in outside(environment) {
-        // A repository that several users write would read each one's own file: the events would depend on who pushed.
-        if source != Source::System && own("core", "sharedrepository").is_some_and(is_shared) {
-            continue;
-        }
-        add(parse(&path, source)?);
     }
-    let has_worktree_file = own("extensions", "worktreeconfig").is_some_and(is_true);
-    let extension = |key: &str| own("extensions", key).and_then(|entry| entry.value);
-    let layout = Layout {
-        object_format: match extension("objectformat").as_deref() {
-            Some(b"sha256") => ObjectFormat::Sha256,
-            _ => ObjectFormat::Sha1,
-        },
-        reftable: extension("refstorage").as_deref() == Some(b"reftable"),
-    };
-    add(Some(local));
-    if has_worktree_file {
-        add(parse(&git_dir.join("config.worktree"), Source::Worktree)?);
-    }
-    let all = follow_includes(all, git_dir, environment, layout.reftable)?;
-    let entries = SECTIONS.iter().flat_map(|name| entries(&all, name)).collect();
-    Ok((entries, layout))
 }
 
 /// The sections that mean something to us.
-const SECTIONS: [&str; 4] = ["webhook", "webhookuser", "gitweb", "core"];
+pub(super) const SECTIONS: [&str; 4] = ["webhook", "webhookuser", "gitweb", "core"];
 
 /// Whether `core.sharedRepository` lets others than the owner write, as git reads it (git-config(1)).
-pub fn is_shared(entry: Entry) -> bool {
+pub fn is_shared(entries: &[Entry]) -> bool {
+    let is_it =
+        |entry: &&Entry| entry.section == "core" && entry.subsection.is_none() && entry.key == "sharedrepository";
+    let Some(entry) = entries.iter().rfind(is_it) else { return false };
     let Some(value) = &entry.value else { return true };
     let text = String::from_utf8_lossy(value).to_ascii_lowercase();
     match text.as_str() {
         "umask" => false,
         "group" | "all" | "world" | "everybody" => true,
-        // 1 and 2 are older spellings of group and all; anything else of digits is a file mode in octal.
-        "1" | "2" => true,
         _ => match i64::from_str_radix(&text, 8) {
-            Ok(mode) => mode & 0o060 != 0,
-            Err(_) => is_true(entry),
+            // Older spellings of group and all; any other number is a file's mode.
+            Ok(1 | 2) => true,
+            Ok(mode) => mode & 0o022 != 0,
+            Err(_) => is_true(Some(value)),
         },
     }
 }
 
-fn is_true(entry: Entry) -> bool {
-    entry.value.is_none_or(|value| gix_config::Boolean::try_from(BStr::new(&value)).is_ok_and(|value| value.0))
+fn is_true(value: Option<&[u8]>) -> bool {
+    value.is_none_or(|value| syntax::boolean(value) == Some(true))
 }
 
-/// The files outside the repository, in git's order, with the rules of git-config(1) for each.
-fn outside(environment: &Environment) -> Vec<(PathBuf, Source)> {
-    let mut files = Vec::new();
-    let without_system = environment.get("GIT_CONFIG_NOSYSTEM").is_some_and(|value| {
-        let value = value.to_string_lossy();
-        gix_config::Boolean::try_from(BStr::new(value.as_bytes())).is_ok_and(|value| value.0)
-    });
-    if !without_system {
-        let path = match environment.get("GIT_CONFIG_SYSTEM") {
-            Some(path) => path.into(),
-            None => system_file(&install_prefix(environment)),
-        };
-        files.push((path, Source::System));
+/// The system's file, with the rules of git-config(1).
+fn system_file(environment: &Environment) -> Option<PathBuf> {
+    if environment.raw("GIT_CONFIG_NOSYSTEM").is_some_and(|value| is_true(Some(value.as_encoded_bytes()))) {
+        return None;
     }
-    if let Some(path) = environment.get("GIT_CONFIG_GLOBAL") {
-        files.push((path.into(), Source::User));
-        return files;
+    match environment.raw("GIT_CONFIG_SYSTEM") {
+        // To git an empty name is a file that is not there.
+        Some(path) => Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty()),
+        None => Some(system_file_below(&install_prefix(environment))),
     }
-    let home = environment.get("HOME").map(PathBuf::from);
-    let xdg = environment.get("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".config")));
-    files.extend(xdg.map(|directory| (directory.join("git/config"), Source::Git)));
-    files.extend(home.map(|directory| (directory.join(".gitconfig"), Source::User)));
-    files
+}
+
+/// The user's own files, in git's order.
+fn global_files(environment: &Environment) -> Vec<PathBuf> {
+    if let Some(path) = environment.raw("GIT_CONFIG_GLOBAL") {
+        return if path.is_empty() { Vec::new() } else { vec![path.into()] };
+    }
+    let below = |directory: &OsStr, name: &str| {
+        let mut path = directory.to_owned();
+        path.push(name);
+        PathBuf::from(path)
+    };
+    let home = environment.raw("HOME");
+    let xdg = match environment.get("XDG_CONFIG_HOME") {
+        Some(directory) => Some(below(directory, "/git/config")),
+        None => home.map(|home| below(home, "/.config/git/config")),
+    };
+    xdg.into_iter().chain(home.map(|home| below(home, "/.gitconfig"))).collect()
 }
 
 /// Where the git that runs us is installed: `GIT_EXEC_PATH` is `<prefix>/libexec/git-core` or `<prefix>/lib/git-core`;
 /// without it, from the directory on `PATH` that holds git.
-fn install_prefix(environment: &Environment) -> PathBuf {
+pub(super) fn install_prefix(environment: &Environment) -> PathBuf {
     let two_up = |path: &Path| Some(path.parent()?.parent()?.to_path_buf());
     if let Some(path) = environment.get("GIT_EXEC_PATH") {
         return two_up(Path::new(path)).unwrap_or_default();
@@ -207,174 +247,10 @@ fn install_prefix(environment: &Environment) -> PathBuf {
 }
 
 /// git built for `/usr` reads `/etc/gitconfig`, any other `<prefix>/etc/gitconfig` (its Makefile, `ETC_GITCONFIG`).
-fn system_file(prefix: &Path) -> PathBuf {
+fn system_file_below(prefix: &Path) -> PathBuf {
     if prefix == Path::new("/usr") || prefix == Path::new("/") {
         "/etc/gitconfig".into()
     } else {
         prefix.join("etc/gitconfig")
     }
-}
-
-fn parse(path: &Path, source: Source) -> Result<Option<File>, Unreadable> {
-    let bytes = match read_file(path) {
-        Ok(bytes) => bytes,
-        Err(error) if is_absent(&error) => return Ok(None),
-        // As git: a user's own file may be out of reach, as for a daemon started with another's HOME.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && source.kind() == Kind::Global => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Unreadable::File(path.into(), error)),
-    };
-    // Comments and white space need no memory here: this File is never written back.
-    let matters: fn(EventRef<'_>) -> bool =
-        |event| !matches!(event, EventRef::Whitespace(_) | EventRef::Newline(_) | EventRef::Comment { .. });
-    let events = Events::from_bytes(&bytes, Some(matters))
-        .map_err(|error| Unreadable::Syntax(path.into(), error.line_number()))?;
-    let meta = Metadata::from(source).at(path);
-    let mut file = File::from_parse_events_no_includes(events, meta);
-    spell_includes(&mut file);
-    Ok(Some(file))
-}
-
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let length = fs::metadata(path)?.len();
-    if length > LARGEST_FILE {
-        return Err(io::Error::other("larger than 32 MiB"));
-    }
-    fs::read(path)
-}
-
-/// ENOTDIR too: `$HOME/.gitconfig` where HOME is `/dev/null`.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// git takes `[INCLUDE]` and `[includeif …]` as well; gix-config only one spelling.
-fn spell_includes(file: &mut File) {
-    let odd: Vec<_> = file
-        .sections()
-        .filter_map(|section| {
-            let header = section.header();
-            let name = header.name().to_string();
-            let right = include_name(&name).filter(|right| *right != name)?;
-            Some((name, header.subsection_name().map(|s| s.to_owned()), right))
-        })
-        .collect();
-    for (name, subsection, right) in odd {
-        let old = subsection.as_ref().map(|s| s.as_ref());
-        // A section found above under this very name is there, unless an equal one before it renamed both.
-        let _ = file.rename_section(&name, old, right, subsection.clone());
-    }
-}
-
-fn include_name(name: &str) -> Option<&'static str> {
-    ["include", "includeIf"].into_iter().find(|right| right.eq_ignore_ascii_case(name))
-}
-
-fn follow_includes(
-    mut file: File,
-    git_dir: &Path,
-    environment: &Environment,
-    is_reftable: bool,
-) -> Result<File, Unreadable> {
-    let first_file = |file: &File, wanted: &dyn Fn(&str, Option<&[u8]>) -> bool| {
-        file.sections().find_map(|section| {
-            let header = section.header();
-            let name = header.name().to_string();
-            let subsection = header.subsection_name().map(|s| s.to_vec());
-            wanted(&name, subsection.as_deref()).then(|| section.meta().path.clone().unwrap_or_default())
-        })
-    };
-    let is_include = |name: &str, _: Option<&[u8]>| include_name(name).is_some();
-    let Some(including) = first_file(&file, &is_include) else {
-        return Ok(file);
-    };
-    let on_branch = |name: &str, condition: Option<&[u8]>| {
-        include_name(name) == Some("includeIf")
-            && condition.is_some_and(|condition| condition.starts_with(b"onbranch:"))
-    };
-    let real_dir = fs::canonicalize(git_dir).unwrap_or_else(|_| git_dir.into());
-    let head = head_target(git_dir);
-    let home = environment.get("HOME").map(PathBuf::from);
-    let prefix = install_prefix(environment);
-    let options = Options {
-        includes: includes::Options::follow(
-            gix_config::path::interpolate::Context {
-                git_install_dir: Some(&prefix),
-                home_dir: home.as_deref(),
-                ..Default::default()
-            },
-            includes::conditional::Context {
-                git_dir: Some(&real_dir),
-                branch_name: head.as_deref().and_then(|name| name.try_into().ok()),
-            },
-        ),
-        ..Options::default()
-    };
-    file.resolve_includes(options).map_err(|_| Unreadable::Include(including))?;
-    let misspelled = |name: &str, _: Option<&[u8]>| include_name(name).is_some_and(|right| right != name);
-    if let Some(path) = first_file(&file, &misspelled) {
-        return Err(Unreadable::Spelling(path));
-    }
-    if is_reftable && let Some(path) = first_file(&file, &on_branch) {
-        return Err(Unreadable::OnBranch(path));
-    }
-    Ok(file)
-}
-
-/// The ref that HEAD names, from the file alone.
-fn head_target(git_dir: &Path) -> Option<String> {
-    let head = fs::read_to_string(git_dir.join("HEAD")).ok()?;
-    Some(head.strip_prefix("ref:")?.trim().to_owned())
-}
-
-/// All values of one section's keys over all files, in git's order.
-fn entries<'a>(file: &'a File, name: &'a str) -> impl DoubleEndedIterator<Item = Entry> + 'a {
-    let mut found = Vec::new();
-    for section in file.sections_by_name(name).into_iter().flatten() {
-        let header = section.header();
-        let subsection = header.subsection_name().map(|sub| {
-            let bytes = sub.to_vec();
-            // `[section.Sub]` is read in lower case (git-config(1), "deprecated syntax").
-            if header.is_legacy() { bytes.to_ascii_lowercase() } else { bytes }
-        });
-        let mut seen = Vec::new();
-        for key in section.value_names() {
-            let key = key.to_ascii_lowercase();
-            if seen.contains(&key) {
-                continue;
-            }
-            let values = section.values(&key);
-            let last_is_implicit = section.value_implicit(&key) == Some(None);
-            let last = values.len().saturating_sub(1);
-            found.extend(values.into_iter().enumerate().map(|(at, value)| Entry {
-                section: name.into(),
-                subsection: subsection.clone(),
-                key: key.clone(),
-                value: (!(last_is_implicit && at == last)).then(|| value.to_vec()),
-                scope: scope(section.meta().source),
-                file: section.meta().path.clone().unwrap_or_default(),
-            }));
-            seen.push(key);
-        }
-    }
-    found.into_iter()
-}
-
-fn scope(source: Source) -> Scope {
-    match source.kind() {
-        Kind::GitInstallation | Kind::System => Scope::System,
-        Kind::Global => Scope::Global,
-        Kind::Repository | Kind::Override => Scope::Repository,
-    }
-}
-
-/// Reads a value the way git reads a boolean; `None` where it is none.
-pub fn boolean(value: &[u8]) -> Option<bool> {
-    gix_config::Boolean::try_from(BStr::new(value)).ok().map(|value| value.0)
-}
-
-/// Reads a value the way git reads a number, with `k`, `m` and `g`; `None` where it is none.
-pub fn integer(value: &[u8]) -> Option<i64> {
-    gix_config::Integer::try_from(BStr::new(value)).ok()?.to_decimal()
 }

@@ -81,8 +81,30 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
     KEYS.iter().find(|key| places.contains(&key.of) && key.name.eq_ignore_ascii_case(name))
 }
 
+/// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
+/// and a secret is easily written behind `secretFile`.
+pub fn is_confidential(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "url",
+        "secret",
+        "secretFile",
+        "signingSecret",
+        "signingSecretFile",
+        "header",
+        "homepage",
+        "commitUrl",
+        "gitHttpUrl",
+        "gitSshUrl",
+    ];
+    NAMES.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
 /// The known key most like `name`, if one is like it at all.
 pub fn nearest(name: &str, places: &[Of]) -> Option<&'static str> {
+    // The comparison takes memory for the product of both lengths.
+    if name.len() > 64 {
+        return None;
+    }
     let distance = |key: &Key| strsim::damerau_levenshtein(&key.name.to_ascii_lowercase(), &name.to_ascii_lowercase());
     KEYS.iter()
         .filter(|key| places.contains(&key.of))

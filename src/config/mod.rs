@@ -1,8 +1,12 @@
 //! Every `webhook.*` key: files in, settings and checked targets out.
 
 mod files;
+mod include;
 mod keys;
+mod secret_file;
+mod syntax;
 mod target;
+mod value;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,6 +22,11 @@ use crate::target::Target;
 
 pub use files::{Entry, Layout, Scope, Unreadable};
 pub use keys::{KEYS, Key, Of};
+
+use value::{
+    Wrong, absolute_path, commit_template, log_level, one_line, positive_number, report, seconds, template, text,
+    value_text, visibility,
+};
 
 /// All that the configuration says, with all that is wrong about it.
 pub struct Configuration {
@@ -75,13 +84,14 @@ impl fmt::Display for Problem {
 
 impl Problem {
     fn new(key: &str, entry: &Entry, why: impl Into<String>) -> Self {
-        Self { key: key.into(), value: None, files: vec![entry.file.clone()], why: why.into() }
+        Self { key: key.into(), value: None, files: vec![entry.file.to_path_buf()], why: why.into() }
     }
 
-    fn with_value(key: &str, entry: &Entry, why: impl Into<String>) -> Self {
-        let value = entry.value.as_deref().unwrap_or_default();
-        let shown: String = String::from_utf8_lossy(value).chars().take(80).collect();
-        Self { value: Some(shown), ..Self::new(key, entry, why) }
+    /// With the value, unless that may hold a secret: `name` is the key without what stands before it.
+    fn about(name: &str, key: &str, entry: &Entry, why: impl Into<String>) -> Self {
+        let shown = |value: &Vec<u8>| in_part(&String::from_utf8_lossy(value), 80);
+        let value = entry.value.as_ref().filter(|_| !keys::is_confidential(name)).map(shown);
+        Self { value, ..Self::new(key, entry, why) }
     }
 }
 
@@ -172,6 +182,14 @@ impl Configuration {
     }
 }
 
+/// Every value of `webhook`, `webhookUser`, `gitweb` and `core` that git would see in the repository at `git_dir`.
+///
+/// # Errors
+/// Where the configuration cannot be read as a whole; git dies there too.
+pub fn entries(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Result<Vec<Entry>, Unreadable> {
+    files::read(git_dir, common_dir, environment).map(|(entries, _)| entries)
+}
+
 /// Goes over the entries once for the settings and once for each target.
 struct Reader<'a> {
     entries: &'a [Entry],
@@ -179,17 +197,15 @@ struct Reader<'a> {
     warnings: Vec<Problem>,
 }
 
-/// How a wrong value is told: the words after "write".
-type Wrong = &'static str;
-
 impl<'a> Reader<'a> {
     fn read(mut self, git_dir: &Path, layout: Layout) -> Configuration {
         self.check_names();
         let settings = self.settings();
         let mut targets = Vec::new();
         let mut broken = Vec::new();
-        for name in self.target_names() {
-            match target::read(name, self.entries, git_dir, &mut self.warnings) {
+        let defaults: Vec<_> = self.in_section("webhook").collect();
+        for (name, own) in self.sections() {
+            match target::read(name, own, &defaults, git_dir, &mut self.warnings) {
                 Ok(target) => targets.push(target),
                 Err(target) => broken.push(target),
             }
@@ -197,42 +213,41 @@ impl<'a> Reader<'a> {
         Configuration { layout, settings, targets, broken, problems: self.problems, warnings: self.warnings }
     }
 
-    /// The names of all targets, in the order in which they first stand in a file.
-    fn target_names(&self) -> Vec<&'a [u8]> {
-        let mut names = Vec::new();
+    /// The name and the entries of each target, in the order in which the names first stand in a file.
+    fn sections(&self) -> Vec<(&'a [u8], Vec<&'a Entry>)> {
+        let mut sections: Vec<(&[u8], Vec<&Entry>)> = Vec::new();
+        let mut places = HashMap::new();
         for entry in self.entries.iter().filter(|entry| entry.section == "webhook") {
-            if let Some(name) = entry.subsection.as_deref()
-                && !names.contains(&name)
-            {
-                names.push(name);
+            let Some(name) = entry.subsection.as_deref() else { continue };
+            let place = *places.entry(name).or_insert(sections.len());
+            match sections.get_mut(place) {
+                Some((_, own)) => own.push(entry),
+                None => sections.push((name, vec![entry])),
             }
         }
-        names
+        sections
     }
 
-    /// Warns of keys nobody reads, and of protected keys where they do not count.
+    /// Warns of keys nobody reads, of protected keys where they do not count, and of values that a comment cuts.
     fn check_names(&mut self) {
         for entry in self.entries {
-            let places: &[Of] = match (entry.section.as_str(), &entry.subsection) {
+            let places: &[Of] = match (entry.section, &entry.subsection) {
                 ("webhook", Some(_)) => &[Of::Target, Of::TargetAlone],
                 ("webhook", None) => &[Of::Target, Of::Repository],
                 ("webhookuser", Some(_)) => &[Of::User],
                 _ => continue,
             };
-            let full = full_key(entry);
+            let mut warn = |why: String| self.warnings.push(Problem::new(&full_key(entry), entry, why));
             match keys::find(&entry.key, places) {
                 Some(key) if key.protected && entry.scope == Scope::Repository => {
                     let why = "is ignored here, since it counts only from the system's or the user's own configuration, not from a repository's";
-                    self.warnings.push(Problem::new(&full, entry, why));
+                    warn(why.into());
                 }
                 Some(_) => {}
-                None => {
-                    let why = match keys::nearest(&entry.key, places) {
-                        Some(name) => format!("is no known key; did you mean {name}?"),
-                        None => "is no known key".into(),
-                    };
-                    self.warnings.push(Problem::new(&full, entry, why));
-                }
+                None => warn(unknown_key(entry, places)),
+            }
+            if entry.is_cut {
+                warn("is cut at '#' or ';', where a comment begins: put double quotes around the value".into());
             }
         }
     }
@@ -260,10 +275,7 @@ impl<'a> Reader<'a> {
                 .setting("maxTargets", positive_number)
                 .map_or(default.max_targets, |number| number as usize),
             log_level: self.setting("logLevel", log_level).unwrap_or(default.log_level),
-            shared: self
-                .in_section("core")
-                .rfind(|entry| entry.key == "sharedrepository")
-                .is_some_and(|entry| files::is_shared(entry.clone())),
+            shared: files::is_shared(self.entries),
         }
     }
 
@@ -292,8 +304,7 @@ impl<'a> Reader<'a> {
         match value_text(entry).and_then(parse) {
             Ok(value) => Some(value),
             Err(why) => {
-                let key = format!("webhook.{name}");
-                self.problems.push(Problem::with_value(&key, entry, why));
+                self.problems.push(Problem::about(name, &format!("webhook.{name}"), entry, why));
                 None
             }
         }
@@ -328,125 +339,49 @@ impl<'a> Reader<'a> {
                 Ok(())
             });
             if let Err(why) = outcome {
-                self.problems.push(Problem::with_value(&full_key(entry), entry, why));
+                self.problems.push(Problem::about(&entry.key, &full_key(entry), entry, why));
             }
         }
         users
     }
 }
 
+/// What to say of a key that is none in this place.
+fn unknown_key(entry: &Entry, places: &[Of]) -> String {
+    let elsewhere = |of: Of| keys::find(&entry.key, &[of]).filter(|_| entry.section == "webhook");
+    if let Some(key) = elsewhere(Of::TargetAlone) {
+        format!("belongs to one target: write webhook.<name>.{}", key.name)
+    } else if let Some(key) = elsewhere(Of::Repository) {
+        format!("belongs to no target: write webhook.{}", key.name)
+    } else {
+        match keys::nearest(&entry.key, places) {
+            Some(name) => format!("is no known key; did you mean {name}?"),
+            None => "is no known key".into(),
+        }
+    }
+}
+
 /// The key as a person writes it, with the documented capitals where it is a known one.
 fn full_key(entry: &Entry) -> String {
     let all = [Of::Target, Of::TargetAlone, Of::Repository, Of::User];
-    let key = keys::find(&entry.key, &all).map_or(entry.key.as_str(), |key| key.name);
-    let section = if entry.section == "webhookuser" { "webhookUser" } else { &entry.section };
+    let key = keys::find(&entry.key, &all).map_or_else(|| in_part(&entry.key, 100), |key| key.name.into());
+    let section = if entry.section == "webhookuser" { "webhookUser" } else { entry.section };
     match &entry.subsection {
-        Some(name) => format!("{section}.{}.{key}", String::from_utf8_lossy(name)),
+        Some(name) => format!("{section}.{}.{key}", shown_name(name)),
         None => format!("{section}.{key}"),
     }
 }
 
-/// A value longer than this is a mistake or an attack, whatever the key.
-const LONGEST_VALUE: usize = 64 * 1024;
-
-fn value_text(entry: &Entry) -> Result<&str, Wrong> {
-    let value = entry.value.as_deref().ok_or("has no value: write key = value")?;
-    if value.len() > LONGEST_VALUE {
-        return Err("is longer than 64 KiB");
-    }
-    let text = std::str::from_utf8(value).map_err(|_| "is not UTF-8")?;
-    if text.contains('\0') {
-        return Err("holds a NUL");
-    }
-    Ok(text)
+/// A target's name for people. One that no target can have may be anything, a URL with a secret in it or megabytes, and
+/// is shown in part.
+fn shown_name(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    in_part(&text, text.find(['/', '@', '?']).unwrap_or(100))
 }
 
-fn text(value: &str) -> Result<String, Wrong> {
-    Ok(value.into())
+/// At most so many bytes of a text, and no more than 100.
+fn in_part(text: &str, most: usize) -> String {
+    let is_in = |(at, c): &(usize, char)| at + c.len_utf8() <= most.min(100);
+    let start: String = text.char_indices().take_while(is_in).map(|(_, c)| c).collect();
+    if start.len() < text.len() { start + "…" } else { start }
 }
-
-fn one_line(value: &str) -> Result<String, Wrong> {
-    if value.contains(char::is_control) {
-        return Err("holds a control character");
-    }
-    Ok(value.into())
-}
-
-fn absolute_path(value: &str) -> Result<PathBuf, Wrong> {
-    let path = PathBuf::from(value);
-    if path.is_absolute() { Ok(path) } else { Err("is not an absolute path") }
-}
-
-fn template(value: &str) -> Result<String, Wrong> {
-    template_with(value, &["{repository}", "{name}"])
-        .ok_or("is no URL template: write a URL, with {repository} and {name} where they belong")
-}
-
-fn commit_template(value: &str) -> Result<String, Wrong> {
-    template_with(value, &["{repository}", "{name}", "{id}"])
-        .ok_or("is no URL template: write a URL, with {repository}, {name} and {id} where they belong")
-}
-
-fn template_with(value: &str, places: &[&str]) -> Option<String> {
-    let rest = places.iter().fold(value.to_owned(), |rest, place| rest.replace(place, ""));
-    let wrong = |c: char| c.is_control() || c.is_whitespace() || c == '{' || c == '}';
-    (!rest.contains(wrong)).then(|| value.into())
-}
-
-fn visibility(value: &str) -> Result<Visibility, Wrong> {
-    match value {
-        "private" => Ok(Visibility::Private),
-        "internal" => Ok(Visibility::Internal),
-        "public" => Ok(Visibility::Public),
-        _ => Err("is no visibility: write private, internal or public"),
-    }
-}
-
-fn report(value: &str) -> Result<Report, Wrong> {
-    match value {
-        "all" => Ok(Report::All),
-        "failures" => Ok(Report::Failures),
-        "none" => Ok(Report::None),
-        _ => Err("is no report: write all, failures or none"),
-    }
-}
-
-fn log_level(value: &str) -> Result<LevelFilter, Wrong> {
-    match value {
-        "error" => Ok(LevelFilter::Error),
-        "warn" => Ok(LevelFilter::Warn),
-        "info" => Ok(LevelFilter::Info),
-        "debug" => Ok(LevelFilter::Debug),
-        _ => Err("is no log level: write error, warn, info or debug"),
-    }
-}
-
-fn positive_number(value: &str) -> Result<u32, Wrong> {
-    files::integer(value.as_bytes())
-        .and_then(|number| u32::try_from(number).ok())
-        .filter(|number| (1..1 << 31).contains(number))
-        .ok_or("is no number from 1 to 2147483647")
-}
-
-/// A time from one second to one hour: a whole number with `s`, `m`, `h` or `d`, seconds without.
-fn seconds(value: &str) -> Result<Duration, Wrong> {
-    let digits = value.trim_end_matches(['s', 'm', 'h', 'd']);
-    let factor = match &value[digits.len()..] {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(NO_TIME),
-    };
-    // u64's parser takes a leading plus.
-    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(NO_TIME);
-    }
-    let number: u64 = digits.parse().map_err(|_| NO_TIME)?;
-    match number.checked_mul(factor) {
-        Some(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("is no time from 1s to 1h"),
-    }
-}
-
-const NO_TIME: Wrong = "is no time: write a whole number with s, m, h or d";

@@ -1,36 +1,35 @@
 //! One target's section: its own values over the defaults, what counts from where, and everything that is wrong with
 //! it.
 
-use std::fs;
-use std::io::Read;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::keys::{self, Key, Of};
-use super::{BrokenTarget, Entry, Problem, Scope, Wrong, files, one_line, positive_number, seconds, value_text};
+use super::value::{Wrong, one_line, positive_number, seconds, text, value_text};
+use super::{BrokenTarget, Entry, Problem, Scope, secret_file, shown_name, syntax};
 use crate::format::{self, FORMATS, Format};
 use crate::signature::{Secret, SigningSecret};
 use crate::target::{Address, EventName, RefPatterns, Target};
 
-/// Reads the target called `name`.
+/// Reads the target called `name` from its own entries and the defaults.
 ///
 /// # Errors
 /// Everything that is wrong with it; it cannot be used then.
 pub(super) fn read(
     name: &[u8],
-    entries: &[Entry],
+    own: Vec<&Entry>,
+    defaults: &[&Entry],
     git_dir: &Path,
     warnings: &mut Vec<Problem>,
 ) -> Result<Target, BrokenTarget> {
-    let mut reader = TargetReader::new(name, entries, git_dir);
-    match reader.target(warnings) {
+    let name = shown_name(name);
+    let mut reader = TargetReader { name, git_dir, own, defaults, problems: Vec::new(), warnings: Vec::new() };
+    let enabled = reader.boolean("enabled", None);
+    let target = reader.target(enabled);
+    warnings.append(&mut reader.warnings);
+    match target {
         Some(target) if reader.problems.is_empty() => Ok(target),
-        target => Err(BrokenTarget {
-            name: reader.name,
-            enabled: target.is_none_or(|target| target.enabled),
-            problems: reader.problems,
-        }),
+        _ => Err(BrokenTarget { name: reader.name, enabled, problems: reader.problems }),
     }
 }
 
@@ -40,27 +39,17 @@ struct TargetReader<'a> {
     /// `webhook.<name>.*`.
     own: Vec<&'a Entry>,
     /// `webhook.*`.
-    defaults: Vec<&'a Entry>,
+    defaults: &'a [&'a Entry],
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> TargetReader<'a> {
-    fn new(name: &[u8], entries: &'a [Entry], git_dir: &'a Path) -> Self {
-        let of = |subsection: Option<&[u8]>| {
-            entries.iter().filter(|e| e.section == "webhook" && e.subsection.as_deref() == subsection).collect()
-        };
-        Self {
-            name: String::from_utf8_lossy(name).into_owned(),
-            git_dir,
-            own: of(Some(name)),
-            defaults: of(None),
-            problems: Vec::new(),
-        }
-    }
-
-    fn target(&mut self, warnings: &mut Vec<Problem>) -> Option<Target> {
+    /// The target, or `None` where it cannot even be made; everything is looked at either way, so that all that is
+    /// wrong is told at once.
+    fn target(&mut self, enabled: bool) -> Option<Target> {
         self.check_name();
-        let url = self.url(warnings);
+        let url = self.url();
         if let Some(entry) = url {
             self.check_owner(entry);
         }
@@ -69,34 +58,48 @@ impl<'a> TargetReader<'a> {
             Some(entry) => self.parse("format", entry, known_format),
             None => FORMATS.first(),
         };
-        let target = Target {
+        let has_credentials = address.as_ref().is_some_and(|address| address.credentials().is_some());
+        let description = self.value("description", one_line);
+        let events = self.events();
+        let refs = self.refs();
+        let secret = self.secret();
+        let signing_secrets = self.signing_secrets();
+        let headers = self.headers(format, has_credentials);
+        let verify_certificate = self.boolean("sslVerify", url.map(|entry| entry.scope));
+        let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
+        let max_commits = self.value("maxCommits", positive_number).map(|number| number as usize);
+        let (address, format) = (address?, format?);
+        Some(Target {
             name: self.name.clone(),
-            description: self.value("description", one_line),
-            events: self.events(),
-            refs: self.refs(),
-            enabled: self.boolean("enabled", None),
-            secret: self.secret(),
-            signing_secrets: self.signing_secrets(),
-            headers: self.headers(format?),
-            verify_certificate: self.boolean("sslVerify", url.map(|entry| entry.scope)),
-            timeout: self.value("timeout", seconds).unwrap_or(Duration::from_secs(10)),
-            max_commits: self
-                .value("maxCommits", positive_number)
-                .map_or(format?.max_commits, |number| number as usize),
-            address: address?,
-            format: format?,
-        };
-        Some(target)
+            description,
+            events,
+            refs,
+            enabled,
+            secret,
+            signing_secrets,
+            headers,
+            verify_certificate,
+            timeout,
+            max_commits: max_commits.unwrap_or(format.max_commits),
+            address,
+            format,
+        })
     }
 
-    fn key(&self, name: &str) -> String {
-        format!("webhook.{}.{name}", self.name)
+    /// The full key, as the entry has it: it may be the default of all targets.
+    fn key(&self, name: &str, entry: &Entry) -> String {
+        match entry.subsection {
+            Some(_) => format!("webhook.{}.{name}", self.name),
+            None => format!("webhook.{name}"),
+        }
     }
 
     fn problem(&mut self, name: &str, entry: &Entry, why: impl Into<String>) {
-        let shown = keys::find(name, &[Of::Target]).is_some() || name == "description";
-        let key = self.key(name);
-        self.problems.push(if shown { Problem::with_value(&key, entry, why) } else { Problem::new(&key, entry, why) });
+        self.problems.push(Problem::about(name, &self.key(name, entry), entry, why));
+    }
+
+    fn warn(&mut self, name: &str, entry: &Entry, why: impl Into<String>) {
+        self.warnings.push(Problem::new(&self.key(name, entry), entry, why));
     }
 
     /// A name stands in file names, log lines and reports: few characters, none of them odd anywhere.
@@ -109,25 +112,29 @@ impl<'a> TargetReader<'a> {
             let why =
                 "is no target's name: write at most 64 letters, digits, '_', '.' and '-', a letter or digit first";
             let mut problem = Problem::new("webhook", entry, why);
-            problem.value = Some(self.name.chars().take(80).collect());
+            problem.value = Some(self.name.clone());
             self.problems.push(problem);
         }
     }
 
     /// The entry whose URL is in effect.
-    fn url(&mut self, warnings: &mut Vec<Problem>) -> Option<&'a Entry> {
+    fn url(&mut self) -> Option<&'a Entry> {
         let urls: Vec<_> = self.own.iter().filter(|e| e.key == "url").copied().collect();
         let Some(last) = urls.last().copied() else {
             if let Some(entry) = self.own.first().copied() {
-                let why = format!("is not set: write git config {} https://…", self.key("url"));
-                self.problem("url", entry, why);
+                let key = format!("webhook.{}.url", self.name);
+                let why = format!("is not set: write git config {key} https://…");
+                self.problems.push(Problem::new(&key, entry, why));
             }
             return None;
         };
         if urls.iter().filter(|entry| entry.file == last.file).count() > 1 {
             let why =
                 "is set twice, and the last one counts: a target has one URL, a second receiver is a second target";
-            warnings.push(Problem::new(&self.key("url"), last, why));
+            self.warn("url", last, why);
+        }
+        if last.value.as_deref().is_some_and(|value| value.contains(&b'#')) {
+            self.warn("url", last, "has a part behind '#', which is never sent: remove it");
         }
         Some(last)
     }
@@ -143,8 +150,8 @@ impl<'a> TargetReader<'a> {
             .collect();
         for (key, entry) in foreign {
             let why = "counts only where the target's url is set, and that is not the same configuration:";
-            let mut problem = Problem::new(&self.key(key.name), entry, why);
-            problem.files.push(url.file.clone());
+            let mut problem = Problem::new(&self.key(key.name, entry), entry, why);
+            problem.files.push(url.file.to_path_buf());
             self.problems.push(problem);
         }
     }
@@ -154,7 +161,7 @@ impl<'a> TargetReader<'a> {
         let last = |entries: &[&'a Entry]| entries.iter().rev().find(|e| e.key.eq_ignore_ascii_case(name)).copied();
         last(&self.own).or_else(|| {
             keys::find(name, &[Of::Target])?;
-            last(&self.defaults)
+            last(self.defaults)
         })
     }
 
@@ -180,33 +187,43 @@ impl<'a> TargetReader<'a> {
 
     /// A boolean that is true unless it says otherwise; with an `owner`, a default from another scope does not count.
     fn boolean(&mut self, name: &str, owner: Option<Scope>) -> bool {
-        let Some(entry) = self.last(name) else { return true };
-        let is_foreign_default = entry.subsection.is_none() && owner.is_some_and(|owner| owner != entry.scope);
-        let Some(value) = entry.value.as_deref().filter(|_| !is_foreign_default) else {
+        let counts = |entry: &&&Entry| {
+            entry.key.eq_ignore_ascii_case(name)
+                && (entry.subsection.is_some() || owner.is_none_or(|owner| owner == entry.scope))
+        };
+        let entry = self.own.iter().rfind(counts).or_else(|| self.defaults.iter().rfind(counts)).copied();
+        let Some((entry, value)) = entry.and_then(|entry| Some((entry, entry.value.as_deref()?))) else {
             return true;
         };
-        files::boolean(value).unwrap_or_else(|| {
+        syntax::boolean(value).unwrap_or_else(|| {
             self.problem(name, entry, "is no boolean: write true or false");
             true
         })
     }
 
     /// The values of a list key: the target's own, or else the defaults'; an empty value clears what came before.
-    fn list(&self, name: &str) -> Vec<&'a Entry> {
+    fn list(&mut self, name: &str) -> Vec<(&'a Entry, &'a str)> {
         let of = |entries: &[&'a Entry]| -> Vec<&'a Entry> {
             entries.iter().filter(|e| e.key.eq_ignore_ascii_case(name)).copied().collect()
         };
         let own = of(&self.own);
-        let all = if own.is_empty() && keys::find(name, &[Of::Target]).is_some() { of(&self.defaults) } else { own };
-        let is_empty = |entry: &&Entry| entry.value.as_deref().is_none_or(<[u8]>::is_empty);
+        let all = if own.is_empty() && keys::find(name, &[Of::Target]).is_some() { of(self.defaults) } else { own };
+        let is_empty = |entry: &&Entry| entry.value.as_deref().is_some_and(<[u8]>::is_empty);
         let start = all.iter().rposition(is_empty).map_or(0, |at| at + 1);
-        all[start..].to_vec()
+        let text = |entry: &&'a Entry| match value_text(entry) {
+            Ok(text) => Some((*entry, text)),
+            Err(why) => {
+                self.problem(name, entry, why);
+                None
+            }
+        };
+        all[start..].iter().filter_map(text).collect()
     }
 
     fn events(&mut self) -> Vec<EventName> {
         let mut events = Vec::new();
-        for entry in self.list("event") {
-            for word in value_text(entry).unwrap_or_default().split_whitespace() {
+        for (entry, value) in self.list("event") {
+            for word in value.split_ascii_whitespace() {
                 match EventName::ALL.into_iter().find(|event| event.word() == word) {
                     Some(event) => events.push(event),
                     None if word == "all" => events.extend(EventName::ALL),
@@ -225,17 +242,14 @@ impl<'a> TargetReader<'a> {
 
     fn refs(&mut self) -> RefPatterns {
         let mut words = Vec::new();
-        for entry in self.list("ref") {
-            match value_text(entry) {
-                Ok(value) => match RefPatterns::parse(value.split_whitespace()) {
-                    Ok(_) => words.extend(value.split_whitespace()),
-                    Err(_) => self.problem(
-                        "ref",
-                        entry,
-                        "holds what no ref name can: write patterns such as refs/heads/* or !wip/*",
-                    ),
-                },
-                Err(why) => self.problem("ref", entry, why),
+        for (entry, value) in self.list("ref") {
+            match RefPatterns::parse(value.split_ascii_whitespace()) {
+                Ok(_) => words.extend(value.split_ascii_whitespace()),
+                Err(_) => self.problem(
+                    "ref",
+                    entry,
+                    "holds what no ref name can: write patterns such as refs/heads/* or !wip/*",
+                ),
             }
         }
         RefPatterns::parse(words).unwrap_or_default()
@@ -249,12 +263,17 @@ impl<'a> TargetReader<'a> {
         }
         if let Some(entry) = direct {
             let value = self.parse("secret", entry, token)?;
+            self.check_length("secret", entry, value.len());
             return Some(Secret::new(value));
         }
         let entry = file?;
-        let bytes = self.secret_file("secretFile", entry)?;
+        let path = self.parse("secretFile", entry, text)?;
+        let bytes = self.secret_file("secretFile", entry, &path)?;
         match std::str::from_utf8(&bytes).map_err(|_| "").and_then(token) {
-            Ok(_) => Some(Secret::new(bytes)),
+            Ok(_) => {
+                self.check_length("secretFile", entry, bytes.len());
+                Some(Secret::new(bytes))
+            }
             Err(_) => {
                 self.problem("secretFile", entry, "names a file that is empty or holds more than one line of text");
                 None
@@ -262,70 +281,56 @@ impl<'a> TargetReader<'a> {
         }
     }
 
+    /// Standard Webhooks asks for 24 bytes, GitLab and GitHub for "a random string".
+    fn check_length(&mut self, name: &str, entry: &Entry, length: usize) {
+        if length < 24 {
+            self.warn(name, entry, "may be guessed, being shorter than 24 bytes: set a longer one");
+        }
+    }
+
     fn signing_secrets(&mut self) -> Vec<SigningSecret> {
         const WRONG: Wrong = "is no Standard Webhooks key: write whsec_ and base64";
         let parse = |text: &str| SigningSecret::parse(text).ok_or(WRONG);
         let mut secrets = Vec::new();
-        for entry in self.list("signingSecret") {
-            for word in value_text(entry).unwrap_or_default().split_whitespace() {
+        for (entry, value) in self.list("signingSecret") {
+            for word in value.split_ascii_whitespace() {
                 match parse(word) {
                     Ok(secret) => secrets.push(secret),
                     Err(why) => self.problem("signingSecret", entry, why),
                 }
             }
         }
-        for entry in self.list("signingSecretFile") {
-            let Some(bytes) = self.secret_file("signingSecretFile", entry) else { continue };
-            match std::str::from_utf8(&bytes).map_err(|_| WRONG).and_then(parse) {
-                Ok(secret) => secrets.push(secret),
-                Err(why) => self.problem("signingSecretFile", entry, why),
+        for (entry, value) in self.list("signingSecretFile") {
+            for path in value.split_ascii_whitespace() {
+                let Some(bytes) = self.secret_file("signingSecretFile", entry, path) else { continue };
+                match std::str::from_utf8(&bytes).map_err(|_| WRONG).and_then(parse) {
+                    Ok(secret) => secrets.push(secret),
+                    Err(why) => self.problem("signingSecretFile", entry, why),
+                }
             }
         }
         secrets
     }
 
-    /// Reads a file that holds a secret, one trailing newline dropped.
-    fn secret_file(&mut self, name: &str, entry: &Entry) -> Option<Vec<u8>> {
-        let outcome = value_text(entry)
-            .map_err(String::from)
-            .and_then(|value| self.secret_path(value, entry.scope).map_err(String::from))
-            .and_then(|path| read_secret(&path));
-        match outcome {
+    fn secret_file(&mut self, name: &str, entry: &Entry, path: &str) -> Option<Vec<u8>> {
+        match secret_file::read(path, entry.scope, self.git_dir) {
             Ok(bytes) => Some(bytes),
             Err(why) => {
-                let key = self.key(name);
-                self.problems.push(Problem::with_value(&key, entry, why));
+                self.problem(name, entry, why);
                 None
             }
         }
     }
 
-    /// A relative path lies below `webhook/secret/` of the repository; an absolute one counts only from protected
-    /// scope: a repository's configuration must not have the server user's files read and sent.
-    fn secret_path(&self, value: &str, scope: Scope) -> Result<PathBuf, Wrong> {
-        let path = Path::new(value);
-        if path.is_absolute() {
-            return if scope == Scope::Repository {
-                Err(
-                    "is an absolute path, which a repository's own configuration cannot use: put the file below webhook/secret/ and write its name",
-                )
-            } else {
-                Ok(path.into())
-            };
-        }
-        if path.components().all(|part| matches!(part, Component::Normal(_))) && !value.is_empty() {
-            Ok(self.git_dir.join("webhook/secret").join(path))
-        } else {
-            Err("is no path below webhook/secret/")
-        }
-    }
-
-    fn headers(&mut self, format: &Format) -> Vec<(String, String)> {
+    fn headers(&mut self, format: Option<&Format>, has_credentials: bool) -> Vec<(String, String)> {
         let mut headers = Vec::new();
-        for entry in self.list("header") {
-            match value_text(entry).and_then(header) {
-                Ok((name, _)) if format.sets_header(&name) => {
+        for (entry, value) in self.list("header") {
+            match header(value) {
+                Ok((name, _)) if format.is_some_and(|format| format.sets_header(&name)) => {
                     self.problem("header", entry, "names a header that the format sets itself");
+                }
+                Ok((name, _)) if has_credentials && name.eq_ignore_ascii_case("authorization") => {
+                    self.problem("header", entry, "names a header that is made of the url's user name and password");
                 }
                 Ok(header) => headers.push(header),
                 Err(why) => self.problem("header", entry, why),
@@ -347,35 +352,8 @@ fn token(value: &str) -> Result<String, Wrong> {
     one_line(value)
 }
 
-/// No secret is longer, and `secretFile` may name any file.
-const LARGEST_SECRET: u64 = 64 * 1024;
-
-fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    // O_NOFOLLOW: below webhook/secret/ whoever may write the directory could point elsewhere. O_NONBLOCK: a fifo would
-    // wait for ever.
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() {
-        return Err("is no regular file".into());
-    }
-    if metadata.permissions().mode() & 0o007 != 0 {
-        return Err(format!("can be read by others: run chmod o= '{}'", path.display()));
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST_SECRET + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > LARGEST_SECRET {
-        return Err("is larger than 64 KiB".into());
-    }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-    }
-    Ok(bytes)
-}
-
 /// Headers that frame the message (RFC 9112), and ours that no format names.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 14] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -386,6 +364,7 @@ const RESERVED: [&str; 13] = [
     "upgrade",
     "expect",
     "content-type",
+    "user-agent",
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",

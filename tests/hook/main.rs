@@ -4,6 +4,8 @@ mod support;
 
 mod command;
 mod commits;
+mod configuration;
+mod configuration_files;
 mod files;
 mod kinds;
 mod objects;

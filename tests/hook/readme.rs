@@ -43,7 +43,7 @@ fn the_example_configuration_lists_as_the_readme_shows() {
     let world = World::new();
     let secret = world.server().join("webhook/secret/ci");
     std::fs::create_dir_all(secret.parent().unwrap()).unwrap();
-    std::fs::write(&secret, "a secret of some length\n").unwrap();
+    std::fs::write(&secret, "a secret of more than 24 bytes\n").unwrap();
     world.server_git(&["config", "--add", "include.path", "example"]);
     std::fs::write(world.server().join("example"), &blocks("ini")[0]).unwrap();
     std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();

@@ -1,0 +1,117 @@
+//! Reads the text of a value as what its key asks for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use super::{Entry, Report, syntax};
+use crate::event::Visibility;
+
+/// How a wrong value is told: the words behind key and value.
+pub(super) type Wrong = &'static str;
+
+/// A value longer than this is a mistake or an attack, whatever the key.
+const LONGEST_VALUE: usize = 64 * 1024;
+
+pub(super) fn value_text(entry: &Entry) -> Result<&str, Wrong> {
+    let value = entry.value.as_deref().ok_or("has no value: write key = value")?;
+    if value.len() > LONGEST_VALUE {
+        return Err("is longer than 64 KiB");
+    }
+    let text = std::str::from_utf8(value).map_err(|_| "is not UTF-8")?;
+    if text.contains('\0') {
+        return Err("holds a NUL");
+    }
+    Ok(text)
+}
+
+pub(super) fn text(value: &str) -> Result<String, Wrong> {
+    Ok(value.into())
+}
+
+pub(super) fn one_line(value: &str) -> Result<String, Wrong> {
+    if value.contains(char::is_control) {
+        return Err("holds a control character");
+    }
+    Ok(value.into())
+}
+
+pub(super) fn absolute_path(value: &str) -> Result<PathBuf, Wrong> {
+    let path = PathBuf::from(value);
+    if path.is_absolute() { Ok(path) } else { Err("is not an absolute path") }
+}
+
+pub(super) fn template(value: &str) -> Result<String, Wrong> {
+    template_with(value, &["{repository}", "{name}"])
+        .ok_or("is no URL template: write a URL, with {repository} and {name} where they belong")
+}
+
+pub(super) fn commit_template(value: &str) -> Result<String, Wrong> {
+    template_with(value, &["{repository}", "{name}", "{id}"])
+        .ok_or("is no URL template: write a URL, with {repository}, {name} and {id} where they belong")
+}
+
+fn template_with(value: &str, places: &[&str]) -> Option<String> {
+    let rest = places.iter().fold(value.to_owned(), |rest, place| rest.replace(place, ""));
+    let wrong = |c: char| c.is_control() || c.is_whitespace() || c == '{' || c == '}';
+    (!rest.contains(wrong)).then(|| value.into())
+}
+
+pub(super) fn visibility(value: &str) -> Result<Visibility, Wrong> {
+    match value {
+        "private" => Ok(Visibility::Private),
+        "internal" => Ok(Visibility::Internal),
+        "public" => Ok(Visibility::Public),
+        _ => Err("is no visibility: write private, internal or public"),
+    }
+}
+
+pub(super) fn report(value: &str) -> Result<Report, Wrong> {
+    match value {
+        "all" => Ok(Report::All),
+        "failures" => Ok(Report::Failures),
+        "none" => Ok(Report::None),
+        _ => Err("is no report: write all, failures or none"),
+    }
+}
+
+pub(super) fn log_level(value: &str) -> Result<LevelFilter, Wrong> {
+    match value {
+        "error" => Ok(LevelFilter::Error),
+        "warn" => Ok(LevelFilter::Warn),
+        "info" => Ok(LevelFilter::Info),
+        "debug" => Ok(LevelFilter::Debug),
+        _ => Err("is no log level: write error, warn, info or debug"),
+    }
+}
+
+pub(super) fn positive_number(value: &str) -> Result<u32, Wrong> {
+    syntax::integer(value.as_bytes())
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| (1..1 << 31).contains(number))
+        .ok_or("is no number from 1 to 2147483647")
+}
+
+/// A time from one second to one hour: a whole number with `s`, `m`, `h` or `d`, seconds without.
+pub(super) fn seconds(value: &str) -> Result<Duration, Wrong> {
+    let digits = value.trim_end_matches(['s', 'm', 'h', 'd']);
+    let factor = match &value[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(NO_TIME),
+    };
+    // u64's parser takes a leading plus.
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(NO_TIME);
+    }
+    let number: u64 = digits.parse().map_err(|_| NO_TIME)?;
+    match number.checked_mul(factor) {
+        Some(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err("is no time from 1s to 1h"),
+    }
+}
+
+const NO_TIME: Wrong = "is no time: write a whole number with s, m, h or d";

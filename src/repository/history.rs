@@ -73,6 +73,12 @@ impl<'a> History<'a> {
         Self { objects, shallow, index: HashMap::new(), nodes: Vec::new(), flags: Vec::new(), touched: Vec::new() }
     }
 
+    /// The commit that `id` leads to through any tag objects; it is read no second time when a range asks for it.
+    pub fn peel(&mut self, id: ObjectId) -> Option<ObjectId> {
+        let node = self.node(id);
+        if self.time(node).is_some() { Some(id) } else { self.objects.peel(id) }
+    }
+
     /// The commits reachable from `tip` and from none of `hidden`, the newest `limit` of them listed.
     ///
     /// Ids that are no commit here are passed over.

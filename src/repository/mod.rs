@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
             let mut ids: HashSet<ObjectId> =
                 now.into_iter().filter(|(name, _)| !named.contains(name)).map(|(_, id)| id).collect();
             ids.extend(self.updates.iter().filter_map(|update| update.old));
-            let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.objects.peel(id)).collect();
+            let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.history.peel(id)).collect();
             commits.sort_unstable();
             commits.dedup();
             self.before = Some(commits);

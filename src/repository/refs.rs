@@ -1,7 +1,7 @@
 //! The refs as they are now, read from the files that hold them; in a reftable repository, which only git reads, from
 //! git.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
@@ -76,7 +76,7 @@ pub(super) fn shallow(common_dir: &Path) -> HashSet<ObjectId> {
 fn from_files(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> {
     // Loose before packed: `git pack-refs` writes the packed file first and removes the loose one then, so that a ref
     // is seen either way.
-    let mut found = BTreeMap::new();
+    let mut loose = HashMap::new();
     let mut directories = vec![common_dir.join("refs")];
     while let Some(directory) = directories.pop() {
         let cannot = |error| RefsError::File(directory.clone(), error);
@@ -94,7 +94,7 @@ fn from_files(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> 
                 Ok(_) => {
                     let id = fs::read(&path).ok().as_deref().and_then(direct_ref);
                     if let (Some(id), Ok(name)) = (id, path.strip_prefix(common_dir)) {
-                        found.insert(RefName::new(name.as_os_str().as_bytes()), id);
+                        loose.insert(RefName::new(name.as_os_str().as_bytes()), id);
                     }
                 }
                 Err(error) if is_gone(&error) => {}
@@ -108,10 +108,10 @@ fn from_files(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> 
         Err(error) if is_gone(&error) => Vec::new(),
         Err(error) => return Err(RefsError::File(path, error)),
     };
-    for (name, id) in packed.split(|byte| *byte == b'\n').filter_map(id_and_name) {
-        found.entry(name).or_insert(id);
-    }
-    Ok(found.into_iter().collect())
+    let packed = packed.split(|byte| *byte == b'\n').filter_map(id_and_name);
+    let mut all: Vec<_> = packed.filter(|(name, _)| !loose.contains_key(name)).collect();
+    all.extend(loose);
+    Ok(all)
 }
 
 fn is_gone(error: &io::Error) -> bool {

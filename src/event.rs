@@ -237,7 +237,12 @@ impl Repository {
 }
 
 /// Fills a URL template's `{repository}` (path with namespace) and `{name}`, percent-encoded where a URL wants it.
+///
+/// `git@host:{repository}.git` is no URL: what stands behind its colon is a path as it is.
 pub fn fill_template(template: &str, path: &str, name: &str) -> String {
+    if !template.contains("://") {
+        return template.replace("{repository}", path).replace("{name}", name);
+    }
     template
         .replace("{repository}", &utf8_percent_encode(path, SEGMENT).to_string())
         .replace("{name}", &utf8_percent_encode(name, SEGMENT).to_string())
@@ -272,5 +277,6 @@ mod tests {
             fill_template("https://git.example/{repository}?n={name}", "a b/c#d", "c#d"),
             "https://git.example/a%20b/c%23d?n=c%23d"
         );
+        assert_eq!(fill_template("git@h:{repository}.git", "a b/c", "c"), "git@h:a b/c.git");
     }
 }

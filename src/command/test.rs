@@ -94,7 +94,7 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
 fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Failure> {
     let refs =
         repository::all(&place.common_dir, place.configuration.layout).map_err(|why| Failure(why.to_string()))?;
-    let tags = refs.into_iter().filter(|(name, _)| name.kind() == RefKind::Tag);
+    let tags = refs.direct.into_iter().filter(|(name, _)| name.kind() == RefKind::Tag);
     tags.max().ok_or_else(|| Failure("there is no tag yet: push one first".into()))
 }
 

@@ -18,18 +18,20 @@ pub struct Budget {
     pub entries: usize,
     /// Paths to list.
     pub paths: usize,
+    /// Their length in bytes, all together.
+    pub bytes: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { entries: 2_000_000, paths: 100_000 }
+        Self { entries: 2_000_000, paths: 100_000, bytes: 8 << 20 }
     }
 }
 
 impl Budget {
     /// Whether something had to be left out.
     pub fn is_spent(&self) -> bool {
-        self.entries == 0 || self.paths == 0
+        self.entries == 0 || self.paths == 0 || self.bytes == 0
     }
 }
 
@@ -60,39 +62,42 @@ pub fn compare(objects: &Objects, old: Option<ObjectId>, new: Option<ObjectId>, 
         let path = String::from_utf8_lossy(&path).into_owned();
         let list = match (old, new) {
             (None, Some(new)) => {
-                moves.to.push((new.id, path.clone()));
+                moves.to.push((new.id, changes.added.len()));
                 &mut changes.added
             }
             (Some(old), None) => {
-                moves.from.entry(old.id).or_default().push(path.clone());
+                moves.from.entry(old.id).or_default().push(changes.removed.len());
                 &mut changes.removed
             }
             _ => &mut changes.modified,
         };
-        list.push(path);
         budget.paths -= 1;
+        budget.bytes = budget.bytes.saturating_sub(path.len());
+        list.push(path);
     }
-    changes.renamed = moves.pair();
+    changes.renamed = moves.pair(&changes);
     changes
 }
 
-/// What went and what came, by content.
+/// What went and what came, by content: places among the removed and the added paths.
 #[derive(Default)]
 struct Moves {
-    from: HashMap<ObjectId, Vec<String>>,
-    to: Vec<(ObjectId, String)>,
+    from: HashMap<ObjectId, Vec<usize>>,
+    to: Vec<(ObjectId, usize)>,
 }
 
 impl Moves {
     /// Pairs each new path with one that went and had the same content, of the same file name where there is one, as git finds exact
     /// renames.
-    fn pair(mut self) -> Vec<(String, String)> {
-        let file_name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    fn pair(mut self, changes: &Changes) -> Vec<(String, String)> {
+        let file_name = |path: &str| path.rsplit('/').next().map(String::from);
         let mut pairs = Vec::new();
         for (id, new) in self.to {
             let Some(from) = self.from.get_mut(&id).filter(|from| !from.is_empty()) else { continue };
-            let same_name = from.iter().position(|old| file_name(old) == file_name(&new));
-            pairs.push((from.remove(same_name.unwrap_or(0)), new));
+            let new = &changes.added[new];
+            let same_name = from.iter().position(|old| file_name(&changes.removed[*old]) == file_name(new));
+            let old = from.swap_remove(same_name.unwrap_or(0));
+            pairs.push((changes.removed[old].clone(), new.clone()));
         }
         pairs
     }

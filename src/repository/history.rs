@@ -79,6 +79,12 @@ impl<'a> History<'a> {
         if self.time(node).is_some() { Some(id) } else { self.objects.peel(id) }
     }
 
+    /// The commit time of a commit, by which a walk goes; `None` for what is no commit here.
+    pub fn commit_time(&mut self, id: ObjectId) -> Option<i64> {
+        let node = self.node(id);
+        self.time(node)
+    }
+
     /// The commits reachable from `tip` and from none of `hidden`, the newest `limit` of them listed.
     ///
     /// Ids that are no commit here are passed over.

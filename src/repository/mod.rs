@@ -33,6 +33,9 @@ use object::{RawCommit, RawTag};
 /// Tags of tags are followed this far; git has no limit, and nobody a use for two.
 const DEEPEST_TAG: usize = 100;
 
+/// Commits are held until the push is done, and with them the paths they changed.
+const MOST_PATH_BYTES: usize = 64 << 20;
+
 /// The objects of a repository, by id.
 pub struct Objects {
     odb: Odb<'static>,
@@ -168,7 +171,8 @@ pub struct Reader<'a> {
     /// The commits all refs pointed to before the push, read when a creation first asks.
     before: Option<Vec<ObjectId>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
-    budget: Budget,
+    /// How many bytes of changed paths may still be held for this push.
+    path_bytes: usize,
     wanted: Wanted,
 }
 
@@ -197,23 +201,22 @@ impl<'a> Reader<'a> {
             updates,
             before: None,
             commits: HashMap::new(),
-            budget: Budget::default(),
+            path_bytes: MOST_PATH_BYTES,
             wanted,
         }
     }
 
-    /// The newest commit that this push brought, for what only a commit can tell; `None` where none can be read.
+    /// The newest commit that a ref of this push points to; `None` where none can be read.
     pub fn newest_commit(&mut self) -> Option<Arc<Commit>> {
-        let new = self.updates.iter().find_map(|update| update.new)?;
-        let commit = self.objects.peel(new)?;
-        self.commit(commit)
+        let tips = self.updates.iter().filter_map(|update| self.history.peel(update.new?));
+        let newest = tips.collect::<Vec<_>>().into_iter().max_by_key(|tip| self.history.commit_time(*tip))?;
+        self.commit(newest)
     }
 
     /// Builds the event of one update; `None` for a ref that is neither branch nor tag.
     ///
     /// What cannot be read is left out: the ids always stand, for they came with the push.
     pub fn event(&mut self, update: &RefUpdate, context: &Arc<Context>) -> Option<Event> {
-        self.budget = Budget::default();
         let kind = match update.name.kind() {
             RefKind::Branch => EventKind::Push(self.push(update)),
             RefKind::Tag => EventKind::TagPush(self.tag_push(update)),
@@ -268,13 +271,16 @@ impl<'a> Reader<'a> {
     /// those it did.
     fn before(&mut self) -> Vec<ObjectId> {
         if self.before.is_none() {
-            let named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
             let now = refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
                 log::error!("{error}; commits of other refs are listed as new");
-                Vec::new()
+                refs::Refs::default()
             });
-            let mut ids: HashSet<ObjectId> =
-                now.into_iter().filter(|(name, _)| !named.contains(name)).map(|(_, id)| id).collect();
+            let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
+            // A push to a symbolic ref moved the ref it names.
+            let moved = now.symbolic.iter().filter(|(name, _)| named.contains(name)).map(|(_, target)| target);
+            named.extend(moved.collect::<Vec<_>>());
+            let others = now.direct.iter().filter(|(name, _)| !named.contains(name));
+            let mut ids: HashSet<ObjectId> = others.map(|(_, id)| *id).collect();
             ids.extend(self.updates.iter().filter_map(|update| update.old));
             let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.history.peel(id)).collect();
             commits.sort_unstable();
@@ -316,8 +322,12 @@ impl<'a> Reader<'a> {
                 None => return Changes::default(),
             },
         };
-        let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut self.budget);
-        if self.budget.is_spent() {
+        let mut budget = Budget::default();
+        budget.bytes = budget.bytes.min(self.path_bytes);
+        let allowed = budget.bytes;
+        let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut budget);
+        self.path_bytes -= allowed - budget.bytes;
+        if budget.is_spent() {
             log::warn!("commit {id}: changed files are listed in part, there are too many");
         }
         changes

@@ -68,7 +68,7 @@ impl<'a> RawCommit<'a> {
     }
 
     fn encoding(&self) -> Option<&'static Encoding> {
-        Encoding::for_label(self.encoding)
+        encoding(self.encoding)
     }
 }
 
@@ -103,13 +103,12 @@ impl<'a> RawTag<'a> {
     /// Who made it, converted to UTF-8.
     pub fn tagger(&self) -> Option<Person> {
         let line = self.tagger?;
-        Some(parse_person(line, Encoding::for_label(self.encoding)))
+        Some(parse_person(line, encoding(self.encoding)))
     }
 
     /// The message, converted to UTF-8.
     pub fn message(&self) -> String {
-        let encoding = Encoding::for_label(self.encoding);
-        shorten(to_utf8(self.message, encoding), LONGEST_MESSAGE)
+        shorten(to_utf8(self.message, encoding(self.encoding)), LONGEST_MESSAGE)
     }
 }
 
@@ -182,8 +181,25 @@ fn object_id(hex: &[u8]) -> Option<ObjectId> {
 }
 
 /// Longer text is cut: nobody reads it, and each receiver would get all of it.
-const LONGEST_MESSAGE: usize = 256 * 1024;
+const LONGEST_MESSAGE: usize = 64 * 1024;
 const LONGEST_NAME: usize = 4 * 1024;
+
+/// The encoding of a header's name. The labels are those of the web, to which git's own aliases and the code pages of
+/// Windows are added. Left out are those the web replaces or that no commit can be in, as its header is ASCII.
+fn encoding(label: &[u8]) -> Option<&'static Encoding> {
+    let label = label.trim_ascii().to_ascii_lowercase();
+    let label = match label.as_slice() {
+        b"cp932" => b"shift_jis".as_slice(),
+        b"cp936" => b"gbk",
+        b"cp949" => b"euc-kr",
+        b"cp950" => b"big5",
+        b"latin-1" => b"iso-8859-1",
+        label => label,
+    };
+    let known = Encoding::for_label(label)?;
+    let is_of_use = ![encoding_rs::REPLACEMENT, encoding_rs::UTF_16BE, encoding_rs::UTF_16LE].contains(&known);
+    is_of_use.then_some(known)
+}
 
 /// Converts by the object's `encoding` where it names a known one, else from UTF-8, with U+FFFD in place of what is
 /// not.

@@ -42,11 +42,23 @@ pub fn common_dir(git_dir: &Path) -> PathBuf {
     }
 }
 
-/// All refs with the ids they hold, tags not peeled, symbolic refs left out; and HEAD where it is detached.
-pub fn all(common_dir: &Path, layout: Layout) -> Result<Vec<(RefName, ObjectId)>, RefsError> {
+/// All refs.
+#[derive(Debug, Default)]
+pub struct Refs {
+    /// With the ids they hold, tags not peeled; HEAD too where it is detached.
+    pub direct: Vec<(RefName, ObjectId)>,
+    /// With the refs they name.
+    pub symbolic: Vec<(RefName, RefName)>,
+}
+
+/// Reads all refs.
+///
+/// # Errors
+/// Where a file or directory is there and cannot be read, or git fails.
+pub fn all(common_dir: &Path, layout: Layout) -> Result<Refs, RefsError> {
     let mut refs = if layout.reftable { from_git(common_dir)? } else { from_files(common_dir)? };
     if let Some(id) = fs::read(common_dir.join("HEAD")).ok().as_deref().and_then(direct_ref) {
-        refs.push((RefName::new("HEAD"), id));
+        refs.direct.push((RefName::new("HEAD"), id));
     }
     Ok(refs)
 }
@@ -57,14 +69,14 @@ pub fn head(common_dir: &Path, layout: Layout) -> Option<RefName> {
         let name = git(common_dir, &["symbolic-ref", "--quiet", "HEAD"]).ok()?;
         return Some(RefName::new(name.trim_ascii_end()));
     }
-    let head = fs::read(common_dir.join("HEAD")).ok()?;
-    Some(RefName::new(head.strip_prefix(b"ref:")?.trim_ascii()))
+    symbolic_ref(&fs::read(common_dir.join("HEAD")).ok()?)
 }
 
 /// The id of one ref.
 pub fn resolve(common_dir: &Path, layout: Layout, name: &RefName) -> Option<ObjectId> {
     let refs = all(common_dir, layout).ok()?;
-    refs.into_iter().find(|(other, _)| other == name).map(|(_, id)| id)
+    let target = refs.symbolic.iter().find(|(other, _)| other == name).map_or(name, |(_, target)| target);
+    refs.direct.iter().find(|(other, _)| other == target).map(|(_, id)| *id)
 }
 
 /// The commits that a shallow clone takes for roots.
@@ -73,10 +85,11 @@ pub(super) fn shallow(common_dir: &Path) -> HashSet<ObjectId> {
     text.split(|byte| *byte == b'\n').filter_map(|line| ObjectId::from_hex(line).flatten()).collect()
 }
 
-fn from_files(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> {
+fn from_files(common_dir: &Path) -> Result<Refs, RefsError> {
     // Loose before packed: `git pack-refs` writes the packed file first and removes the loose one then, so that a ref
     // is seen either way.
     let mut loose = HashMap::new();
+    let mut symbolic = Vec::new();
     let mut directories = vec![common_dir.join("refs")];
     while let Some(directory) = directories.pop() {
         let cannot = |error| RefsError::File(directory.clone(), error);
@@ -92,9 +105,12 @@ fn from_files(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> 
                 // The lock of a ref being written holds its next id.
                 Ok(_) if path.extension() == Some(OsStr::new("lock")) => {}
                 Ok(_) => {
-                    let id = fs::read(&path).ok().as_deref().and_then(direct_ref);
-                    if let (Some(id), Ok(name)) = (id, path.strip_prefix(common_dir)) {
-                        loose.insert(RefName::new(name.as_os_str().as_bytes()), id);
+                    let (Ok(content), Ok(name)) = (fs::read(&path), path.strip_prefix(common_dir)) else { continue };
+                    let name = RefName::new(name.as_os_str().as_bytes());
+                    if let Some(target) = symbolic_ref(&content) {
+                        symbolic.push((name, target));
+                    } else if let Some(id) = direct_ref(&content) {
+                        loose.insert(name, id);
                     }
                 }
                 Err(error) if is_gone(&error) => {}
@@ -109,18 +125,24 @@ fn from_files(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> 
         Err(error) => return Err(RefsError::File(path, error)),
     };
     let packed = packed.split(|byte| *byte == b'\n').filter_map(id_and_name);
-    let mut all: Vec<_> = packed.filter(|(name, _)| !loose.contains_key(name)).collect();
-    all.extend(loose);
-    Ok(all)
+    let mut direct: Vec<_> = packed.filter(|(name, _)| !loose.contains_key(name)).collect();
+    direct.extend(loose);
+    Ok(Refs { direct, symbolic })
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
+    // A directory may have become a file while we walked.
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A loose ref that is no symbolic one: `9f2c…41aa LF`.
 fn direct_ref(content: &[u8]) -> Option<ObjectId> {
     ObjectId::from_hex(content.trim_ascii_end()).flatten()
+}
+
+/// A loose ref that names another: `ref: refs/heads/main LF`.
+fn symbolic_ref(content: &[u8]) -> Option<RefName> {
+    Some(RefName::new(content.strip_prefix(b"ref:")?.trim_ascii()))
 }
 
 /// A line of packed-refs or of for-each-ref: `9f2c…41aa refs/heads/main`. Headers (`#`) and peeled ids (`^`) are none.
@@ -130,9 +152,19 @@ fn id_and_name(line: &[u8]) -> Option<(RefName, ObjectId)> {
     Some((RefName::new(&line[space + 1..]), id))
 }
 
-fn from_git(common_dir: &Path) -> Result<Vec<(RefName, ObjectId)>, RefsError> {
-    let output = git(common_dir, &["for-each-ref", "--format=%(objectname) %(refname)"])?;
-    Ok(output.split(|byte| *byte == b'\n').filter_map(id_and_name).collect())
+fn from_git(common_dir: &Path) -> Result<Refs, RefsError> {
+    let output = git(common_dir, &["for-each-ref", "--format=%(objectname) %(refname)%00%(symref)"])?;
+    let mut refs = Refs::default();
+    for line in output.split(|byte| *byte == b'\n') {
+        let mut parts = line.split(|byte| *byte == 0);
+        let (Some((name, id)), Some(target)) = (parts.next().and_then(id_and_name), parts.next()) else { continue };
+        if target.is_empty() {
+            refs.direct.push((name, id));
+        } else {
+            refs.symbolic.push((name, RefName::new(target)));
+        }
+    }
+    Ok(refs)
 }
 
 /// Runs git in the repository and returns its standard output.

@@ -163,6 +163,22 @@ fn commits_held_by_other_refs_are_not_new() {
 }
 
 #[test]
+fn a_push_to_a_symbolic_ref_moves_the_ref_it_names() {
+    for format in ["files", "reftable"] {
+        let receiver = Receiver::new();
+        let world = World::with(&[&format!("--ref-format={format}")]);
+        world.add_target("ci", &receiver, "gitlab");
+        world.server_git(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
+        let first = world.commit("one");
+        world.push(&["main:refs/heads/alias"]);
+        assert_eq!(receiver.take_one().commits(), [first]);
+        let second = world.commit("two");
+        world.push(&["main:refs/heads/alias", "main:refs/heads/topic"]);
+        assert!(receiver.take().iter().all(|request| request.commits() == [second.as_str()]), "{format}");
+    }
+}
+
+#[test]
 fn deletion_lists_nothing() {
     let (world, receiver) = started();
     world.push(&["main:refs/heads/gone"]);

@@ -121,8 +121,8 @@ fn open_lanes<'scope, 'env: 'scope>(
     (0..count).map_while(start).collect()
 }
 
-/// The time that deliveries may take, all together. It starts when the last event is built: until then the push waits
-/// for us, not for the receivers.
+/// The time that deliveries may hold up the push, all together. Each lane may send for so long, and none after so long
+/// since the last event was built: until then the push waits for us, not for the receivers.
 struct Clock {
     allowed: Duration,
     started: OnceLock<Instant>,
@@ -133,9 +133,10 @@ impl Clock {
         self.started.get_or_init(Instant::now);
     }
 
-    fn left(&self) -> Duration {
+    /// What is left for a lane that has sent for so long.
+    fn left(&self, sent_for: Duration) -> Duration {
         let spent = self.started.get().map_or(Duration::ZERO, Instant::elapsed);
-        self.allowed.saturating_sub(spent)
+        self.allowed.saturating_sub(spent.max(sent_for))
     }
 }
 
@@ -152,11 +153,14 @@ struct Lane<'a> {
 impl Lane<'_> {
     fn run(self, deliveries: impl IntoIterator<Item = Delivery>, results: &Sender<Done>) {
         let mut http = Http::new(self.target, self.trust);
+        let mut sent_for = Duration::ZERO;
         for delivery in deliveries {
-            let outcome = match self.clock.left() {
+            let start = Instant::now();
+            let outcome = match self.clock.left(sent_for) {
                 Duration::ZERO => Outcome::Failed(Failure { kind: FailureKind::NotTried, detail: String::new() }),
                 left => guarded(|| self.send(&mut http, &delivery, left)),
             };
+            sent_for += start.elapsed();
             if matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Fault) {
                 http = Http::new(self.target, self.trust);
             }

@@ -47,6 +47,6 @@ mod tests {
     #[test]
     fn derived_identifiers_never_change() {
         assert_eq!(number("project", "group/project"), 1_436_225_262);
-        assert_eq!(webhook("group/project", "ci").to_string(), "00000000-0000-0000-0000-000000000000");
+        assert_eq!(webhook("group/project", "ci").to_string(), "ad2fb2ea-4321-5fd0-9d46-a8f818492417");
     }
 }

@@ -71,7 +71,7 @@ impl Pusher {
     /// is the login.
     pub fn is_committer(&self, name: &str, email: &str) -> bool {
         let local = email.split_once('@').map_or(email, |(local, _)| local);
-        !self.login.is_empty() && (name.eq_ignore_ascii_case(&self.login) || local.eq_ignore_ascii_case(&self.login))
+        !self.login.is_empty() && (name == self.login || local == self.login)
     }
 }
 

@@ -58,9 +58,9 @@ enum Verb {
         /// The format
         #[arg(long, value_name = "F")]
         format: String,
-        /// Where the ref pointed before: an object id or a ref's name, 0 for nowhere
+        /// Where the ref pointed before: an object id or any name git resolves, 0 for nowhere
         old: String,
-        /// Where the ref points now: an object id or a ref's name, 0 for nowhere
+        /// Where the ref points now: an object id or any name git resolves, 0 for nowhere
         new: String,
         /// The full ref name, such as refs/heads/main
         r#ref: OsString,

@@ -6,14 +6,14 @@ use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::place::Place;
+use super::place::{Place, resolve};
 use super::{Failure, failure, known_format};
 use crate::process::Environment;
 use crate::receive;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::repository::{self, Reader, Wanted};
 
-/// Prints the body, with a newline that is not part of it on a terminal.
+/// Prints the body, and a newline that is not part of it.
 pub(super) fn run(
     format: &str,
     old: &str,
@@ -53,7 +53,7 @@ pub(super) fn run(
     Ok(true)
 }
 
-/// A full object id, a ref by its full or short name, or zeros for nowhere.
+/// A full object id, be it here or not, whatever git can resolve, or zeros for nowhere.
 fn object(place: &Place, text: &str) -> Result<Option<ObjectId>, Failure> {
     if !text.is_empty() && text.bytes().all(|byte| byte == b'0') {
         return Ok(None);
@@ -64,12 +64,8 @@ fn object(place: &Place, text: &str) -> Result<Option<ObjectId>, Failure> {
     {
         return Ok(Some(id));
     }
-    let resolve = |prefix: &str| {
-        let name = RefName::new(format!("{prefix}{text}"));
-        repository::resolve(&place.common_dir, place.configuration.layout, &name)
-    };
-    match ["", "refs/", "refs/heads/", "refs/tags/"].into_iter().find_map(resolve) {
+    match resolve(text) {
         Some(id) => Ok(Some(id)),
-        None => failure(format!("'{text}' is no ref and no object id of {width} digits here")),
+        None => failure(format!("'{text}' names no object here, and is no object id of {width} digits")),
     }
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 use super::{Failure, failure};
 use crate::config::Configuration;
 use crate::process::Environment;
+use crate::ref_update::ObjectId;
 use crate::repository;
 
 /// A repository and its configuration.
@@ -45,6 +46,14 @@ impl Place {
             Err(error) => failure(format!("cannot enter '{}': {error}", self.git_dir.display())),
         }
     }
+}
+
+/// The id of whatever git can resolve in the repository that was entered: `main~2`, `v1`, an abbreviated id.
+pub(super) fn resolve(text: &str) -> Option<ObjectId> {
+    let mut command = Command::new("git");
+    command.env("GIT_DIR", ".").args(["rev-parse", "--verify", "--quiet", "--end-of-options", text]);
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    ObjectId::from_hex(output.stdout.trim_ascii_end()).flatten()
 }
 
 fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {

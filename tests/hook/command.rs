@@ -132,7 +132,13 @@ fn payload_prints_what_a_push_would_send() {
     receiver.take();
     world.push(&["main"]);
     let sent = receiver.take_one();
-    for (old, new) in [(old.as_str(), new.as_str()), (&old, "main"), (&old, "refs/heads/main")] {
+    for (old, new) in [
+        (old.as_str(), new.as_str()),
+        (&old, "main"),
+        (&old, "refs/heads/main"),
+        ("main~1", "HEAD"),
+        (&old, &new[..10]),
+    ] {
         let output = world.webhook(&["payload", "--format", "codeup", old, new, "refs/heads/main"]);
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         assert_eq!(out(&output).trim_end().as_bytes(), sent.body);
@@ -161,7 +167,7 @@ fn payload_explains_what_it_cannot_do() {
     );
     assert_eq!(
         said(&["--format", "gitlab", "0", "nope", "refs/heads/a"]),
-        "error: 'nope' is no ref and no object id of 40 digits here\n"
+        "error: 'nope' names no object here, and is no object id of 40 digits\n"
     );
     assert_eq!(said(&["--format", "gitlab", "0", "0", "refs/heads/a"]), "error: OLD and NEW are both nowhere\n");
 }

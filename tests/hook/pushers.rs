@@ -60,7 +60,7 @@ fn what_the_configuration_knows_of_a_login() {
 
 #[test]
 fn the_committers_address_where_the_committer_is_the_pusher() {
-    let by_name = body(&[("GL_USER", "c o mitter")], |_| {});
+    let by_name = body(&[("GL_USER", "C O Mitter")], |_| {});
     assert_eq!(by_name["user_email"], "committer@example.com");
     let by_address = body(&[("GL_USER", "committer")], |_| {});
     assert_eq!(by_address["user_email"], "committer@example.com");

@@ -92,7 +92,9 @@ set_directory() {
 }
 
 check_combination() {
-    if $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix" ] || [ "$1" -gt 0 ]; }; then
+    if [ "$1" -eq 0 ] && ! $demo && ! $uninstall && [ -z "$prefix$from" ]; then
+        usage_error "name a repository, or --prefix DIR to install the programs alone"
+    elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix" ] || [ "$1" -gt 0 ]; }; then
         usage_error "'--demo' takes no more than '--from'"
     elif $link_only && { $uninstall || [ -n "$from" ] || [ "$1" -eq 0 ]; }; then
         usage_error "'--link-only' takes repositories, and neither '--from' nor '--uninstall'"

@@ -8,8 +8,8 @@
 //! * a file of more than 32 MiB, more than half a million lines, or a fifo;
 //! * a carriage return outside a value that ends no line: white space to git, an error to gix-config.
 //!
-//! Classes of characters in a pattern of `includeIf.gitdir/i` match as gix-glob has it. A NUL in a value, where git stops
-//! reading it, is kept, and found wrong by whoever reads the value.
+//! Classes of characters in a pattern of `includeIf.gitdir/i`, and `[:` without `:]` in any pattern, match as gix-glob has
+//! it. A NUL in a value, where git stops reading it, is kept, and found wrong by whoever reads the value.
 
 use std::ffi::OsStr;
 use std::fmt;

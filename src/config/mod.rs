@@ -75,10 +75,10 @@ impl fmt::Display for Problem {
         }
         write!(f, ": {}", self.why)?;
         for (number, file) in self.files.iter().enumerate() {
-            let word = if number == 0 { "in" } else { "and" };
-            write!(f, " {word} '{}'", file.display())?;
+            let word = if number == 0 { " (in" } else { " and" };
+            write!(f, "{word} '{}'", file.display())?;
         }
-        Ok(())
+        if self.files.is_empty() { Ok(()) } else { f.write_str(")") }
     }
 }
 

@@ -396,7 +396,7 @@ mod defaults {
             }
             let listed = list(&world);
             assert_eq!((listed.code, &listed.target("ci")["description"]), (Some(0), &Value::Null));
-            let warning = format!("warning: webhook.{key}: belongs to one target: write webhook.<name>.{key} in '");
+            let warning = format!("warning: webhook.{key}: belongs to one target: write webhook.<name>.{key} (in '");
             assert!(listed.said.starts_with(&warning), "{}", listed.said);
         }
     }
@@ -458,7 +458,7 @@ mod lists {
         }
         let listed = list(&world);
         for key in ["ref", "event", "header", "signingSecret", "signingSecretFile"] {
-            let expected = format!("webhook.{key}.{key}: has no value: write key = value in '");
+            let expected = format!("webhook.{key}.{key}: has no value: write key = value (in '");
             assert!(listed.error(key).starts_with(&expected), "{}", listed.error(key));
         }
     }
@@ -508,7 +508,7 @@ mod scopes {
                 assert!(told.said.contains(&line), "{:?}", told.said);
                 let error = listed.error(key);
                 assert!(error.starts_with(&format!("webhook.{key}.{key}: counts only where")), "{error}");
-                assert!(error.contains("/project.git/config'") && error.contains("/home/.gitconfig'"), "{error}");
+                assert!(error.contains("/project.git/config')") && error.contains("/home/.gitconfig'"), "{error}");
             }
             assert!(!listed.said.contains("canary") && !world.log().contains("canary"));
         }
@@ -1118,7 +1118,7 @@ mod wrong_values {
             let name = format!("t{at}");
             let error = listed.error(&name);
             assert!(error.contains(&expected.replace("NAME", &name)), "{key} {value}: {error}");
-            assert!(error.ends_with("/project.git/config'") && !error.contains("canary"), "{error}");
+            assert!(error.ends_with("/project.git/config')") && !error.contains("canary"), "{error}");
             let line = format!("webhook {name}: not configured rightly, nothing was sent; see git webhook list");
             assert_eq!(said[at + 1], line);
         }
@@ -1221,7 +1221,7 @@ mod wrong_values {
             "webhook.ci.secretfiel: is no known key; did you mean secretFile?",
             "webhook.ci.sslverfy: is no known key; did you mean sslVerify?",
             "webhook.ci.homepage: belongs to no target: write webhook.homepage",
-            "webhook.ci.xyzzy: is no known key in",
+            "webhook.ci.xyzzy: is no known key (in",
             "webhook.maxwiat: is no known key; did you mean maxWait?",
         ] {
             assert!(listed.said.contains(line), "{line}: {}", listed.said);
@@ -1297,7 +1297,7 @@ mod wrong_values {
         receiver.take_one();
         let listed = list(&world);
         assert_eq!(listed.code, Some(0));
-        assert!(listed.said.contains("…: is no known key in") && listed.said.len() < 1000, "{:.1000}", listed.said);
+        assert!(listed.said.contains("…: is no known key (in") && listed.said.len() < 1000, "{:.1000}", listed.said);
     }
 
     #[test]

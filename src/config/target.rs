@@ -149,7 +149,7 @@ impl<'a> TargetReader<'a> {
             .filter(|(key, _)| key.owned)
             .collect();
         for (key, entry) in foreign {
-            let why = "counts only where the target's url is set, and that is not the same configuration:";
+            let why = "counts only where the target's url is set, and that is not the same configuration";
             let mut problem = Problem::new(&self.key(key.name, entry), entry, why);
             problem.files.push(url.file.to_path_buf());
             self.problems.push(problem);

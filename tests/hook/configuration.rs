@@ -508,7 +508,7 @@ mod scopes {
                 assert!(told.said.contains(&line), "{:?}", told.said);
                 let error = listed.error(key);
                 assert!(error.starts_with(&format!("webhook.{key}.{key}: counts only where")), "{error}");
-                assert!(error.contains("/project.git/config')") && error.contains("/home/.gitconfig'"), "{error}");
+                assert!(error.contains("/project.git/config'") && error.contains("/home/.gitconfig'"), "{error}");
             }
             assert!(!listed.said.contains("canary") && !world.log().contains("canary"));
         }

@@ -321,7 +321,7 @@ mod tests {
         }
     }
 
-    /// bad-inputs.md, 166 to 192.
+    /// Bad inputs 166 to 192.
     #[test]
     fn addresses_that_parsers_read_differently_are_refused() {
         let long_label = format!("http://{}.example/", "x".repeat(64));

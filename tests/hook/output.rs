@@ -107,7 +107,7 @@ fn a_ref_name_that_is_not_utf8_is_told_with_replacement_characters() {
     assert_eq!(receiver.take_one().json()["ref"], "refs/heads/\u{fffd}\u{fffd}\u{fffd}(");
 }
 
-/// reliability.md, fact 3: once the pusher is gone, a pipe takes 64 KiB and then blocks for ever.
+/// Once the pusher is gone, a pipe takes 64 KiB and then blocks for ever.
 #[test]
 fn a_pusher_that_stopped_reading_does_not_hold_the_hook() {
     let receiver = Receiver::new();

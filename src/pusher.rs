@@ -2,7 +2,7 @@
 //! options.
 
 use crate::identifier;
-use crate::process::{self, Environment};
+use crate::process::Environment;
 
 /// The person behind a push, as far as the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn find_login(environment: &Environment, variables: &[String]) -> (String, Sourc
     {
         return from_signer(&signer);
     }
-    (process::os_user(), Source::System)
+    (environment.os_user(), Source::System)
 }
 
 /// Accepts `Alice Liddell <alice@example.org>`, what `%GS` is for OpenPGP, and a bare principal, what it is for SSH
@@ -124,6 +124,7 @@ pub fn push_options(environment: &Environment) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())))

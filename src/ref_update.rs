@@ -162,7 +162,7 @@ pub enum Change {
 }
 
 /// That a ref moved from one object to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RefUpdate {
     /// Where it pointed before; `None` when it did not exist.
     pub old: Option<ObjectId>,

@@ -1,7 +1,10 @@
 //! What the process is given by the system: environment variables, the user it runs as, the host's name, descriptors
-//! that are ready.
+//! that are ready, locks, clocks, the process it runs for.
 
-use std::collections::HashMap;
+mod ancestry;
+mod lock;
+
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -9,19 +12,44 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::{User, geteuid, gethostname};
+use nix::sys::signal::{SigSet, Signal};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{User, geteuid, gethostname, setsid, syncfs};
+use serde::{Deserialize, Serialize};
+
+pub use ancestry::Process;
+pub use lock::{Locked, lock_within, try_lock};
 
 /// Flags to open a file whose path others may have prepared: no symbolic link in its last place, no waiting for a fifo's writer.
 pub const OPEN_CAREFULLY: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
 
 /// A picture of the environment variables, taken once, so that everything below is a function of its arguments.
 #[derive(Clone, Debug, Default)]
-pub struct Environment(HashMap<OsString, OsString>);
+pub struct Environment {
+    variables: HashMap<OsString, OsString>,
+    /// The OS user, where it is not the one of this process but of the one that the picture was taken of.
+    user: Option<String>,
+}
 
 impl Environment {
     /// Takes the variables, as `std::env::vars_os` gives them.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(variables.into_iter().collect())
+        Self { variables: variables.into_iter().collect(), user: None }
+    }
+
+    /// The same with the variables and the OS user of another process: what a push was made with, when it is told later.
+    pub fn of_push(variables: impl IntoIterator<Item = (OsString, OsString)>, user: String) -> Self {
+        Self { user: Some(user), ..Self::new(variables) }
+    }
+
+    /// The values of those of `names` that are set, sorted.
+    pub fn some<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, OsString> {
+        names.into_iter().filter_map(|name| Some((name.to_owned(), self.raw(name)?.to_owned()))).collect()
+    }
+
+    /// The login of the user who pushed, as far as the system tells.
+    pub fn os_user(&self) -> String {
+        self.user.clone().unwrap_or_else(os_user)
     }
 
     /// The value of `name`; an empty value counts as none, as in most of git.
@@ -31,7 +59,7 @@ impl Environment {
 
     /// The value of `name`, be it empty.
     pub fn raw(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// The value of `name` as text, with U+FFFD in place of what is not UTF-8.
@@ -56,6 +84,87 @@ pub fn host_name() -> String {
         .map(|name| name.to_string_lossy().into_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "localhost".into())
+}
+
+/// The id of a user's account, its login and home; `None` for a user without a passwd entry.
+pub fn account(uid: u32) -> Option<(String, std::path::PathBuf)> {
+    let user = User::from_uid(uid.into()).ok().flatten()?;
+    Some((user.name, user.dir))
+}
+
+/// Whether this process is root's.
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// The number of the user this process acts as.
+pub fn user_id() -> u32 {
+    geteuid().as_raw()
+}
+
+/// A moment that no change of the clock moves: the id of this run of the machine, and the seconds since it began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot: String,
+    /// Seconds since the machine started, sleep included.
+    pub seconds: i64,
+}
+
+impl Moment {
+    /// The present one.
+    pub fn now() -> Self {
+        let seconds = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |time| time.tv_sec());
+        Self { boot: boot_id(), seconds }
+    }
+
+    /// The seconds gone by since; `None` where the machine was started anew meanwhile.
+    pub fn age(&self) -> Option<i64> {
+        let now = Self::now();
+        (now.boot == self.boot).then_some(now.seconds - self.seconds)
+    }
+}
+
+/// Seconds since 1970, 0 for a clock set before that.
+pub fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |time| time.as_secs() as i64)
+}
+
+/// What tells one run of the machine from the next.
+pub fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+/// Keeps signals away that would stop or kill this process with a lock held or a record half written: a terminal's stop
+/// key, and the limit on the size of files, which an error tells as well.
+///
+/// Threads inherit it, so it comes first.
+pub fn hold_back_signals() {
+    let signals: SigSet = [Signal::SIGTSTP, Signal::SIGXFSZ].into_iter().collect();
+    // It fails for no signal that exists.
+    let _ = signals.thread_block();
+}
+
+/// Leaves the session of whoever started this process, so that its end does not reach us.
+pub fn leave_session() {
+    // It fails for the leader of a process group alone, which a child is not.
+    let _ = setsid();
+}
+
+/// Has every descriptor but the three standard ones closed in programs started from here: a web server's socket or
+/// ssh's pipe, kept open, would hold up the push.
+pub fn close_descriptors_on_exec() {
+    close_fds::set_fds_cloexec(3, &[]);
+}
+
+/// Writes out everything that the file system of `descriptor` has in memory.
+///
+/// # Errors
+/// Where a write failed.
+pub fn sync_file_system(descriptor: impl AsFd) -> std::io::Result<()> {
+    Ok(syncfs(descriptor)?)
 }
 
 /// Waits until `descriptor` can be written without blocking, at most `patience`.

@@ -1,0 +1,86 @@
+//! The receive-pack a hook runs for: which process it is, and whether it still lives.
+
+use std::fs;
+
+use nix::unistd::{Pid, getpid};
+use serde::{Deserialize, Serialize};
+
+/// A driver (`post-receive.d`), gitolite and a shell may stand between receive-pack and a hook, hardly more.
+const MOST_ANCESTORS: usize = 16;
+
+/// A process, told from any other by when it started: numbers are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// When it started, in clock ticks since the machine did.
+    pub start: u64,
+}
+
+impl Process {
+    /// The git-receive-pack above this process; `None` where there is none, or `/proc` does not tell.
+    pub fn receive_pack() -> Option<Self> {
+        let mut pid = getpid();
+        for _ in 0..MOST_ANCESTORS {
+            let stat = Stat::read(pid)?;
+            pid = Pid::from_raw(stat.parent);
+            if pid.as_raw() <= 1 {
+                return None;
+            }
+            if is_receive_pack(pid) {
+                return Some(Self { pid: pid.as_raw(), start: Stat::read(pid)?.start });
+            }
+        }
+        None
+    }
+
+    /// Whether it still runs. A zombie does not: it writes to nobody any more.
+    pub fn is_alive(self) -> bool {
+        Stat::read(Pid::from_raw(self.pid)).is_some_and(|stat| stat.start == self.start && !stat.is_zombie)
+    }
+}
+
+/// `git receive-pack …`, `git-receive-pack …`, either with a path before it.
+fn is_receive_pack(pid: Pid) -> bool {
+    let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    arguments.split(|byte| *byte == 0).take(8).any(|word| word.ends_with(b"receive-pack"))
+}
+
+/// What `/proc/<pid>/stat` says (proc_pid_stat(5)).
+struct Stat {
+    parent: i32,
+    start: u64,
+    is_zombie: bool,
+}
+
+impl Stat {
+    /// Accepts `1234 (git-receive-pac) S 1230 … 889432 …`: the name may hold spaces and parentheses, so fields are
+    /// counted behind the last one.
+    fn read(pid: Pid) -> Option<Self> {
+        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
+        let state = fields.next()?;
+        let parent = fields.next()?.parse().ok()?;
+        // Field 22 of the line; the third and fourth were just taken.
+        let start = fields.nth(17)?.parse().ok()?;
+        Some(Self { parent, start, is_zombie: matches!(state, "Z" | "X") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_told_by_its_start() {
+        let own = Process { pid: getpid().as_raw(), start: Stat::read(getpid()).unwrap().start };
+        assert!(own.is_alive());
+        assert!(!Process { start: own.start + 1, ..own }.is_alive());
+    }
+
+    #[test]
+    fn there_is_no_receive_pack_above_a_test() {
+        assert_eq!(Process::receive_pack(), None);
+    }
+}

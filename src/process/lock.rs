@@ -1,0 +1,55 @@
+//! Advisory locks (flock(2)): they close with the file and die with the process.
+
+use std::fs::File;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+/// How often a lock that is waited for is tried.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A file that this process alone has locked, until it is dropped.
+#[derive(Debug)]
+pub struct Locked(
+    /// Only held: dropping it unlocks.
+    #[expect(dead_code, reason = "held for its Drop")]
+    Holder,
+);
+
+#[derive(Debug)]
+enum Holder {
+    Flock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>),
+    /// The file system has no locks (some network ones): going on without one risks a duplicate, waiting would lose.
+    Unlockable(#[expect(dead_code, reason = "kept open as if it were locked")] File),
+}
+
+/// Locks `file`, unless somebody else has.
+///
+/// Where the file system knows no locks, that is logged and taken for success.
+pub fn try_lock(file: File) -> Option<Locked> {
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Some(Locked(Holder::Flock(lock))),
+        // EWOULDBLOCK and EAGAIN are one number on Linux.
+        Err((_, Errno::EWOULDBLOCK)) => None,
+        Err((file, error)) => {
+            log::warn!("files cannot be locked here ({error}): two hooks at once may deliver an event twice");
+            Some(Locked(Holder::Unlockable(file)))
+        }
+    }
+}
+
+/// Locks `file`, waiting at most `patience`: whoever holds it may have been stopped.
+pub fn lock_within(file: &File, patience: Duration) -> Option<Locked> {
+    let end = Instant::now() + patience;
+    loop {
+        if let Some(lock) = try_lock(file.try_clone().ok()?) {
+            return Some(lock);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        thread::sleep(PAUSE);
+    }
+}

@@ -77,7 +77,7 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     let updates = [update.clone()];
     let mut reader = Reader::new(repository, configuration.layout, &objects, &updates, wanted);
     let context = receive::context(repository, &configuration, &environment, &mut reader);
-    match reader.event(update, &context.into()).expect("a branch has an event").kind {
+    match reader.event(git_webhook::identifier::event(), update, &context.into()).expect("a branch has an event").kind {
         EventKind::Push(push) => push.total,
         EventKind::TagPush(_) => 0,
     }

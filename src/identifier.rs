@@ -20,6 +20,13 @@ pub fn delivery(event: Uuid, target: &str, name: &str) -> Uuid {
     Uuid::new_v5(&event, format!("{target}\0{name}").as_bytes())
 }
 
+/// The id of an event that nobody told and the refs show: the same however often it is found.
+pub fn difference(repository: &str, name: &[u8], old: &str, new: &str) -> Uuid {
+    let mut text = format!("difference\0{repository}\0{old}\0{new}\0").into_bytes();
+    text.extend_from_slice(name);
+    Uuid::new_v5(&NAMESPACE, &text)
+}
+
 /// The id of a target in a repository, which forges call the webhook's UUID.
 pub fn webhook(repository: &str, target: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("webhook\0{repository}\0{target}").as_bytes())

@@ -25,6 +25,10 @@ pub mod config;
 
 pub mod repository;
 
+pub mod spool;
+
+pub mod history;
+
 pub mod delivery;
 
 pub mod transport;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{Write, stderr};
+use std::io::{self, Write, stderr};
 use std::time::Duration;
 
 use crate::delivery::{Failure, Outcome};
@@ -22,6 +22,10 @@ pub enum Notice<'a> {
     Unreadable,
     /// The object database cannot be opened.
     NoObjects,
+    /// The push could not be written down, so what is not delivered now is lost.
+    NotKept(&'a io::Error),
+    /// So many refs are delivered by a process of its own.
+    Detached(usize),
     /// Standard input held something that is no ref update.
     Skipped(&'a Skipped),
     /// Standard input ended in silence; what arrived was told.
@@ -37,6 +41,8 @@ pub struct Summary<'a> {
     pub target: &'a str,
     /// Each ref with its outcome, in the order in which they were sent.
     pub outcomes: Vec<(&'a RefName, &'a Outcome)>,
+    /// Whether what was not delivered waits to be tried again.
+    pub is_kept: bool,
 }
 
 impl Summary<'_> {
@@ -74,12 +80,20 @@ impl fmt::Display for Notice<'_> {
             Self::Target(summary) => summary.fmt(f),
             Self::Misconfigured(name) => write!(
                 f,
-                "webhook {name}: not configured rightly, nothing was sent; see git webhook list"
+                "webhook {name}: not configured rightly, the event is kept; see git webhook list"
             ),
             Self::Unreadable => f.write_str(
-                "webhook: the configuration cannot be read, nothing was sent; see git webhook list",
+                "webhook: the configuration cannot be read, the event is kept; see git webhook list",
             ),
-            Self::NoObjects => f.write_str("webhook: the repository cannot be read, nothing was sent"),
+            Self::NoObjects => f.write_str("webhook: the repository cannot be read, the event is kept"),
+            Self::NotKept(why) => {
+                writeln!(f, "webhook: the event cannot be written down ({}), so it is sent once, now or never;", kind(why))?;
+                f.write_str("webhook: tell the administrator, who can run git webhook reconcile later")
+            }
+            Self::Detached(1) => f.write_str("webhook: the event is kept, and is delivered in the background"),
+            Self::Detached(count) => {
+                write!(f, "webhook: {count} events are kept, and are delivered in the background")
+            }
             Self::Skipped(Skipped::Malformed(line)) => write!(f, "webhook: malformed ref line {line}, passed over"),
             Self::Skipped(Skipped::NeverExisted(name)) => {
                 write!(f, "webhook: {} never existed, passed over", name.short_text())
@@ -120,11 +134,18 @@ impl fmt::Display for Summary<'_> {
             format!("{} ({reason})", names(&refs))
         };
         if failed.len() == all {
-            write!(f, "not delivered: {not}")
+            write!(f, "not delivered: {not}")?;
         } else {
-            write!(f, "delivered {} of {all} refs, not {not}", all - failed.len())
+            write!(f, "delivered {} of {all} refs, not {not}", all - failed.len())?;
         }
+        if self.is_kept { f.write_str("; kept, and tried again later") } else { Ok(()) }
     }
+}
+
+/// What the system said, without a path: the pusher is not to know where things lie.
+fn kind(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// `12 ms`, or `1.2 s` from a second on.
@@ -199,13 +220,13 @@ mod tests {
     }
 
     fn refused() -> Outcome {
-        Outcome::Failed(Failure { kind: FailureKind::Refused, detail: "http://secret.example/x".into() })
+        Outcome::Failed(Failure::new(FailureKind::Refused, "http://secret.example/x"))
     }
 
     fn line(outcomes: &[(&str, Outcome)]) -> String {
         let names: Vec<_> = outcomes.iter().map(|(name, _)| RefName::new(*name)).collect();
         let outcomes = names.iter().zip(outcomes.iter().map(|(_, outcome)| outcome)).collect();
-        Notice::Target(Summary { target: "ci", outcomes }).to_string()
+        Notice::Target(Summary { target: "ci", outcomes, is_kept: true }).to_string()
     }
 
     #[test]
@@ -215,10 +236,13 @@ mod tests {
             line(&[("refs/heads/main", delivered(12)), ("refs/tags/v1", delivered(1234))]),
             "webhook ci: delivered main, v1 (200, up to 1.2 s)"
         );
-        assert_eq!(line(&[("refs/heads/main", refused())]), "webhook ci: not delivered: main (connection refused)");
+        assert_eq!(
+            line(&[("refs/heads/main", refused())]),
+            "webhook ci: not delivered: main (connection refused); kept, and tried again later"
+        );
         assert_eq!(
             line(&[("refs/heads/main", refused()), ("refs/tags/v1", delivered(3))]),
-            "webhook ci: delivered 1 of 2 refs, not main (connection refused)"
+            "webhook ci: delivered 1 of 2 refs, not main (connection refused); kept, and tried again later"
         );
     }
 
@@ -226,7 +250,10 @@ mod tests {
     fn many_refs_are_summed_up() {
         let names: Vec<_> = (0..5).map(|number| format!("refs/heads/b{number}")).collect();
         let all: Vec<_> = names.iter().map(|name| (name.as_str(), refused())).collect();
-        assert_eq!(line(&all), "webhook ci: not delivered: 5 refs, the first of them b0 (connection refused)");
+        assert_eq!(
+            line(&all),
+            "webhook ci: not delivered: 5 refs, the first of them b0 (connection refused); kept, and tried again later"
+        );
     }
 
     #[test]

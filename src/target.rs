@@ -34,6 +34,8 @@ pub struct Target {
     pub verify_certificate: bool,
     /// The time for one attempt, from name look-up to the answer's status line.
     pub timeout: Duration,
+    /// How long a failing delivery is tried again.
+    pub retry_for: Duration,
     /// How many commits a payload lists at most.
     pub max_commits: usize,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::place::{Place, resolve};
 use super::{Failure, failure, known_format};
+use crate::identifier;
 use crate::process::Environment;
 use crate::receive;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
@@ -43,7 +44,7 @@ pub(super) fn run(
     let wanted = Wanted { commits: format.max_commits, changes: format.changes };
     let mut reader = Reader::new(&place.common_dir, layout, &objects, &updates, wanted);
     let context = receive::context(&place.git_dir, &place.configuration, environment, &mut reader);
-    let event = reader.event(&updates[0], &Arc::new(context));
+    let event = reader.event(identifier::event(), &updates[0], &Arc::new(context));
     let Some(payload) = event.and_then(|event| (format.payload)(&event, format.max_commits)) else {
         return failure(format!("format {} has no event for this", format.name));
     };

@@ -8,11 +8,13 @@ use super::place::Place;
 use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch;
+use crate::identifier;
 use crate::process::Environment;
-use crate::receive;
+use crate::receive::{self, Source};
 use crate::ref_update::{RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary, sanitise};
 use crate::repository::{self, Reader};
+use crate::spool::{Line, Receipt};
 use crate::target::Target;
 
 /// How many commits a test tells: GitLab's test button sends three.
@@ -39,20 +41,17 @@ pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Re
     let updates = [update(&place, &objects, event)?];
     let mut reader = Reader::new(&place.common_dir, layout, &objects, &updates, wanted);
     let context = Arc::new(receive::context(&place.git_dir, &place.configuration, environment, &mut reader));
-    let Some(event) = reader.event(&updates[0], &context) else {
+    let line = Line { update: updates[0].clone(), event: identifier::event() };
+    let Some(event) = reader.event(line.event, &line.update, &context) else {
         return failure("nothing to send");
     };
-    let Some(payload) = (target.format.payload)(&event, target.max_commits) else {
+    let receipt = Receipt::new(vec![line.clone()], environment, &place.configuration.settings.user_variables);
+    let source = Source::new(0, 0, &receipt, &line, &event);
+    let Some((_, delivery)) = receive::address(&event, &[target], std::iter::once(0), &source).pop() else {
         return failure(format!("format {} has no event for this", target.format.name));
     };
-    let push = dispatch::Push {
-        repository: &context.repository.path,
-        instance: &context.repository.instance,
-        max_wait: target.timeout,
-    };
-    let delivery = receive::delivery(&event, target, Arc::new(payload));
-    let done = dispatch::deliver(&push, &[target], &[1], |send| send(0, delivery));
-    Ok(tell(target, &done))
+    let outcome = dispatch::send_once(target, &delivery);
+    Ok(tell(target, &line.update.name, &outcome))
 }
 
 fn find_target<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> {
@@ -99,16 +98,11 @@ fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Fai
 }
 
 /// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.
-fn tell(target: &Target, done: &[dispatch::Done]) -> bool {
-    let outcomes: Vec<_> = done.iter().map(|done| (&done.name, &done.outcome)).collect();
-    let summary = Summary { target: &target.name, outcomes };
-    let is_delivered = !summary.has_failures();
+fn tell(target: &Target, name: &RefName, outcome: &Outcome) -> bool {
+    let summary = Summary { target: &target.name, outcomes: vec![(name, outcome)], is_kept: false };
     println!("{}", sanitise(&Notice::Target(summary).to_string()));
-    for done in done {
-        if let Outcome::Failed(failure) = &done.outcome {
-            let origin = target.address.origin();
-            eprintln!("error: {origin}: {}", sanitise(&failure.to_string()));
-        }
+    if let Outcome::Failed(failure) = outcome {
+        eprintln!("error: {}: {}", target.address.origin(), sanitise(&failure.to_string()));
     }
-    is_delivered
+    matches!(outcome, Outcome::Delivered { .. })
 }

@@ -24,9 +24,11 @@ pub use files::{Entry, Layout, Scope, Unreadable};
 pub use keys::{KEYS, Key, Of};
 
 use value::{
-    Wrong, absolute_path, commit_template, log_level, one_line, positive_number, report, seconds, template, text,
-    value_text, visibility,
+    Wrong, absolute_path, boolean, commit_template, days, log_level, one_line, positive_number, report, seconds,
+    template, text, value_text, visibility,
 };
+
+pub use value::time;
 
 /// All that the configuration says, with all that is wrong about it.
 pub struct Configuration {
@@ -135,6 +137,10 @@ pub struct Settings {
     pub user_variables: Vec<String>,
     /// `webhook.maxWait`.
     pub max_wait: Duration,
+    /// `webhook.detach`: the push does not wait for the receivers.
+    pub detach: bool,
+    /// `webhook.keepLog`.
+    pub keep_log: Duration,
     /// `webhook.report`.
     pub report: Report,
     /// `webhook.maxTargets`.
@@ -161,6 +167,8 @@ impl Default for Settings {
             users: HashMap::new(),
             user_variables: Vec::new(),
             max_wait: Duration::from_secs(10),
+            detach: false,
+            keep_log: Duration::from_secs(30 * 86_400),
             report: Report::All,
             max_targets: 50,
             log_level: LevelFilter::Warn,
@@ -270,6 +278,8 @@ impl<'a> Reader<'a> {
             users: self.users(),
             user_variables: self.user_variables(),
             max_wait: self.setting("maxWait", seconds).unwrap_or(default.max_wait),
+            detach: self.flag("detach"),
+            keep_log: self.setting("keepLog", days).unwrap_or(default.keep_log),
             report: self.setting("report", report).unwrap_or(default.report),
             max_targets: self
                 .setting("maxTargets", positive_number)
@@ -307,6 +317,15 @@ impl<'a> Reader<'a> {
                 self.problems.push(Problem::about(name, &format!("webhook.{name}"), entry, why));
                 None
             }
+        }
+    }
+
+    /// A boolean that is false unless it says otherwise; a key without a value is true, as in git.
+    fn flag(&mut self, name: &'static str) -> bool {
+        match self.counting(name).next_back() {
+            Some(entry) if entry.value.is_none() => true,
+            Some(_) => self.setting(name, boolean).unwrap_or(false),
+            None => false,
         }
     }
 

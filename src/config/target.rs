@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::keys::{self, Key, Of};
-use super::value::{Wrong, one_line, positive_number, seconds, text, value_text};
+use super::value::{Wrong, days, one_line, positive_number, seconds, text, value_text};
 use super::{BrokenTarget, Entry, Problem, Scope, secret_file, shown_name, syntax};
 use crate::format::{self, FORMATS, Format};
 use crate::signature::{Secret, SigningSecret};
@@ -67,6 +67,7 @@ impl<'a> TargetReader<'a> {
         let headers = self.headers(format, has_credentials);
         let verify_certificate = self.boolean("sslVerify", url.map(|entry| entry.scope));
         let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
+        let retry_for = self.value("retryFor", days).unwrap_or(Duration::from_secs(3 * 86_400));
         let max_commits = self.value("maxCommits", positive_number).map(|number| number as usize);
         let (address, format) = (address?, format?);
         Some(Target {
@@ -80,6 +81,7 @@ impl<'a> TargetReader<'a> {
             headers,
             verify_certificate,
             timeout,
+            retry_for,
             max_commits: max_commits.unwrap_or(format.max_commits),
             address,
             format,

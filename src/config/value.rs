@@ -93,8 +93,26 @@ pub(super) fn positive_number(value: &str) -> Result<u32, Wrong> {
         .ok_or("is no number from 1 to 2147483647")
 }
 
-/// A time from one second to one hour: a whole number with `s`, `m`, `h` or `d`, seconds without.
+/// A time for one push, from one second to one hour.
 pub(super) fn seconds(value: &str) -> Result<Duration, Wrong> {
+    match time(value)? {
+        Some(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err("is no time from 1s to 1h"),
+    }
+}
+
+/// A time for things that are kept or repeated, from one second to ten years.
+pub(super) fn days(value: &str) -> Result<Duration, Wrong> {
+    match time(value)? {
+        Some(seconds @ 1..=TEN_YEARS) => Ok(Duration::from_secs(seconds)),
+        _ => Err("is no time from 1s to 3650d"),
+    }
+}
+
+const TEN_YEARS: u64 = 3650 * 86_400;
+
+/// Seconds: a whole number with `s`, `m`, `h` or `d`, seconds without; `None` for more than there can be.
+pub fn time(value: &str) -> Result<Option<u64>, Wrong> {
     let digits = value.trim_end_matches(['s', 'm', 'h', 'd']);
     let factor = match &value[digits.len()..] {
         "" | "s" => 1,
@@ -108,10 +126,11 @@ pub(super) fn seconds(value: &str) -> Result<Duration, Wrong> {
         return Err(NO_TIME);
     }
     let number: u64 = digits.parse().map_err(|_| NO_TIME)?;
-    match number.checked_mul(factor) {
-        Some(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("is no time from 1s to 1h"),
-    }
+    Ok(number.checked_mul(factor))
+}
+
+pub(super) fn boolean(value: &str) -> Result<bool, Wrong> {
+    syntax::boolean(value.as_bytes()).ok_or("is no boolean: write true or false")
 }
 
 const NO_TIME: Wrong = "is no time: write a whole number with s, m, h or d";

@@ -6,6 +6,8 @@
 mod codeup;
 mod gitlab;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -48,7 +50,7 @@ pub type Header = (&'static str, Vec<u8>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     /// The forge's name of the event, `Push Hook` say.
-    pub event: &'static str,
+    pub event: Cow<'static, str>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -126,5 +128,5 @@ fn visibility_level(visibility: Visibility) -> u8 {
 
 fn json(event: &'static str, value: &impl Serialize) -> Payload {
     let body = serde_json::to_vec(value).expect("structs and maps of text, numbers and booleans always serialise");
-    Payload { event, body }
+    Payload { event: event.into(), body }
 }

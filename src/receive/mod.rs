@@ -1,33 +1,74 @@
-//! The hook's story, top to bottom: read the ref updates, see who wants them, build the events, deliver, report.
+//! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
+
+mod announce;
+mod detached;
+mod post;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 
 use crate::config::{Configuration, Report, Settings};
-use crate::delivery::{Delivery, Outcome};
-use crate::dispatch::{self, Done};
-use crate::event::{Context, Event};
-use crate::format::Payload;
+use crate::delivery::Outcome;
+use crate::dispatch::{Done, Run};
+use crate::event::Context;
 use crate::identifier;
 use crate::log_file;
-use crate::process::{self, Environment};
+use crate::process::{self, Environment, Process};
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{self, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
-use crate::repository::{self, Objects, Reader, Wanted};
+use crate::repository::{self, Reader, Wanted};
+use crate::spool::{FileError, Line, Owned, Receipt, Spool};
 use crate::target::Target;
+
+pub use announce::run as announce;
+pub use detached::{ARGUMENT as DETACHED, run as deliver_detached};
+pub use post::{Job, Post, Source, address};
 
 /// git gives all lines at once; a writer silent for so long is taken to have died.
 const INPUT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A million refs with long names.
 const INPUT_LIMIT: usize = 256 << 20;
+
+/// The longest that what waits may hold up a push, beyond its own deliveries.
+const TIME_FOR_WAITING: Duration = Duration::from_secs(2);
+
+/// Which of its parts the program is to play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// Before the refs move.
+    PreReceive,
+    /// After they have.
+    PostReceive,
+    /// Started by itself, to outlive the push.
+    Detached,
+}
+
+impl Hook {
+    /// Tells it from the name the program was called by, which is that of the link: `hooks/pre-receive`, gitolite's
+    /// `pre-receive.h00-webhook`, `hooks/pre-receive.d/00-git-webhook`. Whatever it was called, objects are in
+    /// quarantine before the refs move and never after (git-receive-pack(1)).
+    pub fn called(name: &OsStr, argument: Option<&OsStr>, environment: &Environment) -> Self {
+        if argument.is_some_and(|argument| argument == DETACHED) {
+            return Self::Detached;
+        }
+        let path = Path::new(name);
+        let is_pre =
+            |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"pre-receive"));
+        let is_post =
+            |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"post-receive"));
+        let parent = path.parent().and_then(Path::file_name);
+        let named_pre = is_pre(path.file_name()) || (is_pre(parent) && !is_post(path.file_name()));
+        if named_pre || environment.get("GIT_QUARANTINE_PATH").is_some() { Self::PreReceive } else { Self::PostReceive }
+    }
+}
 
 /// Runs the post-receive hook. It never fails: the push has been accepted, and nothing here can change that.
 pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
@@ -38,21 +79,24 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     if input.is_terminal() {
         return printer.print(&Notice::Usage);
     }
+    process::hold_back_signals();
     let (bytes, is_whole) = process::read_to_end(input, INPUT_LIMIT, INPUT_PATIENCE);
+    let (updates, mut skipped) = ref_update::parse(&bytes);
     let common_dir = repository::common_dir(&git_dir);
     let configuration = match Configuration::read(&git_dir, &common_dir, environment) {
         Ok(configuration) => configuration,
         Err(why) => {
             log_file::start(&git_dir, log::LevelFilter::Warn, false);
             error!("{why}");
-            return printer.print(&Notice::Unreadable);
+            let kept = keep(&Spool::found(&common_dir), updates, environment, &[], &|_| None);
+            return match kept {
+                Some(Err(error)) => not_kept(&error, &mut printer),
+                _ => printer.print(&Notice::Unreadable),
+            };
         }
     };
     log_file::start(&git_dir, configuration.settings.log_level, configuration.settings.shared);
-    let (updates, mut skipped) = ref_update::parse(&bytes);
     let updates = of_this_repository(updates, &configuration, &mut skipped);
-    let push = Received { git_dir: &git_dir, common_dir: &common_dir, updates: &updates, environment };
-
     for skipped in &skipped {
         printer.print(&Notice::Skipped(skipped));
     }
@@ -60,8 +104,91 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         printer.print(&Notice::CutShort);
     }
     log_problems(&configuration);
-    let done = push.deliver(&configuration, &mut printer);
-    tell(&configuration, &done, &updates, &mut printer);
+    let post = Post::new(&git_dir, &common_dir, &configuration);
+    if post.is_wanted(&updates) {
+        receive(&post, updates, environment, &mut printer);
+    }
+}
+
+/// Writes the updates down, delivers them and tells the pusher.
+fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, printer: &mut Printer) {
+    let settings = &post.configuration.settings;
+    let order: HashMap<_, _> = (0..).zip(&updates).map(|(at, update)| (update.name.clone(), at)).collect();
+    let kept = keep(&post.spool, updates.clone(), environment, &settings.user_variables, &post.ref_now());
+    let own = match kept {
+        None => return debug!("told already: is the hook installed twice?"),
+        Some(Ok(owned)) if settings.detach => return detached::hand_over(post, owned, printer),
+        Some(Ok(owned)) => Job::own(owned),
+        Some(Err(error)) => {
+            not_kept(&error, printer);
+            let receipt = Receipt::new(fresh(updates), environment, &settings.user_variables);
+            Job::unkept(receipt, u64::MAX)
+        }
+    };
+    let sequence = own.sequence();
+    let mut jobs = post.take_over(&[sequence].into());
+    jobs.push(own);
+    let run = Run::new(&post.spool, &post.history, &post.configuration.targets, Some(settings.max_wait));
+    if let Err(error) = post.deliver(&run, jobs) {
+        error!("{error}");
+        printer.print(&Notice::NoObjects);
+    }
+    let is_safe = run.is_safe();
+    run.end_within(TIME_FOR_WAITING);
+    post.tend(&run);
+    if post.history.is_first_of_day() {
+        post.prune();
+    }
+    let mut done = run.take_done();
+    done.retain(|done| done.sequence == sequence);
+    tell(post.configuration, &done, &order, is_safe, printer);
+}
+
+/// Makes the receipt of this push: from here on nothing is lost, whatever happens to this process.
+///
+/// `None` where the push was told of before: this hook is installed twice, or somebody found the intent meanwhile.
+fn keep(
+    spool: &Spool,
+    mut updates: Vec<RefUpdate>,
+    environment: &Environment,
+    variables: &[String],
+    now: &dyn Fn(&ref_update::RefName) -> Option<ref_update::ObjectId>,
+) -> Option<Result<Owned, FileError>> {
+    let own = Process::receive_pack();
+    let intent = spool.own_intent(&updates, own);
+    if let Some(own) = own {
+        let told = spool.told(own);
+        updates.retain(|update| !told.contains(update));
+    }
+    if updates.is_empty() {
+        return None;
+    }
+    // What they announce is taken over with everything else that has no owner.
+    drop(spool.see_to_predecessors(&updates, own, now));
+    let receipt = match intent {
+        Some(intent) if intent.receipt.lines.len() == updates.len() => return Some(spool.promote(intent)),
+        Some(intent) => {
+            let ids: HashMap<_, _> = intent.receipt.lines.iter().map(|line| (&line.update, line.event)).collect();
+            let line = |update: RefUpdate| {
+                let event = ids.get(&update).copied().unwrap_or_else(identifier::event);
+                Line { update, event }
+            };
+            // The intent stays: git may have refused the other lines, or have died while it wrote them.
+            intent.receipt.with(updates.into_iter().map(line).collect())
+        }
+        None => Receipt::new(fresh(updates), environment, variables),
+    };
+    Some(spool.keep(receipt))
+}
+
+/// The updates as events that nobody has heard of.
+fn fresh(updates: Vec<RefUpdate>) -> Vec<Line> {
+    updates.into_iter().map(|update| Line { update, event: identifier::event() }).collect()
+}
+
+fn not_kept(error: &FileError, printer: &mut Printer) {
+    error!("{error}: the push is told of once, from memory; afterwards run git webhook reconcile");
+    printer.print(&Notice::NotKept(error.reason()));
 }
 
 /// Ids of the other object format cannot be of this repository.
@@ -88,89 +215,6 @@ fn log_problems(configuration: &Configuration) {
     }
     for warning in &configuration.warnings {
         warn!("{warning}");
-    }
-}
-
-/// A push as it came in.
-struct Received<'a> {
-    git_dir: &'a Path,
-    common_dir: &'a Path,
-    updates: &'a [RefUpdate],
-    environment: &'a Environment,
-}
-
-impl Received<'_> {
-    /// Delivers every update to every target that wants it, and returns what came of each.
-    fn deliver(&self, configuration: &Configuration, printer: &mut Printer) -> Vec<Done> {
-        let targets: Vec<&Target> = configuration.targets.iter().collect();
-        let wants = |target: &Target| self.updates.iter().filter(|update| target.wants(&update.name)).count();
-        let expected: Vec<_> = targets.iter().map(|target| wants(target)).collect();
-        if expected.iter().all(|count| *count == 0) {
-            return Vec::new();
-        }
-        let objects = match repository::open(self.common_dir, configuration.layout) {
-            Ok(objects) => objects,
-            Err(why) => {
-                error!("{why}");
-                printer.print(&Notice::NoObjects);
-                return Vec::new();
-            }
-        };
-        self.deliver_from(&objects, configuration, &targets, &expected)
-    }
-
-    fn deliver_from(
-        &self,
-        objects: &Objects,
-        configuration: &Configuration,
-        targets: &[&Target],
-        expected: &[usize],
-    ) -> Vec<Done> {
-        let layout = configuration.layout;
-        let wanted =
-            wanted_by(targets.iter().zip(expected).filter(|(_, count)| **count > 0).map(|(target, _)| *target));
-        let mut reader = Reader::new(self.common_dir, layout, objects, self.updates, wanted);
-        let context = Arc::new(context(self.git_dir, configuration, self.environment, &mut reader));
-        let push = dispatch::Push {
-            repository: &context.repository.path,
-            instance: &context.repository.instance,
-            max_wait: configuration.settings.max_wait,
-        };
-        dispatch::deliver(&push, targets, expected, |send| {
-            for update in self.updates {
-                let wanting: Vec<usize> = (0..targets.len()).filter(|at| targets[*at].wants(&update.name)).collect();
-                if wanting.is_empty() {
-                    continue;
-                }
-                if let Some(event) = reader.event(update, &context) {
-                    address(&event, targets, &wanting, send);
-                }
-            }
-        })
-    }
-}
-
-/// Makes one delivery for each target that has a payload for the event; targets of one format share the body.
-fn address(event: &Event, targets: &[&Target], wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
-    let mut built: HashMap<(&str, usize), Option<Arc<Payload>>> = HashMap::new();
-    for at in wanting {
-        let target = targets[*at];
-        let payload = built
-            .entry((target.format.name, target.max_commits))
-            .or_insert_with(|| (target.format.payload)(event, target.max_commits).map(Arc::new));
-        if let Some(payload) = payload {
-            send(*at, delivery(event, target, Arc::clone(payload)));
-        }
-    }
-}
-
-/// One payload on its way to one target.
-pub fn delivery(event: &Event, target: &Target, payload: Arc<Payload>) -> Delivery {
-    Delivery {
-        id: identifier::delivery(event.id, &target.name, payload.event),
-        event: event.id,
-        name: event.update.name.clone(),
-        payload,
     }
 }
 
@@ -206,7 +250,13 @@ pub fn context(
 }
 
 /// Logs each outcome and prints at most one line a target.
-fn tell(configuration: &Configuration, done: &[Done], updates: &[RefUpdate], printer: &mut Printer) {
+fn tell(
+    configuration: &Configuration,
+    done: &[Done],
+    order: &HashMap<ref_update::RefName, usize>,
+    is_safe: bool,
+    printer: &mut Printer,
+) {
     let report = configuration.settings.report;
     for (at, target) in configuration.targets.iter().enumerate() {
         let mut outcomes: Vec<_> =
@@ -214,9 +264,8 @@ fn tell(configuration: &Configuration, done: &[Done], updates: &[RefUpdate], pri
         for (name, outcome) in &outcomes {
             log_outcome(target, &name.text(), outcome);
         }
-        let place: HashMap<_, _> = updates.iter().enumerate().map(|(at, update)| (&update.name, at)).collect();
-        outcomes.sort_by_key(|(name, _)| place.get(name).copied());
-        let summary = Summary { target: &target.name, outcomes };
+        outcomes.sort_by_key(|(name, _)| order.get(name).copied());
+        let summary = Summary { target: &target.name, outcomes, is_kept: is_safe };
         let is_told = match report {
             Report::All => !summary.outcomes.is_empty(),
             Report::Failures => summary.has_failures(),
@@ -226,7 +275,7 @@ fn tell(configuration: &Configuration, done: &[Done], updates: &[RefUpdate], pri
             printer.print(&Notice::Target(summary));
         }
     }
-    if report != Report::None && !updates.is_empty() {
+    if report != Report::None {
         for target in configuration.broken.iter().filter(|target| target.enabled) {
             printer.print(&Notice::Misconfigured(&target.name));
         }

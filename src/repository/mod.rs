@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use git2::{ObjectType, Odb};
+use uuid::Uuid;
 
 use crate::config::Layout;
 use crate::event::{Changes, Commit, Context, Event, EventKind, Push, Tag, TagPush};
-use crate::identifier;
 use crate::ref_update::{ObjectFormat, ObjectId, RefKind, RefName, RefUpdate};
 
 pub use about::describe;
@@ -169,7 +169,7 @@ pub struct Reader<'a> {
     /// All updates of the push: the refs as they were before it need them.
     updates: &'a [RefUpdate],
     /// The commits all refs pointed to before the push, read when a creation first asks.
-    before: Option<Vec<ObjectId>>,
+    before: Option<Arc<[ObjectId]>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
     /// How many bytes of changed paths may still be held for this push.
     path_bytes: usize,
@@ -213,17 +213,17 @@ impl<'a> Reader<'a> {
         self.commit(newest)
     }
 
-    /// Builds the event of one update; `None` for a ref that is neither branch nor tag.
+    /// Builds the event of one update, which has this id; `None` for a ref that is neither branch nor tag.
     ///
     /// What cannot be read is left out: the ids always stand, for they came with the push.
-    pub fn event(&mut self, update: &RefUpdate, context: &Arc<Context>) -> Option<Event> {
+    pub fn event(&mut self, id: Uuid, update: &RefUpdate, context: &Arc<Context>) -> Option<Event> {
         let kind = match update.name.kind() {
             RefKind::Branch => EventKind::Push(self.push(update)),
             RefKind::Tag => EventKind::TagPush(self.tag_push(update)),
             RefKind::Other => return None,
         };
         Some(Event {
-            id: identifier::event(),
+            id,
             ref_text: update.name.text().into_owned(),
             update: update.clone(),
             context: Arc::clone(context),
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
 
     /// The commits that refs pointed to before the push: those of today that the push did not name, and the old ids of
     /// those it did.
-    fn before(&mut self) -> Vec<ObjectId> {
+    fn before(&mut self) -> Arc<[ObjectId]> {
         if self.before.is_none() {
             let now = refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
                 log::error!("{error}; commits of other refs are listed as new");
@@ -285,9 +285,9 @@ impl<'a> Reader<'a> {
             let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.history.peel(id)).collect();
             commits.sort_unstable();
             commits.dedup();
-            self.before = Some(commits);
+            self.before = Some(commits.into());
         }
-        self.before.clone().unwrap_or_default()
+        self.before.clone().unwrap_or_else(|| [].into())
     }
 
     /// The commit `id`, read once however many refs list it.

@@ -81,15 +81,15 @@ impl<'a> Http<'a> {
             warn!("webhook {}: the receiver's certificate is not verified (sslVerify is false)", target.name);
         }
         if !agrees(&target.address) {
-            let detail = "the host is read in two ways".into();
-            return Outcome::Failed(Failure { kind: FailureKind::Lookup, detail });
+            return Outcome::Failed(Failure::new(FailureKind::Lookup, "the host is read in two ways"));
         }
         let start = Instant::now();
         let deadline = start + limit.min(target.timeout);
         let (mut outcome, progress) = self.attempt(request, start, deadline);
         // A receiver may close a connection it kept open just as we write to it. Where nothing of an answer came, this
         // is no attempt yet.
-        let is_closed = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Closed);
+        let is_closed =
+            matches!(&outcome, Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Closed { .. }));
         if is_closed && !progress.dialled && !progress.answered {
             (outcome, _) = self.attempt(request, start, deadline);
         }
@@ -111,7 +111,7 @@ impl<'a> Http<'a> {
                 let progress = line.wire.progress();
                 self.line = None;
                 let kind = kind_of(&error, progress);
-                (Outcome::Failed(Failure { kind, detail: describe(error, progress) }), progress)
+                (Outcome::Failed(Failure::new(kind, describe(error, progress))), progress)
             }
         }
     }
@@ -180,7 +180,8 @@ fn agrees(address: &Address) -> bool {
 
 fn judge(response: &Response<Body>, elapsed: Duration, address: &Address) -> Outcome {
     let status = response.status().as_u16();
-    let failed = |kind, detail| Outcome::Failed(Failure { kind, detail });
+    let retry_after = response.headers().get("retry-after").and_then(retry_after);
+    let failed = |kind, detail| Outcome::Failed(Failure { kind, detail, retry_after });
     match status {
         200..=299 => Outcome::Delivered { status, elapsed },
         300..=399 => {
@@ -190,6 +191,16 @@ fn judge(response: &Response<Body>, elapsed: Duration, address: &Address) -> Out
         }
         _ => failed(FailureKind::Status(status), String::new()),
     }
+}
+
+/// `Retry-After: 120`, or a date (RFC 9110, section 10.2.3).
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Duration::try_from(date.timestamp().duration_since(jiff::Timestamp::now())).ok()
 }
 
 /// Where a redirect leads, without its query, and without its path where that has a part in common with ours: what
@@ -244,16 +255,18 @@ fn kind_of(error: &Error, progress: Progress) -> FailureKind {
         Error::Timeout(_) => FailureKind::Timeout { sent: progress.sent },
         Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => FailureKind::Tls,
         Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::Http(_) => FailureKind::Garbled,
-        Error::Io(error) => kind_of_io(error),
+        Error::Io(error) => kind_of_io(error, progress),
         _ => FailureKind::Connect,
     }
 }
 
-fn kind_of_io(error: &io::Error) -> FailureKind {
+fn kind_of_io(error: &io::Error, progress: Progress) -> FailureKind {
     use io::ErrorKind as Io;
     match error.kind() {
         Io::ConnectionRefused => FailureKind::Refused,
-        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => FailureKind::Closed,
+        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => {
+            FailureKind::Closed { sent: progress.sent }
+        }
         // rustls hands its errors on as these.
         Io::InvalidData => FailureKind::Tls,
         _ => FailureKind::Connect,

@@ -55,9 +55,11 @@ impl World {
         };
         init(&["--bare"], "project.git");
         init(&[], "work");
-        let hook = world.server().join("hooks/post-receive");
-        fs::create_dir_all(hook.parent().unwrap()).unwrap();
-        symlink(env!("CARGO_BIN_EXE_post-receive"), hook).unwrap();
+        let hooks = world.server().join("hooks");
+        fs::create_dir_all(&hooks).unwrap();
+        for name in ["post-receive", "pre-receive"] {
+            symlink(env!("CARGO_BIN_EXE_post-receive"), hooks.join(name)).unwrap();
+        }
         world.configure("receive.advertisePushOptions", "true");
         world.configure("webhook.repository", "group/project");
         world

@@ -1,0 +1,239 @@
+//! The delivery log: one line for each attempt, a file for each day, which `git webhook log` reads.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bstr::ByteSlice;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::process::{self, OPEN_CAREFULLY};
+use crate::spool::{FileError, Modes, Spool};
+
+/// A line longer than this is none of ours.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// What is so of a delivery after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The receiver took it.
+    Delivered,
+    /// It is tried again.
+    Waiting,
+    /// It was given up, and lies in `dead`.
+    Dead,
+    /// Its target wants it no more.
+    Unwanted,
+}
+
+impl State {
+    /// The word in the log and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Waiting => "waiting",
+            Self::Dead => "dead",
+            Self::Unwanted => "unwanted",
+        }
+    }
+}
+
+/// One attempt. It holds no URL, no header and no secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was over, RFC 3339 with milliseconds.
+    pub time: String,
+    /// The delivery's id.
+    pub id: Uuid,
+    /// The event's id, the same for all targets.
+    pub event_id: Uuid,
+    /// The target's name.
+    pub target: String,
+    /// The forge's name of the event.
+    pub event: String,
+    /// The format.
+    pub format: String,
+    /// The full ref name, with U+FFFD in place of what is not UTF-8.
+    pub r#ref: String,
+    /// Where the ref pointed before, in hexadecimal.
+    pub old: String,
+    /// Where the ref points since.
+    pub new: String,
+    /// The receipt it comes from.
+    pub receipt: String,
+    /// Which attempt it was, from 1; 0 where none was made.
+    pub attempt: u32,
+    /// What is so of the delivery now.
+    pub state: State,
+    /// The answer's status, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+    /// Milliseconds from name look-up to the status line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ms: Option<u64>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// When it is tried next, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<i64>,
+    /// The body's SHA-256 in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sha256: Option<String>,
+    /// The body's size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub size: Option<u64>,
+}
+
+/// The log of one repository.
+pub struct History {
+    directory: PathBuf,
+    modes: Modes,
+    /// The file of a day, opened at the first line.
+    file: Mutex<Option<(String, File)>>,
+    began_day: AtomicBool,
+}
+
+impl History {
+    /// The log that belongs to a spool. Nothing is created before the first line.
+    pub fn new(spool: &Spool) -> Self {
+        Self {
+            directory: spool.root().join("log"),
+            modes: spool.modes(),
+            file: Mutex::new(None),
+            began_day: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds a line.
+    ///
+    /// Crash: one write, so the line is there whole or torn, never between the halves of another; the next line begins
+    /// anew behind a torn one. It is not synced: what a power cut takes from the log was delivered, and is delivered
+    /// once more.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn add(&self, entry: &Entry) -> Result<(), FileError> {
+        let day = today();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.as_ref().is_none_or(|(open, _)| *open != day) {
+            self.modes.make_directory(&self.directory)?;
+            let opened = self.modes.open(&self.directory.join(&day))?;
+            let is_empty = opened.metadata().is_ok_and(|metadata| metadata.len() == 0);
+            self.began_day.fetch_or(is_empty, Ordering::Relaxed);
+            *file = Some((day.clone(), opened));
+        }
+        let Some((_, file)) = file.as_mut() else { return Ok(()) };
+        let mut line = serde_json::to_vec(entry).expect("structs of text and numbers always serialise");
+        line.push(b'\n');
+        write_line(file, line).map_err(|error| FileError::new("write", &self.directory.join(&day), error))
+    }
+
+    /// The ids of a receipt's deliveries that need no sending any more.
+    pub fn done(&self, receipt: &str, since: i64) -> HashSet<Uuid> {
+        let mut done = HashSet::new();
+        let first = day_of(since - 86_400);
+        for day in self.days().iter().filter(|day| **day >= first || since > process::now()) {
+            self.read(day, |line| {
+                // A look at the text first: of a whole log few lines are of one receipt.
+                if line.contains_str(receipt)
+                    && let Ok(entry) = serde_json::from_slice::<Entry>(line)
+                    && entry.receipt == receipt
+                    && entry.state != State::Waiting
+                {
+                    done.insert(entry.id);
+                }
+            });
+        }
+        done
+    }
+
+    /// The days there are lines of, oldest first.
+    pub fn days(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let mut days: Vec<_> = names.filter(|name| name.parse::<jiff::civil::Date>().is_ok()).collect();
+        days.sort();
+        days
+    }
+
+    /// The entries of a day in their order; what is torn is passed over.
+    pub fn entries(&self, day: &str) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.read(day, |line| entries.extend(serde_json::from_slice(line).ok()));
+        entries
+    }
+
+    fn read(&self, day: &str, mut take: impl FnMut(&[u8])) {
+        let path = self.directory.join(day);
+        let open = OpenOptions::new().read(true).custom_flags(OPEN_CAREFULLY).open(&path);
+        let Some(file) = open.ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file())) else {
+            return;
+        };
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        while let Ok(1..) = io::Read::take(&mut reader, LONGEST_LINE as u64).read_until(b'\n', &mut line) {
+            take(&line);
+            line.clear();
+        }
+    }
+
+    /// Removes the files of days before `day`.
+    pub fn prune(&self, day: &str) {
+        for old in self.days().iter().filter(|old| old.as_str() < day) {
+            let path = self.directory.join(old);
+            if let Err(error) = fs::remove_file(&path) {
+                log::warn!("cannot remove '{}': {error}", path.display());
+            }
+        }
+    }
+
+    /// Whether this process wrote the first line of the day, which is when the hook prunes.
+    pub fn is_first_of_day(&self) -> bool {
+        self.began_day.load(Ordering::Relaxed)
+    }
+}
+
+fn write_line(file: &mut File, mut line: Vec<u8>) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    if last != *b"\n" {
+        line.insert(0, b'\n');
+    }
+    file.write_all(&line)
+}
+
+/// The present day in UTC, `2026-11-22`.
+pub fn today() -> String {
+    day_of(process::now())
+}
+
+/// The day of a time in seconds since 1970.
+pub fn day_of(time: i64) -> String {
+    let time = Timestamp::from_second(time).unwrap_or_default();
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+/// The present time as the log writes it.
+pub fn timestamp() -> String {
+    written(Timestamp::now())
+}
+
+/// A time in seconds since 1970 as the log writes it; later times are later in the order of text.
+pub fn timestamp_of(time: i64) -> String {
+    written(Timestamp::from_second(time).unwrap_or_default())
+}
+
+fn written(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

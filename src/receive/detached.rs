@@ -1,0 +1,73 @@
+//! `webhook.detach`: the push returns when its receipt is safe, and a process of its own delivers.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use log::error;
+
+use super::{Post, log_problems};
+use crate::config::{Configuration, Report};
+use crate::dispatch::Run;
+use crate::log_file;
+use crate::process::{self, Environment};
+use crate::report::{Notice, Printer};
+use crate::repository;
+use crate::spool::Owned;
+
+/// What the hook starts itself with.
+pub const ARGUMENT: &str = "--deliver-detached";
+
+/// Leaves a receipt to a process that outlives the push.
+///
+/// Crash: the receipt is on the disk. If the process is ended with the session (systemd's KillUserProcesses) or never
+/// starts, the next hook or `git webhook flush` takes the receipt over.
+pub(super) fn hand_over(post: &Post<'_>, owned: Owned, printer: &mut Printer) {
+    let count = owned.receipt.lines.len();
+    // Unlocked, so that the other process can take it over.
+    drop(owned);
+    // A descriptor that is left open, a web server's socket or ssh's pipe, would hold up the push all the same.
+    process::close_descriptors_on_exec();
+    let started = env::current_exe().and_then(|program| {
+        Command::new(program)
+            .arg0("post-receive")
+            .arg(ARGUMENT)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    });
+    if let Err(error) = started {
+        error!("cannot start the process that delivers: {error}: run git webhook flush");
+    }
+    if post.configuration.settings.report == Report::All {
+        printer.print(&Notice::Detached(count));
+    }
+}
+
+/// The other process: delivers every receipt that has no owner, and what is due.
+pub fn run(environment: &Environment) {
+    process::leave_session();
+    process::hold_back_signals();
+    let Some(git_dir) = environment.get("GIT_DIR").map(PathBuf::from) else { return };
+    let common_dir = repository::common_dir(&git_dir);
+    let configuration = match Configuration::read(&git_dir, &common_dir, environment) {
+        Ok(configuration) => configuration,
+        // The hook that started this has read it a moment ago; the receipt waits.
+        Err(_) => return,
+    };
+    let settings = &configuration.settings;
+    log_file::start(&git_dir, settings.log_level, settings.shared);
+    log_problems(&configuration);
+    let post = Post::new(&git_dir, &common_dir, &configuration);
+    let run = Run::new(&post.spool, &post.history, &configuration.targets, None);
+    let jobs = post.take_over(&[].into());
+    if let Err(error) = post.deliver(&run, jobs) {
+        error!("{error}");
+    }
+    post.tend(&run);
+    if post.history.is_first_of_day() {
+        post.prune();
+    }
+}

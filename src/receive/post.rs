@@ -1,0 +1,350 @@
+//! The post office of one repository: from receipts to deliveries, for the hook and for `git webhook flush` alike.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use log::error;
+use uuid::Uuid;
+
+use super::{context, wanted_by};
+use crate::config::Configuration;
+use crate::delivery::Delivery;
+use crate::dispatch::{self, Older, Run, Station};
+use crate::event::{Context, Event};
+use crate::history::{self, History};
+use crate::identifier;
+use crate::process;
+use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
+use crate::repository::{self, Objects, OpenError, Reader};
+use crate::spool::{Line, Name, Origin, Owned, Receipt, Spool};
+use crate::target::Target;
+
+/// How long one run looks after receipts that other processes left, before what it came for.
+const TIME_FOR_OTHERS: Duration = Duration::from_secs(2);
+
+/// One repository with its targets, its spool and its log.
+pub struct Post<'a> {
+    /// The repository's directory.
+    pub git_dir: &'a Path,
+    /// The directory with objects and refs.
+    pub common_dir: &'a Path,
+    /// What its configuration says.
+    pub configuration: &'a Configuration,
+    /// Where things wait.
+    pub spool: Spool,
+    /// What happened.
+    pub history: History,
+}
+
+/// A receipt whose deliveries are to be made.
+pub struct Job {
+    /// The receipt, to be settled; `None` where it could not be written down.
+    owned: Option<Owned>,
+    receipt: Receipt,
+    sequence: u64,
+    /// Deliveries that an earlier process has made or queued.
+    done: HashSet<Uuid>,
+}
+
+impl Job {
+    /// The push this process was started for.
+    pub fn own(owned: Owned) -> Self {
+        let (receipt, sequence) = (owned.receipt.clone(), owned.sequence);
+        Self { owned: Some(owned), receipt, sequence, done: HashSet::new() }
+    }
+
+    /// A push whose receipt could not be written down.
+    pub fn unkept(receipt: Receipt, sequence: u64) -> Self {
+        Self { owned: None, receipt, sequence, done: HashSet::new() }
+    }
+
+    /// The receipt's number.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+impl<'a> Post<'a> {
+    /// The post office of the repository at `git_dir`.
+    pub fn new(git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
+        let spool = Spool::new(common_dir, configuration.settings.shared);
+        let history = History::new(&spool);
+        Self { git_dir, common_dir, configuration, spool, history }
+    }
+
+    /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
+    pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
+        let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.wants(&update.name));
+        updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
+    }
+
+    /// The names of enabled targets that cannot be used.
+    fn waiting_targets(&self) -> impl Iterator<Item = &str> {
+        self.configuration.broken.iter().filter(|target| target.enabled).map(|target| target.name.as_str())
+    }
+
+    /// Where a ref stands now, for intents; the refs are read when it first asks.
+    pub fn ref_now(&self) -> impl Fn(&RefName) -> Option<ObjectId> + use<'a> {
+        let (common_dir, layout) = (self.common_dir, self.configuration.layout);
+        let refs = std::cell::OnceCell::<HashMap<RefName, ObjectId>>::new();
+        move |name| {
+            let refs = refs.get_or_init(|| match repository::all(common_dir, layout) {
+                Ok(refs) => refs.direct.into_iter().collect(),
+                Err(error) => {
+                    error!("{error}");
+                    HashMap::new()
+                }
+            });
+            refs.get(name).copied()
+        }
+    }
+
+    /// Becomes the owner of what other processes left behind when they died: intents whose hook never came, receipts
+    /// that nobody settled.
+    pub fn take_over(&self, own: &HashSet<u64>) -> Vec<Job> {
+        let start = Instant::now();
+        self.spool.settle_intents(&self.ref_now());
+        let mut jobs = Vec::new();
+        let mut queued = None;
+        for (sequence, receipt) in self.spool.receipts() {
+            if own.contains(&sequence) {
+                continue;
+            }
+            if start.elapsed() > TIME_FOR_OTHERS {
+                break;
+            }
+            let Some(owned) = self.spool.take_over(sequence, &receipt) else { continue };
+            let mut done = self.history.done(&owned.name(), receipt.time);
+            done.extend(queued.get_or_insert_with(|| self.queued()).iter());
+            jobs.push(Job { owned: Some(owned), receipt, sequence, done });
+        }
+        jobs
+    }
+
+    /// The ids of everything that waits in a queue.
+    fn queued(&self) -> HashSet<Uuid> {
+        let targets = self.configuration.targets.iter();
+        targets.flat_map(|target| self.spool.queue(&target.name).list()).map(|name| name.id).collect()
+    }
+
+    /// Builds and sends what the receipts tell, queues what is not delivered, and settles them.
+    ///
+    /// # Errors
+    /// Where the objects cannot be read: the receipts stay as they are, for a later run.
+    pub fn deliver(&self, run: &Run<'_>, mut jobs: Vec<Job>) -> Result<(), OpenError> {
+        jobs.sort_by_key(|job| job.sequence);
+        let targets = &self.configuration.targets;
+        let count = |target: &Target| {
+            let lines = jobs.iter().flat_map(|job| &job.receipt.lines);
+            lines.filter(|line| target.wants(&line.update.name)).count()
+        };
+        let counts: Vec<_> = targets.iter().map(count).collect();
+        let wanting: Vec<usize> = (0..targets.len()).filter(|at| counts[*at] > 0).collect();
+        if !wanting.is_empty() {
+            let objects = repository::open(self.common_dir, self.configuration.layout)?;
+            let stations: Vec<Station<'_>> = wanting.iter().map(|at| run.open(*at)).collect();
+            let expected: Vec<_> = wanting.iter().map(|at| counts[*at]).collect();
+            let own: HashSet<_> = jobs.iter().map(|job| job.sequence).collect();
+            run.deliver(&stations, &expected, &self.older(&own), |send| {
+                for job in &jobs {
+                    self.build(&objects, job, &wanting, send);
+                }
+            });
+            self.settle(run, jobs);
+            stations.into_iter().for_each(|station| run.close(station));
+        } else {
+            self.settle(run, jobs);
+        }
+        Ok(())
+    }
+
+    /// The refs of pushes that are not settled and not among `own`: their deliveries come first where they are older.
+    fn older(&self, own: &HashSet<u64>) -> Older {
+        let receipts = self.spool.receipts();
+        dispatch::older(receipts.iter().filter(|(sequence, _)| !own.contains(sequence)))
+    }
+
+    /// Crash: whatever is delivered is in the log, whatever is not is in a queue, both before the receipt is put away.
+    fn settle(&self, run: &Run<'_>, jobs: Vec<Job>) {
+        let mut is_safe = run.is_safe();
+        for job in &jobs {
+            if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
+                for name in self.waiting_targets() {
+                    if let Err(error) = self.spool.queue(name).put_push(job.sequence, &job.receipt) {
+                        error!("webhook {name}: {error}");
+                        is_safe = false;
+                    }
+                }
+            }
+        }
+        if is_safe {
+            let day = history::today();
+            jobs.into_iter().filter_map(|job| job.owned).for_each(|owned| self.spool.settle(owned, &day));
+        }
+    }
+
+    /// Sends what waits in all queues and is due, and sets aside what waits for targets that are no more.
+    pub fn tend(&self, run: &Run<'_>) {
+        let none = HashSet::new();
+        let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
+        for (at, target) in self.configuration.targets.iter().enumerate() {
+            if target.enabled && !self.spool.queue(&target.name).is_empty() {
+                run.tend(at, &|| self.older(&none), &build);
+            }
+        }
+        self.bury();
+    }
+
+    /// Sets aside what has waited for too long behind targets that do not answer.
+    pub fn expire(&self, run: &Run<'_>) {
+        (0..self.configuration.targets.len()).for_each(|at| run.expire(at));
+    }
+
+    fn bury(&self) {
+        let right = self.configuration.targets.iter().map(|target| target.name.as_str());
+        let names = right.chain(self.configuration.broken.iter().map(|target| target.name.as_str()));
+        let known: HashSet<_> = names.map(|name| self.spool.queue(name).directory_name()).collect();
+        for directory in self.spool.queues() {
+            if known.contains(&directory) {
+                continue;
+            }
+            match self.spool.bury(&directory) {
+                Ok(Some(0) | None) => {}
+                Ok(Some(count)) => {
+                    error!("webhook {directory}: is configured no more: {count} deliveries that waited were set aside");
+                }
+                Err(error) => error!("{error}"),
+            }
+        }
+    }
+
+    /// Removes what is older than `webhook.keepLog` says; never what waits or was set aside.
+    pub fn prune(&self) {
+        let keep = self.configuration.settings.keep_log.as_secs() as i64;
+        let day = history::day_of(process::now() - keep);
+        self.history.prune(&day);
+        self.spool.prune(&day);
+        for target in &self.configuration.targets {
+            self.spool.queue(&target.name).tidy();
+        }
+    }
+
+    /// Builds the deliveries of one receipt, each for the station of its target.
+    fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
+        let targets: Vec<&Target> = wanting.iter().map(|at| &self.configuration.targets[*at]).collect();
+        self.events(objects, &job.receipt, &targets, |number, line, event| {
+            let source = Source::new(job.sequence, number, &job.receipt, line, event);
+            let wanting = (0..targets.len()).filter(|at| targets[*at].wants(&line.update.name));
+            for (at, delivery) in address(event, &targets, wanting, &source) {
+                if !job.done.contains(&delivery.id) {
+                    send(at, delivery);
+                }
+            }
+        });
+    }
+
+    /// Builds what one target wants of a push that waited for it as a whole; `None` where the objects cannot be read.
+    fn build_for(&self, target: &Target, sequence: u64, receipt: &Receipt) -> Option<Vec<Delivery>> {
+        let objects = repository::open(self.common_dir, self.configuration.layout);
+        let objects = objects.map_err(|error| error!("{error}")).ok()?;
+        let mut deliveries = Vec::new();
+        self.events(&objects, receipt, &[target], |number, line, event| {
+            let source = Source::new(sequence, number, receipt, line, event);
+            let built = address(event, &[target], std::iter::once(0), &source);
+            deliveries.extend(built.into_iter().map(|(_, delivery)| delivery));
+        });
+        Some(deliveries)
+    }
+
+    /// Builds the event of each update that any of the targets wants.
+    fn events(
+        &self,
+        objects: &Objects,
+        receipt: &Receipt,
+        targets: &[&Target],
+        mut take: impl FnMut(u32, &Line, &Event),
+    ) {
+        let updates = receipt.updates();
+        let is_wanted = |line: &Line| targets.iter().any(|target| target.wants(&line.update.name));
+        if !receipt.lines.iter().any(is_wanted) {
+            return;
+        }
+        let layout = self.configuration.layout;
+        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.wants(&update.name)));
+        let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted_by(wanting.copied()));
+        let context: Context = context(self.git_dir, self.configuration, &receipt.environment(), &mut reader);
+        let context = Arc::new(context);
+        for (number, line) in (0..).zip(&receipt.lines) {
+            if is_wanted(line)
+                && let Some(event) = reader.event(line.event, &line.update, &context)
+            {
+                take(number, line, &event);
+            }
+        }
+    }
+}
+
+/// Whether there is any event for such an update.
+fn can_be_told(update: &RefUpdate) -> bool {
+    update.name.kind() != RefKind::Other
+}
+
+/// What the deliveries of one event have in common.
+pub struct Source<'s> {
+    sequence: u64,
+    number: u32,
+    time: i64,
+    receipt: Arc<str>,
+    line: &'s Line,
+    origin: Arc<Origin>,
+}
+
+impl<'s> Source<'s> {
+    /// The event of a receipt's line, which has this number.
+    pub fn new(sequence: u64, number: u32, receipt: &Receipt, line: &'s Line, event: &Event) -> Self {
+        let repository = &event.context.repository;
+        let origin = Origin { repository: repository.path.clone(), instance: repository.instance.clone() };
+        let name = format!("{sequence:012}.{}", receipt.id);
+        Self { sequence, number, time: receipt.time, receipt: name.into(), line, origin: Arc::new(origin) }
+    }
+}
+
+/// Makes one delivery for each target that has a payload for the event; targets of one format share the body.
+pub fn address(
+    event: &Event,
+    targets: &[&Target],
+    wanting: impl Iterator<Item = usize>,
+    source: &Source<'_>,
+) -> Vec<(usize, Delivery)> {
+    let mut built = HashMap::new();
+    let mut deliveries = Vec::new();
+    for at in wanting {
+        let target = targets[at];
+        let payload = built
+            .entry((target.format.name, target.max_commits))
+            .or_insert_with(|| (target.format.payload)(event, target.max_commits).map(Arc::new));
+        let Some(payload) = payload else { continue };
+        let id = identifier::delivery(event.id, &target.name, &payload.event);
+        deliveries.push((
+            at,
+            Delivery {
+                id,
+                line: source.line.clone(),
+                format: target.format,
+                payload: Arc::clone(payload),
+                is_shared: false,
+                time: source.time,
+                receipt: Arc::clone(&source.receipt),
+                origin: Arc::clone(&source.origin),
+                name: Name::new(source.sequence, source.number, &event.update.name, id),
+            },
+        ));
+    }
+    for (_, delivery) in &mut deliveries {
+        // The table holds one, each delivery another.
+        delivery.is_shared = Arc::strong_count(&delivery.payload) > 2;
+    }
+    deliveries
+}

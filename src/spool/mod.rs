@@ -1,0 +1,155 @@
+//! Where intents, receipts and failed deliveries wait: written, claimed, settled, set aside, safe against a crash at any
+//! line.
+//!
+//! Plain files below `webhook/v1` in the repository's directory, as mail queues keep theirs; `docs/reliability.md` has
+//! the protocol, `docs/model` a checked model of it.
+
+mod file;
+mod intent;
+mod picture;
+mod queue;
+mod receipt;
+mod record;
+mod sequence;
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+pub use file::{FileError, Modes, Unfit};
+pub use intent::RefNow;
+pub use picture::Picture;
+pub use queue::{Bodies, Name, Origin, Queue, Record, Rest, Waiting, ref_key};
+pub use receipt::{Intent, Owned, Receipt};
+pub use record::Line;
+
+/// The spool of one repository. Nothing is created before the first record.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    root: PathBuf,
+    modes: Modes,
+}
+
+impl Spool {
+    /// The spool of the repository at `common_dir`; `shared` where `core.sharedRepository` is group or wider.
+    pub fn new(common_dir: &Path, shared: bool) -> Self {
+        Self { root: common_dir.join("webhook"), modes: Modes::new(shared) }
+    }
+
+    /// The same where the configuration cannot be read: shared if the directory that is there is.
+    pub fn found(common_dir: &Path) -> Self {
+        let mode = fs::metadata(common_dir.join("webhook")).map_or(0, |metadata| metadata.permissions().mode());
+        Self::new(common_dir, mode & 0o070 == 0o070)
+    }
+
+    /// `webhook` in the repository's directory, which holds all our state.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// How our files are made.
+    pub fn modes(&self) -> Modes {
+        self.modes
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.root.join("v1").join(name)
+    }
+
+    /// The queue of one target.
+    pub fn queue(&self, target: &str) -> Queue {
+        Queue::new(self.place("queue").join(slug(target)), self.place("dead").join(slug(target)), self.modes)
+    }
+
+    /// The directory names of all queues, those of targets that are configured no more included.
+    pub fn queues(&self) -> Vec<String> {
+        file::names(&self.place("queue")).unwrap_or_default()
+    }
+
+    /// How many records lie in `dead`, by the name of the queue they come from; those of intents and receipts begin
+    /// with `_`.
+    pub fn dead(&self) -> Vec<(String, usize)> {
+        let directory = self.place("dead");
+        let count = |name: String| {
+            let records = file::names(&directory.join(&name)).unwrap_or_default();
+            let records = records.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_digit()));
+            (name, records.filter(|name| !name.ends_with(".body")).count())
+        };
+        let mut dead: Vec<_> = file::names(&directory).unwrap_or_default().into_iter().map(count).collect();
+        dead.retain(|(_, count)| *count > 0);
+        dead.sort();
+        dead
+    }
+
+    /// The ids of the deliveries that lie in `dead`.
+    pub fn dead_ids(&self) -> HashSet<Uuid> {
+        let directory = self.place("dead");
+        let names = file::names(&directory).unwrap_or_default();
+        let records = names.iter().flat_map(|name| file::names(&directory.join(name)).unwrap_or_default());
+        records.filter_map(|record| record.split('.').nth(2)?.parse().ok()).collect()
+    }
+
+    /// Sets aside what waits for a target that is configured no more, given by its queue's directory name.
+    ///
+    /// Returns how many deliveries it was, or `None` where somebody is sending them at this moment.
+    ///
+    /// # Errors
+    /// Where a file cannot be moved.
+    pub fn bury(&self, directory: &str) -> Result<Option<usize>, FileError> {
+        let queue = Queue::new(self.place("queue").join(directory), self.place("dead").join(directory), self.modes);
+        queue.bury()
+    }
+
+    /// Removes settled receipts of days before `day` (`2026-11-22`), and what was left half written.
+    pub fn prune(&self, day: &str) {
+        if let Err(error) = self.fold_into_picture(day) {
+            return log::error!("{error}: settled receipts are kept");
+        }
+        let settled = self.place("settled");
+        for name in file::names(&settled).unwrap_or_default() {
+            if name.as_str() < day
+                && let Err(error) = fs::remove_dir_all(settled.join(&name))
+            {
+                log::warn!("cannot remove settled receipts of {name}: {error}");
+            }
+        }
+        for directory in ["intents", "receipts"] {
+            file::remove_leftovers(&self.place(directory));
+        }
+    }
+
+    /// Moves a record that cannot be read as one to `dead`, never over another.
+    fn set_aside(&self, path: &Path, from: &str, why: &str) {
+        let outcome = file_set_aside(path, &self.place("dead").join(from), self.modes);
+        match outcome {
+            Ok(to) => log::error!("'{}': {why}; it was set aside as '{}'", path.display(), to.display()),
+            Err(error) => log::error!("'{}': {why}; {error}", path.display()),
+        }
+    }
+}
+
+/// The name of a target's directory: its own, which is plain where it is valid, else one made of its hash.
+fn slug(target: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if target.starts_with(|c: char| c.is_ascii_alphanumeric()) && target.chars().all(is_plain) && target.len() <= 64 {
+        return target.into();
+    }
+    format!("_{}", &crate::signature::sha256_hex(target.as_bytes())[..16])
+}
+
+/// Renames `path` into the directory `to`, under a name that nobody has there.
+fn file_set_aside(path: &Path, to: &Path, modes: Modes) -> Result<PathBuf, FileError> {
+    modes.make_directory(to)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut place = to.join(&name);
+    let mut number = 0;
+    while fs::symlink_metadata(&place).is_ok() {
+        number += 1;
+        place = to.join(format!("{name}.{number}"));
+    }
+    fs::rename(path, &place).map_err(|error| FileError::new("set aside", path, error))?;
+    Ok(place)
+}

@@ -1,0 +1,103 @@
+//! The picture of all refs, which `git webhook reconcile` compares with what they are.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{FileError, Unfit};
+use super::record::{self, Text};
+use super::{Spool, file, sequence};
+use crate::ref_update::{ObjectId, RefName, RefUpdate};
+
+/// Where all refs stood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// The number of the last push that is in it. Later ones may be too.
+    pub sequence: u64,
+    /// The refs.
+    pub refs: BTreeMap<RefName, ObjectId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Form {
+    sequence: u64,
+    refs: Vec<(Text, String)>,
+}
+
+impl Picture {
+    /// Moves the refs as the updates say.
+    pub fn apply(&mut self, updates: &[RefUpdate]) {
+        for update in updates {
+            match update.new {
+                Some(new) => self.refs.insert(update.name.clone(), new),
+                None => self.refs.remove(&update.name),
+            };
+        }
+    }
+}
+
+impl Spool {
+    fn picture_path(&self) -> PathBuf {
+        self.root.join("refs")
+    }
+
+    /// The picture taken last; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is damaged.
+    pub fn picture(&self) -> Result<Option<Picture>, Unfit> {
+        let bytes = match self.modes.read(&self.picture_path()) {
+            Ok(bytes) => bytes,
+            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(why) => return Err(why),
+        };
+        let form: Form = record::decode(&bytes).map_err(Unfit::Unsound)?;
+        let line = |(name, id): (Text, String)| {
+            Some((RefName::new(name.bytes()?.into_owned()), ObjectId::from_hex(id.as_bytes())??))
+        };
+        let refs: Option<_> = form.refs.into_iter().map(line).collect();
+        let refs = refs.ok_or_else(|| Unfit::Unsound("it holds what is no ref".into()))?;
+        Ok(Some(Picture { sequence: form.sequence, refs }))
+    }
+
+    /// The number of the last push, for a picture that is about to be taken.
+    pub fn sequence_now(&self) -> u64 {
+        self.last_sequence()
+    }
+
+    /// Keeps a picture in place of the one before.
+    ///
+    /// # Errors
+    /// Where it cannot be made durable.
+    pub fn set_picture(&self, picture: &Picture) -> Result<(), FileError> {
+        self.modes.make_directory(&self.root)?;
+        let refs = picture.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
+        let form = Form { sequence: picture.sequence, refs };
+        self.modes.write_durably(&self.root, "refs", &record::encode(&form))
+    }
+
+    /// Draws into the picture what settled receipts of days before `day` say, since they are about to be removed.
+    ///
+    /// Crash: drawn twice, they say the same.
+    pub(super) fn fold_into_picture(&self, day: &str) -> Result<(), FileError> {
+        let Ok(Some(mut picture)) = self.picture() else { return Ok(()) };
+        let settled = self.place("settled");
+        let days = file::names(&settled).unwrap_or_default();
+        let mut receipts = BTreeMap::new();
+        for old in days.iter().filter(|old| old.as_str() < day) {
+            for name in file::names(&settled.join(old)).unwrap_or_default() {
+                if let Some(number) = sequence::number(&name).filter(|number| *number > picture.sequence)
+                    && let Some(receipt) = self.settled(&name)
+                {
+                    receipts.insert((number, name), receipt);
+                }
+            }
+        }
+        let Some(((last, _), _)) = receipts.last_key_value() else { return Ok(()) };
+        picture.sequence = *last;
+        receipts.values().for_each(|receipt| picture.apply(&receipt.updates()));
+        self.set_picture(&picture)
+    }
+}

@@ -1,0 +1,451 @@
+//! What waits for one target: a file a delivery, whose name says all that is needed to choose the next.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::file::{self, Draft, FileError, Modes, Unfit};
+use super::file_set_aside;
+use super::receipt::Receipt;
+use super::record::{self, Line};
+use crate::format::Payload;
+use crate::process::{self, Locked, try_lock};
+use crate::ref_update::RefName;
+use crate::signature::sha256_hex;
+
+/// From so many records on the whole file system is synced once, which is faster than one file after another.
+const SYNC_ALL_FROM: usize = 16;
+
+/// The directory of one target.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    directory: PathBuf,
+    dead: PathBuf,
+    modes: Modes,
+}
+
+/// A record's name: `<sequence>-<number>.<ref>.<id>.<attempts><h or -><cut-offs>.<next>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// That of the receipt.
+    pub sequence: u64,
+    /// The place among the deliveries of the receipt.
+    pub number: u32,
+    /// Stands for the ref: two names of one ref have one, and rarely those of two.
+    pub ref_key: u32,
+    /// The delivery's id; of a push that waits as a whole, the receipt's.
+    pub id: Uuid,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Whether the last failure holds newer deliveries of the ref.
+    pub holds: bool,
+    /// How often the connection ended after the whole request was sent.
+    pub cut_offs: u32,
+    /// When it is tried next, in seconds since 1970; 0 for one that was never tried.
+    pub next: i64,
+}
+
+impl Name {
+    /// The name of a delivery that was not tried yet.
+    pub fn new(sequence: u64, number: u32, name: &RefName, id: Uuid) -> Self {
+        Self { sequence, number, ref_key: ref_key(name), id, attempts: 0, holds: false, cut_offs: 0, next: 0 }
+    }
+
+    /// Accepts `000000000042-00003.9f2c41aa.1b4e28ba-….2h0.1763820000`.
+    fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.split('.');
+        let (sequence, number) = parts.next()?.split_once('-')?;
+        let key = parts.next()?;
+        let id = parts.next()?;
+        let tries = parts.next()?;
+        let next = parts.next()?.parse().ok()?;
+        let end = tries.find(['h', '-'])?;
+        let name = Self {
+            sequence: sequence.parse().ok()?,
+            number: number.parse().ok()?,
+            ref_key: u32::from_str_radix(key, 16).ok()?,
+            id: Uuid::try_parse(id).ok()?,
+            attempts: tries[..end].parse().ok()?,
+            holds: tries[end..].starts_with('h'),
+            cut_offs: tries[end + 1..].parse().ok()?,
+            next,
+        };
+        parts.next().is_none().then_some(name)
+    }
+
+    /// Whether the record is a push that waits as a whole.
+    pub fn is_push(&self) -> bool {
+        self.ref_key == PUSH
+    }
+
+    fn body(&self) -> String {
+        format!("{:012}-{:05}.{}.body", self.sequence, self.number, self.id)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sequence, number, ref_key, id, attempts, cut_offs, next, .. } = self;
+        let holds = if self.holds { 'h' } else { '-' };
+        write!(f, "{sequence:012}-{number:05}.{ref_key:08x}.{id}.{attempts}{holds}{cut_offs}.{next}")
+    }
+}
+
+/// What stands for all refs in the name of a push that waits as a whole.
+const PUSH: u32 = 0;
+
+/// What stands for a ref in names.
+pub fn ref_key(name: &RefName) -> u32 {
+    u32::from_str_radix(&sha256_hex(name.as_bytes())[..8], 16).unwrap_or_default().max(PUSH + 1)
+}
+
+/// A delivery that waits. It has no secret, no URL and no signature: these are the target's when it is sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The ref update and the event's id.
+    pub line: Line,
+    /// The forge's name of the event.
+    pub event: String,
+    /// The format the body was built for.
+    pub format: String,
+    /// Seconds since 1970 when the event happened.
+    pub time: i64,
+    /// The receipt it comes from.
+    pub receipt: String,
+    /// Where it comes from, in the words of headers.
+    pub origin: Origin,
+    body: Body,
+}
+
+/// What headers say of the repository.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    /// The path with namespace.
+    pub repository: String,
+    /// The server's base address.
+    pub instance: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Body {
+    /// As it is.
+    Here(String),
+    /// In a file beside, with this SHA-256.
+    Beside(String),
+}
+
+impl Waiting {
+    /// A delivery of an event that happened at `time`.
+    pub fn new(line: Line, event: &str, format: &str, time: i64, receipt: String, origin: Origin) -> Self {
+        let body = Body::Here(String::new());
+        Self { line, event: event.into(), format: format.into(), time, receipt, origin, body }
+    }
+}
+
+/// What a record holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// One delivery.
+    Delivery(Waiting),
+    /// A whole push, for a target that is not configured rightly: what it wants of it will be known when it is.
+    Push(Receipt),
+}
+
+/// When a target is tried again that failed last time. Missing where it did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// How many runs have failed one after another.
+    pub failures: u32,
+    /// No push tries it before, in seconds since 1970.
+    pub until: i64,
+    /// It answered 410 and is left alone until `git webhook enable`.
+    pub parked: bool,
+}
+
+/// Where each body was written first, so that targets that share one have one file with a name in each queue.
+#[derive(Default)]
+pub struct Bodies(Mutex<HashMap<usize, (PathBuf, Arc<Payload>)>>);
+
+impl Queue {
+    pub(super) fn new(directory: PathBuf, dead: PathBuf, modes: Modes) -> Self {
+        Self { directory, dead, modes }
+    }
+
+    /// Becomes the one that sends to the target; `None` where somebody else is, who looks into the queue once more when
+    /// done.
+    ///
+    /// # Errors
+    /// Where the directory or the file cannot be made.
+    pub fn lock(&self) -> Result<Option<Locked>, FileError> {
+        self.modes.make_directory(&self.directory)?;
+        Ok(try_lock(self.modes.open(&self.directory.join("lock"))?))
+    }
+
+    /// Whether anything waits, found without reading the whole directory.
+    pub fn is_empty(&self) -> bool {
+        let Ok(entries) = fs::read_dir(&self.directory) else { return true };
+        !entries.flatten().any(|entry| entry.file_name().to_str().and_then(Name::parse).is_some())
+    }
+
+    /// All that waits, in order. What has no name of a record is set aside.
+    pub fn list(&self) -> Vec<Name> {
+        let mut names = Vec::new();
+        for name in file::names(&self.directory).unwrap_or_default() {
+            match Name::parse(&name) {
+                Some(parsed) if parsed.to_string() == name => names.push(parsed),
+                _ if name == "lock" || name == "state" => {}
+                _ if name.ends_with(".body") => {}
+                _ => self.set_aside_file(&name, "it has no name of a record"),
+            }
+        }
+        names.sort_unstable();
+        names
+    }
+
+    /// Reads a record and its body.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is no sound record.
+    pub fn load(&self, name: &Name) -> Result<(Record, Vec<u8>), Unfit> {
+        let bytes = self.modes.read(&self.directory.join(name.to_string()))?;
+        let record: Record = record::decode(&bytes).map_err(Unfit::Unsound)?;
+        let body = match &record {
+            Record::Delivery(Waiting { body: Body::Here(text), .. }) => text.clone().into_bytes(),
+            Record::Delivery(Waiting { body: Body::Beside(sum), .. }) => {
+                let body = self.read_body(name)?;
+                if sha256_hex(&body) != *sum {
+                    return Err(Unfit::Unsound("the file with its body is damaged".into()));
+                }
+                body
+            }
+            Record::Push(_) => Vec::new(),
+        };
+        Ok((record, body))
+    }
+
+    /// A body's file has several names by design, so it is checked by its SHA-256 alone.
+    fn read_body(&self, name: &Name) -> Result<Vec<u8>, Unfit> {
+        let path = self.directory.join(name.body());
+        if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            return Err(Unfit::Unsound("the file with its body is missing".into()));
+        }
+        fs::read(&path).map_err(Unfit::Unreadable)
+    }
+
+    /// Writes deliveries down, all of them durably or an error.
+    ///
+    /// A payload that `shared` says other targets get too is stored once.
+    ///
+    /// Crash: until the last step the receipt is not settled, so what is missing is built again under the same id, and
+    /// what is here already is found by it. A body is on the disk before the record that names it.
+    ///
+    /// # Errors
+    /// Where any of them cannot be made durable; some may be there then.
+    pub fn put(&self, deliveries: &[(Name, Waiting, Arc<Payload>, bool)], bodies: &Bodies) -> Result<(), FileError> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        self.modes.make_directory(&self.directory)?;
+        let at_once = deliveries.len() >= SYNC_ALL_FROM;
+        let mut drafts = Vec::new();
+        for (name, waiting, payload, is_shared) in deliveries {
+            let body = if *is_shared {
+                self.write_body(name, payload, bodies, !at_once)?;
+                Body::Beside(sha256_hex(&payload.body))
+            } else {
+                match String::from_utf8(payload.body.clone()) {
+                    Ok(text) => Body::Here(text),
+                    Err(_) => {
+                        self.write_body(name, payload, bodies, !at_once)?;
+                        Body::Beside(sha256_hex(&payload.body))
+                    }
+                }
+            };
+            let record = Record::Delivery(Waiting { body, ..waiting.clone() });
+            drafts.push((name, self.modes.write_temporary(&self.directory, &record::encode(&record), !at_once)?));
+        }
+        if at_once {
+            self.sync_all()?;
+        }
+        for (name, draft) in drafts {
+            draft.place(&self.directory.join(name.to_string()))?;
+        }
+        file::sync_directory(&self.directory)
+    }
+
+    fn sync_all(&self) -> Result<(), FileError> {
+        let directory = fs::File::open(&self.directory);
+        directory
+            .and_then(process::sync_file_system)
+            .map_err(|error| FileError::new("sync the file system of", &self.directory, error))
+    }
+
+    fn write_body(&self, name: &Name, payload: &Arc<Payload>, bodies: &Bodies, sync: bool) -> Result<(), FileError> {
+        let path = self.directory.join(name.body());
+        let mut written = bodies.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each entry keeps its payload alive, so that no other gets the same address.
+        let address = Arc::as_ptr(payload).addr();
+        let first = written.get(&address).map(|(path, _)| path.clone());
+        // The first may have been delivered and removed, or the file system have no links: then there are two copies.
+        if first.is_some_and(|first| fs::hard_link(first, &path).is_ok()) {
+            return Ok(());
+        }
+        let draft: Draft = self.modes.write_temporary(&self.directory, &payload.body, sync)?;
+        draft.place(&path)?;
+        written.insert(address, (path, Arc::clone(payload)));
+        Ok(())
+    }
+
+    /// Writes down a push for a target that cannot tell yet what it wants of it.
+    ///
+    /// # Errors
+    /// Where that cannot be made durable.
+    pub fn put_push(&self, sequence: u64, receipt: &Receipt) -> Result<(), FileError> {
+        self.modes.make_directory(&self.directory)?;
+        let name = Name { ref_key: PUSH, ..Name::new(sequence, 0, &RefName::new(""), receipt.id) };
+        let record = record::encode(&Record::Push(receipt.clone()));
+        self.modes.write_durably(&self.directory, &name.to_string(), &record)
+    }
+
+    /// Removes a delivery that was made.
+    ///
+    /// Crash: the log says before that it was made. Not synced: a power cut may bring it back, to be sent once more
+    /// under its id.
+    pub fn remove(&self, name: &Name) {
+        let path = self.directory.join(name.to_string());
+        if let Err(error) = fs::remove_file(&path) {
+            log::error!("cannot remove '{}': {error}; it will be delivered once more", path.display());
+        }
+        // Few have one.
+        let _ = fs::remove_file(self.directory.join(name.body()));
+    }
+
+    /// Gives a record the name that carries its new attempts and next time.
+    pub fn rename(&self, from: &Name, to: &Name) {
+        let renamed = fs::rename(self.directory.join(from.to_string()), self.directory.join(to.to_string()));
+        if let Err(error) = renamed {
+            log::error!("cannot rename '{}' in '{}': {error}", from, self.directory.display());
+        }
+    }
+
+    /// Moves a record to `dead`, where it lies until a person removes it.
+    pub fn set_aside(&self, name: &Name, why: &str) {
+        self.set_aside_file(&name.to_string(), why);
+        let body = self.directory.join(name.body());
+        if body.exists()
+            && let Err(error) = file_set_aside(&body, &self.dead, self.modes)
+        {
+            log::error!("{error}");
+        }
+    }
+
+    fn set_aside_file(&self, name: &str, why: &str) {
+        match file_set_aside(&self.directory.join(name), &self.dead, self.modes) {
+            Ok(to) => log::error!("'{name}' for {}: {why}; it was set aside as '{}'", self.title(), to.display()),
+            Err(error) => log::error!("'{name}' for {}: {why}; {error}", self.title()),
+        }
+    }
+
+    /// The name of its directory.
+    pub fn directory_name(&self) -> String {
+        self.title().into_owned()
+    }
+
+    fn title(&self) -> std::borrow::Cow<'_, str> {
+        self.directory.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
+    }
+
+    /// When the target is tried again; the default where it did not fail last time.
+    pub fn rest(&self) -> Rest {
+        let bytes = self.modes.read(&self.directory.join("state"));
+        // Where it cannot be read, the target is tried, which shows how it is.
+        bytes.ok().and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Notes when the target is tried again. Whoever holds the lock does. That it is parked survives a power cut; when
+    /// it is due may be lost, and the target is tried then.
+    pub fn set_rest(&self, rest: Rest) {
+        let written = if rest == Rest::default() {
+            match fs::remove_file(self.directory.join("state")) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(FileError::new("remove", &self.directory.join("state"), error))
+                }
+                _ => Ok(()),
+            }
+        } else if rest.parked {
+            self.modes.write_durably(&self.directory, "state", &record::encode(&rest))
+        } else {
+            self.modes.write_loosely(&self.directory, "state", &record::encode(&rest))
+        };
+        if let Err(error) = written {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Removes what was half written when its process died, and bodies whose record is gone.
+    pub fn tidy(&self) {
+        file::remove_leftovers(&self.directory);
+        let names = file::names(&self.directory).unwrap_or_default();
+        let known: std::collections::HashSet<_> =
+            names.iter().filter_map(|name| Some(Name::parse(name)?.body())).collect();
+        for body in names.iter().filter(|name| name.ends_with(".body") && !known.contains(*name)) {
+            let path = self.directory.join(body);
+            let age = fs::metadata(&path).and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
+            // A younger one may belong to a record that is being written.
+            if age.is_some_and(|age| age.as_secs() > 3600) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Sets all of it aside, for a target that is configured no more; `None` where somebody is sending.
+    pub(super) fn bury(&self) -> Result<Option<usize>, FileError> {
+        let names = self.list();
+        if names.is_empty() {
+            return Ok(Some(0));
+        }
+        let Some(_lock) = self.lock()? else { return Ok(None) };
+        self.modes.make_directory(self.dead.parent().unwrap_or(Path::new(".")))?;
+        // One step, however many wait; where earlier ones lie there already, one after another.
+        if fs::rename(&self.directory, &self.dead).is_err() {
+            for name in &names {
+                self.set_aside(name, "its target is configured no more");
+            }
+        }
+        Ok(Some(names.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_all() {
+        let name = Name {
+            attempts: 3,
+            holds: true,
+            cut_offs: 1,
+            next: 1_763_820_000,
+            ..Name::new(42, 3, &RefName::new("refs/heads/main"), Uuid::nil())
+        };
+        let text = name.to_string();
+        assert_eq!(text, "000000000042-00003.f921bd05.00000000-0000-0000-0000-000000000000.3h1.1763820000");
+        assert_eq!(Name::parse(&text), Some(name));
+    }
+
+    #[test]
+    fn other_names_are_none() {
+        for name in ["lock", "state", "", "1-2.3", "1-2.zz.x.1h0.5", "000000000042-00003.9f2c41aa.x.body"] {
+            assert_eq!(Name::parse(name), None, "{name}");
+        }
+    }
+}

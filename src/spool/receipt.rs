@@ -1,0 +1,351 @@
+//! Receipts: what git said of one push, safe on disk before anything else is done with it; and intents, the same before
+//! the push is accepted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Spool;
+use super::file::{self, FileError, Unfit};
+use super::record::{self, Line, Text};
+use super::sequence::number;
+use crate::process::{self, Environment, Locked, Moment, Process, try_lock};
+use crate::ref_update::RefUpdate;
+
+/// What is kept of the environment: the variables that say who pushed what to where. Never all of it: behind a web
+/// server it holds the pusher's password.
+const VARIABLES: [&str; 8] = [
+    "GL_USER",
+    "GL_REPO",
+    "REMOTE_USER",
+    "GIT_COMMITTER_EMAIL",
+    "GIT_PUSH_CERT_STATUS",
+    "GIT_PUSH_CERT_SIGNER",
+    "GIT_PROJECT_ROOT",
+    "GIT_PUSH_OPTION_COUNT",
+];
+
+/// git itself passes on any number of push options.
+const MOST_OPTIONS: usize = 10_000;
+
+/// How long a push's marker is kept after its receive-pack is gone, in seconds.
+const MARKER_LIFE: u64 = 600;
+
+/// One push, as git told of it: everything its events can be built from again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Tells it from all others.
+    pub id: Uuid,
+    /// Seconds since 1970 when it was first written.
+    pub time: i64,
+    /// The same on a clock that nobody sets.
+    pub moment: Moment,
+    /// The receive-pack that took the push; `None` where it could not be told.
+    pub receive_pack: Option<Process>,
+    /// The sequence number given last when it was written.
+    pub after: u64,
+    /// The ref updates, with the ids of their events.
+    pub lines: Vec<Line>,
+    user: String,
+    variables: BTreeMap<String, Text>,
+}
+
+impl Receipt {
+    /// What is known of a push now. `variables` are those of `webhook.userVariable`.
+    pub fn new(lines: Vec<Line>, environment: &Environment, variables: &[String]) -> Self {
+        let options: usize =
+            environment.text("GIT_PUSH_OPTION_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
+        let options: Vec<_> =
+            (0..options.min(MOST_OPTIONS)).map(|number| format!("GIT_PUSH_OPTION_{number}")).collect();
+        let names = VARIABLES.into_iter().chain(options.iter().chain(variables).map(String::as_str));
+        let variables = environment.some(names);
+        Self {
+            id: Uuid::now_v7(),
+            time: process::now(),
+            moment: Moment::now(),
+            receive_pack: Process::receive_pack(),
+            after: 0,
+            lines,
+            user: environment.os_user(),
+            variables: variables.iter().map(|(name, value)| (name.clone(), Text::from_os(value))).collect(),
+        }
+    }
+
+    /// The same push, told of these lines alone.
+    pub fn with(&self, lines: Vec<Line>) -> Self {
+        Self { id: Uuid::now_v7(), lines, ..self.clone() }
+    }
+
+    /// The environment as far as it tells who pushed what to where.
+    pub fn environment(&self) -> Environment {
+        let variables = self.variables.iter().filter_map(|(name, value)| Some((name.into(), value.to_os()?)));
+        Environment::of_push(variables, self.user.clone())
+    }
+
+    /// The ref updates.
+    pub fn updates(&self) -> Vec<RefUpdate> {
+        self.lines.iter().map(|line| line.update.clone()).collect()
+    }
+}
+
+/// A receipt that this process is to settle; nobody else can while it holds this.
+#[derive(Debug)]
+pub struct Owned {
+    /// The push.
+    pub receipt: Receipt,
+    /// Its place in the order of all pushes.
+    pub sequence: u64,
+    path: PathBuf,
+    _lock: Option<Locked>,
+}
+
+impl Owned {
+    /// `<sequence>.<id>`, by which deliveries name the receipt they come from.
+    pub fn name(&self) -> String {
+        name(self.sequence, self.receipt.id)
+    }
+}
+
+/// An intent, claimed: nobody else turns it into a receipt while this is held.
+#[derive(Debug)]
+pub struct Intent {
+    /// What pre-receive was told.
+    pub receipt: Receipt,
+    path: PathBuf,
+    _lock: Option<Locked>,
+}
+
+fn name(sequence: u64, id: Uuid) -> String {
+    format!("{sequence:012}.{id}")
+}
+
+impl Spool {
+    /// Writes down what is about to be pushed.
+    ///
+    /// Crash: before the rename nobody sees it, and pre-receive has not ended, so no ref has moved. When this returns
+    /// it is on the disk, and only then can git move a ref.
+    ///
+    /// # Errors
+    /// Where it cannot be made durable.
+    pub fn write_intent(&self, mut receipt: Receipt) -> Result<(), FileError> {
+        let directory = self.place("intents");
+        self.modes.make_directory(&directory)?;
+        receipt.after = self.last_sequence();
+        self.modes.write_durably(&directory, &receipt.id.to_string(), &record::encode(&receipt))
+    }
+
+    /// All intents, oldest first, unclaimed. What is no intent is set aside.
+    pub fn intents(&self) -> Vec<Receipt> {
+        self.read_all("intents").into_iter().map(|(_, receipt)| receipt).collect()
+    }
+
+    /// Claims an intent; `None` where another process has, or where it is gone.
+    pub fn claim(&self, intent: &Receipt) -> Option<Intent> {
+        let path = self.place("intents").join(intent.id.to_string());
+        let (bytes, file) = self.modes.read_open(&path).ok()?;
+        let lock = try_lock(file)?;
+        // It may have been consumed between the two steps.
+        fs::symlink_metadata(&path).ok()?;
+        Some(Intent { receipt: record::decode(&bytes).ok()?, path, _lock: Some(lock) })
+    }
+
+    /// Removes an intent all of whose lines are told or refused.
+    ///
+    /// Crash: its receipts are durable before; an intent that comes back is found told.
+    pub fn drop_intent(&self, intent: Intent) {
+        if let Err(error) = fs::remove_file(&intent.path) {
+            log::warn!("cannot remove '{}': {error}", intent.path.display());
+        }
+    }
+
+    /// Makes an intent the receipt of the push it announced, all of whose lines were accepted.
+    ///
+    /// Crash: one rename, so it is the one or the other; either way the events are found again under the same ids.
+    ///
+    /// # Errors
+    /// Where it cannot be renamed, or that not be made durable.
+    pub fn promote(&self, intent: Intent) -> Result<Owned, FileError> {
+        let directory = self.place("receipts");
+        self.modes.make_directory(&directory)?;
+        let Intent { receipt, path: from, _lock } = intent;
+        let (sequence, path) = self.with_next(|sequence| {
+            let path = directory.join(name(sequence, receipt.id));
+            fs::rename(&from, &path).map_err(|error| FileError::new("rename", &from, error))?;
+            Ok((sequence, path))
+        })?;
+        file::sync_directory(&directory)?;
+        self.mark(&receipt, sequence);
+        Ok(Owned { receipt, sequence, path, _lock })
+    }
+
+    /// Writes a receipt.
+    ///
+    /// Crash: before the rename nobody sees it, and the push's intent, where there is one, is still there; when this
+    /// returns it is on the disk, and whoever runs next delivers what this process does not.
+    ///
+    /// # Errors
+    /// Where it cannot be made durable.
+    pub fn keep(&self, receipt: Receipt) -> Result<Owned, FileError> {
+        let directory = self.place("receipts");
+        self.modes.make_directory(&directory)?;
+        let draft = self.modes.write_temporary(&directory, &record::encode(&receipt), true)?;
+        // Locked before it has a name that others look for: they would take it for one whose owner died.
+        let lock = draft.file().try_clone().ok().and_then(try_lock);
+        let (sequence, path) = self.with_next(|sequence| {
+            let path = directory.join(name(sequence, receipt.id));
+            draft.place(&path)?;
+            Ok((sequence, path))
+        })?;
+        file::sync_directory(&directory)?;
+        self.mark(&receipt, sequence);
+        Ok(Owned { receipt, sequence, path, _lock: lock })
+    }
+
+    /// All unsettled receipts in order. What is no receipt is set aside.
+    pub fn receipts(&self) -> Vec<(u64, Receipt)> {
+        let mut receipts: Vec<_> = self
+            .read_all("receipts")
+            .into_iter()
+            .filter_map(|(name, receipt)| Some((number(&name)?, receipt)))
+            .collect();
+        receipts.sort_by_key(|(sequence, _)| *sequence);
+        receipts
+    }
+
+    /// Becomes the owner of a receipt whose own process has died; `None` where it has not, or has settled it.
+    pub fn take_over(&self, sequence: u64, receipt: &Receipt) -> Option<Owned> {
+        let path = self.place("receipts").join(name(sequence, receipt.id));
+        let (_, file) = self.modes.read_open(&path).ok()?;
+        let lock = try_lock(file)?;
+        fs::symlink_metadata(&path).ok()?;
+        Some(Owned { receipt: receipt.clone(), sequence, path, _lock: Some(lock) })
+    }
+
+    /// Whether a receipt is not settled yet and its owner lives.
+    pub fn is_owned(&self, sequence: u64, receipt: &Receipt) -> bool {
+        let path = self.place("receipts").join(name(sequence, receipt.id));
+        self.modes.read_open(&path).is_ok_and(|(_, file)| try_lock(file).is_none())
+    }
+
+    /// Puts a receipt away, of which every delivery is made or waits in a queue.
+    ///
+    /// Crash: before the rename it is taken over, and the log and the queues say what was done already. The rename is
+    /// not synced: a power cut can bring the receipt back, with the same outcome.
+    pub fn settle(&self, owned: Owned, day: &str) {
+        let directory = self.place("settled").join(day);
+        let moved = self.modes.make_directory(&directory).and_then(|()| {
+            fs::rename(&owned.path, directory.join(owned.name()))
+                .map_err(|error| FileError::new("settle", &owned.path, error))
+        });
+        if let Err(error) = moved {
+            log::error!("{error}: its deliveries may be made once more");
+        }
+    }
+
+    /// A settled receipt; `None` where it was pruned.
+    pub fn settled(&self, name: &str) -> Option<Receipt> {
+        let directory = self.place("settled");
+        let days = file::names(&directory).ok()?;
+        let paths = days.iter().map(|day| directory.join(day).join(name));
+        let mut paths = paths.chain([self.place("receipts").join(name)]);
+        paths.find_map(|path| record::decode(&self.modes.read(&path).ok()?).ok())
+    }
+
+    /// Every ref update that a receipt with a number above `after` holds, settled or not, in order.
+    pub fn updates_since(&self, after: u64) -> Vec<RefUpdate> {
+        let settled = self.place("settled");
+        let days = file::names(&settled).unwrap_or_default();
+        let mut found = BTreeMap::new();
+        // Receipts first: one that is settled meanwhile is then found in both places rather than in none.
+        for directory in [self.place("receipts")].into_iter().chain(days.iter().map(|day| settled.join(day))) {
+            for name in file::names(&directory).unwrap_or_default() {
+                let Some(sequence) = number(&name).filter(|sequence| *sequence > after) else { continue };
+                let receipt = self.modes.read(&directory.join(&name)).ok();
+                let receipt = receipt.and_then(|bytes| record::decode::<Receipt>(&bytes).ok());
+                if let Some(receipt) = receipt {
+                    found.insert((sequence, name), receipt);
+                }
+            }
+        }
+        found.into_values().flat_map(|receipt| receipt.updates()).collect()
+    }
+
+    /// The updates that were told of already for the push that `receive_pack` took: another hook installed beside this
+    /// one was first, or somebody who found its intent.
+    pub fn told(&self, receive_pack: Process) -> Vec<RefUpdate> {
+        let unsettled = self.receipts().into_iter().map(|(_, receipt)| receipt);
+        let unsettled = unsettled.filter(|receipt| receipt.receive_pack == Some(receive_pack));
+        let marker = fs::read_to_string(self.marker(receive_pack)).unwrap_or_default();
+        let settled = marker.lines().filter_map(|name| self.settled(name));
+        unsettled.chain(settled).flat_map(|receipt| receipt.updates()).collect()
+    }
+
+    fn marker(&self, process: Process) -> PathBuf {
+        self.place("pushes").join(format!("{}.{}", process.pid, process.start))
+    }
+
+    /// Notes which receipts a receive-pack's push has, for [`Spool::told`] once they are settled.
+    ///
+    /// Crash: until the receipt is settled it is found without this; and this comes before.
+    fn mark(&self, receipt: &Receipt, sequence: u64) {
+        let Some(process) = receipt.receive_pack else { return };
+        let directory = self.place("pushes");
+        let path = self.marker(process);
+        let line = format!("{}\n", name(sequence, receipt.id));
+        let marked = self.modes.make_directory(&directory).and_then(|()| {
+            let mut file = self.modes.open(&path)?;
+            std::io::Write::write_all(&mut file, line.as_bytes()).map_err(|error| FileError::new("write", &path, error))
+        });
+        if let Err(error) = marked {
+            log::warn!("{error}: if the hook is installed twice, it delivers twice");
+        }
+        self.forget_markers(&directory);
+    }
+
+    fn forget_markers(&self, directory: &Path) {
+        for name in file::names(directory).unwrap_or_default() {
+            let process = name
+                .split_once('.')
+                .and_then(|(pid, start)| Some(Process { pid: pid.parse().ok()?, start: start.parse().ok()? }));
+            if process.is_some_and(Process::is_alive) {
+                continue;
+            }
+            let path = directory.join(name);
+            let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok().map(|time| time.elapsed());
+            // A time to come is no reason to keep it.
+            if age.is_none_or(|age| age.is_ok_and(|age| age.as_secs() > MARKER_LIFE)) {
+                // Somebody else may have been faster.
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    fn read_all(&self, directory: &str) -> Vec<(String, Receipt)> {
+        let path = self.place(directory);
+        let mut names = file::names(&path).unwrap_or_else(|error| {
+            log::error!("cannot read '{}': {error}", path.display());
+            Vec::new()
+        });
+        names.sort();
+        let mut found = Vec::new();
+        for name in names {
+            let path = path.join(&name);
+            let read = self.modes.read(&path).and_then(|bytes| record::decode(&bytes).map_err(Unfit::Unsound));
+            match read {
+                Ok(receipt) => found.push((name, receipt)),
+                Err(Unfit::Unsound(why)) => self.set_aside(&path, &format!("_{directory}"), &why),
+                Err(Unfit::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(Unfit::Unreadable(error)) => {
+                    log::error!(
+                        "cannot read '{}': {error}; its owner can: run git webhook flush as that user",
+                        path.display()
+                    );
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,76 @@
+//! The numbers that put receipts in order.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::{FileError, Spool, file};
+use crate::process::{self, lock_within};
+
+/// Others hold the lock for a few microseconds; whoever holds it longer has been stopped.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Spool {
+    /// The number given last, as far as a look without lock tells.
+    pub(super) fn last_sequence(&self) -> u64 {
+        let text = std::fs::read_to_string(self.place("lock")).unwrap_or_default();
+        parse(&text).map_or(0, |(_, last)| last)
+    }
+
+    /// Takes the next number and runs `place` with it before anybody else can take one: who sees a number sees what
+    /// was placed under every lower one.
+    ///
+    /// Crash: the number is written down before it is used, so a crash leaves a gap and never two of one number. The
+    /// file is not synced. After the machine crashed it can hold an old number, so it counts only for the run of the
+    /// machine that wrote it; else, or where it is torn, the highest number in any file name is taken.
+    pub(super) fn with_next<T>(&self, place: impl FnOnce(u64) -> Result<T, FileError>) -> Result<T, FileError> {
+        let path = self.place("lock");
+        let mut file = self.modes.open(&path)?;
+        let lock = lock_within(&file, PATIENCE);
+        if lock.is_none() {
+            log::warn!("'{}' has been locked for {} s: going on without it", path.display(), PATIENCE.as_secs());
+        }
+        let next =
+            self.next(&mut file).map_err(|error| FileError::new("write the sequence number to", &path, error))?;
+        place(next)
+    }
+
+    fn next(&self, file: &mut File) -> io::Result<u64> {
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let boot = process::boot_id();
+        let last = match parse(&text) {
+            Some((written, last)) if written == boot => last,
+            _ => self.highest(),
+        };
+        file.set_len(0)?;
+        file.write_all(format!("{boot} {}\n", last + 1).as_bytes())?;
+        Ok(last + 1)
+    }
+
+    /// The highest number in any file name.
+    fn highest(&self) -> u64 {
+        let of = |directory: &Path| {
+            let names = file::names(directory).unwrap_or_default();
+            names.iter().filter_map(|name| number(name)).max().unwrap_or(0)
+        };
+        let below = |directory: &Path| {
+            let names = file::names(directory).unwrap_or_default();
+            names.iter().map(|name| of(&directory.join(name))).max().unwrap_or(0)
+        };
+        let families = ["queue", "settled", "dead"].map(|name| below(&self.place(name)));
+        families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts")))
+    }
+}
+
+/// `<boot id> <number>`.
+fn parse(text: &str) -> Option<(&str, u64)> {
+    let (boot, number) = text.strip_suffix('\n')?.split_once(' ')?;
+    Some((boot, number.parse().ok()?))
+}
+
+/// The number a record's name begins with.
+pub(super) fn number(name: &str) -> Option<u64> {
+    name.split(['.', '-']).next()?.parse().ok()
+}

@@ -1,9 +1,16 @@
 //! `git webhook`: one file a verb.
 
 mod echo;
+mod enable;
+mod flush;
 mod list;
+mod log;
+mod owner;
 mod payload;
 mod place;
+mod reconcile;
+mod status;
+mod table;
 mod test;
 
 use std::ffi::OsString;
@@ -52,6 +59,67 @@ enum Verb {
         /// What to send
         #[arg(long, value_enum, default_value = "push")]
         event: test::TestEvent,
+    },
+    /// Show each delivery and what came of it, newest first
+    Log {
+        #[command(flatten)]
+        filter: log::Filter,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+        /// Look at every repository below DIR
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Send what waits and is due
+    Flush {
+        /// Send what waits though its time has not come
+        #[arg(long)]
+        now: bool,
+        /// Only what waits for this target
+        #[arg(long, value_name = "NAME")]
+        target: Option<String>,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+        /// Go to every repository below DIR
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Tell what waits, for how long and for whom; exit 1 where something waits for too long
+    Status {
+        /// How long is too long, in s, m, h or d
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        max_age: String,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+        /// Look at every repository below DIR
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Announce what the refs show and nobody told
+    Reconcile {
+        /// Show what would be announced, and announce nothing
+        #[arg(long, conflicts_with_all = ["all", "baseline"])]
+        dry_run: bool,
+        /// Announce more than 20 differences too
+        #[arg(long)]
+        all: bool,
+        /// Take the refs as they are for told
+        #[arg(long, conflicts_with = "all")]
+        baseline: bool,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+        /// Go to every repository below DIR
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Use a target again that was switched off, or that answered 410
+    Enable {
+        /// The target
+        name: String,
     },
     /// Print the body that a ref update would be told with; send nothing
     Payload {
@@ -120,6 +188,16 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     let outcome = match arguments.verb {
         Verb::List { json, root } => list::run(json, root.as_deref(), environment),
         Verb::Test { name, event } => test::run(&name, event, environment),
+        Verb::Log { filter, json, root } => log::run(&filter, json, root.as_deref(), environment),
+        Verb::Flush { now, target, json, root } => {
+            flush::run(now, target.as_deref(), json, root.as_deref(), environment)
+        }
+        Verb::Status { max_age, json, root } => status::run(&max_age, json, root.as_deref(), environment),
+        Verb::Reconcile { dry_run, all, baseline, json, root } => {
+            let manner = reconcile::Manner { dry_run, all, baseline };
+            reconcile::run(manner, json, root.as_deref(), environment)
+        }
+        Verb::Enable { name } => enable::run(&name, environment),
         Verb::Payload { format, old, new, r#ref } => payload::run(&format, &old, &new, &r#ref, environment),
         Verb::Echo { port, format, secret_file, target } => {
             let secrets = echo::Source { format, secret_file, target };

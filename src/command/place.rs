@@ -26,6 +26,11 @@ impl Place {
         Self::open(&git_dir(&[])?, environment)
     }
 
+    /// Whether git lets us use the repository at `git_dir`.
+    pub(super) fn check(git_dir: &Path) -> Result<(), Failure> {
+        self::git_dir(&[OsStr::new("-C"), git_dir.as_os_str()]).map(drop)
+    }
+
     /// Reads the configuration of the repository at `git_dir`.
     pub(super) fn open(git_dir: &Path, environment: &Environment) -> Result<Self, Failure> {
         let common_dir = repository::common_dir(git_dir);
@@ -70,18 +75,34 @@ fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
     Ok(OsStr::from_bytes(output.stdout.trim_ascii_end()).into())
 }
 
-/// Every repository below `root`, sorted; directories that cannot be read are told and passed over.
+/// The repository around the working directory, whoever owns it: for verbs that become its owner before they read
+/// anything of it.
+pub(super) fn find_any() -> Result<PathBuf, Failure> {
+    git_dir(&["-c", "safe.directory=*"].map(OsStr::new))
+}
+
+/// Every repository below `root` that git lets us use, sorted; directories that cannot be read are told and passed over.
 pub(super) fn below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let is_ours = |directory: &PathBuf| match git_dir(&[OsStr::new("-C"), directory.as_os_str()]) {
+        Ok(_) => true,
+        Err(why) => {
+            eprintln!("warning: {}: {why}", crate::report::sanitise(&directory.to_string_lossy()));
+            false
+        }
+    };
+    let mut found = all_below(root)?;
+    found.retain(is_ours);
+    Ok(found)
+}
+
+/// Every repository below `root`, sorted, whoever owns it.
+pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let root = fs::canonicalize(root).map_err(|error| Failure(format!("cannot read '{}': {error}", root.display())))?;
     let mut found = Vec::new();
     let mut directories = vec![root];
     while let Some(directory) = directories.pop() {
         if is_repository(&directory) {
-            // git judges whose it is, as for a single one.
-            match git_dir(&[OsStr::new("-C"), directory.as_os_str()]) {
-                Ok(_) => found.push(directory),
-                Err(why) => eprintln!("warning: {}: {why}", crate::report::sanitise(&directory.to_string_lossy())),
-            }
+            found.push(directory);
             continue;
         }
         match fs::read_dir(&directory) {

@@ -1,0 +1,147 @@
+//! `git webhook flush`: sends what waits and is due; what a timer runs.
+
+use std::collections::HashSet;
+use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::owner::{Said, heading, in_each, print, print_json};
+use super::place::Place;
+use super::table::moment;
+use super::{Failure, failure};
+use crate::delivery::Outcome;
+use crate::dispatch::Run;
+use crate::process::Environment;
+use crate::receive::Post;
+use crate::report::sanitise;
+
+/// From so much on progress is worth a line.
+const MUCH: usize = 20;
+
+/// What became of one target's deliveries.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    target: String,
+    delivered: usize,
+    failed: usize,
+    waiting: usize,
+    dead: usize,
+    /// When the next of them is tried, in seconds since 1970.
+    next: Option<i64>,
+}
+
+/// Whether everything could be done; receivers that fail are no failure of ours.
+pub(super) fn run(
+    now: bool,
+    target: Option<&str>,
+    json: bool,
+    root: Option<&Path>,
+    environment: &Environment,
+) -> Result<bool, Failure> {
+    let mut arguments = vec!["flush"];
+    if now {
+        arguments.push("--now");
+    }
+    if let Some(target) = target {
+        arguments.extend(["--target", target]);
+    }
+    let said = in_each(root, &arguments, environment, |place| flush(place, now, target))?;
+    if json {
+        print_json(&said);
+    } else {
+        said.iter().for_each(|said| print(&(heading(said) + &text(said))));
+    }
+    Ok(said.iter().all(|said| said.is_well))
+}
+
+fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool), Failure> {
+    let configuration = &place.configuration;
+    if let Some(name) = only
+        && !configuration.targets.iter().any(|target| target.name == name)
+    {
+        return failure(format!("no target '{name}' that can be used; see git webhook list"));
+    }
+    let post = Post::new(&place.git_dir, &place.common_dir, configuration);
+    let run = Run::new(&post.spool, &post.history, &configuration.targets, None).at_once(now).only(only);
+    let jobs = post.take_over(&HashSet::new());
+    let mut is_well = configuration.broken.is_empty();
+    for problem in configuration.broken.iter().flat_map(|target| &target.problems) {
+        eprintln!("error: {}", sanitise(&problem.to_string()));
+    }
+    let waiting = || configuration.targets.iter().map(|target| post.spool.queue(&target.name).list().len()).sum();
+    let total: usize = waiting();
+    with_progress(total, &run, || {
+        if let Err(error) = post.deliver(&run, jobs) {
+            eprintln!("error: {}", sanitise(&error.to_string()));
+            is_well = false;
+        }
+        post.tend(&run);
+    });
+    post.expire(&run);
+    post.prune();
+    is_well &= run.is_safe();
+    let done = run.take_done();
+    let row = |(at, target): (usize, &crate::target::Target)| {
+        let of_target = || done.iter().filter(|done| done.target == at);
+        let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
+        let names = post.spool.queue(&target.name).list();
+        let dead = post.spool.dead().into_iter().find(|(name, _)| *name == target.name);
+        Row {
+            target: target.name.clone(),
+            delivered,
+            failed: of_target().count() - delivered,
+            waiting: names.len(),
+            dead: dead.map_or(0, |(_, count)| count),
+            next: names.iter().map(|name| name.next).filter(|next| *next > 0).min(),
+        }
+    };
+    let targets = configuration.targets.iter().enumerate();
+    Ok((targets.filter(|(_, target)| only.is_none_or(|name| target.name == name)).map(row).collect(), is_well))
+}
+
+/// Runs `work` and tells how far it is, on a terminal, where there is much to do.
+fn with_progress(total: usize, run: &Run<'_>, work: impl FnOnce()) {
+    if total < MUCH || !stderr().is_terminal() {
+        return work();
+    }
+    thread::scope(|scope| {
+        let (end, is_over) = mpsc::channel::<()>();
+        let show = move || {
+            // It ends when the sender is dropped.
+            while is_over.recv_timeout(Duration::from_millis(200)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = write!(stderr(), "\rflush: {} of {total} tried", run.progress().min(total));
+            }
+            let _ = write!(stderr(), "\r\x1b[K");
+        };
+        // Without a thread there is no progress to be seen, and no harm.
+        drop(thread::Builder::new().spawn_scoped(scope, show));
+        work();
+        drop(end);
+    });
+}
+
+fn text(said: &Said<Row>) -> String {
+    let line = |row: &Row| {
+        let mut parts = Vec::new();
+        if row.delivered > 0 {
+            parts.push(format!("{} delivered", row.delivered));
+        }
+        if row.failed > 0 {
+            parts.push(format!("{} failed", row.failed));
+        }
+        if row.waiting > 0 {
+            let next = row.next.map(|next| format!(" (next at {})", moment(next))).unwrap_or_default();
+            parts.push(format!("{} waiting{next}", row.waiting));
+        }
+        if row.dead > 0 {
+            parts.push(format!("{} set aside", row.dead));
+        }
+        (!parts.is_empty()).then(|| format!("{}: {}\n", sanitise(&row.target), parts.join(", ")))
+    };
+    let lines: String = said.rows.iter().filter_map(line).collect();
+    if lines.is_empty() { "nothing waits\n".into() } else { lines }
+}

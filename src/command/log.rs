@@ -1,0 +1,227 @@
+//! `git webhook log`: each delivery and what came of it, newest first.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::owner::{Said, heading, in_each, print, print_json};
+use super::place::Place;
+use super::table::{Colour, in_colour, lay_out, length, moment};
+use super::{Failure, failure};
+use crate::config;
+use crate::history::{self, Entry, State};
+use crate::process::{self, Environment};
+use crate::receive::Post;
+use crate::report::sanitise;
+use crate::spool::Record;
+
+/// Which deliveries to show.
+#[derive(clap::Args)]
+pub(super) struct Filter {
+    /// Only those of this target
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Only those that are in this state
+    #[arg(long, value_enum)]
+    state: Option<StateName>,
+    /// Only those of the last so many s, m, h or d
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// At most so many, the newest [default: 50 on a terminal, else all]
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    limit: Option<usize>,
+}
+
+/// The states a person asks for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StateName {
+    Delivered,
+    Waiting,
+    Dead,
+}
+
+/// One delivery.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Row {
+    id: Uuid,
+    target: String,
+    event: String,
+    format: String,
+    r#ref: String,
+    state: State,
+    /// When it was tried last; of one that never was, when the event happened.
+    time: String,
+    attempts: u32,
+    status: Option<u16>,
+    ms: Option<u64>,
+    reason: Option<String>,
+    next: Option<i64>,
+    event_id: Uuid,
+    old: String,
+    new: String,
+}
+
+pub(super) fn run(
+    filter: &Filter,
+    json: bool,
+    root: Option<&Path>,
+    environment: &Environment,
+) -> Result<bool, Failure> {
+    let since = match filter.since.as_deref().map(config::time) {
+        None => None,
+        Some(Ok(Some(seconds))) => Some(process::now().saturating_sub_unsigned(seconds)),
+        Some(_) => {
+            return failure("--since takes a time: a whole number with s, m, h or d");
+        }
+    };
+    let is_table = !json && std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let limit = filter.limit.unwrap_or(if is_table { 50 } else { usize::MAX });
+    // The owner's process shows all there is; it is filtered here.
+    let said = in_each(root, &["log"], environment, |place| Ok((rows(place), true)))?;
+    let chosen: Vec<_> = said.into_iter().map(|said| choose(said, filter, since, limit)).collect();
+    if json {
+        print_json(&chosen);
+    } else {
+        chosen.iter().for_each(|said| print(&(heading(said) + &text(said))));
+    }
+    Ok(chosen.iter().all(|said| said.is_well))
+}
+
+fn choose(mut said: Said<Row>, filter: &Filter, since: Option<i64>, limit: usize) -> Said<Row> {
+    let since = since.map(history::timestamp_of).unwrap_or_default();
+    let is_state = |state: State| match filter.state {
+        None => true,
+        Some(StateName::Delivered) => state == State::Delivered,
+        Some(StateName::Waiting) => state == State::Waiting,
+        Some(StateName::Dead) => state == State::Dead,
+    };
+    said.rows.retain(|row| {
+        filter.target.as_ref().is_none_or(|name| row.target == *name) && is_state(row.state) && row.time >= since
+    });
+    said.rows.truncate(limit);
+    said
+}
+
+/// Every delivery there is a trace of, newest first.
+fn rows(place: &Place) -> Vec<Row> {
+    let post = Post::new(&place.git_dir, &place.common_dir, &place.configuration);
+    let mut rows: HashMap<Uuid, Row> = HashMap::new();
+    for day in post.history.days() {
+        for entry in post.history.entries(&day) {
+            let row = Row::from(entry);
+            rows.entry(row.id).and_modify(|known| *known = row.clone()).or_insert(row);
+        }
+    }
+    let mut queued = HashSet::new();
+    for target in &place.configuration.targets {
+        let queue = post.spool.queue(&target.name);
+        for name in queue.list() {
+            queued.insert(name.id);
+            if !rows.contains_key(&name.id)
+                && let Ok((Record::Delivery(waiting), _)) = queue.load(&name)
+            {
+                rows.insert(name.id, Row::untried(name.id, &target.name, &waiting));
+            }
+        }
+    }
+    let dead = post.spool.dead_ids();
+    for row in rows.values_mut().filter(|row| row.state == State::Waiting && !queued.contains(&row.id)) {
+        if dead.contains(&row.id) {
+            (row.state, row.next) = (State::Dead, None);
+        }
+    }
+    let mut rows: Vec<_> = rows.into_values().collect();
+    rows.sort_by(|a, b| (&b.time, b.id).cmp(&(&a.time, a.id)));
+    rows
+}
+
+impl From<Entry> for Row {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: entry.id,
+            target: entry.target,
+            event: entry.event,
+            format: entry.format,
+            r#ref: entry.r#ref,
+            state: entry.state,
+            time: entry.time,
+            attempts: entry.attempt,
+            status: entry.status,
+            ms: entry.ms,
+            reason: entry.reason,
+            next: entry.next,
+            event_id: entry.event_id,
+            old: entry.old,
+            new: entry.new,
+        }
+    }
+}
+
+impl Row {
+    fn untried(id: Uuid, target: &str, waiting: &crate::spool::Waiting) -> Self {
+        Self {
+            id,
+            target: target.into(),
+            event: waiting.event.clone(),
+            format: waiting.format.clone(),
+            r#ref: waiting.line.update.name.text().into_owned(),
+            state: State::Waiting,
+            time: history::timestamp_of(waiting.time),
+            attempts: 0,
+            status: None,
+            ms: None,
+            reason: None,
+            next: None,
+            event_id: waiting.line.event,
+            old: waiting.line.update.before(),
+            new: waiting.line.update.after(),
+        }
+    }
+
+    /// What the receiver said, and what is next.
+    fn answer(&self, now: i64) -> String {
+        let said = match (&self.reason, self.status, self.ms) {
+            (Some(reason), ..) => sanitise(reason),
+            (None, Some(status), Some(ms)) => format!("{status} in {ms} ms"),
+            _ => "not tried yet".into(),
+        };
+        match self.next {
+            Some(next) if next > now => format!("{said}; next in {}", length(next - now)),
+            Some(_) => format!("{said}; due"),
+            None => said,
+        }
+    }
+}
+
+fn text(said: &Said<Row>) -> String {
+    if said.rows.is_empty() {
+        return "no deliveries\n".into();
+    }
+    let now = process::now();
+    let line = |row: &Row| {
+        let colour = match row.state {
+            State::Delivered => Colour::Green,
+            State::Waiting => Colour::Yellow,
+            State::Dead => Colour::Red,
+            State::Unwanted => Colour::None,
+        };
+        let time =
+            row.time.parse::<jiff::Timestamp>().map_or_else(|_| row.time.clone(), |time| moment(time.as_second()));
+        let cells = [
+            time,
+            row.state.word().into(),
+            sanitise(&row.target),
+            sanitise(&row.r#ref),
+            sanitise(&row.event),
+            row.attempts.to_string(),
+            row.id.to_string(),
+            row.answer(now),
+        ];
+        (cells, colour)
+    };
+    let rows: Vec<_> = said.rows.iter().map(line).collect();
+    lay_out(["TIME", "STATE", "TARGET", "REF", "EVENT", "TRIES", "ID", "ANSWER"], &rows, 1, in_colour())
+}

@@ -1,0 +1,202 @@
+//! `git webhook reconcile`: announces what the refs show and nobody told: a hook that was missing, `git update-ref`,
+//! fetches, restored backups.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::owner::{Said, heading, in_each, print, print_json};
+use super::place::Place;
+use super::table::{Colour, in_colour, lay_out};
+use super::{Failure, failure};
+use crate::delivery::Outcome;
+use crate::dispatch::Run;
+use crate::identifier;
+use crate::process::Environment;
+use crate::receive::{Job, Post};
+use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
+use crate::report::sanitise;
+use crate::repository;
+use crate::spool::{Line, Picture, Receipt};
+
+/// More differences than this are announced only when somebody says that he means it.
+const MOST: usize = 20;
+
+/// A push moves its refs before its hook starts; what is still different after so long is nobody's push.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How to go about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) dry_run: bool,
+    pub(super) all: bool,
+    pub(super) baseline: bool,
+}
+
+/// One difference.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Row {
+    r#ref: String,
+    old: String,
+    new: String,
+    /// `different`, `announced`, `delivered`, or `baseline` for a repository that was looked at for the first time.
+    state: String,
+}
+
+/// Whether nothing was found, or all of it announced.
+pub(super) fn run(manner: Manner, json: bool, root: Option<&Path>, environment: &Environment) -> Result<bool, Failure> {
+    let options = [("--dry-run", manner.dry_run), ("--all", manner.all), ("--baseline", manner.baseline)];
+    let mut arguments = vec!["reconcile"];
+    arguments.extend(options.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name));
+    let said = in_each(root, &arguments, environment, |place| reconcile(place, manner, environment))?;
+    if json {
+        print_json(&said);
+    } else {
+        said.iter().for_each(|said| print(&(heading(said) + &text(said, manner))));
+    }
+    Ok(said.iter().all(|said| said.is_well))
+}
+
+fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<Row>, bool), Failure> {
+    let post = Post::new(&place.git_dir, &place.common_dir, &place.configuration);
+    if manner.baseline {
+        take_picture(place, &post)?;
+        return Ok((Vec::new(), true));
+    }
+    let Some(mut found) = differences(place, &post)? else {
+        if !manner.dry_run {
+            take_picture(place, &post)?;
+        }
+        return Ok((vec![first_time()], true));
+    };
+    if !found.is_empty() && !manner.dry_run {
+        thread::sleep(GRACE);
+        let again = differences(place, &post)?.unwrap_or_default();
+        found.retain(|update| again.contains(update));
+    }
+    let row = |update: &RefUpdate, state: &str| Row {
+        r#ref: update.name.text().into_owned(),
+        old: update.before(),
+        new: update.after(),
+        state: state.into(),
+    };
+    if manner.dry_run || (found.len() > MOST && !manner.all) {
+        let is_well = found.is_empty() || (manner.dry_run && found.len() <= MOST);
+        return Ok((found.iter().map(|update| row(update, "different")).collect(), is_well));
+    }
+    let delivered = announce(place, &post, &found, environment)?;
+    take_picture(place, &post)?;
+    let state = |update: &RefUpdate| if delivered.contains(&update.name) { "delivered" } else { "announced" };
+    Ok((found.iter().map(|update| row(update, state(update))).collect(), true))
+}
+
+fn first_time() -> Row {
+    Row { r#ref: String::new(), old: String::new(), new: String::new(), state: "baseline".into() }
+}
+
+/// Branches and tags as they are.
+fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
+    let refs = repository::all(&place.common_dir, place.configuration.layout);
+    let refs = refs.map_err(|error| Failure(error.to_string()))?;
+    Ok(refs.direct.into_iter().filter(|(name, _)| name.kind() != RefKind::Other).collect())
+}
+
+/// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes
+/// nothing.
+fn take_picture(place: &Place, post: &Post<'_>) -> Result<(), Failure> {
+    let sequence = post.spool.sequence_now();
+    let picture = Picture { sequence, refs: refs(place)? };
+    post.spool.set_picture(&picture).map_err(|error| Failure(error.to_string()))
+}
+
+/// What moved the refs and was never told, as far as any target wants it; `None` without an earlier picture.
+fn differences(place: &Place, post: &Post<'_>) -> Result<Option<Vec<RefUpdate>>, Failure> {
+    post.spool.settle_intents(&post.ref_now());
+    let picture = match post.spool.picture() {
+        Ok(picture) => picture,
+        Err(why) => {
+            let path = post.spool.root().join("refs");
+            return failure(format!(
+                "cannot read '{}': {why}; take a new one with git webhook reconcile --baseline",
+                path.display()
+            ));
+        }
+    };
+    let Some(mut expected) = picture else { return Ok(None) };
+    // Pushes that are under way will be told by their own hooks.
+    let under_way = post.spool.intents();
+    let under_way: HashSet<_> =
+        under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
+    let now = refs(place)?;
+    expected.apply(&post.spool.updates_since(expected.sequence));
+    let names: HashSet<_> = now.keys().chain(expected.refs.keys()).collect();
+    let format = place.configuration.layout.object_format;
+    let update = |name: &RefName| RefUpdate {
+        old: expected.refs.get(name).copied(),
+        new: now.get(name).copied(),
+        format,
+        name: name.clone(),
+    };
+    let mut found: Vec<_> = names.into_iter().filter(|name| !under_way.contains(name)).map(update).collect();
+    found.retain(|update| update.old != update.new && post.is_wanted(std::slice::from_ref(update)));
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Some(found))
+}
+
+/// Makes a receipt of the differences and delivers it. Returns the refs that every target was told of.
+fn announce(
+    place: &Place,
+    post: &Post<'_>,
+    found: &[RefUpdate],
+    environment: &Environment,
+) -> Result<HashSet<RefName>, Failure> {
+    if found.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let settings = &place.configuration.settings;
+    let repository = repository::describe(&place.git_dir, place.configuration.layout, settings, environment).path;
+    let line = |update: &RefUpdate| {
+        let (old, new) = (update.before(), update.after());
+        let event = identifier::difference(&repository, update.name.as_bytes(), &old, &new);
+        Line { update: update.clone(), event }
+    };
+    let receipt = Receipt::new(found.iter().map(line).collect(), environment, &settings.user_variables);
+    let owned = post.spool.keep(receipt).map_err(|error| Failure(error.to_string()))?;
+    let run = Run::new(&post.spool, &post.history, &place.configuration.targets, None);
+    post.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure(error.to_string()))?;
+    post.tend(&run);
+    let mut delivered: HashSet<RefName> = found.iter().map(|update| update.name.clone()).collect();
+    for done in run.take_done() {
+        if !matches!(done.outcome, Outcome::Delivered { .. }) {
+            delivered.remove(&done.name);
+        }
+    }
+    Ok(delivered)
+}
+
+fn text(said: &Said<Row>, manner: Manner) -> String {
+    if manner.baseline {
+        return "took a picture of the refs\n".into();
+    }
+    match said.rows.as_slice() {
+        [] => return "nothing was missed\n".into(),
+        [row] if row.state == "baseline" => {
+            return "there was no picture of the refs to compare with; from now on there is\n".into();
+        }
+        _ => {}
+    }
+    let short = |id: &str| id.get(..12).unwrap_or(id).to_owned();
+    let line = |row: &Row| {
+        let colour = if row.state == "delivered" { Colour::Green } else { Colour::Yellow };
+        ([sanitise(&row.r#ref), short(&row.old), short(&row.new), row.state.clone()], colour)
+    };
+    let rows: Vec<_> = said.rows.iter().map(line).collect();
+    let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());
+    if said.rows.len() > MOST && said.rows.iter().any(|row| row.state == "different") && !manner.dry_run {
+        text += &format!("more than {MOST} differences: look at them, then run git webhook reconcile --all\n");
+    }
+    text
+}

@@ -1,0 +1,130 @@
+//! `git webhook status`: what waits, for how long and for whom; what a monitoring system asks.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::owner::{Said, heading, in_each, print, print_json};
+use super::place::Place;
+use super::table::{Colour, in_colour, lay_out, length};
+use super::{Failure, failure};
+use crate::config;
+use crate::process::{self, Environment};
+use crate::receive::Post;
+use crate::report::sanitise;
+use crate::spool::{Queue, Record};
+
+/// How one target stands; with an empty name, the pushes that are not told to any yet.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    target: String,
+    state: String,
+    waiting: usize,
+    /// Seconds since the oldest of them happened.
+    oldest: Option<i64>,
+    /// When the target is tried again, in seconds since 1970.
+    next: Option<i64>,
+    dead: usize,
+}
+
+/// Whether nothing has waited for longer than `max_age`.
+pub(super) fn run(max_age: &str, json: bool, root: Option<&Path>, environment: &Environment) -> Result<bool, Failure> {
+    let Ok(Some(seconds)) = config::time(max_age) else {
+        return failure(format!("--max-age '{max_age}' is no time: write a whole number with s, m, h or d"));
+    };
+    let limit = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let said = in_each(root, &["status", "--max-age", max_age], environment, |place| {
+        let rows = rows(place);
+        let is_well = rows.iter().all(|row| row.oldest.is_none_or(|oldest| oldest <= limit));
+        Ok((rows, is_well))
+    })?;
+    if json {
+        print_json(&said);
+    } else {
+        said.iter().for_each(|said| print(&(heading(said) + &text(said, limit))));
+    }
+    Ok(said.iter().all(|said| said.is_well))
+}
+
+fn rows(place: &Place) -> Vec<Row> {
+    let configuration = &place.configuration;
+    let post = Post::new(&place.git_dir, &place.common_dir, configuration);
+    let mut dead = post.spool.dead();
+    let mut take_dead = |directory: &str| {
+        let at = dead.iter().position(|(name, _)| name == directory)?;
+        Some(dead.remove(at).1)
+    };
+    let mut rows = Vec::new();
+    let right = configuration.targets.iter().map(|target| (target.name.as_str(), target.enabled, true));
+    let broken = configuration.broken.iter().map(|target| (target.name.as_str(), target.enabled, false));
+    for (name, enabled, is_right) in right.chain(broken) {
+        let queue = post.spool.queue(name);
+        let rest = queue.rest();
+        let state = match (is_right, enabled) {
+            (false, _) => "wrong",
+            (_, false) => "disabled",
+            _ if rest.parked => "parked",
+            _ if rest.failures > 0 => "failing",
+            _ => "ok",
+        };
+        let names = queue.list();
+        rows.push(Row {
+            target: name.into(),
+            state: state.into(),
+            waiting: names.len(),
+            oldest: oldest(&queue),
+            next: (rest.failures > 0 && !rest.parked).then_some(rest.until),
+            dead: take_dead(&queue.directory_name()).unwrap_or(0),
+        });
+    }
+    let pushes = post.spool.receipts();
+    if !pushes.is_empty() {
+        rows.push(Row {
+            target: String::new(),
+            state: "untold".into(),
+            waiting: pushes.len(),
+            oldest: pushes.iter().map(|(_, receipt)| process::now() - receipt.time).max(),
+            next: None,
+            dead: 0,
+        });
+    }
+    // Of targets that are no more, and records that could not be read.
+    rows.extend(dead.into_iter().map(|(directory, dead)| Row {
+        target: directory,
+        state: "removed".into(),
+        waiting: 0,
+        oldest: None,
+        next: None,
+        dead,
+    }));
+    rows
+}
+
+/// Seconds since the event of the first record happened.
+fn oldest(queue: &Queue) -> Option<i64> {
+    let time = queue.list().iter().find_map(|name| match queue.load(name).ok()?.0 {
+        Record::Delivery(waiting) => Some(waiting.time),
+        Record::Push(receipt) => Some(receipt.time),
+    })?;
+    Some((process::now() - time).max(0))
+}
+
+fn text(said: &Said<Row>, limit: i64) -> String {
+    let now = process::now();
+    let line = |row: &Row| {
+        let colour = match row.state.as_str() {
+            "ok" | "disabled" => Colour::None,
+            "failing" if row.oldest.is_none_or(|oldest| oldest <= limit) => Colour::Yellow,
+            _ => Colour::Red,
+        };
+        let name = if row.target.is_empty() { "(all)".into() } else { sanitise(&row.target) };
+        let oldest = row.oldest.map(length).unwrap_or_default();
+        let next = row.next.map(|next| format!("in {}", length(next - now))).unwrap_or_default();
+        ([name, row.state.clone(), row.waiting.to_string(), oldest, next, row.dead.to_string()], colour)
+    };
+    if said.rows.is_empty() {
+        return "no targets\n".into();
+    }
+    let rows: Vec<_> = said.rows.iter().map(line).collect();
+    lay_out(["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "SET ASIDE"], &rows, 1, in_colour())
+}

@@ -94,6 +94,9 @@ pub enum FailureKind {
         /// The whole request had been sent.
         sent: bool,
     },
+    /// `webhook.maxWait` was up before the target's own time was: the receiver may be well, only slower than a push
+    /// waits.
+    CutShort,
     /// The connection ended before the answer's header was complete.
     Closed {
         /// The whole request had been sent.
@@ -125,7 +128,7 @@ impl FailureKind {
             Self::Refused => "connection refused".into(),
             Self::Connect => "no connection".into(),
             Self::Tls => "no trusted TLS connection".into(),
-            Self::Timeout { .. } => "no answer in time".into(),
+            Self::Timeout { .. } | Self::CutShort => "no answer in time".into(),
             Self::Closed { .. } => "connection closed without an answer".into(),
             Self::Garbled => "the answer is not HTTP".into(),
             Self::NotTried => "no time left to try".into(),
@@ -183,7 +186,7 @@ impl FailureKind {
     pub fn is_passing(self) -> bool {
         match self {
             Self::Lookup | Self::Refused | Self::Connect | Self::Tls => true,
-            Self::Timeout { .. } | Self::Closed { .. } => true,
+            Self::Timeout { .. } | Self::CutShort | Self::Closed { .. } => true,
             Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
         }

@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
         Self { only, ..self }
     }
 
-    /// From here on at most so much longer.
+    /// From here on begins no attempt after so long.
     pub fn end_within(&self, time: Duration) {
         self.clock.shorten(time);
     }
@@ -188,14 +188,11 @@ impl<'a> Run<'a> {
         if self.only.is_some_and(|name| name != target.name) {
             (lock, mode) = (None, Mode::Closed(FailureKind::NotTried));
         }
-        if matches!(mode, Mode::Free) {
-            if let Some(kind) = self.rests(rest) {
-                // Whoever comes next may try, when the time has come.
-                lock = None;
-                mode = Mode::Closed(kind);
-            } else if !queue.is_empty() {
-                mode = Mode::Backlog;
-            }
+        if matches!(mode, Mode::Free)
+            && let Some(kind) = self.rests(rest)
+        {
+            // Whoever comes next may try, when the time has come.
+            (lock, mode) = (None, Mode::Closed(kind));
         }
         Station { mode, lock, ..self.open_unlocked(at, queue) }
     }
@@ -214,15 +211,25 @@ impl<'a> Run<'a> {
     /// Sends while `feed` still builds: it is called with a function that takes a station's place and a delivery, and
     /// the first deliveries are on their way before the last is built.
     ///
-    /// `expected` tells how many each station will get, at most; `older` which refs have to wait for an older push.
+    /// `expected` tells how many each station will get, at most; `older` which refs have to wait for an older push. It
+    /// is asked before the queues are looked at: an older push is then seen by its receipt, or, if that was settled
+    /// meanwhile, by what it left in a queue.
+    ///
     /// When this returns everything is delivered, or on the disk in a queue, or [`Run::is_safe`] is false.
     pub fn deliver(
         &self,
-        stations: &[Station<'a>],
+        stations: &mut [Station<'a>],
         expected: &[usize],
-        older: &Older,
+        older: impl FnOnce() -> Older,
         feed: impl FnOnce(&mut dyn FnMut(usize, Delivery)),
     ) {
+        let older = older();
+        for station in stations.iter_mut() {
+            if matches!(station.mode, Mode::Free) && !station.queue.is_empty() {
+                station.mode = Mode::Backlog;
+            }
+        }
+        let stations = &*stations;
         let free = stations.iter().filter(|station| matches!(station.mode, Mode::Free)).count();
         let lanes = |at: usize| match stations[at].mode {
             Mode::Free => lane_count(free, expected[at]),
@@ -258,12 +265,14 @@ impl<'a> Run<'a> {
         let mut seen = HashSet::new();
         loop {
             let station = self.open(at);
-            if station.lock.is_none() || !matches!(station.mode, Mode::Backlog) || self.clock.is_up() {
+            if station.lock.is_none() || self.clock.is_up() {
                 return;
             }
             self.unfold(&station, build);
+            // In this order, as in `deliver`.
+            let older = older();
             let names = station.queue.list();
-            let due = self.choose(&names, &older());
+            let due = self.choose(&names, &older);
             seen.extend(names.iter().map(|name| name.id));
             let count = if due.is_empty() { 0 } else { lane_count(1, due.len()) };
             self.send_all(std::slice::from_ref(&station), &[count], |send| {
@@ -409,12 +418,12 @@ impl<'a> Run<'a> {
         for task in tasks {
             let start = Instant::now();
             let left = self.clock.left(sent_for);
-            let not_now = if station.is_unreachable.load(Ordering::Relaxed) {
+            let not_now = if left.is_zero() || self.clock.is_at_end() {
+                Some(FailureKind::NotTried)
+            } else if station.is_unreachable.load(Ordering::Relaxed) {
                 Some(FailureKind::Resting)
             } else if held.contains(&task.ref_key()) {
                 Some(FailureKind::Held)
-            } else if left.is_zero() {
-                Some(FailureKind::NotTried)
             } else {
                 None
             };
@@ -431,9 +440,14 @@ impl<'a> Run<'a> {
                     None => continue,
                 },
             };
-            let outcome = guarded(|| send(&mut http, station.target, &delivery, left));
+            let mut outcome = guarded(|| send(&mut http, station.target, &delivery, left));
             sent_for += start.elapsed();
-            if let Outcome::Failed(failure) = &outcome {
+            if let Outcome::Failed(failure) = &mut outcome {
+                let is_timeout = matches!(failure.kind, FailureKind::Timeout { .. });
+                // A little less than the target's own time is as good as that: maxWait and timeout are often the same.
+                if is_timeout && left < station.target.timeout.mul_f32(0.9) {
+                    failure.kind = FailureKind::CutShort;
+                }
                 if failure.kind == FailureKind::Fault {
                     http = Http::new(station.target, &self.trust);
                 }
@@ -533,7 +547,7 @@ impl<'a> Run<'a> {
         if failure.kind == FailureKind::Status(410) {
             state.is_parked = true;
         }
-        if failure.kind.is_passing() {
+        if failure.kind.is_passing() && failure.kind != FailureKind::CutShort {
             state.again = Some(state.again.map_or(at, |again| again.min(at)));
         }
         drop(state);
@@ -700,7 +714,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Clock {
     allowed: Option<Duration>,
     started: OnceLock<Instant>,
-    /// When it is over in any case.
+    /// When no attempt is begun any more.
     end: OnceLock<Instant>,
 }
 
@@ -709,7 +723,6 @@ impl Clock {
         self.started.get_or_init(Instant::now);
     }
 
-    /// Leaves at most so much from now on.
     fn shorten(&self, time: Duration) {
         self.end.get_or_init(|| Instant::now() + time);
     }
@@ -717,13 +730,15 @@ impl Clock {
     /// What is left for a lane that has sent for so long.
     fn left(&self, sent_for: Duration) -> Duration {
         let spent = self.started.get().map_or(Duration::ZERO, Instant::elapsed);
-        let of_allowed = self.allowed.map_or(Duration::MAX, |allowed| allowed.saturating_sub(spent.max(sent_for)));
-        let to_end = self.end.get().map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-        of_allowed.min(to_end)
+        self.allowed.map_or(Duration::MAX, |allowed| allowed.saturating_sub(spent.max(sent_for)))
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.end.get().is_some_and(|end| *end <= Instant::now())
     }
 
     fn is_up(&self) -> bool {
-        self.left(Duration::ZERO).is_zero()
+        self.is_at_end() || self.left(Duration::ZERO).is_zero()
     }
 }
 

@@ -144,14 +144,19 @@ impl<'a> Post<'a> {
         let wanting: Vec<usize> = (0..targets.len()).filter(|at| counts[*at] > 0).collect();
         if !wanting.is_empty() {
             let objects = repository::open(self.common_dir, self.configuration.layout)?;
-            let stations: Vec<Station<'_>> = wanting.iter().map(|at| run.open(*at)).collect();
+            let mut stations: Vec<Station<'_>> = wanting.iter().map(|at| run.open(*at)).collect();
             let expected: Vec<_> = wanting.iter().map(|at| counts[*at]).collect();
             let own: HashSet<_> = jobs.iter().map(|job| job.sequence).collect();
-            run.deliver(&stations, &expected, &self.older(&own), |send| {
-                for job in &jobs {
-                    self.build(&objects, job, &wanting, send);
-                }
-            });
+            run.deliver(
+                &mut stations,
+                &expected,
+                || self.older(&own),
+                |send| {
+                    for job in &jobs {
+                        self.build(&objects, job, &wanting, send);
+                    }
+                },
+            );
             self.settle(run, jobs);
             stations.into_iter().for_each(|station| run.close(station));
         } else {

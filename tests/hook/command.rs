@@ -217,7 +217,10 @@ fn echo_prints_each_request_and_verifies_its_token() {
     world.commit("one");
     assert!(world.push(&["main"]).said()[0].starts_with("webhook ci: delivered main (200, "));
     world.configure("webhook.ci.secret", "another");
-    assert_eq!(world.push(&["main:b"]).said(), ["webhook ci: not delivered: b (answered 401)"]);
+    assert_eq!(
+        world.push(&["main:b"]).said(),
+        ["webhook ci: not delivered: b (answered 401); kept, and tried again later"]
+    );
     let text = echo.stop();
     for part in [
         "\nPOST /\n",
@@ -254,7 +257,10 @@ fn echo_says_when_a_token_is_missing_and_when_a_port_is_taken() {
     let echo = Echo::start(&world, &["--secret-file", "../secret", "--format", "gitlab"]);
     world.configure("webhook.ci.url", &echo.url);
     world.commit("one");
-    assert_eq!(world.push(&["main"]).said(), ["webhook ci: not delivered: main (answered 401)"]);
+    assert_eq!(
+        world.push(&["main"]).said(),
+        ["webhook ci: not delivered: main (answered 401); kept, and tried again later"]
+    );
     let port = echo.url.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
     let taken = world.webhook(&["echo", &port]);
     assert_eq!(taken.status.code(), Some(1));

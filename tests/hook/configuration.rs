@@ -258,7 +258,10 @@ mod keys {
         let world = World::told_to(&receiver, "gitlab");
         world.configure("webhook.ci.timeout", "1s");
         let start = Instant::now();
-        assert_eq!(push(&world).said, ["webhook ci: not delivered: main (no answer in time)"]);
+        assert_eq!(
+            push(&world).said,
+            ["webhook ci: not delivered: main (no answer in time); kept, and tried again later"]
+        );
         assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     }
 
@@ -504,7 +507,7 @@ mod scopes {
             other.take_one();
             let listed = list(&world);
             for (key, _) in OWNED {
-                let line = format!("webhook {key}: not configured rightly, nothing was sent; see git webhook list");
+                let line = format!("webhook {key}: not configured rightly, the event is kept; see git webhook list");
                 assert!(told.said.contains(&line), "{:?}", told.said);
                 let error = listed.error(key);
                 assert!(error.starts_with(&format!("webhook.{key}.{key}: counts only where")), "{error}");
@@ -869,7 +872,7 @@ mod secret_files {
     fn is_refused(world: &World, receiver: &Receiver, why: &str) {
         let start = Instant::now();
         let pushed = push(world);
-        assert_eq!(pushed.said, ["webhook ci: not configured rightly, nothing was sent; see git webhook list"]);
+        assert_eq!(pushed.said, ["webhook ci: not configured rightly, the event is kept; see git webhook list"]);
         assert!(start.elapsed() < Duration::from_secs(5), "it waited {:?}", start.elapsed());
         assert!(receiver.take().is_empty());
         let listed = list(world);
@@ -1007,6 +1010,9 @@ mod secret_files {
             fs::set_permissions(world.server().join("webhook/secret/ci"), Permissions::from_mode(mode)).unwrap();
             is_refused(&world, &receiver, "names a file that others can read or write: run chmod o= '");
         }
+        fs::set_permissions(world.server().join("webhook/secret/ci"), Permissions::from_mode(0o600)).unwrap();
+        let said = push(&world).said;
+        assert_eq!(receiver.take().len(), 5, "what waited is delivered too: {said:?}");
     }
 
     #[test]
@@ -1119,7 +1125,7 @@ mod wrong_values {
             let error = listed.error(&name);
             assert!(error.contains(&expected.replace("NAME", &name)), "{key} {value}: {error}");
             assert!(error.ends_with("/project.git/config')") && !error.contains("canary"), "{error}");
-            let line = format!("webhook {name}: not configured rightly, nothing was sent; see git webhook list");
+            let line = format!("webhook {name}: not configured rightly, the event is kept; see git webhook list");
             assert_eq!(said[at + 1], line);
         }
         assert!(!world.log().contains("canary") && !listed.said.contains("canary"));
@@ -1526,7 +1532,7 @@ mod names {
 mod unreadable {
     use super::*;
 
-    const LINE: &str = "webhook: the configuration cannot be read, nothing was sent; see git webhook list";
+    const LINE: &str = "webhook: the configuration cannot be read, the event is kept; see git webhook list";
 
     /// The hook says so, the log names the file, nothing is sent, and nothing of the file is shown anywhere.
     #[track_caller]
@@ -1590,6 +1596,9 @@ mod unreadable {
         assert!(pushed.accepted, "{}", pushed.output);
         assert_eq!(pushed.said(), [LINE]);
         assert!(receiver.take().is_empty());
+        world.server_git(&["config", "--remove-section", "includeIf.onbranch:main"]);
+        push(&world);
+        assert_eq!(receiver.take().len(), 2, "what was kept is delivered once it can be read");
     }
 
     #[test]

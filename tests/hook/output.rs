@@ -15,7 +15,7 @@ fn one_line_for_each_target() {
     let said = world.push(&["main", "v1"]).said();
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].starts_with("webhook ci: delivered main, v1 (200, up to "), "{said:?}");
-    assert_eq!(said[1], "webhook chat: not delivered: main, v1 (answered 500)");
+    assert_eq!(said[1], "webhook chat: not delivered: main, v1 (answered 500); kept, and tried again later");
 }
 
 #[test]
@@ -25,7 +25,10 @@ fn the_report_can_be_failures_or_nothing() {
     world.add_target("chat", &bad, "codeup");
     world.commit("one");
     world.configure_globally("webhook.report", "failures");
-    assert_eq!(world.push(&["main"]).said(), ["webhook chat: not delivered: main (answered 500)"]);
+    assert_eq!(
+        world.push(&["main"]).said(),
+        ["webhook chat: not delivered: main (answered 500); kept, and tried again later"]
+    );
     world.configure_globally("webhook.report", "none");
     assert!(world.push(&["main:other"]).said().is_empty());
     assert_eq!(good.take().len(), 2);
@@ -49,7 +52,8 @@ fn no_address_or_secret_reaches_the_pusher() {
     world.configure("webhook.ci.secret", "canary-secret");
     world.commit("one");
     let pushed = world.push(&["main"]);
-    assert_eq!(pushed.said(), ["webhook ci: not delivered: main (answered 302, a redirect, which is not followed)"]);
+    let reason = "answered 302, a redirect, which is not followed";
+    assert_eq!(pushed.said(), [format!("webhook ci: not delivered: main ({reason}); kept, and tried again later")]);
     for canary in ["canary", "elsewhere", "127.0.0.1", "/hook"] {
         assert!(!pushed.said().concat().contains(canary), "{canary}");
     }

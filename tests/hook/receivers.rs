@@ -39,7 +39,7 @@ fn bad_261_a_redirect_is_never_followed() {
 fn bad_262_264_265_any_other_status_is_a_failure() {
     let codes = [400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 425, 429, 499, 500, 502, 503, 599, 600, 999];
     let fan = Fan::new(&codes.map(|code| Receiver::answering(Answer::Status(code))));
-    assert_eq!(fan.said, codes.map(|code| format!("not delivered: main (answered {code})")));
+    assert_eq!(fan.said, codes.map(|code| Fan::failure(&format!("answered {code}"))));
 }
 
 #[test]
@@ -242,10 +242,10 @@ fn bad_250_295_nobody_there() {
     assert_eq!(
         pushed.said(),
         [
-            "webhook closed: not delivered: main (connection refused)",
-            "webhook closed6: not delivered: main (connection refused)",
-            "webhook unknown: not delivered: main (the receiver's name cannot be looked up)",
-            "webhook unknowns: not delivered: main (the receiver's name cannot be looked up)",
+            "webhook closed: not delivered: main (connection refused); kept, and tried again later",
+            "webhook closed6: not delivered: main (connection refused); kept, and tried again later",
+            "webhook unknown: not delivered: main (the receiver's name cannot be looked up); kept, and tried again later",
+            "webhook unknowns: not delivered: main (the receiver's name cannot be looked up); kept, and tried again later",
         ]
     );
     let log = world.log();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs git-webhook on this machine and links its hook into repositories.
+# Installs git-webhook on this machine and links its hooks into repositories.
 #
 # Reading order: main takes the command line apart; then come the programs (build and copy), the
 # repositories (find, link, unlink), the demonstration, and the small words all of them use.
@@ -12,30 +12,32 @@ set -u
 # git silently skips a hook that its user cannot read.
 umask 022
 
-HOOKS="post-receive"
-
 usage() {
     cat <<'END'
-usage: install.sh [--prefix DIR] [--from DIR] [--dry-run] [REPO...]
-   or: install.sh --link-only [--prefix DIR] [--dry-run] REPO...
+usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only] [--dry-run] [REPO...]
+   or: install.sh --link-only [--prefix DIR] [--post-receive-only] [--dry-run] REPO...
    or: install.sh --uninstall [--prefix DIR] [--dry-run] [REPO...]
    or: install.sh --demo [--from DIR]
 
-Builds git-webhook with cargo, installs it, and links its hook into each REPO, a bare
-repository or a work tree. A hook that is there already is kept and still runs.
+Builds git-webhook with cargo, installs it, and links its hooks into each REPO, a bare
+repository or a work tree: post-receive, which tells of a push, and pre-receive, which writes
+down what is coming so that no push goes untold. A hook that is there already is kept and
+still runs.
 
-    --prefix DIR    install below DIR (default: /usr/local if it can be written, else ~/.local)
-    --from DIR      take the built programs from DIR, build nothing
-    --dry-run       tell every change and make none
-    --link-only     link to the programs that are installed below the prefix already
-    --uninstall     restore what each REPO had before; without REPO, remove the programs
-    --demo          show a real push that is delivered, in a directory that is thrown away
-    --help          show this text
+    --prefix DIR           install below DIR (default: /usr/local if writable, else ~/.local)
+    --from DIR             take the built programs from DIR, build nothing
+    --post-receive-only    leave pre-receive out, and remove ours if it is there
+    --dry-run              tell every change and make none
+    --link-only            link to the programs that are installed below the prefix already
+    --uninstall            restore what each REPO had before; without REPO, remove the programs
+    --demo                 show a real push that is delivered, and leave nothing behind
+    --help                 show this text
 END
 }
 
 main() {
     prefix='' from='' demo=false dry_run=false link_only=false uninstall=false
+    post_receive_only=false
 
     # Each turn takes an argument off the front and puts a REPO back at the end, so that an
     # option counts wherever it stands: `install.sh REPO --dry-run` must change nothing.
@@ -51,6 +53,7 @@ main() {
             case $argument in
             --prefix | --from) wants_value=$argument ;;
             --prefix=* | --from=*) set_directory "${argument%%=*}" "${argument#*=}" ;;
+            --post-receive-only) post_receive_only=true ;;
             --dry-run) dry_run=true ;;
             --link-only) link_only=true ;;
             --uninstall) uninstall=true ;;
@@ -96,6 +99,8 @@ check_combination() {
         usage_error "name a repository, or --prefix DIR to install the programs alone"
     elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix" ] || [ "$1" -gt 0 ]; }; then
         usage_error "'--demo' takes no more than '--from'"
+    elif $post_receive_only && { $uninstall || [ "$1" -eq 0 ]; }; then
+        usage_error "'--post-receive-only' takes repositories, and not '--uninstall'"
     elif $link_only && { $uninstall || [ -n "$from" ] || [ "$1" -eq 0 ]; }; then
         usage_error "'--link-only' takes repositories, and neither '--from' nor '--uninstall'"
     elif $uninstall && [ -n "$from" ]; then
@@ -216,7 +221,7 @@ require_compiler() {
 }
 
 install_programs() {
-    changed=false note=''
+    changed=false notes=''
     make_directory "$prefix/bin"
     make_directory "$libexec"
     install_file 755 "$programs/git-webhook" "$prefix/bin/git-webhook"
@@ -261,7 +266,7 @@ warn_about_path() {
 }
 
 uninstall_programs() {
-    changed=false note=''
+    changed=false notes=''
     remove_file "$prefix/bin/git-webhook"
     remove_file "$program"
     remove_file "$driver"
@@ -271,6 +276,7 @@ uninstall_programs() {
     tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
     if $changed; then
         warning "repositories that are linked to it still run no hook now, and git does not say so" \
+            "that goes for the hooks that were there before, even those that refuse pushes" \
             "find them: find /srv/git -type l -path '*/hooks/*' -exec ls -l {} + | grep /libexec/git-webhook/" \
             "restore what they had: $0 --uninstall REPO..."
     fi
@@ -302,13 +308,24 @@ visit() {
     if ! $uninstall && ! $dry_run; then
         require_program
     fi
-    for name in $HOOKS; do
-        if $uninstall; then
-            unlink_hook "$name"
-        else
-            link_hook "$name"
-        fi
-    done
+    changed=false notes=''
+    if $uninstall; then
+        unlink_hooks
+    else
+        (rehearse >/dev/null) || exit
+        link_hooks
+        take_picture
+    fi
+}
+
+# The refs as they are count as told: `git webhook reconcile` finds what no hook tells from here on.
+take_picture() {
+    if $dry_run || exists "$common/webhook/refs"; then
+        return 0
+    fi
+    GIT_DIR=. "$prefix/bin/git-webhook" reconcile --baseline </dev/null >/dev/null ||
+        warning "cannot take a picture of the refs of '$repository'" \
+            "mend that, and in the repository: git webhook reconcile --baseline"
 }
 
 # Sets $owner and $group, the numbers of who owns the place where the links will be.
@@ -328,7 +345,14 @@ start_again_as_owner() {
     entry=$(getent passwd "$owner")
     user=${entry%%:*}
     home=$(printf %s "$entry" | cut -d : -f 6)
-    if $uninstall; then set -- --uninstall; else set -- --link-only; fi
+    if $uninstall; then
+        set -- --uninstall
+    elif $post_receive_only; then
+        set -- --link-only --post-receive-only
+    else
+        set -- --link-only
+    fi
+    by_hand="$0 $* --prefix '$prefix' '$repository'"
     ! $dry_run || set -- "$@" --dry-run
     set -- env HOME="$home" sh -s -- "$@" --prefix "$prefix" -- "$repository"
     unset XDG_CONFIG_HOME
@@ -344,7 +368,7 @@ start_again_as_owner() {
         su -s /bin/sh "$user" -c '"$@"' -- sh "$@" <"$checkout/${0##*/}"
     else
         die "cannot become user number $owner, the owner of '$repository'" \
-            "run this as that user: $0 --link-only --prefix '$prefix' '$repository'"
+            "run this as that user: $by_hand"
     fi
 }
 
@@ -380,9 +404,8 @@ refuse_shared_hooks() {
     fi
     error "cannot change the hooks of '$repository': $cause outside of it, in '$hooks'"
     if ! $uninstall; then
-        for name in $HOOKS; do
-            hint "for all repositories that use them: ln -s '$program' '$hooks/$name'"
-        done
+        hint "for all repositories that use them: ln -s '$program' '$hooks/post-receive'"
+        $post_receive_only || hint "and: ln -s '$program' '$hooks/pre-receive'"
         hint "for this one, first: git --git-dir='$git_dir' config core.hooksPath '$common/own-hooks'"
     fi
     exit 1
@@ -393,6 +416,36 @@ require_program() {
     { [ -x "$program" ] && [ -x "$driver" ]; } ||
         die "cannot link '$repository': '$program' is not there for its owner to run" \
             "install it where everyone can read it, such as --prefix /usr/local"
+    # As pre-receive it would refuse every push.
+    "$program" --version </dev/null >/dev/null 2>&1 ||
+        die "cannot link '$repository': '$program' does not run" \
+            "see what this says: '$program' --version"
+}
+
+# What cannot be done for one hook shall be known before the other is changed.
+rehearse() {
+    dry_run=true
+    link_hooks
+}
+
+# At no moment ours is pre-receive without post-receive, which takes up what was written down.
+link_hooks() {
+    if $post_receive_only; then
+        unlink_hook pre-receive
+        link_hook post-receive
+        tell "installed the post-receive hook of '$repository'" \
+            "already installed: the post-receive hook of '$repository'"
+    else
+        link_hook post-receive
+        link_hook pre-receive
+        tell "installed the hooks of '$repository'" "already installed: the hooks of '$repository'"
+    fi
+}
+
+unlink_hooks() {
+    unlink_hook pre-receive
+    unlink_hook post-receive
+    tell "removed the hooks of '$repository'" "not installed: the hooks of '$repository'"
 }
 
 # Afterwards git runs our program as the hook of this name, in one of three ways:
@@ -400,6 +453,7 @@ require_program() {
 #   hooks/NAME -> driver, and
 #   hooks/NAME.d/00-git-webhook -> program           beside the hook that was there
 #   hooks/NAME.d/00-git-webhook -> program           the hook that was there is a driver itself
+# The program is one for all hooks: NAME in the path it is started by tells it which one it is.
 link_hook() {
     name_hook "$1"
     refuse_odd_places
@@ -412,7 +466,7 @@ link_hook() {
     elif is_link_to post-receive "$ours" && exists "$hook"; then
         point "$ours" "$program"
         is_somebodys_driver ||
-            note="ours runs only if '$hook' runs the files in '$entries'; look whether it does"
+            note "ours runs only if '$hook' runs the files in '$entries'; look whether it does"
     elif is_link_to post-receive "$ours"; then
         point "$ours" "$program"
         point "$hook" "$driver"
@@ -422,13 +476,12 @@ link_hook() {
     elif is_somebodys_driver; then
         make_directory "$entries"
         point "$ours" "$program"
-        note="'$hook' stays as it is: it runs the files in '$entries', and ours is one of them"
+        note "'$hook' stays as it is: it runs the files in '$entries', and ours is one of them"
     else
         refuse_unclear_entries
+        refuse_links_to_hook
         keep_hook
     fi
-    tell "installed the $hook_name hook of '$repository'" \
-        "already installed: the $hook_name hook of '$repository'"
 }
 
 # Sets the paths that belong to a hook, and clears what is found out about it.
@@ -437,14 +490,22 @@ name_hook() {
     hook=$hooks/$1
     entries=$hooks/$1.d
     ours=$entries/00-git-webhook
-    kept='' changed=false note=''
+    kept=''
 }
 
 refuse_odd_places() {
-    [ ! -d "$hook" ] || die "cannot link '$hook': it is a directory"
-    [ ! -L "$entries" ] || die "cannot link into '$entries': it is a symbolic link"
+    [ ! -d "$hook" ] || refuse_hook "cannot link '$hook': it is a directory"
+    [ ! -L "$entries" ] || refuse_hook "cannot link into '$entries': it is a symbolic link"
     is_link_to post-receive "$ours" || ! exists "$ours" ||
-        die "cannot link '$ours': another file has that name"
+        refuse_hook "cannot link '$ours': another file has that name"
+}
+
+# refuse_hook WHAT [HINT...]
+refuse_hook() {
+    error "$@"
+    $post_receive_only || [ "$hook_name" = post-receive ] ||
+        hint "or link without it: --post-receive-only"
+    exit 1
 }
 
 # Moved into the directory that it names, such a driver would run itself without end.
@@ -454,9 +515,23 @@ is_somebodys_driver() {
 
 # Either the hook runs them in a way we do not see, or they are off and must stay off.
 refuse_unclear_entries() {
-    no_entry_runs || die "cannot link '$hook': another hook has that name, and '$entries' is in use" \
-        "if that hook runs the files there, add ours: ln -s '$program' '$ours'" \
-        "if nothing runs them, move '$entries' away and run this again"
+    no_entry_runs ||
+        refuse_hook "cannot link '$hook': another hook has that name, and '$entries' is in use" \
+            "if that hook runs the files there, add ours: ln -s '$program' '$ours'" \
+            "if nothing runs them, move '$entries' away and run this again"
+}
+
+# Such a link would lead to the driver from now on, and what the old hook did under that name,
+# to refuse pushes perhaps, would be gone unseen.
+refuse_links_to_hook() {
+    for other in "$hooks"/* "$hooks"/*.d/*; do
+        case $(readlink "$other") in
+        "$hook" | "$hook_name" | "./$hook_name" | "../$hook_name")
+            refuse_hook "cannot link '$hook': it is another hook as well, by the link '$other'" \
+                "put a copy in that link's place and run this again"
+            ;;
+        esac
+    done
 }
 
 # The old hook gets its new name before the driver takes the old one, so that no push meets
@@ -474,7 +549,7 @@ keep_hook() {
     fi
     point "$hook" "$driver"
     point "$ours" "$program"
-    note="the hook that was there is '$kept' now and runs after ours"
+    note "the hook that was there is '$kept' now and runs after ours"
 }
 
 # Not every file system has hard links.
@@ -510,8 +585,6 @@ unlink_hook() {
         remove_file "$ours"
         ! nothing_else_left || change "remove '$entries'" rmdir "$entries"
     fi
-    tell "removed the $hook_name hook of '$repository'" \
-        "not installed: the $hook_name hook of '$repository'"
 }
 
 # By the hook that was there before, unless the administrator has added others since.
@@ -520,7 +593,7 @@ replace_driver() {
     find_kept
     if ! no_entry_runs; then
         change "put a copy of the driver in the place of '$hook'" copy_driver
-        note="'$hook' is a plain copy of the driver now and runs what is left in '$entries'"
+        note "'$hook' is a plain copy of the driver now and runs what is left in '$entries'"
         kept=''
     elif [ -z "$kept" ]; then
         remove_file "$hook"
@@ -582,7 +655,7 @@ demonstrate() {
     stand_apart
     cd "$place" || exit
 
-    heading "A receiver, and a bare repository with the hook and one target"
+    heading "A receiver, and a bare repository with the hooks and one target"
     prefix=$place/prefix
     choose_prefix
     install_programs
@@ -756,14 +829,20 @@ refuse_line_break() {
 
 say() { printf '%s\n' "$*"; }
 
-# tell CHANGED UNCHANGED: the last word on what was asked for, and the note if there is one.
+# note WORDS: what `tell` says after the last word.
+note() {
+    notes="${notes}note: $1
+"
+}
+
+# tell CHANGED UNCHANGED: the last word on what was asked for, and the notes if there are any.
 tell() {
     if ! $changed; then
         say "$2"
     elif ! $dry_run; then
         say "$1"
     fi
-    [ -z "$note" ] || $dry_run || say "note: $note"
+    $dry_run || printf %s "$notes"
 }
 
 hint() { printf 'hint: %s\n' "$@" >&2; }

@@ -15,9 +15,23 @@ use tempfile::TempDir;
 const CHECKOUT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Stands in for our program: it keeps what it reads in the repository.
-const STUB: &str = "#!/bin/sh\ncat >>ours\n";
+const STUB: &str = "#!/bin/sh
+case $0:$1 in
+*:--version) ;;
+*pre-receive*) cat >>intended ;;
+*) cat >>ours ;;
+esac
+";
 /// The hook that was there before us.
 const OLD: &str = "#!/bin/sh\ncat >>old\n";
+/// A pre-receive hook that was there before us: it sees the objects that are pushed, and speaks.
+const OLD_VERDICT: &str = "#!/bin/sh
+while read -r old new ref; do
+    git cat-file -e $new || exit 4
+    echo $old $new $ref >>judged
+done
+echo the verdict
+";
 
 // --- linking -------------------------------------------------------------------------------
 
@@ -31,11 +45,69 @@ fn a_linked_hook_runs_at_a_push() {
     world.push("a.git").succeeds();
 
     assert!(world.text("a.git/ours").ends_with(" refs/heads/main\n"));
-    let hook = world.path("a.git/hooks/post-receive");
+    assert_eq!(world.text("a.git/ours"), world.text("a.git/intended"));
     let program = world.path("prefix/libexec/git-webhook/post-receive");
-    assert_eq!(fs::read_link(&hook).unwrap(), program);
-    fs::remove_file(hook).unwrap();
+    for name in ["post-receive", "pre-receive"] {
+        let hook = world.path("a.git/hooks").join(name);
+        assert_eq!(fs::read_link(&hook).unwrap(), program, "{name}");
+        fs::remove_file(hook).unwrap();
+    }
     assert_eq!(before, world.tree("a.git/hooks"), "nothing else changed");
+}
+
+#[test]
+fn a_repository_has_one_line() {
+    let world = World::new();
+    world.bare("a.git");
+    world.install("").succeeds();
+    let says = |options: &str, words: &str| {
+        let run = world.run(&format!("--prefix prefix {options} a.git"));
+        let line = format!("{words} of '{}'\n", world.path("a.git").display());
+        assert_eq!(run.succeeds().stdout, line);
+    };
+
+    says("--link-only", "installed the hooks");
+    says("--link-only", "already installed: the hooks");
+    says("--link-only --post-receive-only", "installed the post-receive hook");
+    says("--link-only --post-receive-only", "already installed: the post-receive hook");
+    says("--uninstall", "removed the hooks");
+    says("--uninstall", "not installed: the hooks");
+}
+
+#[test]
+fn post_receive_alone_leaves_pre_receive_out() {
+    let world = World::new();
+    world.bare("a.git");
+
+    world.install("a.git --post-receive-only").succeeds();
+    world.push("a.git").succeeds();
+
+    assert!(world.has("a.git/ours"));
+    assert!(!world.has("a.git/intended"));
+    assert!(!world.has("a.git/hooks/pre-receive"));
+}
+
+#[test]
+fn between_both_hooks_and_one_there_is_a_way_back() {
+    let world = World::new();
+    world.bare("plain.git");
+    world.hook("kept.git", OLD, 0o755);
+    world.verdict("kept.git", OLD_VERDICT);
+    let all = "plain.git kept.git";
+    let before = world.tree("");
+    world.install(&format!("--post-receive-only {all}")).succeeds();
+    let one = world.tree("");
+    world.install(all).succeeds();
+    let both = world.tree("");
+    assert!(world.has("kept.git/hooks/pre-receive.d/50-local"));
+
+    world.install(&format!("--post-receive-only {all}")).succeeds();
+    assert_eq!(one, world.tree(""));
+    world.install(all).succeeds();
+    assert_eq!(both, world.tree(""));
+    world.uninstall(all).succeeds();
+    fs::remove_dir_all(world.path("prefix")).unwrap();
+    assert_eq!(before, world.tree(""));
 }
 
 #[test]
@@ -47,6 +119,7 @@ fn the_real_programs_let_a_push_through() {
     world.install(&arguments).succeeds();
     world.push("a.git").succeeds();
 
+    assert!(world.path("a.git/webhook/refs").is_file(), "the refs as they were count as told");
     let installed = fs::read(world.path("prefix/bin/git-webhook")).unwrap();
     assert!(installed == fs::read(env!("CARGO_BIN_EXE_git-webhook")).unwrap());
 }
@@ -89,7 +162,7 @@ fn another_prefix_moves_the_links() {
     world.push("plain.git").succeeds();
     world.push("kept.git").succeeds();
 
-    assert!(world.has("plain.git/ours"));
+    assert_eq!(world.text("plain.git/ours"), world.text("plain.git/intended"));
     assert_eq!(world.text("kept.git/ours"), world.text("kept.git/old"));
 }
 
@@ -104,6 +177,18 @@ fn link_only_needs_programs_that_are_there() {
     link().succeeds();
 
     assert!(world.has("a.git/hooks/post-receive"));
+}
+
+#[test]
+fn a_program_that_does_not_run_is_not_linked() {
+    let world = World::new();
+    world.bare("a.git");
+    executable(&world.path("from/post-receive"), "#!/no/such/interpreter\n");
+    let before = world.tree("a.git");
+
+    world.install("a.git").fails("/post-receive' does not run\nhint: ");
+
+    assert_eq!(before, world.tree("a.git"));
 }
 
 #[test]
@@ -186,8 +271,14 @@ fn hooks_outside_the_repository_are_left_alone() {
 
     run.fails("core.hooksPath (global) puts them outside of it, in ");
     run.fails("config core.hooksPath");
+    run.fails("/shared/post-receive'\n");
+    run.fails("/shared/pre-receive'\n");
     assert!(!shared.exists());
     assert!(!world.has("a.git/hooks/post-receive"));
+
+    let run = world.install("--post-receive-only a.git");
+    run.fails("/shared/post-receive'\n");
+    assert!(!run.stderr.contains("pre-receive"), "{run:?}");
 }
 
 #[test]
@@ -223,6 +314,7 @@ fn a_hooks_path_inside_the_repository_is_followed() {
 fn the_hook_that_was_there_reads_the_same_input() {
     let world = World::new();
     world.hook("a.git", OLD, 0o755);
+    world.verdict("a.git", "#!/bin/sh\ncat >judged");
     world.install("a.git").succeeds();
 
     world.push_many("a.git", 3000).succeeds();
@@ -230,7 +322,70 @@ fn the_hook_that_was_there_reads_the_same_input() {
     let ours = fs::read(world.path("a.git/ours")).unwrap();
     assert_eq!(ours.split(|byte| *byte == b'\n').count(), 3000 + 2);
     assert!(ours.windows(5).any(|window| window == b"caf\xe9\n"));
-    assert!(ours == fs::read(world.path("a.git/old")).unwrap());
+    for other in ["old", "intended", "judged"] {
+        assert!(ours == fs::read(world.path("a.git").join(other)).unwrap(), "{other}");
+    }
+}
+
+#[test]
+fn a_verdict_that_was_there_still_refuses() {
+    let world = World::new();
+    world.bare("a.git");
+    world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
+    world.install("a.git").succeeds();
+
+    let run = world.push("a.git");
+
+    run.fails("remote: the verdict");
+    run.fails("pre-receive hook declined");
+    assert_eq!(world.text("a.git/intended"), world.text("a.git/judged"));
+    assert!(!world.has("a.git/refs/heads/main"));
+    assert!(!world.has("a.git/ours"));
+}
+
+#[test]
+fn a_verdict_that_was_there_still_accepts() {
+    let world = World::new();
+    world.bare("a.git");
+    world.verdict("a.git", OLD_VERDICT);
+    world.install("a.git").succeeds();
+
+    world.push("a.git").succeeds().warns("remote: the verdict");
+
+    assert_eq!(world.text("a.git/intended"), world.text("a.git/judged"));
+    assert_eq!(world.text("a.git/ours"), world.text("a.git/judged"));
+}
+
+#[test]
+fn a_verdict_runs_on_when_ours_has_gone() {
+    let world = World::new();
+    world.bare("a.git");
+    world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
+    world.install("a.git").succeeds();
+    executable(&world.path("a.git/hooks/pre-receive.d/60-added"), "#!/bin/sh\n");
+
+    world.install("--post-receive-only a.git").succeeds().prints("note: ");
+    world.push("a.git").fails("remote: the verdict");
+    world.uninstall("a.git").succeeds();
+    world.uninstall("").succeeds();
+    world.push("a.git").fails("remote: the verdict");
+
+    assert!(!world.has("a.git/intended"));
+}
+
+#[test]
+fn a_hook_that_is_two_by_a_link_stays_both() {
+    for (name, link) in [("pre-receive", "post-receive"), ("post-receive", "pre-receive")] {
+        let world = World::new();
+        world.bare("a.git");
+        executable(&world.path("a.git/hooks").join(name), OLD);
+        symlink(name, world.path("a.git/hooks").join(link)).unwrap();
+        let before = world.tree("a.git");
+
+        world.install("a.git").fails(&format!("/hooks/{name}': it is another hook as well, by "));
+
+        assert_eq!(before, world.tree("a.git"));
+    }
 }
 
 #[test]
@@ -306,6 +461,24 @@ fn what_nothing_may_run_yet_is_not_switched_on() {
 }
 
 #[test]
+fn without_a_place_for_one_hook_neither_is_linked() {
+    let world = World::new();
+    world.bare("a.git");
+    world.verdict("a.git", OLD);
+    fs::create_dir(world.path("a.git/hooks/pre-receive.d")).unwrap();
+    executable(&world.path("a.git/hooks/pre-receive.d/asleep"), "#!/bin/sh\n");
+    let before = world.tree("a.git");
+
+    let run = world.install("a.git");
+    run.fails("pre-receive.d' is in use");
+    run.fails("hint: or link without it: --post-receive-only\n");
+    assert_eq!(before, world.tree("a.git"));
+
+    world.install("--post-receive-only a.git").succeeds();
+    assert!(world.has("a.git/hooks/post-receive"));
+}
+
+#[test]
 fn another_file_under_our_name_is_not_lost() {
     let world = World::new();
     world.hook("a.git", OLD, 0o755);
@@ -338,16 +511,23 @@ fn uninstall_restores_byte_for_byte_and_mode() {
     world.bare("none");
     world.hook("script", "#!/bin/sh\n# no line end", 0o750);
     world.hook("off", OLD, 0o640);
+    world.hook("both", OLD, 0o755);
+    world.verdict("both", "#!/bin/sh\n# another");
     for (name, target) in [("up", "../custom"), ("beside", "custom"), ("gone", "/no")] {
         world.bare(name);
         executable(&world.path(name).join("custom"), OLD);
-        symlink(target, world.path(name).join("hooks/post-receive")).unwrap();
+        for hook in ["post-receive", "pre-receive"] {
+            symlink(target, world.path(name).join("hooks").join(hook)).unwrap();
+        }
     }
-    let all = "none script off up beside gone";
+    let all = "none script off both up beside gone";
     let before = world.tree("");
 
     world.install(all).succeeds();
-    assert!(world.has("up/hooks/post-receive.d/50-local"));
+    for repository in ["both", "up"] {
+        assert!(world.has(&format!("{repository}/hooks/post-receive.d/50-local")));
+        assert!(world.has(&format!("{repository}/hooks/pre-receive.d/50-local")));
+    }
     world.uninstall(all).succeeds();
     fs::remove_dir_all(world.path("prefix")).unwrap();
 
@@ -415,6 +595,7 @@ fn removing_the_programs_tells_how_to_find_what_still_links_to_them() {
     let find = find.lines().next().unwrap().replace("/srv/git", ".");
     let found = Run::of(world.isolated("sh", "-c").arg(find));
     found.prints("./a.git/hooks/post-receive -> ");
+    found.prints("./a.git/hooks/pre-receive -> ");
 }
 
 #[test]
@@ -422,6 +603,7 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
     let world = World::new();
     world.bare("plain.git");
     world.hook("kept.git", OLD, 0o755);
+    world.verdict("kept.git", OLD_VERDICT);
     let before = world.tree("");
 
     let told = world.install("plain.git kept.git --dry-run");
@@ -429,6 +611,12 @@ fn a_dry_run_tells_everything_and_changes_nothing() {
     world.install("plain.git kept.git").succeeds();
     let installed = world.tree("");
     told.told_of(&before, &installed);
+
+    let told = world.run("--prefix prefix --link-only --post-receive-only plain.git kept.git --dry-run");
+    assert_eq!(installed, world.tree(""));
+    world.install("plain.git kept.git --post-receive-only").succeeds();
+    told.told_of(&installed, &world.tree(""));
+    world.install("plain.git kept.git").succeeds();
 
     let mut told = world.uninstall("plain.git kept.git --dry-run");
     told.stdout += &world.uninstall("--dry-run").stdout;
@@ -450,7 +638,7 @@ fn a_verdict_is_kept_under_the_driver() {
 
     world.push("a.git").fails("pre-receive hook declined");
 
-    assert_eq!(world.text("a.git/ours"), world.text("a.git/old"));
+    assert_eq!(world.text("a.git/intended"), world.text("a.git/old"));
     assert!(!world.has("a.git/late"));
     assert!(!world.has("a.git/refs/heads/main"));
 }
@@ -462,7 +650,7 @@ fn without_objection_the_driver_lets_a_push_through() {
 
     world.push("a.git").succeeds();
 
-    assert_eq!(world.text("a.git/ours"), world.text("a.git/old"));
+    assert_eq!(world.text("a.git/intended"), world.text("a.git/old"));
     assert!(world.has("a.git/refs/heads/main"));
 }
 
@@ -668,10 +856,15 @@ fn a_wrong_command_line_changes_nothing() {
         "--link-only a.git",
         "--uninstall a.git",
         "--demo a.git",
+        "--post-receive-only",
     ] {
         let run = world.install(line);
         assert_eq!(run.code, Some(2), "{line}: {run:?}");
         assert!(run.stderr.contains("usage: install.sh"), "{run:?}");
+    }
+
+    for line in ["--demo --post-receive-only", "--uninstall --post-receive-only a.git"] {
+        assert_eq!(world.run(line).code, Some(2), "{line}");
     }
 
     assert_eq!(before, world.tree(""));
@@ -685,6 +878,7 @@ fn root_works_as_the_repositorys_owner() {
     const OWNER: u32 = 54_321;
     let world = World::new();
     world.hook("a.git", OLD, 0o755);
+    world.verdict("a.git", OLD_VERDICT);
     fs::set_permissions(&world.root, fs::Permissions::from_mode(0o755)).unwrap();
     let chown = format!("-R {OWNER}:{OWNER} a.git");
     if Run::of(&mut world.isolated("chown", &chown)).code != Some(0) {
@@ -694,10 +888,14 @@ fn root_works_as_the_repositorys_owner() {
 
     world.install("a.git").succeeds();
     for made in ["", ".d", ".d/00-git-webhook", ".d/50-local"] {
-        let path = world.path(&format!("a.git/hooks/post-receive{made}"));
-        let owner = fs::symlink_metadata(path).unwrap();
-        assert_eq!((owner.uid(), owner.gid()), (OWNER, OWNER), "{made}");
+        for hook in ["post-receive", "pre-receive"] {
+            let path = world.path(&format!("a.git/hooks/{hook}{made}"));
+            let owner = fs::symlink_metadata(path).unwrap();
+            assert_eq!((owner.uid(), owner.gid()), (OWNER, OWNER), "{hook}{made}");
+        }
     }
+    world.install("--post-receive-only a.git").succeeds();
+    assert_eq!(world.text("a.git/hooks/pre-receive"), OLD_VERDICT);
     world.uninstall("a.git").succeeds();
     assert_eq!(world.text("a.git/hooks/post-receive"), OLD);
 
@@ -716,7 +914,7 @@ fn the_demonstration_shows_a_push_and_leaves_nothing() {
     let run = world.run(&format!("--demo --from {}", built()));
 
     run.succeeds();
-    run.prints("webhook demo: delivered main");
+    assert_eq!(run.stdout.matches("webhook demo: delivered main").count(), 1, "pre-receive delivers nothing");
     run.prints("webhook demo: delivered v1.0");
     run.prints("\"object_kind\": \"push\"");
     run.prints("\"object_kind\": \"tag_push\"");
@@ -809,6 +1007,11 @@ impl World {
         let hook = self.path(name).join("hooks/post-receive");
         executable(&hook, script);
         fs::set_permissions(&hook, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Gives a repository a pre-receive hook.
+    fn verdict(&self, repository: &str, script: &str) {
+        executable(&self.path(repository).join("hooks/pre-receive"), script);
     }
 
     /// A file in the repository's post-receive.d.

@@ -268,10 +268,13 @@ impl<'a> Run<'a> {
             if station.lock.is_none() || self.clock.is_up() {
                 return;
             }
-            self.unfold(&station, build);
             // In this order, as in `deliver`.
             let older = older();
-            let names = station.queue.list();
+            let mut names = station.queue.list();
+            if names.iter().any(Name::is_push) {
+                self.unfold(&station, &names, build);
+                names = station.queue.list();
+            }
             let due = self.choose(&names, &older);
             seen.extend(names.iter().map(|name| name.id));
             let count = if due.is_empty() { 0 } else { lane_count(1, due.len()) };
@@ -297,12 +300,12 @@ impl<'a> Run<'a> {
         let queue = self.spool.queue(&target.name);
         let now = process::now();
         // A clock that jumps ahead must not end what was hardly tried: the target's own failures count here.
-        if queue.rest().failures < delivery::FEWEST_ATTEMPTS || queue.rest().parked {
+        if !target.enabled || queue.rest().failures < delivery::FEWEST_ATTEMPTS || queue.rest().parked {
             return;
         }
         let Ok(Some(_lock)) = queue.lock() else { return };
         let station = self.open_unlocked(at, queue.clone());
-        for name in queue.list() {
+        for name in queue.list().into_iter().take_while(|name| !name.is_push()) {
             let Some(delivery) = self.load(&station, &name) else { continue };
             // They are in order of their events, so that the first young one ends it.
             if now - delivery.time < target.retry_for.as_secs() as i64 {
@@ -354,8 +357,8 @@ impl<'a> Run<'a> {
     /// Turns pushes that waited as a whole, while their target was not configured rightly, into deliveries.
     ///
     /// Crash: the deliveries are durable before the push is removed; made twice, they have the same names.
-    fn unfold(&self, station: &Station<'_>, build: Build<'_>) {
-        for name in station.queue.list().iter().filter(|name| name.is_push()) {
+    fn unfold(&self, station: &Station<'_>, names: &[Name], build: Build<'_>) {
+        for name in names.iter().filter(|name| name.is_push()) {
             match station.queue.load(name) {
                 Ok((Record::Push(receipt), _)) => {
                     let Some(deliveries) = build(station.target, name.sequence, &receipt) else { continue };
@@ -685,7 +688,7 @@ fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duratio
 }
 
 /// The refs of receipts, each with the lowest number of a receipt that names it.
-pub fn older<'r>(receipts: impl Iterator<Item = &'r (u64, Receipt)>) -> Older {
+pub fn older(receipts: &[(u64, Receipt)]) -> Older {
     let mut older = Older::new();
     for (sequence, receipt) in receipts {
         for line in &receipt.lines {

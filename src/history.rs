@@ -29,8 +29,6 @@ pub enum State {
     Waiting,
     /// It was given up, and lies in `dead`.
     Dead,
-    /// Its target wants it no more.
-    Unwanted,
 }
 
 impl State {
@@ -40,7 +38,6 @@ impl State {
             Self::Delivered => "delivered",
             Self::Waiting => "waiting",
             Self::Dead => "dead",
-            Self::Unwanted => "unwanted",
         }
     }
 }

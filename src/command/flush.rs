@@ -15,7 +15,7 @@ use super::table::moment;
 use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch::Run;
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::receive::Post;
 use crate::report::sanitise;
 
@@ -59,6 +59,7 @@ pub(super) fn run(
 }
 
 fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool), Failure> {
+    process::hold_back_signals();
     let configuration = &place.configuration;
     if let Some(name) = only
         && !configuration.targets.iter().any(|target| target.name == name)

@@ -206,7 +206,6 @@ fn text(said: &Said<Row>) -> String {
             State::Delivered => Colour::Green,
             State::Waiting => Colour::Yellow,
             State::Dead => Colour::Red,
-            State::Unwanted => Colour::None,
         };
         let time =
             row.time.parse::<jiff::Timestamp>().map_or_else(|_| row.time.clone(), |time| moment(time.as_second()));

@@ -15,7 +15,7 @@ use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch::Run;
 use crate::identifier;
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::receive::{Job, Post};
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::report::sanitise;
@@ -61,6 +61,7 @@ pub(super) fn run(manner: Manner, json: bool, root: Option<&Path>, environment: 
 }
 
 fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<Row>, bool), Failure> {
+    process::hold_back_signals();
     let post = Post::new(&place.git_dir, &place.common_dir, &place.configuration);
     if manner.baseline {
         take_picture(place, &post)?;
@@ -114,7 +115,7 @@ fn take_picture(place: &Place, post: &Post<'_>) -> Result<(), Failure> {
 
 /// What moved the refs and was never told, as far as any target wants it; `None` without an earlier picture.
 fn differences(place: &Place, post: &Post<'_>) -> Result<Option<Vec<RefUpdate>>, Failure> {
-    post.spool.settle_intents(&post.ref_now());
+    post.spool.settle_intents(&|| post.refs());
     let picture = match post.spool.picture() {
         Ok(picture) => picture,
         Err(why) => {

@@ -1,5 +1,6 @@
 //! `git webhook status`: what waits, for how long and for whom; what a monitoring system asks.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -77,7 +78,7 @@ fn rows(place: &Place) -> Vec<Row> {
             dead: take_dead(&queue.directory_name()).unwrap_or(0),
         });
     }
-    let pushes = post.spool.receipts();
+    let pushes = post.spool.receipts(&HashSet::new());
     if !pushes.is_empty() {
         rows.push(Row {
             target: String::new(),

@@ -24,7 +24,7 @@ use crate::pusher::{self, Pusher};
 use crate::ref_update::{self, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
 use crate::repository::{self, Reader, Wanted};
-use crate::spool::{FileError, Line, Owned, Receipt, Spool};
+use crate::spool::{FileError, Line, Owned, ReadRefs, Receipt, Spool};
 use crate::target::Target;
 
 pub use announce::run as announce;
@@ -88,7 +88,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         Err(why) => {
             log_file::start(&git_dir, log::LevelFilter::Warn, false);
             error!("{why}");
-            let kept = keep(&Spool::found(&common_dir), updates, environment, &[], &|_| None);
+            let kept = keep(&Spool::found(&common_dir), updates, environment, &[], &|| None);
             return match kept {
                 Some(Err(error)) => not_kept(&error, &mut printer),
                 _ => printer.print(&Notice::Unreadable),
@@ -114,7 +114,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
 fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, printer: &mut Printer) {
     let settings = &post.configuration.settings;
     let order: HashMap<_, _> = (0..).zip(&updates).map(|(at, update)| (update.name.clone(), at)).collect();
-    let kept = keep(&post.spool, updates.clone(), environment, &settings.user_variables, &post.ref_now());
+    let kept = keep(&post.spool, updates.clone(), environment, &settings.user_variables, &|| post.refs());
     let own = match kept {
         None => return debug!("told already: is the hook installed twice?"),
         Some(Ok(owned)) if settings.detach => return detached::hand_over(post, owned, printer),
@@ -122,7 +122,7 @@ fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, 
         Some(Err(error)) => {
             not_kept(&error, printer);
             let receipt = Receipt::new(fresh(updates), environment, &settings.user_variables);
-            Job::unkept(receipt, u64::MAX)
+            Job::unkept(receipt, post.spool.sequence_now() + 1)
         }
     };
     let sequence = own.sequence();
@@ -152,7 +152,7 @@ fn keep(
     mut updates: Vec<RefUpdate>,
     environment: &Environment,
     variables: &[String],
-    now: &dyn Fn(&ref_update::RefName) -> Option<ref_update::ObjectId>,
+    refs: ReadRefs<'_>,
 ) -> Option<Result<Owned, FileError>> {
     let own = Process::receive_pack();
     let intent = spool.own_intent(&updates, own);
@@ -164,7 +164,7 @@ fn keep(
         return None;
     }
     // What they announce is taken over with everything else that has no owner.
-    drop(spool.see_to_predecessors(&updates, own, now));
+    drop(spool.see_to_predecessors(&updates, own, refs));
     let receipt = match intent {
         Some(intent) if intent.receipt.lines.len() == updates.len() => return Some(spool.promote(intent)),
         Some(intent) => {

@@ -85,33 +85,21 @@ impl<'a> Post<'a> {
         self.configuration.broken.iter().filter(|target| target.enabled).map(|target| target.name.as_str())
     }
 
-    /// Where a ref stands now, for intents; the refs are read when it first asks.
-    pub fn ref_now(&self) -> impl Fn(&RefName) -> Option<ObjectId> + use<'a> {
-        let (common_dir, layout) = (self.common_dir, self.configuration.layout);
-        let refs = std::cell::OnceCell::<HashMap<RefName, ObjectId>>::new();
-        move |name| {
-            let refs = refs.get_or_init(|| match repository::all(common_dir, layout) {
-                Ok(refs) => refs.direct.into_iter().collect(),
-                Err(error) => {
-                    error!("{error}");
-                    HashMap::new()
-                }
-            });
-            refs.get(name).copied()
-        }
+    /// Where all refs stand now; `None` where they cannot be read, which is logged.
+    pub fn refs(&self) -> Option<HashMap<RefName, ObjectId>> {
+        let refs = repository::all(self.common_dir, self.configuration.layout);
+        let refs = refs.map_err(|error| error!("{error}")).ok()?;
+        Some(refs.direct.into_iter().collect())
     }
 
     /// Becomes the owner of what other processes left behind when they died: intents whose hook never came, receipts
     /// that nobody settled.
     pub fn take_over(&self, own: &HashSet<u64>) -> Vec<Job> {
         let start = Instant::now();
-        self.spool.settle_intents(&self.ref_now());
+        self.spool.settle_intents(&|| self.refs());
         let mut jobs = Vec::new();
         let mut queued = None;
-        for (sequence, receipt) in self.spool.receipts() {
-            if own.contains(&sequence) {
-                continue;
-            }
+        for (sequence, receipt) in self.spool.receipts(own) {
             if start.elapsed() > TIME_FOR_OTHERS {
                 break;
             }
@@ -167,8 +155,7 @@ impl<'a> Post<'a> {
 
     /// The refs of pushes that are not settled and not among `own`: their deliveries come first where they are older.
     fn older(&self, own: &HashSet<u64>) -> Older {
-        let receipts = self.spool.receipts();
-        dispatch::older(receipts.iter().filter(|(sequence, _)| !own.contains(sequence)))
+        dispatch::older(&self.spool.receipts(own))
     }
 
     /// Crash: whatever is delivered is in the log, whatever is not is in a queue, both before the receipt is put away.

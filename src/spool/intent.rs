@@ -1,6 +1,6 @@
 //! Which intent is whose, and what becomes of one whose post-receive never came.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,38 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How many pushes before an intent are looked through for what became of its refs.
 const LOOK_BACK: u64 = 1000;
 
-/// Where a ref stands now.
-pub type RefNow<'a> = &'a dyn Fn(&RefName) -> Option<ObjectId>;
+/// Reads where all refs stand now; `None` where that fails.
+pub type ReadRefs<'a> = &'a dyn Fn() -> Option<HashMap<RefName, ObjectId>>;
+
+/// What was told of each ref, in order.
+#[derive(Default)]
+struct Records(HashMap<RefName, Vec<RefUpdate>>);
+
+impl Records {
+    fn new(updates: impl IntoIterator<Item = RefUpdate>) -> Self {
+        let mut records = Self::default();
+        for update in updates {
+            records.0.entry(update.name.clone()).or_default().push(update);
+        }
+        records
+    }
+
+    fn of(&self, name: &RefName) -> &[RefUpdate] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an update happened that nobody told of yet. A ref enters an id as often as it leaves it, and once more
+    /// where it stands there now; if the records have it enter less often, this update is the one that is missing.
+    fn lack(&self, update: &RefUpdate, now: Option<ObjectId>) -> bool {
+        self.leaves(update, now) > self.of(&update.name).iter().filter(|record| record.new == update.new).count()
+    }
+
+    /// How often the ref has left the id that the update sets, or stands there.
+    fn leaves(&self, update: &RefUpdate, now: Option<ObjectId>) -> usize {
+        let left = self.of(&update.name).iter().filter(|record| record.old == update.new).count();
+        left + usize::from(now == update.new)
+    }
+}
 
 impl Spool {
     /// The intent that a push with these updates was announced by, claimed.
@@ -54,7 +84,7 @@ impl Spool {
     /// first: two hooks may start in another order than git moved the refs.
     ///
     /// Waits for them a moment; then they are announced from their intents, as the receipts returned.
-    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: Option<Process>, now: RefNow<'_>) -> Vec<Owned> {
+    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: Option<Process>, refs: ReadRefs<'_>) -> Vec<Owned> {
         let starts: HashSet<(&RefName, ObjectId)> =
             updates.iter().filter_map(|update| Some((&update.name, update.old?))).collect();
         let precedes = |line: &&Line| line.update.new.is_some_and(|new| starts.contains(&(&line.update.name, new)));
@@ -64,7 +94,7 @@ impl Spool {
             intents.retain(|intent| {
                 let mut before = intent.lines.iter().filter(precedes).peekable();
                 before.peek().is_some() && {
-                    let told = self.updates_since(intent.after);
+                    let told: HashSet<_> = self.updates_since(intent.after).into_iter().collect();
                     before.any(|line| !told.contains(&line.update))
                 }
             });
@@ -73,36 +103,50 @@ impl Spool {
         if within_patience(|| waited_for().is_empty().then_some(())).is_some() {
             return Vec::new();
         }
+        let now = refs().unwrap_or_default();
         let announce = |intent: &Receipt| {
             let intent = self.claim(intent)?;
-            let mut records = self.updates_since(intent.receipt.after.saturating_sub(LOOK_BACK));
+            let told = self.updates_since(intent.receipt.after.saturating_sub(LOOK_BACK));
             // Of ours there is no receipt yet.
-            records.extend_from_slice(updates);
+            let records = Records::new(told.into_iter().chain(updates.iter().cloned()));
             let lines = intent.receipt.lines.iter().filter(precedes);
-            let lines: Vec<_> = lines.filter(|line| stands(&line.update, &records, now)).cloned().collect();
-            self.announce(&intent.receipt, lines)
+            let lacking = |line: &&Line| records.lack(&line.update, now.get(&line.update.name).copied());
+            self.announce(&intent.receipt, lines.filter(lacking).cloned().collect())
         };
         waited_for().iter().filter_map(announce).collect()
     }
 
     /// Settles intents whose push is over and whose post-receive never came: updates that stand become receipts, which
-    /// are returned; the others were refused.
+    /// are returned; the others were refused. Where the refs cannot be read, all stay as they are.
     ///
     /// Crash: the receipt is durable before its intent is removed. An intent that is found again then has its updates
     /// among the receipts, and none of them stands a second time.
-    pub fn settle_intents(&self, now: RefNow<'_>) -> Vec<Owned> {
-        let mut announced = Vec::new();
-        for intent in self.intents().iter().filter(|intent| is_abandoned(intent)) {
-            let Some(intent) = self.claim(intent) else { continue };
-            let records = self.updates_since(intent.receipt.after.saturating_sub(LOOK_BACK));
-            let lines = intent.receipt.lines.iter();
-            let lines: Vec<_> = lines.filter(|line| stands(&line.update, &records, now)).cloned().collect();
-            if lines.is_empty() {
-                self.drop_intent(intent);
-            } else if let Some(owned) = self.announce(&intent.receipt, lines) {
-                announced.push(owned);
-                self.drop_intent(intent);
-            }
+    pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<Owned> {
+        let mut abandoned = self.intents();
+        abandoned.retain(is_abandoned);
+        if abandoned.is_empty() {
+            return Vec::new();
+        }
+        let Some(now) = refs() else { return Vec::new() };
+        abandoned.iter().filter_map(|intent| self.settle_intent(self.claim(intent)?, &now)).collect()
+    }
+
+    fn settle_intent(&self, intent: Intent, now: &HashMap<RefName, ObjectId>) -> Option<Owned> {
+        let now_of = |line: &Line| now.get(&line.update.name).copied();
+        let lines = &intent.receipt.lines;
+        // Most were refused, which is plain without a look at what came long before.
+        let records = Records::new(self.updates_since(intent.receipt.after));
+        if lines.iter().all(|line| records.leaves(&line.update, now_of(line)) == 0) {
+            self.drop_intent(intent);
+            return None;
+        }
+        let records = Records::new(self.updates_since(intent.receipt.after.saturating_sub(LOOK_BACK)));
+        let lacking = |line: &&Line| records.lack(&line.update, now_of(line));
+        let lines: Vec<_> = lines.iter().filter(lacking).cloned().collect();
+        let is_over = lines.is_empty();
+        let announced = self.announce(&intent.receipt, lines);
+        if is_over || announced.is_some() {
+            self.drop_intent(intent);
         }
         announced
     }
@@ -127,15 +171,6 @@ fn is_abandoned(intent: &Receipt) -> bool {
         Some(process) => !process.is_alive() && age >= OWN_TIME,
         None => age >= OWN_TIME_UNKNOWN,
     }
-}
-
-/// Whether an update happened that nobody told of yet. A ref enters an id as often as it leaves it, and once more where
-/// it stands there now; if the `records` have it enter less often, this update is the one that is missing.
-fn stands(update: &RefUpdate, records: &[RefUpdate], now: RefNow<'_>) -> bool {
-    let of_ref = || records.iter().filter(|record| record.name == update.name);
-    let entered = of_ref().filter(|record| record.new == update.new).count();
-    let left = of_ref().filter(|record| record.old == update.new).count();
-    left + usize::from(now(&update.name) == update.new) > entered
 }
 
 /// Asks again and again until there is an answer or patience is at its end.
@@ -167,7 +202,7 @@ mod tests {
 
     #[track_caller]
     fn check(step: (char, char), records: &[(char, char)], now: char, expected: bool) {
-        assert_eq!(stands(&updates(&[step])[0], &updates(records), &|_| at(now)), expected);
+        assert_eq!(Records::new(updates(records)).lack(&updates(&[step])[0], at(now)), expected);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 pub use file::{FileError, Modes, Unfit};
-pub use intent::RefNow;
+pub use intent::ReadRefs;
 pub use picture::Picture;
 pub use queue::{Bodies, Name, Origin, Queue, Record, Rest, Waiting, ref_key};
 pub use receipt::{Intent, Owned, Receipt};

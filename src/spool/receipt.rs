@@ -1,7 +1,7 @@
 //! Receipts: what git said of one push, safe on disk before anything else is done with it; and intents, the same before
 //! the push is accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -139,7 +139,7 @@ impl Spool {
 
     /// All intents, oldest first, unclaimed. What is no intent is set aside.
     pub fn intents(&self) -> Vec<Receipt> {
-        self.read_all("intents").into_iter().map(|(_, receipt)| receipt).collect()
+        self.read_all("intents", |_| true).into_iter().map(|(_, receipt)| receipt).collect()
     }
 
     /// Claims an intent; `None` where another process has, or where it is gone.
@@ -204,10 +204,11 @@ impl Spool {
         Ok(Owned { receipt, sequence, path, _lock: lock })
     }
 
-    /// All unsettled receipts in order. What is no receipt is set aside.
-    pub fn receipts(&self) -> Vec<(u64, Receipt)> {
+    /// All unsettled receipts but those with the numbers `own`, in order. What is no receipt is set aside.
+    pub fn receipts(&self, own: &HashSet<u64>) -> Vec<(u64, Receipt)> {
+        let is_other = |name: &str| number(name).is_none_or(|sequence| !own.contains(&sequence));
         let mut receipts: Vec<_> = self
-            .read_all("receipts")
+            .read_all("receipts", is_other)
             .into_iter()
             .filter_map(|(name, receipt)| Some((number(&name)?, receipt)))
             .collect();
@@ -275,8 +276,8 @@ impl Spool {
 
     /// The updates that were told of already for the push that `receive_pack` took: another hook installed beside this
     /// one was first, or somebody who found its intent.
-    pub fn told(&self, receive_pack: Process) -> Vec<RefUpdate> {
-        let unsettled = self.receipts().into_iter().map(|(_, receipt)| receipt);
+    pub fn told(&self, receive_pack: Process) -> HashSet<RefUpdate> {
+        let unsettled = self.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt);
         let unsettled = unsettled.filter(|receipt| receipt.receive_pack == Some(receive_pack));
         let marker = fs::read_to_string(self.marker(receive_pack)).unwrap_or_default();
         let settled = marker.lines().filter_map(|name| self.settled(name));
@@ -323,12 +324,13 @@ impl Spool {
         }
     }
 
-    fn read_all(&self, directory: &str) -> Vec<(String, Receipt)> {
+    fn read_all(&self, directory: &str, wanted: impl Fn(&str) -> bool) -> Vec<(String, Receipt)> {
         let path = self.place(directory);
         let mut names = file::names(&path).unwrap_or_else(|error| {
             log::error!("cannot read '{}': {error}", path.display());
             Vec::new()
         });
+        names.retain(|name| wanted(name));
         names.sort();
         let mut found = Vec::new();
         for name in names {

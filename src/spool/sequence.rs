@@ -64,13 +64,16 @@ impl Spool {
     }
 }
 
+/// What has no room in a name's twelve digits is no number of ours.
+const HIGHEST: u64 = 999_999_999_999;
+
 /// `<boot id> <number>`.
 fn parse(text: &str) -> Option<(&str, u64)> {
     let (boot, number) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some((boot, number.parse().ok()?))
+    Some((boot, number.parse().ok().filter(|number| *number < HIGHEST)?))
 }
 
 /// The number a record's name begins with.
 pub(super) fn number(name: &str) -> Option<u64> {
-    name.split(['.', '-']).next()?.parse().ok()
+    name.split(['.', '-']).next()?.parse().ok().filter(|number| *number < HIGHEST)
 }

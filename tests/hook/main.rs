@@ -17,4 +17,5 @@ mod receivers;
 mod requests;
 mod tags;
 mod tls;
+mod verbs;
 mod waiting;

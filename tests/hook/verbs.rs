@@ -1,0 +1,278 @@
+//! `git webhook log`, `status`, `flush`, `reconcile` and `enable`, as an administrator and a monitoring system use them.
+
+use std::fs;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::{Answer, Receiver, World};
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[track_caller]
+fn rows(world: &World, arguments: &[&str]) -> Vec<Value> {
+    let output = world.webhook(arguments);
+    let rows = serde_json::from_slice(&output.stdout);
+    rows.unwrap_or_else(|error| panic!("{error}: {} {}", out(&output), String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A world whose receiver fails in one way, and one push to it.
+fn failing(answer: Answer) -> (World, Receiver) {
+    let receiver = Receiver::in_turn([answer, Answer::Status(200)]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    (world, receiver)
+}
+
+#[test]
+fn log_is_a_table_newest_first() {
+    let (world, _receiver) = failing(Answer::Status(404));
+    world.push(&["main:second"]);
+    let table = out(&world.webhook(&["log"]));
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    assert!(
+        lines[0].starts_with("TIME                  STATE      TARGET  REF                EVENT      TRIES  ID"),
+        "{table}"
+    );
+    assert!(lines[1].contains("Z  delivered  ci      refs/heads/second  Push Hook  1      "), "{table}");
+    assert!(lines[1].contains("  200 in "), "{table}");
+    assert!(lines[2].contains("Z  waiting    ci      refs/heads/main    Push Hook  1      "), "{table}");
+    assert!(lines[2].contains("  answered 404; next in 1"), "{table}");
+    assert!(!table.contains('\x1b'), "no colour outside a terminal");
+}
+
+#[test]
+fn log_on_a_terminal_has_colour() {
+    let (world, _receiver) = failing(Answer::Status(404));
+    let mut script = world.command("script", &world.server());
+    let log = format!("{} log", env!("CARGO_BIN_EXE_git-webhook"));
+    let output = script.env("TERM", "xterm").args(["-qec", &log, "/dev/null"]).output().unwrap();
+    assert!(out(&output).contains("\x1b[33mwaiting\x1b[0m"), "{}", out(&output));
+    let output = script.env("NO_COLOR", "1").output().unwrap();
+    assert!(!out(&output).contains('\x1b'), "{}", out(&output));
+}
+
+#[test]
+fn log_as_json_has_what_a_program_needs() {
+    let (world, _receiver) = failing(Answer::Status(503));
+    let row = &rows(&world, &["log", "--json"])[0];
+    for key in ["id", "target", "event", "ref", "state", "time", "attempts", "status"] {
+        assert!(!row[key].is_null(), "{key}: {row}");
+    }
+    assert_eq!((&row["state"], &row["status"], &row["attempts"]), (&"waiting".into(), &503.into(), &1.into()));
+    world.webhook(&["flush", "--now"]);
+    let row = &rows(&world, &["log", "--json"])[0];
+    assert_eq!((&row["state"], &row["status"], &row["attempts"]), (&"delivered".into(), &200.into(), &2.into()));
+}
+
+#[test]
+fn log_can_be_narrowed() {
+    let (world, _receiver) = failing(Answer::Status(404));
+    let other = Receiver::new();
+    world.add_target("other", &other, "codeup");
+    world.push(&["main:second"]);
+    let count = |arguments: &[&str]| rows(&world, &[&["log", "--json"], arguments].concat()).len();
+    assert_eq!(count(&[]), 3);
+    assert_eq!(count(&["--target", "other"]), 1);
+    assert_eq!(count(&["--state", "waiting"]), 1);
+    assert_eq!(count(&["--since", "1h"]), 3);
+    assert_eq!(count(&["-n", "2"]), 2);
+    assert_eq!(world.webhook(&["log", "--since", "soon"]).status.code(), Some(1));
+    assert_eq!(world.webhook(&["log", "--state", "lost"]).status.code(), Some(129));
+}
+
+#[test]
+fn status_is_the_check_of_a_monitoring_system() {
+    let (world, _receiver) = failing(Answer::Status(503));
+    let output = world.webhook(&["status"]);
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(out(&output).contains("ci      failing  1        "), "{}", out(&output));
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(world.webhook(&["status", "--max-age", "1s"]).status.code(), Some(1));
+    let row = &rows(&world, &["status", "--json"])[0];
+    assert_eq!((&row["target"], &row["waiting"], &row["dead"]), (&"ci".into(), &1.into(), &0.into()));
+    assert!(row["oldest"].as_i64().unwrap() >= 2);
+    assert_eq!(world.webhook(&["status", "--max-age", "x"]).status.code(), Some(1));
+    world.webhook(&["flush", "--now"]);
+    assert_eq!(world.webhook(&["status", "--max-age", "1s"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_push_that_nobody_told_is_seen_by_status_and_told_by_flush() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    let id = receiver.take_one().header("Idempotency-Key").to_owned();
+    // As its hook left it when it died before the first delivery.
+    let settled = world.server().join("webhook/v1/settled");
+    let day = fs::read_dir(&settled).unwrap().next().unwrap().unwrap().path();
+    let receipt = fs::read_dir(day).unwrap().next().unwrap().unwrap();
+    fs::rename(receipt.path(), world.server().join("webhook/v1/receipts").join(receipt.file_name())).unwrap();
+    fs::remove_dir_all(world.server().join("webhook/log")).unwrap();
+    assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
+    assert_eq!(out(&world.webhook(&["flush"])), "ci: 1 delivered\n");
+    assert_eq!(receiver.take_one().header("Idempotency-Key"), id);
+}
+
+#[test]
+fn flush_says_what_it_did() {
+    let (world, receiver) = failing(Answer::Status(503));
+    let waits = out(&world.webhook(&["flush"]));
+    assert!(waits.starts_with("ci: 1 waiting (next at 2"), "{waits}");
+    assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 1 delivered\n");
+    assert_eq!(out(&world.webhook(&["flush"])), "nothing waits\n");
+    assert_eq!(receiver.requests().len(), 2);
+    assert_eq!(world.webhook(&["flush", "--target", "nobody"]).status.code(), Some(1));
+}
+
+#[test]
+fn flush_tells_how_far_it_is_where_there_is_much_to_do() {
+    let receiver = Receiver::in_turn([Answer::Status(503), Answer::After(std::time::Duration::from_millis(100))]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    let refs: Vec<_> = (0..40).map(|number| format!("main:b{number}")).collect();
+    world.push(&refs.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut script = world.command("script", &world.server());
+    let flush = format!("{} flush --now", env!("CARGO_BIN_EXE_git-webhook"));
+    let output = out(&script.args(["-qec", &flush, "/dev/null"]).output().unwrap());
+    assert!(output.contains(" of 41 tried"), "{output:?}");
+    assert!(output.contains("ci: 41 delivered"), "{output:?}");
+}
+
+#[test]
+fn every_repository_below_a_directory() {
+    let (world, _receiver) = failing(Answer::Status(503));
+    let root = world.path("").to_string_lossy().into_owned();
+    for verb in [["log"].as_slice(), &["status"], &["flush"], &["reconcile", "--dry-run"]] {
+        let all = [verb, &["--json", "--root", &root]].concat();
+        let rows = rows(&world, &all);
+        let ours = world.server().canonicalize().unwrap();
+        let is_ours = |row: &Value| row["repository"] == ours.to_string_lossy().as_ref();
+        assert!(rows.iter().any(is_ours), "{verb:?}: {rows:?}");
+        let table = out(&world.webhook(&[verb, &["--root", &root]].concat()));
+        assert!(table.contains(&format!("{}:\n", ours.display())), "{table}");
+    }
+}
+
+/// A world that has a picture of its refs.
+fn pictured() -> (World, Receiver) {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main", "main:old", "main:gone"]);
+    world.webhook(&["reconcile", "--baseline"]);
+    receiver.take();
+    (world, receiver)
+}
+
+#[test]
+fn reconcile_finds_what_no_hook_told() {
+    let (world, receiver) = pictured();
+    world.commit("two");
+    world.push(&["main"]);
+    let told = receiver.take_one();
+    let two = world.id("HEAD");
+    world.server_git(&["update-ref", "refs/heads/old", &two]);
+    world.server_git(&["update-ref", "-d", "refs/heads/gone"]);
+    world.server_git(&["tag", "v1", &two]);
+    world.server_git(&["update-ref", "refs/notes/commits", &two]);
+
+    let dry = out(&world.webhook(&["reconcile", "--dry-run"]));
+    assert_eq!(dry.lines().filter(|line| line.ends_with("different")).count(), 3, "{dry}");
+    assert!(receiver.take().is_empty());
+
+    let output = world.webhook(&["reconcile"]);
+    assert_eq!(output.status.code(), Some(0));
+    let told_now: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();
+    assert_eq!(told_now, ["refs/heads/gone", "refs/heads/old", "refs/tags/v1"], "{}", out(&output));
+    assert_eq!(told.json()["ref"], "refs/heads/main");
+    assert_eq!(out(&world.webhook(&["reconcile"])), "nothing was missed\n");
+}
+
+#[test]
+fn reconcile_begins_with_a_picture() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    let first = out(&world.webhook(&["reconcile"]));
+    assert_eq!(first, "there was no picture of the refs to compare with; from now on there is\n");
+    assert_eq!(receiver.take().len(), 1);
+}
+
+#[test]
+fn above_twenty_differences_reconcile_asks_first() {
+    let (world, receiver) = pictured();
+    for number in 0..21 {
+        world.server_git(&["branch", &format!("b{number}"), "main"]);
+    }
+    let output = world.webhook(&["reconcile"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).ends_with("more than 20 differences: look at them, then run git webhook reconcile --all\n"));
+    assert!(receiver.take().is_empty());
+    assert_eq!(world.webhook(&["reconcile", "--all"]).status.code(), Some(0));
+    assert_eq!(receiver.take().len(), 21);
+}
+
+#[test]
+fn what_reconcile_finds_has_the_same_id_each_time() {
+    let ids = [0, 1].map(|_| {
+        let (world, receiver) = pictured();
+        let mut update = world.command("git", &world.server());
+        let blob = world.feed(update.args(["hash-object", "-w", "--stdin"]), b"x");
+        let blob = out(&blob).trim().to_owned();
+        world.server_git(&["update-ref", "refs/tags/x", &blob]);
+        world.webhook(&["reconcile"]);
+        receiver.take_one().header("Idempotency-Key").to_owned()
+    });
+    assert!(!ids[0].is_empty());
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[test]
+fn the_picture_takes_in_what_pruning_removes() {
+    let (world, receiver) = pictured();
+    world.configure("webhook.keepLog", "1d");
+    world.commit("two");
+    world.push(&["main"]);
+    let settled = world.server().join("webhook/v1/settled");
+    let today = fs::read_dir(&settled).unwrap().next().unwrap().unwrap().path();
+    fs::rename(today, settled.join("2020-01-01")).unwrap();
+    fs::write(world.server().join("webhook/log/2020-01-01"), "").unwrap();
+    world.webhook(&["flush"]);
+    assert!(!settled.join("2020-01-01").exists());
+    assert!(!world.server().join("webhook/log/2020-01-01").exists());
+    receiver.take();
+    assert_eq!(out(&world.webhook(&["reconcile"])), "nothing was missed\n");
+    assert!(receiver.take().is_empty());
+}
+
+#[test]
+fn enable_brings_a_parked_target_back() {
+    let (world, receiver) = failing(Answer::Status(410));
+    world.push(&["main:second"]);
+    assert_eq!(receiver.requests().len(), 1);
+    assert!(out(&world.webhook(&["status"])).contains("ci      parked "));
+    world.webhook(&["flush", "--now"]);
+    assert_eq!(receiver.requests().len(), 1, "not even when told");
+    assert_eq!(out(&world.webhook(&["enable", "ci"])), "ci: enabled; 2 waiting: git webhook flush sends them\n");
+    assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 2 delivered\n");
+}
+
+#[test]
+fn enable_switches_a_disabled_target_on() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.ci.enabled", "false");
+    assert_eq!(out(&world.webhook(&["enable", "ci"])), "ci: enabled\n");
+    world.commit("one");
+    world.push(&["main"]);
+    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(world.webhook(&["enable", "nobody"]).status.code(), Some(1));
+}

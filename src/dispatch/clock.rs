@@ -1,0 +1,42 @@
+//! The time that a run may take.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The time that deliveries may hold up the push, all together. Each lane may send for so long, and none after so long
+/// since the last event was built: until then the push waits for us, not for the receivers.
+pub(super) struct Clock {
+    allowed: Option<Duration>,
+    started: OnceLock<Instant>,
+    /// When no attempt is begun any more.
+    end: OnceLock<Instant>,
+}
+
+impl Clock {
+    /// One that has not started.
+    pub(super) fn new(allowed: Option<Duration>) -> Self {
+        Self { allowed, started: OnceLock::new(), end: OnceLock::new() }
+    }
+
+    pub(super) fn start(&self) {
+        self.started.get_or_init(Instant::now);
+    }
+
+    pub(super) fn shorten(&self, time: Duration) {
+        self.end.get_or_init(|| Instant::now() + time);
+    }
+
+    /// What is left for a lane that has sent for so long.
+    pub(super) fn left(&self, sent_for: Duration) -> Duration {
+        let spent = self.started.get().map_or(Duration::ZERO, Instant::elapsed);
+        self.allowed.map_or(Duration::MAX, |allowed| allowed.saturating_sub(spent.max(sent_for)))
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.end.get().is_some_and(|end| *end <= Instant::now())
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.is_at_end() || self.left(Duration::ZERO).is_zero()
+    }
+}

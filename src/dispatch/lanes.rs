@@ -1,0 +1,203 @@
+//! Connections: how many there are, what goes over each, and one attempt, signed and sent.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use super::{Run, Station};
+use crate::delivery::{Delivery, Failure, FailureKind, Outcome};
+use crate::format::Ids;
+use crate::identifier;
+use crate::process;
+use crate::signature;
+use crate::spool::Name;
+use crate::target::Target;
+use crate::transport::{Http, Request, Trust};
+
+/// How many connections there are at most over all targets, but for one that each target has.
+const MOST_LANES: usize = 64;
+
+/// How many connections one target gets at most, and how many deliveries make a further one worth its handshake.
+const MOST_LANES_OF_TARGET: usize = 8;
+
+const DELIVERIES_A_LANE: usize = 8;
+
+/// Something to send.
+pub(super) enum Task {
+    /// Built a moment ago; nothing of it is on disk but the receipt.
+    Fresh(Delivery),
+    /// In the queue, to be read when its turn comes.
+    Queued(Name),
+}
+
+impl<'a> Run<'a> {
+    /// Opens so many lanes for each station and runs `feed`; returns when all is sent.
+    pub(super) fn send_all(
+        &self,
+        stations: &[Station<'a>],
+        counts: &[usize],
+        feed: impl FnOnce(&mut dyn FnMut(usize, Task)),
+    ) {
+        let mut late: HashMap<usize, Vec<Task>> = HashMap::new();
+        thread::scope(|scope| {
+            let lanes: Vec<Vec<Sender<Task>>> =
+                stations.iter().zip(counts).map(|(station, count)| self.open_lanes(scope, station, *count)).collect();
+            feed(&mut |at, task| {
+                let lanes = &lanes[at];
+                match lanes.get(task.ref_key() as usize % lanes.len().max(1)) {
+                    // A lane ends only when its sender does, so what is sent arrives.
+                    Some(lane) => drop(lane.send(task)),
+                    None => late.entry(at).or_default().push(task),
+                }
+            });
+            self.clock.start();
+        });
+        // No thread could be started for these: they are sent here, one after another.
+        for (at, tasks) in late {
+            self.run_lane(&stations[at], tasks);
+        }
+    }
+
+    fn open_lanes<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        station: &'scope Station<'a>,
+        count: usize,
+    ) -> Vec<Sender<Task>> {
+        let start = |_| {
+            let (sender, receiver): (_, Receiver<Task>) = mpsc::channel();
+            let run = move || self.run_lane(station, receiver);
+            thread::Builder::new().stack_size(512 * 1024).spawn_scoped(scope, run).ok()?;
+            Some(sender)
+        };
+        (0..count).map_while(start).collect()
+    }
+
+    /// One connection to one target, and what goes over it. Deliveries of one ref share a lane, which keeps their
+    /// order.
+    fn run_lane(&self, station: &Station<'_>, tasks: impl IntoIterator<Item = Task>) {
+        let mut http = Http::new(station.target, &self.trust);
+        let mut sent_for = Duration::ZERO;
+        let mut held = HashSet::new();
+        for task in tasks {
+            let start = Instant::now();
+            let left = self.clock.left(sent_for);
+            let not_now = if left.is_zero() || self.clock.is_at_end() {
+                Some(FailureKind::NotTried)
+            } else if station.is_unreachable.load(Ordering::Relaxed) {
+                Some(FailureKind::Resting)
+            } else if held.contains(&task.ref_key()) {
+                Some(FailureKind::Held)
+            } else {
+                None
+            };
+            let (delivery, was_queued) = match (task, not_now) {
+                (Task::Queued(_), Some(_)) => continue,
+                (Task::Fresh(delivery), Some(why)) => {
+                    held.insert(delivery.name.ref_key);
+                    self.enqueue(station, delivery, why);
+                    continue;
+                }
+                (Task::Fresh(delivery), None) => (delivery, false),
+                (Task::Queued(name), None) => match self.load(station, &name) {
+                    Some(delivery) => (delivery, true),
+                    None => continue,
+                },
+            };
+            let mut outcome = guarded(|| send(&mut http, station.target, &delivery, left));
+            sent_for += start.elapsed();
+            if let Outcome::Failed(failure) = &mut outcome {
+                let is_timeout = matches!(failure.kind, FailureKind::Timeout { .. });
+                // A little less than the target's own time is as good as that: maxWait and timeout are often the same.
+                if is_timeout && left < station.target.timeout.mul_f32(0.9) {
+                    failure.kind = FailureKind::CutShort;
+                }
+                if failure.kind == FailureKind::Fault {
+                    http = Http::new(station.target, &self.trust);
+                }
+                if failure.kind.is_unreachable() {
+                    station.is_unreachable.store(true, Ordering::Relaxed);
+                }
+            }
+            if self.settle(station, &delivery, &outcome, was_queued) {
+                held.insert(delivery.name.ref_key);
+            }
+            self.note(station, &delivery, outcome);
+        }
+    }
+}
+
+impl Task {
+    fn ref_key(&self) -> u32 {
+        match self {
+            Self::Fresh(delivery) => delivery.name.ref_key,
+            Self::Queued(name) => name.ref_key,
+        }
+    }
+}
+
+/// Sends one delivery and keeps nothing of it.
+pub fn send_once(target: &Target, delivery: &Delivery) -> Outcome {
+    let trust = Trust::default();
+    guarded(|| send(&mut Http::new(target, &trust), target, delivery, target.timeout))
+}
+
+/// Signs and sends one attempt.
+fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Outcome {
+    let body = &delivery.payload.body;
+    let ids = Ids {
+        delivery: delivery.id,
+        event: delivery.line.event,
+        webhook: identifier::webhook(&delivery.origin.repository, &target.name),
+        instance: delivery.origin.instance.clone(),
+    };
+    let mut headers = (delivery.format.headers)(&delivery.payload.event, &ids);
+    if let Some(secret) = &target.secret {
+        headers.extend((delivery.format.sign)(secret, body));
+    }
+    if !target.signing_secrets.is_empty() {
+        let id = delivery.id.to_string();
+        let signed = signature::standard_webhooks(&target.signing_secrets, &id, process::now(), body);
+        headers.extend(signed.into_iter().map(|(name, value)| (name, value.into_bytes())));
+    }
+    http.send(&Request { headers: &headers, body }, left)
+}
+
+pub(super) fn lane_count(targets: usize, deliveries: usize) -> usize {
+    if deliveries == 0 {
+        return 0;
+    }
+    let share = MOST_LANES / targets.max(1);
+    deliveries.div_ceil(DELIVERIES_A_LANE).min(share).clamp(1, MOST_LANES_OF_TARGET)
+}
+
+/// A panic in a library, on what a receiver sent perhaps, must not take along what came of the other deliveries. The
+/// panic hook logs it.
+fn guarded(attempt: impl FnOnce() -> Outcome) -> Outcome {
+    panic::catch_unwind(AssertUnwindSafe(attempt))
+        .unwrap_or_else(|_| Outcome::Failed(Failure::new(FailureKind::Fault, "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_of_one_delivery() {
+        let outcome = guarded(|| panic!("on purpose"));
+        assert_eq!(outcome, Outcome::Failed(Failure::new(FailureKind::Fault, "")));
+    }
+
+    #[test]
+    fn lanes_grow_with_the_deliveries_within_limits() {
+        assert_eq!(lane_count(1, 0), 0);
+        assert_eq!(lane_count(1, 8), 1);
+        assert_eq!(lane_count(1, 9), 2);
+        assert_eq!(lane_count(1, 100_000), MOST_LANES_OF_TARGET);
+        assert_eq!(lane_count(20, 100_000), 3);
+        assert_eq!(lane_count(1000, 100_000), 1, "each has one, however many there are");
+    }
+}

@@ -1,0 +1,272 @@
+//! Sends side by side within the time allowed: every target on its own, the deliveries of one ref in order; and settles
+//! each, so that what was not delivered waits in the target's queue.
+
+mod clock;
+mod lanes;
+mod settle;
+mod station;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::delivery::{self, Delivery, FailureKind, Outcome, is_due};
+use crate::history::{History, State};
+use crate::process;
+use crate::ref_update::RefName;
+use crate::spool::{Bodies, Name, Receipt, Spool, ref_key};
+use crate::target::Target;
+use crate::transport::Trust;
+
+use clock::Clock;
+use lanes::{Task, lane_count};
+use station::Mode;
+
+pub use lanes::send_once;
+pub use station::Station;
+
+/// What all deliveries of a run have in common.
+pub struct Run<'a> {
+    spool: &'a Spool,
+    history: &'a History,
+    targets: &'a [Target],
+    trust: Trust,
+    clock: Clock,
+    bodies: Bodies,
+    done: Mutex<Vec<Done>>,
+    /// Something could be neither delivered nor written down.
+    is_lossy: AtomicBool,
+    /// Ignore that a time has not come.
+    at_once: bool,
+    /// Send to this target alone.
+    only: Option<&'a str>,
+}
+
+/// What was done about one delivery.
+#[derive(Debug)]
+pub struct Done {
+    /// The target's place among those of the run.
+    pub target: usize,
+    /// The receipt's number.
+    pub sequence: u64,
+    /// The delivery.
+    pub id: Uuid,
+    /// The ref.
+    pub name: RefName,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Refs that an older push, whose hook is still at work, has deliveries for: the numbers of the oldest, by what stands
+/// for the ref in names.
+pub type Older = HashMap<u32, u64>;
+
+/// Makes the deliveries of a push that waited as a whole for a target; `None` where they cannot be made now.
+pub type Build<'b> = &'b dyn Fn(&Target, u64, &Receipt) -> Option<Vec<Delivery>>;
+
+impl<'a> Run<'a> {
+    /// A run over `targets` that may take `allowed`, or as long as it needs. What is not delivered waits in `spool`,
+    /// each attempt is written down in `history`.
+    pub fn new(spool: &'a Spool, history: &'a History, targets: &'a [Target], allowed: Option<Duration>) -> Self {
+        Self {
+            spool,
+            history,
+            targets,
+            trust: Trust::default(),
+            clock: Clock::new(allowed),
+            bodies: Bodies::default(),
+            done: Mutex::default(),
+            is_lossy: AtomicBool::new(false),
+            at_once: false,
+            only: None,
+        }
+    }
+
+    /// Tries what failed though its time has not come, and targets that rest.
+    pub fn at_once(self, at_once: bool) -> Self {
+        Self { at_once, ..self }
+    }
+
+    /// Sends to one target alone, or to all.
+    pub fn only(self, only: Option<&'a str>) -> Self {
+        Self { only, ..self }
+    }
+
+    /// From here on begins no attempt after so long.
+    pub fn end_within(&self, time: Duration) {
+        self.clock.shorten(time);
+    }
+
+    /// What was done so far, each delivery with what came of it last.
+    pub fn take_done(&self) -> Vec<Done> {
+        let mut last = HashMap::new();
+        let mut done: Vec<Done> = Vec::new();
+        for next in std::mem::take(&mut *lock(&self.done)) {
+            match last.get(&next.id) {
+                Some(at) => done[*at] = next,
+                None => {
+                    last.insert(next.id, done.len());
+                    done.push(next);
+                }
+            }
+        }
+        done
+    }
+
+    /// How many deliveries something came of so far.
+    pub fn progress(&self) -> usize {
+        lock(&self.done).len()
+    }
+
+    /// Whether everything is delivered or safe in a queue so far.
+    pub fn is_safe(&self) -> bool {
+        !self.is_lossy.load(Ordering::Relaxed)
+    }
+
+    /// Sends while `feed` still builds: it is called with a function that takes a station's place and a delivery, and
+    /// the first deliveries are on their way before the last is built.
+    ///
+    /// `expected` tells how many each station will get, at most; `older` which refs have to wait for an older push. It
+    /// is asked before the queues are looked at: an older push is then seen by its receipt, or, if that was settled
+    /// meanwhile, by what it left in a queue.
+    ///
+    /// When this returns everything is delivered, or on the disk in a queue, or [`Run::is_safe`] is false.
+    pub fn deliver(
+        &self,
+        stations: &mut [Station<'a>],
+        expected: &[usize],
+        older: impl FnOnce() -> Older,
+        feed: impl FnOnce(&mut dyn FnMut(usize, Delivery)),
+    ) {
+        let older = older();
+        for station in stations.iter_mut() {
+            if matches!(station.mode, Mode::Free) && !station.queue.is_empty() {
+                station.mode = Mode::Backlog;
+            }
+        }
+        let stations = &*stations;
+        let free = stations.iter().filter(|station| matches!(station.mode, Mode::Free)).count();
+        let lanes = |at: usize| match stations[at].mode {
+            Mode::Free => lane_count(free, expected[at]),
+            _ => 0,
+        };
+        let counts: Vec<_> = (0..stations.len()).map(lanes).collect();
+        let is_held = |name: &Name| older.get(&name.ref_key).is_some_and(|oldest| *oldest < name.sequence);
+        self.send_all(stations, &counts, |send| {
+            feed(&mut |at, delivery| match &stations[at].mode {
+                Mode::Free if is_held(&delivery.name) => self.enqueue(&stations[at], delivery, FailureKind::Held),
+                Mode::Free => send(at, Task::Fresh(delivery)),
+                Mode::Backlog => self.enqueue(&stations[at], delivery, FailureKind::Held),
+                Mode::Closed(why) => self.enqueue(&stations[at], delivery, *why),
+            });
+        });
+        for station in stations {
+            self.write_held(station);
+        }
+    }
+
+    /// Sends what waits for one target and is due, until nothing is left that somebody put there meanwhile.
+    ///
+    /// `older` tells which refs have to wait for an older push, `build` makes the deliveries of a push that waited as a
+    /// whole. An enqueuer tries the lock after it has queued; if it finds it taken, this looks once more after
+    /// unlocking and sees what it queued.
+    pub fn tend(&self, at: usize, older: &dyn Fn() -> Older, build: Build<'_>) {
+        let mut seen = HashSet::new();
+        loop {
+            let station = self.open(at);
+            if station.lock.is_none() || self.clock.is_up() {
+                return;
+            }
+            // In this order, as in `deliver`.
+            let older = older();
+            let mut names = station.queue.list();
+            if names.iter().any(Name::is_push) {
+                self.unfold(&station, &names, build);
+                names = station.queue.list();
+            }
+            let due = self.choose(&names, &older);
+            seen.extend(names.iter().map(|name| name.id));
+            let count = if due.is_empty() { 0 } else { lane_count(1, due.len()) };
+            self.send_all(std::slice::from_ref(&station), &[count], |send| {
+                for name in due {
+                    send(0, Task::Queued(name));
+                }
+            });
+            let queue = station.queue.clone();
+            let is_over = station.is_unreachable.load(Ordering::Relaxed);
+            self.close(station);
+            let is_new = |name: &Name| name.attempts == 0 && !seen.contains(&name.id);
+            if is_over || !queue.list().iter().any(is_new) {
+                return;
+            }
+        }
+    }
+
+    /// Sets aside what waits behind a target that has not answered for as long as `retryFor` says, though most of it was
+    /// never tried itself.
+    pub fn expire(&self, at: usize) {
+        let target = &self.targets[at];
+        let queue = self.spool.queue(&target.name);
+        let now = process::now();
+        // A clock that jumps ahead must not end what was hardly tried: the target's own failures count here.
+        if !target.enabled || queue.rest().failures < delivery::FEWEST_ATTEMPTS || queue.rest().parked {
+            return;
+        }
+        let Ok(Some(_lock)) = queue.lock() else { return };
+        let station = self.open_unlocked(at, queue.clone());
+        for name in queue.list().into_iter().take_while(|name| !name.is_push()) {
+            let Some(delivery) = self.load(&station, &name) else { continue };
+            // They are in order of their events, so that the first young one ends it.
+            if now - delivery.time < target.retry_for.as_secs() as i64 {
+                break;
+            }
+            let mut entry = self.entry(&station, &delivery, name.attempts);
+            entry.state = State::Dead;
+            entry.reason = Some("the target has not answered for as long as retryFor says".into());
+            self.log(&entry);
+            queue.set_aside(&name, "the target has not answered for as long as retryFor says");
+        }
+    }
+
+    /// Which of the names, in order, are to be tried now.
+    fn choose(&self, names: &[Name], older: &Older) -> Vec<Name> {
+        let now = process::now();
+        let mut held = HashSet::new();
+        let mut due = Vec::new();
+        for name in names {
+            if name.is_push() {
+                // It could not be unfolded, and may be of any ref.
+                break;
+            }
+            let has_older = older.get(&name.ref_key).is_some_and(|oldest| *oldest < name.sequence);
+            if held.contains(&name.ref_key) || has_older {
+                held.insert(name.ref_key);
+            } else if name.attempts == 0 || self.at_once || is_due(name.next, now) {
+                due.push(name.clone());
+            } else if name.holds {
+                held.insert(name.ref_key);
+            }
+        }
+        due
+    }
+}
+
+/// The refs of receipts, each with the lowest number of a receipt that names it.
+pub fn older(receipts: &[(u64, Receipt)]) -> Older {
+    let mut older = Older::new();
+    for (sequence, receipt) in receipts {
+        for line in &receipt.lines {
+            let oldest = older.entry(ref_key(&line.update.name)).or_insert(*sequence);
+            *oldest = (*oldest).min(*sequence);
+        }
+    }
+    older
+}
+
+/// What is behind a lock stays sound whatever panicked while it was held: each change is one push or one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

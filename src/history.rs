@@ -133,7 +133,7 @@ impl History {
         write_line(file, line).map_err(|error| FileError::new("write", &self.directory.join(&day), error))
     }
 
-    /// The ids of a receipt's deliveries that need no sending any more.
+    /// The ids of a receipt's deliveries that need no sending any more; `since` is when it was written.
     pub fn done(&self, receipt: &str, since: i64) -> HashSet<Uuid> {
         let mut done = HashSet::new();
         let first = day_of(since - 86_400);
@@ -150,6 +150,12 @@ impl History {
             });
         }
         done
+    }
+
+    /// Those of `ids` that were delivered or given up.
+    pub fn over(&self, ids: &HashSet<Uuid>) -> HashSet<Uuid> {
+        let entries = self.days().into_iter().flat_map(|day| self.entries(&day));
+        entries.filter(|entry| entry.state != State::Waiting && ids.contains(&entry.id)).map(|entry| entry.id).collect()
     }
 
     /// The days there are lines of, oldest first.

@@ -132,7 +132,9 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<Vec<RefUpdate>>,
     let under_way: HashSet<_> =
         under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
     let now = refs(place)?;
-    expected.apply(&post.spool.updates_since(expected.sequence));
+    for (_, receipt) in post.spool.receipts_since(expected.sequence) {
+        expected.apply(&receipt.updates());
+    }
     let names: HashSet<_> = now.keys().chain(expected.refs.keys()).collect();
     let format = place.configuration.layout.object_format;
     let update = |name: &RefName| RefUpdate {

@@ -180,21 +180,25 @@ impl<'a> Run<'a> {
             if station.lock.is_none() || self.clock.is_up() {
                 return;
             }
-            // In this order, as in `deliver`.
-            let older = older();
-            let mut names = station.queue.list();
+            let mut names = self.list(&station);
             if names.iter().any(Name::is_push) {
                 self.unfold(&station, &names, build);
-                names = station.queue.list();
+                names = self.list(&station);
             }
-            let due = self.choose(&names, &older);
-            seen.extend(names.iter().map(|name| name.id));
+            // Whatever is older than what was just listed has its receipt by now, or has left it and put what waits of
+            // it into the queue: so the receipts are looked at, and then the queue again.
+            let older = older();
+            let listed: HashSet<_> = names.iter().map(|name| name.id).collect();
+            let due = self.choose(&self.list(&station), &listed, &older);
+            seen.extend(listed);
             let count = if due.is_empty() { 0 } else { lane_count(1, due.len()) };
+            station.queue.set_busy(true);
             self.send_all(std::slice::from_ref(&station), &[count], |send| {
                 for name in due {
                     send(0, Task::Queued(name));
                 }
             });
+            station.queue.set_busy(false);
             let queue = station.queue.clone();
             let is_over = station.is_unreachable.load(Ordering::Relaxed);
             self.close(station);
@@ -231,8 +235,43 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Which of the names, in order, are to be tried now.
-    fn choose(&self, names: &[Name], older: &Older) -> Vec<Name> {
+    /// What waits, after a look at what somebody left who died while he sent: what was delivered is removed, and of two
+    /// records of one delivery the one that was tried less.
+    fn list(&self, station: &Station<'_>) -> Vec<Name> {
+        let mut names = station.queue.list();
+        if station.queue.was_busy() {
+            let over = self.history.over(&names.iter().map(|name| name.id).collect());
+            names.retain(|name| {
+                let is_over = over.contains(&name.id);
+                if is_over {
+                    station.queue.remove(name);
+                }
+                !is_over
+            });
+            station.queue.set_busy(false);
+        }
+        let mut tried: HashMap<Uuid, u32> = HashMap::new();
+        for name in &names {
+            let most = tried.entry(name.id).or_insert(name.attempts);
+            *most = name.attempts.max(*most);
+        }
+        if tried.len() < names.len() {
+            names.retain(|name| {
+                let is_kept = tried.get(&name.id) == Some(&name.attempts);
+                if is_kept {
+                    tried.insert(name.id, u32::MAX);
+                } else {
+                    station.queue.set_aside(name, "there are two records of this delivery");
+                }
+                is_kept
+            });
+        }
+        names
+    }
+
+    /// Which of the names, in order, are to be tried now. Those that were not `listed` before have their turn later, and
+    /// so have newer ones of their refs.
+    fn choose(&self, names: &[Name], listed: &HashSet<Uuid>, older: &Older) -> Vec<Name> {
         let now = process::now();
         let mut held = HashSet::new();
         let mut due = Vec::new();
@@ -242,7 +281,7 @@ impl<'a> Run<'a> {
                 break;
             }
             let has_older = older.get(&name.ref_key).is_some_and(|oldest| *oldest < name.sequence);
-            if held.contains(&name.ref_key) || has_older {
+            if held.contains(&name.ref_key) || has_older || !listed.contains(&name.id) {
                 held.insert(name.ref_key);
             } else if name.attempts == 0 || self.at_once || is_due(name.next, now) {
                 due.push(name.clone());

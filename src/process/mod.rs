@@ -102,20 +102,29 @@ pub fn user_id() -> u32 {
     geteuid().as_raw()
 }
 
-/// A moment that no change of the clock moves: the id of this run of the machine, and the seconds since it began.
+/// A moment that no change of the clock moves: the id of this run of the machine, and the time since it began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
     /// Seconds since the machine started, sleep included.
     pub seconds: i64,
+    /// And the part of a second.
+    pub nanoseconds: i64,
 }
 
 impl Moment {
     /// The present one.
     pub fn now() -> Self {
-        let seconds = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |time| time.tv_sec());
-        Self { boot: boot_id(), seconds }
+        let (seconds, nanoseconds) =
+            clock_gettime(ClockId::CLOCK_BOOTTIME).map_or((0, 0), |time| (time.tv_sec(), time.tv_nsec()));
+        Self { boot: boot_id(), seconds, nanoseconds }
+    }
+
+    /// Whether it came before `other`; `None` where the machine was started anew between them.
+    pub fn is_before(&self, other: &Self) -> Option<bool> {
+        let time = |moment: &Self| (moment.seconds, moment.nanoseconds);
+        (self.boot == other.boot).then(|| time(self) < time(other))
     }
 
     /// The seconds gone by since; `None` where the machine was started anew meanwhile.

@@ -163,8 +163,10 @@ fn keep(
     if updates.is_empty() {
         return None;
     }
-    // What they announce is taken over with everything else that has no owner.
-    drop(spool.see_to_predecessors(&updates, own, refs));
+    if let Some(intent) = &intent {
+        // What this announces is taken over with everything else that has no owner.
+        drop(spool.see_to_predecessors(&updates, &intent.receipt, refs));
+    }
     let receipt = match intent {
         Some(intent) if intent.receipt.lines.len() == updates.len() => return Some(spool.promote(intent)),
         Some(intent) => {

@@ -104,17 +104,29 @@ impl<'a> Post<'a> {
                 break;
             }
             let Some(owned) = self.spool.take_over(sequence, &receipt) else { continue };
-            let mut done = self.history.done(&owned.name(), receipt.time);
-            done.extend(queued.get_or_insert_with(|| self.queued()).iter());
+            // The queues first: what is delivered between the two looks has its line in the log before it leaves its
+            // queue.
+            let Some(queued) = queued.get_or_insert_with(|| self.queued()) else { break };
+            let mut done = queued.clone();
+            done.extend(self.history.done(&owned.name(), receipt.time));
             jobs.push(Job { owned: Some(owned), receipt, sequence, done });
         }
         jobs
     }
 
-    /// The ids of everything that waits in a queue.
-    fn queued(&self) -> HashSet<Uuid> {
-        let targets = self.configuration.targets.iter();
-        targets.flat_map(|target| self.spool.queue(&target.name).list()).map(|name| name.id).collect()
+    /// The ids of everything that waits in a queue; `None` where somebody is sending to a target: he renames records
+    /// as he does, and a listing may miss them.
+    fn queued(&self) -> Option<HashSet<Uuid>> {
+        let mut ids = HashSet::new();
+        for target in &self.configuration.targets {
+            let queue = self.spool.queue(&target.name);
+            if queue.is_empty() {
+                continue;
+            }
+            let _lock = queue.lock().map_err(|error| error!("{error}")).ok()??;
+            ids.extend(queue.list().iter().map(|name| name.id));
+        }
+        Some(ids)
     }
 
     /// Builds and sends what the receipts tell, queues what is not delivered, and settles them.

@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Spool;
+use uuid::Uuid;
+
 use super::receipt::{Intent, Owned, Receipt};
 use super::record::Line;
-use crate::process::Process;
+use super::{FileError, Spool};
+use crate::process::{self, Process};
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
 /// An intent is left to its own push for so long, in seconds: its hook may be on its way though receive-pack has died.
@@ -27,46 +29,21 @@ const LOOK_BACK: u64 = 1000;
 /// Reads where all refs stand now; `None` where that fails.
 pub type ReadRefs<'a> = &'a dyn Fn() -> Option<HashMap<RefName, ObjectId>>;
 
-/// What was told of each ref, in order.
-#[derive(Default)]
-struct Records(HashMap<RefName, Vec<RefUpdate>>);
-
-impl Records {
-    fn new(updates: impl IntoIterator<Item = RefUpdate>) -> Self {
-        let mut records = Self::default();
-        for update in updates {
-            records.0.entry(update.name.clone()).or_default().push(update);
-        }
-        records
-    }
-
-    fn of(&self, name: &RefName) -> &[RefUpdate] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether an update happened that nobody told of yet. A ref enters an id as often as it leaves it, and once more
-    /// where it stands there now; if the records have it enter less often, this update is the one that is missing.
-    fn lack(&self, update: &RefUpdate, now: Option<ObjectId>) -> bool {
-        self.leaves(update, now) > self.of(&update.name).iter().filter(|record| record.new == update.new).count()
-    }
-
-    /// How often the ref has left the id that the update sets, or stands there.
-    fn leaves(&self, update: &RefUpdate, now: Option<ObjectId>) -> usize {
-        let left = self.of(&update.name).iter().filter(|record| record.old == update.new).count();
-        left + usize::from(now == update.new)
-    }
-}
+/// An intent and those of its lines that something is to be done about.
+type Lines = (Receipt, Vec<Line>);
 
 impl Spool {
     /// The intent that a push with these updates was announced by, claimed.
     ///
-    /// It is told by its lines: a driver may stand between receive-pack and the hook. Of several with the same lines
-    /// it is that of the own receive-pack; one whose receive-pack lives and is another's is left alone. Fewer lines
-    /// than the intent's are the rule where git refused some, and happen where receive-pack died while it wrote.
+    /// It is that of the own receive-pack, with all of the lines. Where one of the two could not tell its receive-pack,
+    /// the lines alone decide. Fewer lines than the intent's are the rule where git refused some, and happen where
+    /// receive-pack died while it wrote.
     pub fn own_intent(&self, updates: &[RefUpdate], own: Option<Process>) -> Option<Intent> {
-        let is_own = |intent: &Receipt| intent.receive_pack == own || own.is_none();
         let mut candidates = self.intents();
-        candidates.retain(|intent| is_own(intent) || !intent.receive_pack.is_some_and(Process::is_alive));
+        candidates.retain(|intent| match (intent.receive_pack, own) {
+            (Some(its), Some(own)) => its == own,
+            _ => true,
+        });
         candidates.retain(|intent| covers(intent, updates));
         candidates.sort_by_key(|intent| intent.receive_pack != own);
         candidates.iter().find_map(|intent| {
@@ -83,72 +60,107 @@ impl Spool {
     /// Sees to it that the updates of other pushes that these follow on have their receipts, and so their numbers,
     /// first: two hooks may start in another order than git moved the refs.
     ///
-    /// Waits for them a moment; then they are announced from their intents, as the receipts returned.
-    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: Option<Process>, refs: ReadRefs<'_>) -> Vec<Owned> {
-        let starts: HashSet<(&RefName, ObjectId)> =
-            updates.iter().filter_map(|update| Some((&update.name, update.old?))).collect();
-        let precedes = |line: &&Line| line.update.new.is_some_and(|new| starts.contains(&(&line.update.name, new)));
-        let waited_for = || {
-            let mut intents = self.intents();
-            intents.retain(|intent| own.is_none() || intent.receive_pack != own);
-            intents.retain(|intent| {
-                let mut before = intent.lines.iter().filter(precedes).peekable();
-                before.peek().is_some() && {
-                    let told: HashSet<_> = self.updates_since(intent.after).into_iter().collect();
-                    before.any(|line| !told.contains(&line.update))
-                }
-            });
-            intents
-        };
-        if within_patience(|| waited_for().is_empty().then_some(())).is_some() {
+    /// `own` is the intent of these updates: what they follow on was written down before it. Waits a moment for the
+    /// others; then they are announced from their intents, as the receipts returned.
+    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: &Receipt, refs: ReadRefs<'_>) -> Vec<Owned> {
+        if within_patience(|| self.predecessors(updates, own).is_empty().then_some(())).is_some() {
             return Vec::new();
         }
         let now = refs().unwrap_or_default();
-        let announce = |intent: &Receipt| {
-            let intent = self.claim(intent)?;
-            let told = self.updates_since(intent.receipt.after.saturating_sub(LOOK_BACK));
+        let mut announced = Vec::new();
+        for (intent, lines) in self.predecessors(updates, own) {
+            let Some(intent) = self.claim(&intent) else { continue };
+            let mut records = self.receipts_since(intent.receipt.after.saturating_sub(LOOK_BACK));
             // Of ours there is no receipt yet.
-            let records = Records::new(told.into_iter().chain(updates.iter().cloned()));
-            let lines = intent.receipt.lines.iter().filter(precedes);
-            let lacking = |line: &&Line| records.lack(&line.update, now.get(&line.update.name).copied());
-            self.announce(&intent.receipt, lines.filter(lacking).cloned().collect())
-        };
-        waited_for().iter().filter_map(announce).collect()
+            records.push((u64::MAX, own.with(as_lines(updates))));
+            announced.extend(self.announce(&intent.receipt, lacking(&intent.receipt, &lines, &records, &now)));
+        }
+        announced
+    }
+
+    /// The lines of older intents that have no receipt yet and that the updates follow on, directly or through others,
+    /// oldest first.
+    fn predecessors(&self, updates: &[RefUpdate], own: &Receipt) -> Vec<Lines> {
+        let mut intents = self.intents();
+        intents.retain(|intent| intent.moment.is_before(&own.moment).unwrap_or(true));
+        intents.sort_by_key(|intent| (intent.moment.seconds, intent.moment.nanoseconds));
+        let mut starts: HashSet<_> = updates.iter().map(|update| (update.name.clone(), update.old)).collect();
+        let mut found = Vec::new();
+        // From the newest on: what a push follows on was written down before it.
+        for intent in intents.into_iter().rev() {
+            let precedes = |line: &&Line| starts.contains(&(line.update.name.clone(), line.update.new));
+            let mut lines: Vec<_> = intent.lines.iter().filter(precedes).cloned().collect();
+            if lines.is_empty() {
+                continue;
+            }
+            starts.extend(lines.iter().map(|line| (line.update.name.clone(), line.update.old)));
+            let told = self.receipts_since(intent.after);
+            let told: HashSet<_> =
+                told.iter().flat_map(|(_, receipt)| &receipt.lines).map(|line| &line.update).collect();
+            lines.retain(|line| !told.contains(&line.update));
+            if !lines.is_empty() {
+                found.push((intent, lines));
+            }
+        }
+        found.reverse();
+        found
     }
 
     /// Settles intents whose push is over and whose post-receive never came: updates that stand become receipts, which
-    /// are returned; the others were refused. Where the refs cannot be read, all stay as they are.
+    /// are returned; the others were refused. Where the refs cannot be read, all stay as they are; so does an intent
+    /// while an older one of its refs is not settled, or they would be told in the wrong order.
     ///
     /// Crash: the receipt is durable before its intent is removed. An intent that is found again then has its updates
     /// among the receipts, and none of them stands a second time.
     pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<Owned> {
-        let mut abandoned = self.intents();
-        abandoned.retain(is_abandoned);
-        if abandoned.is_empty() {
+        let mut intents = self.intents();
+        if !intents.iter().any(is_abandoned) {
             return Vec::new();
         }
+        // Before the receipts: a push between the two is then seen by its receipt alone, and counts as told.
         let Some(now) = refs() else { return Vec::new() };
-        abandoned.iter().filter_map(|intent| self.settle_intent(self.claim(intent)?, &now)).collect()
-    }
-
-    fn settle_intent(&self, intent: Intent, now: &HashMap<RefName, ObjectId>) -> Option<Owned> {
-        let now_of = |line: &Line| now.get(&line.update.name).copied();
-        let lines = &intent.receipt.lines;
-        // Most were refused, which is plain without a look at what came long before.
-        let records = Records::new(self.updates_since(intent.receipt.after));
-        if lines.iter().all(|line| records.leaves(&line.update, now_of(line)) == 0) {
-            self.drop_intent(intent);
-            return None;
-        }
-        let records = Records::new(self.updates_since(intent.receipt.after.saturating_sub(LOOK_BACK)));
-        let lacking = |line: &&Line| records.lack(&line.update, now_of(line));
-        let lines: Vec<_> = lines.iter().filter(lacking).cloned().collect();
-        let is_over = lines.is_empty();
-        let announced = self.announce(&intent.receipt, lines);
-        if is_over || announced.is_some() {
-            self.drop_intent(intent);
+        let run = process::boot_id();
+        intents.sort_by_key(|intent| (intent.moment.boot == run, intent.moment.seconds, intent.moment.nanoseconds));
+        let mut left = HashSet::new();
+        let mut announced = Vec::new();
+        for intent in intents {
+            let mut names = intent.lines.iter().map(|line| line.update.name.clone());
+            let claimed = if is_abandoned(&intent) && !names.any(|name| left.contains(&name)) {
+                self.claim(&intent)
+            } else {
+                None
+            };
+            match claimed.map(|claimed| self.settle_intent(claimed, &now)) {
+                Some(Ok(owned)) => announced.extend(owned),
+                Some(Err(error)) => {
+                    log::error!("{error}");
+                    left.extend(intent.lines.into_iter().map(|line| line.update.name));
+                }
+                None => left.extend(intent.lines.into_iter().map(|line| line.update.name)),
+            }
         }
         announced
+    }
+
+    fn settle_intent(&self, intent: Intent, now: &HashMap<RefName, ObjectId>) -> Result<Option<Owned>, FileError> {
+        let lines = &intent.receipt.lines;
+        // Most were refused, which is plain without a look at what came long before.
+        let records = self.receipts_since(intent.receipt.after);
+        let mut told = records.iter().flat_map(|(_, receipt)| &receipt.lines);
+        let is_left = |line: &Line| {
+            now.get(&line.update.name).copied() == line.update.new
+                || told.any(|other| other.update.name == line.update.name && other.update.old == line.update.new)
+        };
+        let mut owned = None;
+        if lines.iter().any(is_left) {
+            let records = self.receipts_since(intent.receipt.after.saturating_sub(LOOK_BACK));
+            let lines = lacking(&intent.receipt, lines, &records, now);
+            if !lines.is_empty() {
+                owned = Some(self.keep(intent.receipt.with(lines))?);
+            }
+        }
+        self.drop_intent(intent);
+        Ok(owned)
     }
 
     fn announce(&self, intent: &Receipt, lines: Vec<Line>) -> Option<Owned> {
@@ -173,6 +185,51 @@ fn is_abandoned(intent: &Receipt) -> bool {
     }
 }
 
+/// Those of an intent's lines that happened though nobody told of them.
+///
+/// A ref enters an id as often as it leaves it, and once more where it stands there now. If from the intent on the
+/// records have it enter the id of a line less often, then this line is the one that is missing. `records` are in order.
+fn lacking(
+    intent: &Receipt,
+    lines: &[Line],
+    records: &[(u64, Receipt)],
+    now: &HashMap<RefName, ObjectId>,
+) -> Vec<Line> {
+    let names: HashSet<_> = lines.iter().map(|line| &line.update.name).collect();
+    let mut of_ref: HashMap<&RefName, Vec<(bool, &RefUpdate)>> = HashMap::new();
+    for (sequence, record) in records {
+        let is_before = record.moment.is_before(&intent.moment).unwrap_or(*sequence <= intent.after);
+        for line in record.lines.iter().filter(|line| names.contains(&line.update.name)) {
+            of_ref.entry(&line.update.name).or_default().push((is_before, &line.update));
+        }
+    }
+    let is_lacking = |line: &&Line| {
+        let records = of_ref.get(&line.update.name).map_or([].as_slice(), Vec::as_slice);
+        let since = since(&line.update, records);
+        let entered = since.iter().filter(|record| record.new == line.update.new).count();
+        let left = since.iter().filter(|record| record.old == line.update.new).count();
+        left + usize::from(now.get(&line.update.name).copied() == line.update.new) > entered
+    };
+    lines.iter().filter(is_lacking).cloned().collect()
+}
+
+/// The records of a ref from the moment on in which the push of `update` saw it: those written down after its intent,
+/// and of those before it what moved the ref away from where the push saw it.
+fn since<'r>(update: &RefUpdate, records: &[(bool, &'r RefUpdate)]) -> Vec<&'r RefUpdate> {
+    let before: Vec<_> = records.iter().filter(|(is_before, _)| *is_before).map(|(_, record)| *record).collect();
+    let seen = match before.iter().rposition(|record| record.new == update.old) {
+        Some(at) => at + 1,
+        None => before.iter().position(|record| record.old == update.old).unwrap_or(before.len()),
+    };
+    let after = records.iter().filter(|(is_before, _)| !*is_before).map(|(_, record)| *record);
+    before[seen..].iter().copied().chain(after).collect()
+}
+
+/// Updates of which only what they say counts.
+fn as_lines(updates: &[RefUpdate]) -> Vec<Line> {
+    updates.iter().map(|update| Line { update: update.clone(), event: Uuid::nil() }).collect()
+}
+
 /// Asks again and again until there is an answer or patience is at its end.
 fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + PATIENCE;
@@ -188,37 +245,56 @@ fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::{Environment, Moment};
     use crate::ref_update::parse;
 
-    fn updates(steps: &[(char, char)]) -> Vec<RefUpdate> {
+    fn receipt(second: i64, step: (char, char)) -> Receipt {
         let id = |letter: char| letter.to_string().repeat(40);
-        let lines: Vec<_> = steps.iter().map(|(old, new)| format!("{} {} refs/heads/r", id(*old), id(*new))).collect();
-        parse(lines.join("\n").as_bytes()).0
+        let line = format!("{} {} refs/heads/r", id(step.0), id(step.1));
+        let receipt = Receipt::new(as_lines(&parse(line.as_bytes()).0), &Environment::default(), &[]);
+        Receipt { moment: Moment { seconds: second, ..receipt.moment }, ..receipt }
     }
 
-    fn at(letter: char) -> Option<ObjectId> {
-        ObjectId::from_hex(letter.to_string().repeat(40).as_bytes()).flatten()
-    }
-
+    /// An intent of second 10 beside pushes that were written down at the seconds given.
     #[track_caller]
-    fn check(step: (char, char), records: &[(char, char)], now: char, expected: bool) {
-        assert_eq!(Records::new(updates(records)).lack(&updates(&[step])[0], at(now)), expected);
+    fn check(step: (char, char), records: &[(i64, (char, char))], now: char, expected: bool) {
+        let intent = receipt(10, step);
+        let records: Vec<_> = (1..).zip(records).map(|(number, (at, step))| (number, receipt(*at, *step))).collect();
+        let now = ObjectId::from_hex(now.to_string().repeat(40).as_bytes()).flatten();
+        let refs = now.map(|now| (RefName::new("refs/heads/r"), now)).into_iter().collect();
+        assert_eq!(!lacking(&intent, &intent.lines, &records, &refs).is_empty(), expected);
     }
 
     #[test]
     fn an_update_stands_where_the_ref_shows_it_and_nobody_told() {
         check(('0', 'a'), &[], 'a', true);
         check(('0', 'a'), &[], '0', false);
-        check(('0', 'a'), &[('0', 'a')], 'a', false);
-        check(('0', 'a'), &[('a', 'b')], 'b', true);
-        check(('0', 'a'), &[('0', 'a'), ('a', 'b')], 'b', false);
+        check(('0', 'a'), &[(11, ('a', 'b'))], 'b', true);
+        check(('a', '0'), &[(11, ('0', 'b'))], 'b', true);
+        check(('a', '0'), &[], '0', true);
+    }
+
+    #[test]
+    fn one_that_was_told_does_not_stand_again() {
+        check(('0', 'a'), &[(10, ('0', 'a'))], 'a', false);
+        check(('0', 'a'), &[(10, ('0', 'a')), (11, ('a', 'b'))], 'b', false);
+        check(('a', '0'), &[(10, ('a', '0'))], '0', false);
     }
 
     #[test]
     fn a_ref_may_come_back_to_where_it_was() {
-        check(('0', 'a'), &[('0', 'a'), ('a', '0')], 'a', true);
-        check(('a', '0'), &[], '0', true);
-        check(('a', '0'), &[('a', '0')], '0', false);
-        check(('a', '0'), &[('0', 'b')], 'b', true);
+        check(('0', 'a'), &[(7, ('0', 'a')), (8, ('a', '0'))], 'a', true);
+        check(('0', 'a'), &[(11, ('0', 'a')), (12, ('a', '0'))], '0', false);
+    }
+
+    #[test]
+    fn a_refused_way_back_does_not_stand() {
+        check(('b', 'a'), &[(9, ('a', 'b'))], 'b', false);
+    }
+
+    #[test]
+    fn of_two_alike_the_one_that_was_told_counts() {
+        check(('0', 'a'), &[(9, ('0', 'a'))], 'a', false);
+        check(('0', 'a'), &[(8, ('c', '0')), (9, ('0', 'a'))], 'a', false);
     }
 }

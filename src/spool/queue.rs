@@ -189,6 +189,26 @@ impl Queue {
         Ok(try_lock(self.modes.open(&self.directory.join("lock"))?))
     }
 
+    /// Notes in the lock's file that deliveries from this queue are under way, or are over.
+    ///
+    /// Crash: between a log line and the removal of its record the delivery is made, and the record says that it is
+    /// not. Whoever finds this note looks into the log before it sends.
+    pub fn set_busy(&self, busy: bool) {
+        let path = self.directory.join("lock");
+        let written = self
+            .modes
+            .open(&path)
+            .and_then(|file| file.set_len(u64::from(busy)).map_err(|error| FileError::new("write", &path, error)));
+        if let Err(error) = written {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Whether whoever held the lock before died with deliveries under way.
+    pub fn was_busy(&self) -> bool {
+        fs::symlink_metadata(self.directory.join("lock")).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
     /// Whether anything waits, found without reading the whole directory.
     pub fn is_empty(&self) -> bool {
         let Ok(entries) = fs::read_dir(&self.directory) else { return true };

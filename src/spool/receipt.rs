@@ -49,8 +49,8 @@ pub struct Receipt {
     pub after: u64,
     /// The ref updates, with the ids of their events.
     pub lines: Vec<Line>,
-    user: String,
-    variables: BTreeMap<String, Text>,
+    pub(super) user: String,
+    pub(super) variables: BTreeMap<String, Text>,
 }
 
 impl Receipt {
@@ -222,13 +222,9 @@ impl Spool {
         let (_, file) = self.modes.read_open(&path).ok()?;
         let lock = try_lock(file)?;
         fs::symlink_metadata(&path).ok()?;
+        // Its owner may have died before it did this.
+        self.mark(receipt, sequence);
         Some(Owned { receipt: receipt.clone(), sequence, path, _lock: Some(lock) })
-    }
-
-    /// Whether a receipt is not settled yet and its owner lives.
-    pub fn is_owned(&self, sequence: u64, receipt: &Receipt) -> bool {
-        let path = self.place("receipts").join(name(sequence, receipt.id));
-        self.modes.read_open(&path).is_ok_and(|(_, file)| try_lock(file).is_none())
     }
 
     /// Puts a receipt away, of which every delivery is made or waits in a queue.
@@ -255,12 +251,12 @@ impl Spool {
         paths.find_map(|path| record::decode(&self.modes.read(&path).ok()?).ok())
     }
 
-    /// Every ref update that a receipt with a number above `after` holds, settled or not, in order.
-    pub fn updates_since(&self, after: u64) -> Vec<RefUpdate> {
+    /// Every receipt with a number above `after`, settled or not, in order.
+    pub fn receipts_since(&self, after: u64) -> Vec<(u64, Receipt)> {
         let settled = self.place("settled");
         let days = file::names(&settled).unwrap_or_default();
         let mut found = BTreeMap::new();
-        // Receipts first: one that is settled meanwhile is then found in both places rather than in none.
+        // Unsettled ones first: one that is settled meanwhile is then found in both places rather than in none.
         for directory in [self.place("receipts")].into_iter().chain(days.iter().map(|day| settled.join(day))) {
             for name in file::names(&directory).unwrap_or_default() {
                 let Some(sequence) = number(&name).filter(|sequence| *sequence > after) else { continue };
@@ -271,7 +267,7 @@ impl Spool {
                 }
             }
         }
-        found.into_values().flat_map(|receipt| receipt.updates()).collect()
+        found.into_iter().map(|((sequence, _), receipt)| (sequence, receipt)).collect()
     }
 
     /// The updates that were told of already for the push that `receive_pack` took: another hook installed beside this

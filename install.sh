@@ -275,8 +275,8 @@ uninstall_programs() {
     done
     tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
     if $changed; then
-        warning "repositories that are linked to it still run no hook now, and git does not say so" \
-            "that goes for the hooks that were there before, even those that refuse pushes" \
+        warning "repositories that are linked to it still tell of no push now, and git does not say so" \
+            "the hooks that were there before run on, except below a hook that is a link to '$driver'" \
             "find them: find /srv/git -type l -path '*/hooks/*' -exec ls -l {} + | grep /libexec/git-webhook/" \
             "restore what they had: $0 --uninstall REPO..."
     fi
@@ -299,6 +299,7 @@ visit() {
     refuse_line_break "$PWD"
     [ -d "$1" ] || die "not a git repository: '$1'"
     repository=$(absolute "$1")
+    sum_driver
     find_owner
     if [ "$(id -u)" -eq 0 ] && [ "$owner" -ne 0 ]; then
         start_again_as_owner
@@ -316,6 +317,14 @@ visit() {
         link_hooks
         take_picture
     fi
+}
+
+# Sets $driver_sum, by which a copy is up to date. In a dry run that is the driver which would be
+# installed, and the owner, whom root becomes, may not be able to read it.
+sum_driver() {
+    original=$driver
+    ! $dry_run || $link_only || original=$checkout/hooks/driver
+    driver_sum=${INSTALL_SH_DRIVER_SUM-$(cksum 2>/dev/null <"$original")}
 }
 
 # The refs as they are count as told: `git webhook reconcile` finds what no hook tells from here on.
@@ -354,7 +363,8 @@ start_again_as_owner() {
     fi
     by_hand="$0 $* --prefix '$prefix' '$repository'"
     ! $dry_run || set -- "$@" --dry-run
-    set -- env HOME="$home" sh -s -- "$@" --prefix "$prefix" -- "$repository"
+    set -- sh -s -- "$@" --prefix "$prefix" -- "$repository"
+    set -- env HOME="$home" INSTALL_SH_DRIVER_SUM="$driver_sum" "$@"
     unset XDG_CONFIG_HOME
 
     groups=--init-groups
@@ -413,7 +423,7 @@ refuse_shared_hooks() {
 
 # Asked as the user who will run it: a prefix below a home directory may be closed to others.
 require_program() {
-    { [ -x "$program" ] && [ -x "$driver" ]; } ||
+    { [ -x "$program" ] && [ -r "$driver" ]; } ||
         die "cannot link '$repository': '$program' is not there for its owner to run" \
             "install it where everyone can read it, such as --prefix /usr/local"
     # As pre-receive it would refuse every push.
@@ -450,7 +460,7 @@ unlink_hooks() {
 
 # Afterwards git runs our program as the hook of this name, in one of three ways:
 #   hooks/NAME -> program                            no other hook was there
-#   hooks/NAME -> driver, and
+#   hooks/NAME, a copy of the driver, and
 #   hooks/NAME.d/00-git-webhook -> program           beside the hook that was there
 #   hooks/NAME.d/00-git-webhook -> program           the hook that was there is a driver itself
 # The program is one for all hooks: NAME in the path it is started by tells it which one it is.
@@ -459,17 +469,20 @@ link_hook() {
     refuse_odd_places
     if is_link_to post-receive "$hook"; then
         point "$hook" "$program"
-    elif is_link_to driver "$hook"; then
+    elif is_driver; then
         make_directory "$entries"
-        point "$hook" "$driver"
+        place_driver
         point "$ours" "$program"
     elif is_link_to post-receive "$ours" && exists "$hook"; then
         point "$ours" "$program"
-        is_somebodys_driver ||
+        if is_edited_driver; then
+            note "'$hook' stays as it is: it is a copy of the driver that was edited"
+        elif ! is_somebodys_driver; then
             note "ours runs only if '$hook' runs the files in '$entries'; look whether it does"
+        fi
     elif is_link_to post-receive "$ours"; then
         point "$ours" "$program"
-        point "$hook" "$driver"
+        place_driver
     elif ! exists "$hook"; then
         make_directory "$hooks"
         point "$hook" "$program"
@@ -506,6 +519,41 @@ refuse_hook() {
     $post_receive_only || [ "$hook_name" = post-receive ] ||
         hint "or link without it: --post-receive-only"
     exit 1
+}
+
+# Begins the last line of a copy of the driver.
+mark='# git-webhook driver: '
+
+# Earlier versions of this script made links.
+is_driver() { is_link_to driver "$hook" || is_copy; }
+
+# A copy whose lines are as they were copied, of whatever version. Sets $copied_sum.
+is_copy() {
+    has_mark || return 1
+    copied_sum=$(sed -n "\$s/^$mark\([0-9]* [0-9]*\).*/\1/p" "$hook")
+    [ "$copied_sum" = "$(sed '$d' "$hook" | cksum)" ]
+}
+
+# An administrator's change may be one that refuses pushes, so it is not written over.
+is_edited_driver() { has_mark && ! is_copy; }
+
+has_mark() { [ -f "$hook" ] && [ ! -L "$hook" ] && grep -qs "^$mark" "$hook"; }
+
+# A copy and not a link: git passes over a link that leads nowhere, or where the pusher has no
+# access, and with it over the kept hook, which may be there to refuse pushes.
+place_driver() {
+    { [ -x "$hook" ] && is_copy && [ "$copied_sum" = "$driver_sum" ]; } ||
+        change "put a copy of the driver in the place of '$hook'" copy_driver "$driver"
+}
+
+# In one step, as replace_file does.
+copy_driver() {
+    temporary=$hooks/.git-webhook.$$
+    {
+        cat "$1" && say "$mark$(cksum <"$1") is the cksum of the lines above; install.sh leaves edited ones"
+    } >"$temporary" && chmod 755 "$temporary" && mv -f "$temporary" "$hook" && return
+    rm -f "$temporary"
+    return 1
 }
 
 # Moved into the directory that it names, such a driver would run itself without end.
@@ -547,7 +595,7 @@ keep_hook() {
     else
         change "keep '$hook' as '$kept'" link_or_move "$hook" "$kept"
     fi
-    point "$hook" "$driver"
+    place_driver
     point "$ours" "$program"
     note "the hook that was there is '$kept' now and runs after ours"
 }
@@ -578,10 +626,12 @@ unlink_hook() {
     name_hook "$1"
     if is_link_to post-receive "$hook"; then
         remove_file "$hook"
-    elif is_link_to driver "$hook"; then
+    elif is_driver; then
         replace_driver
     fi
     if is_link_to post-receive "$ours"; then
+        ! is_edited_driver ||
+            note "'$hook' was edited and stays: it runs what is left in '$entries'"
         remove_file "$ours"
         ! nothing_else_left || change "remove '$entries'" rmdir "$entries"
     fi
@@ -592,8 +642,10 @@ replace_driver() {
     trap '' HUP INT TERM
     find_kept
     if ! no_entry_runs; then
-        change "put a copy of the driver in the place of '$hook'" copy_driver
-        note "'$hook' is a plain copy of the driver now and runs what is left in '$entries'"
+        original=$checkout/hooks/driver
+        [ ! -f "$hook" ] || original=$hook
+        is_copy || change "put a copy of the driver in the place of '$hook'" copy_driver "$original"
+        note "'$hook' is a plain copy of the driver and runs what is left in '$entries'"
         kept=''
     elif [ -z "$kept" ]; then
         remove_file "$hook"
@@ -612,13 +664,6 @@ find_kept() {
         kept=$entries/$number-local
         number=$((number + 1))
     done
-}
-
-# A copy, because the installed driver may be removed next.
-copy_driver() {
-    original=$checkout/hooks/driver
-    [ ! -f "$hook" ] || original=$hook
-    replace_file 755 "$original" "$hook"
 }
 
 # Whether the driver would run nothing but ours and the kept hook.

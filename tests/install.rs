@@ -374,6 +374,141 @@ fn a_verdict_runs_on_when_ours_has_gone() {
 }
 
 #[test]
+fn a_verdict_outlives_the_prefix() {
+    let world = World::new();
+    world.hook("a.git", OLD, 0o755);
+    world.verdict("a.git", OLD_VERDICT);
+    world.install("a.git").succeeds();
+    fs::remove_dir_all(world.path("prefix")).unwrap();
+
+    world.push("a.git").succeeds().warns("remote: the verdict");
+    assert_eq!(world.text("a.git/old"), world.text("a.git/judged"));
+
+    let kept = world.path("a.git/hooks/pre-receive.d/50-local");
+    executable(&kept, &format!("{OLD_VERDICT}exit 3"));
+    world.push("a.git").fails("pre-receive hook declined");
+    assert!(!world.has("a.git/intended"));
+}
+
+#[test]
+fn a_verdict_stands_for_a_pusher_who_cannot_reach_the_prefix() {
+    const PUSHER: u32 = 54_321;
+    let world = World::new();
+    world.bare("a.git");
+    world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
+    world.install("a.git").succeeds();
+    let mode = |name: &str, mode| fs::set_permissions(world.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    mode("prefix", 0);
+    mode("", 0o755);
+    let chown = format!("-R {PUSHER}:{PUSHER} a.git");
+    let clone = world.clone_with_commit();
+    let mut push = world.isolated("git", "push");
+    // Nothing is shut to root, who alone can give files away: then another user takes the push.
+    if Run::of(&mut world.isolated("chown", &chown)).code == Some(0) {
+        push.arg(format!("--receive-pack=setpriv --reuid={PUSHER} --regid={PUSHER} --clear-groups git-receive-pack"));
+    }
+    push.arg(world.path("a.git")).arg("HEAD:refs/heads/main");
+    Run::of(push.current_dir(clone.path())).fails("remote: the verdict");
+    mode("prefix", 0o755);
+
+    assert!(world.has("a.git/judged"));
+    assert!(!world.has("a.git/intended"));
+}
+
+#[test]
+fn a_broken_program_refuses_nothing_beside_a_verdict() {
+    for broken in ["#!/no/such/interpreter\n", "#!/bin/sh\nexit 7\n", "#!/bin/sh\nkill -9 $$\n"] {
+        let world = World::new();
+        world.bare("a.git");
+        world.verdict("a.git", OLD_VERDICT);
+        world.install("a.git").succeeds();
+        executable(&world.path("prefix/libexec/git-webhook/post-receive"), broken);
+
+        world.push("a.git").succeeds().warns("remote: the verdict");
+
+        let kept = world.path("a.git/hooks/pre-receive.d/50-local");
+        executable(&kept, &format!("{OLD_VERDICT}exit 3"));
+        world.push("a.git").fails("pre-receive hook declined");
+    }
+}
+
+#[test]
+fn a_link_to_the_driver_becomes_a_copy() {
+    let world = World::new();
+    world.hook("a.git", OLD, 0o755);
+    world.verdict("a.git", OLD_VERDICT);
+    let before = world.tree("a.git/hooks");
+    world.install("a.git").succeeds();
+    let installed = world.tree("");
+
+    for prefix in [world.path("prefix"), world.path("gone")] {
+        world.earlier("a.git", &prefix);
+        let linked = world.tree("");
+        let told = world.run("--prefix prefix --link-only --dry-run a.git");
+        assert_eq!(linked, world.tree(""));
+        world.install("a.git").succeeds().prints("installed the hooks of ");
+        told.told_of(&linked, &world.tree(""));
+        assert_eq!(installed, world.tree(""));
+    }
+
+    world.earlier("a.git", &world.path("gone"));
+    world.uninstall("a.git").succeeds();
+    assert_eq!(before, world.tree("a.git/hooks"));
+}
+
+#[test]
+fn a_copy_of_another_version_is_updated() {
+    let world = World::new();
+    world.bare("a.git");
+    world.verdict("a.git", OLD_VERDICT);
+    let before = world.tree("a.git/hooks");
+    world.install("a.git").succeeds();
+    let newest = world.tree("");
+    let driver = world.path("prefix/libexec/git-webhook/driver");
+    let other = fs::read_to_string(&driver).unwrap() + "# another version\n";
+    executable(&driver, &other);
+
+    let link = || world.run("--prefix prefix --link-only a.git");
+    link().succeeds().prints("installed the hooks of ");
+    link().succeeds().prints("already installed");
+    assert!(world.text("a.git/hooks/pre-receive").starts_with(&other));
+    let outdated = world.tree("");
+    let told = world.install("--dry-run a.git");
+    world.install("a.git").succeeds().prints("\ninstalled the hooks of ");
+    told.told_of(&outdated, &world.tree(""));
+    assert_eq!(newest, world.tree(""));
+
+    executable(&driver, &other);
+    link().succeeds();
+    world.uninstall("a.git").succeeds();
+    assert_eq!(before, world.tree("a.git/hooks"));
+}
+
+#[test]
+fn a_copy_that_was_edited_stays() {
+    let world = World::new();
+    world.bare("a.git");
+    world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
+    world.install("a.git").succeeds();
+    let hook = world.path("a.git/hooks/pre-receive");
+    let edited = fs::read_to_string(&hook).unwrap().replace("status=0\n", "status=0\necho edited\n");
+    executable(&hook, &edited);
+    let before = world.tree("a.git/hooks");
+
+    let again = world.install("a.git");
+    again.succeeds().prints("already installed: the hooks of ");
+    again.prints("pre-receive' stays as it is: it is a copy of the driver that was edited\n");
+    assert_eq!(before, world.tree("a.git/hooks"));
+    world.uninstall("a.git").succeeds().prints("pre-receive' was edited and stays: it runs what is left in ");
+    let run = world.push("a.git");
+
+    run.fails("remote: edited");
+    run.fails("remote: the verdict");
+    assert_eq!(world.text("a.git/hooks/pre-receive"), edited);
+    assert!(!world.has("a.git/intended"));
+}
+
+#[test]
 fn a_hook_that_is_two_by_a_link_stays_both() {
     for (name, link) in [("pre-receive", "post-receive"), ("post-receive", "pre-receive")] {
         let world = World::new();
@@ -555,7 +690,7 @@ fn hooks_added_since_run_on_when_all_of_ours_is_gone() {
     world.install("a.git").succeeds();
     world.entry("a.git", "60-added", "#!/bin/sh\ncat >>added", 0o755);
 
-    world.uninstall("a.git").succeeds();
+    world.uninstall("a.git").succeeds().prints("post-receive' is a plain copy of the driver and runs ");
     world.uninstall("").succeeds();
     world.push("a.git").succeeds();
     assert!(!world.has("a.git/ours"));
@@ -564,6 +699,10 @@ fn hooks_added_since_run_on_when_all_of_ours_is_gone() {
     world.install("a.git").succeeds();
     world.push("a.git").succeeds();
     assert!(world.has("a.git/ours"));
+
+    fs::remove_file(world.path("a.git/hooks/post-receive.d/60-added")).unwrap();
+    world.uninstall("a.git").succeeds();
+    assert_eq!(world.text("a.git/hooks/post-receive"), OLD);
 }
 
 #[test]
@@ -894,6 +1033,12 @@ fn root_works_as_the_repositorys_owner() {
             assert_eq!((owner.uid(), owner.gid()), (OWNER, OWNER), "{hook}{made}");
         }
     }
+    world.install("a.git").succeeds().prints("already installed: the hooks of ");
+
+    let driver = world.path("prefix/libexec/git-webhook/driver");
+    executable(&driver, &(fs::read_to_string(&driver).unwrap() + "# another version\n"));
+    world.run("--prefix prefix --link-only a.git").succeeds();
+    world.install("--dry-run a.git").succeeds().prints("/hooks/pre-receive'\n");
     world.install("--post-receive-only a.git").succeeds();
     assert_eq!(world.text("a.git/hooks/pre-receive"), OLD_VERDICT);
     world.uninstall("a.git").succeeds();
@@ -1012,6 +1157,15 @@ impl World {
     /// Gives a repository a pre-receive hook.
     fn verdict(&self, repository: &str, script: &str) {
         executable(&self.path(repository).join("hooks/pre-receive"), script);
+    }
+
+    /// Puts a link to the driver where its copies are, as earlier versions did.
+    fn earlier(&self, repository: &str, prefix: &Path) {
+        for name in ["post-receive", "pre-receive"] {
+            let hook = self.path(repository).join("hooks").join(name);
+            fs::remove_file(&hook).unwrap();
+            symlink(prefix.join("libexec/git-webhook/driver"), hook).unwrap();
+        }
     }
 
     /// A file in the repository's post-receive.d.

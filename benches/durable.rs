@@ -2,14 +2,17 @@
 //!
 //! `cargo bench --bench durable` prints the tables; what is compared takes turns in one run.
 
+mod support;
+
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use support::{git, receive, run};
 
 const HOOK: &str = env!("CARGO_BIN_EXE_post-receive");
 const PUSHES: usize = 41;
@@ -58,7 +61,7 @@ fn pushes(directory: &Path) {
         ("post-receive alone", &["post-receive"]),
         ("both", &["pre-receive", "post-receive"]),
     ];
-    let port = receive();
+    let port = receive(Duration::ZERO);
     let clone = directory.join("clone");
     run(git(directory).args(["init", "--quiet", "--initial-branch=main"]).arg(&clone));
     let servers: Vec<_> = cases.iter().map(|(name, hooks)| server(&directory.join(name), hooks, port)).collect();
@@ -84,7 +87,7 @@ fn pushes(directory: &Path) {
 
 /// Hooks at once in one repository, beside as many writers that only write.
 fn at_once(directory: &Path) {
-    let server = server(&directory.join("at once"), &["post-receive"], receive());
+    let server = server(&directory.join("at once"), &["post-receive"], receive(Duration::ZERO));
     let ids = history(&server, AT_ONCE * HOOKS_EACH + 1);
     let hooks = rate(|worker| {
         for step in 0..HOOKS_EACH {
@@ -208,56 +211,4 @@ fn history(server: &Path, count: usize) -> Vec<String> {
     child.stdin.take().expect("it is piped").write_all(stream.as_bytes()).expect("git reads it");
     assert!(child.wait().expect("it ends").success());
     run(git(server).args(["rev-list", "--reverse", "main"])).lines().map(String::from).collect()
-}
-
-fn git(directory: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.current_dir(directory).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    for role in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{role}_NAME"), "A").env(format!("GIT_{role}_EMAIL"), "a@example.org");
-    }
-    command
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("the program is installed");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-/// Answers every request with 200.
-fn receive() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || answer(stream));
-        }
-    });
-    port
-}
-
-fn answer(mut stream: TcpStream) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
-    loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                return;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap_or(0);
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err()
-            || stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err()
-        {
-            return;
-        }
-    }
 }

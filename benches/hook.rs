@@ -2,14 +2,16 @@
 //!
 //! `cargo bench --bench hook` prints the table; runs of all hooks take turns, so that their ratios hold on a busy machine.
 
+mod support;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::Duration;
+
+use support::{git, receive, run};
 
 const RUNS: usize = 21;
 
@@ -96,18 +98,6 @@ fn compile(directory: &Path, name: &str, source: &str) -> PathBuf {
     program
 }
 
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("the program is installed");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-fn git(directory: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.current_dir(directory).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    command
-}
-
 /// A bare repository of 200 commits and 400 files, with the targets in the words of both hooks.
 fn repository(path: &Path, case: &Case, port: u16) -> PathBuf {
     fs::create_dir_all(path).expect("the directory can be made");
@@ -167,43 +157,4 @@ fn measure(launcher: &Path, repository: &Path, input: &Path, hook: &Path) -> (u6
     let (time, memory, status) = (number(), number(), number());
     assert_eq!(status, 0, "{}", hook.display());
     (time, memory)
-}
-
-/// Answers every request with 200 after a while.
-fn receive(delay: Duration) -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || answer(stream, delay));
-        }
-    });
-    port
-}
-
-fn answer(mut stream: TcpStream, delay: Duration) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
-    loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                return;
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap_or(0);
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
-            return;
-        }
-        thread::sleep(delay);
-        if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err() {
-            return;
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod objects;
 mod output;
 mod payloads;
 mod pushers;
+mod queue;
 mod readme;
 mod receivers;
 mod requests;

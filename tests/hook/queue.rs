@@ -1,0 +1,95 @@
+//! What a queue keeps of a delivery, and how it is given back.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use crate::support::{Answer, Receiver, World};
+
+fn queued(world: &World, target: &str, end: &str) -> Vec<PathBuf> {
+    let directory = world.server().join("webhook/v1/queue").join(target);
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.to_string_lossy().ends_with(end)).collect();
+    paths.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with('0'));
+    paths.sort();
+    paths
+}
+
+#[test]
+fn a_body_that_targets_share_is_stored_once() {
+    let receivers = [0; 3].map(|_| Receiver::in_turn([Answer::Status(503), Answer::Status(200)]));
+    let world = World::new();
+    for (name, receiver) in ["a", "b", "c"].iter().zip(&receivers) {
+        world.add_target(name, receiver, "gitlab");
+    }
+    world.commit("one");
+    world.push(&["main"]);
+    let bodies = ["a", "b", "c"].map(|name| queued(&world, name, ".body"));
+    let inode = |paths: &Vec<PathBuf>| fs::metadata(&paths[0]).unwrap().ino();
+    assert_eq!(bodies.each_ref().map(Vec::len), [1, 1, 1]);
+    assert_eq!(inode(&bodies[0]), inode(&bodies[1]));
+    assert_eq!(inode(&bodies[0]), inode(&bodies[2]));
+    for name in ["b", "a", "c"] {
+        world.webhook(&["flush", "--now", "--target", name]);
+        assert!(queued(&world, name, "").is_empty(), "{name}");
+    }
+    for receiver in &receivers {
+        let sent = receiver.take();
+        assert_eq!(sent.len(), 2);
+        assert_eq!(sent[0].body, sent[1].body);
+    }
+}
+
+#[test]
+fn a_retry_sends_the_same_under_the_same_id() {
+    let receiver = Receiver::in_turn([Answer::Status(500), Answer::Status(500), Answer::Status(200)]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.ci.secret", "a secret of more than 24 bytes");
+    world.commit("one");
+    world.push(&["main"]);
+    world.webhook(&["flush", "--now"]);
+    // What has changed since then changes nothing of what was pushed.
+    world.commit("two");
+    world.server_git(&["config", "webhook.ci.secret", "another secret of so many bytes"]);
+    world.webhook(&["flush", "--now"]);
+    let sent = receiver.take();
+    assert_eq!(sent.len(), 3);
+    assert!(sent.iter().all(|request| request.body == sent[0].body));
+    let ids: Vec<_> = sent.iter().map(|request| request.header("Idempotency-Key")).collect();
+    assert!(!ids[0].is_empty() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let tokens: Vec<_> = sent.iter().map(|request| request.header("X-Gitlab-Token")).collect();
+    assert_eq!(tokens[1], "a secret of more than 24 bytes");
+    assert_eq!(tokens[2], "another secret of so many bytes", "it is signed when it is sent");
+}
+
+#[test]
+fn the_pusher_of_a_later_delivery_is_who_pushed() {
+    let receiver = Receiver::in_turn([Answer::Status(500), Answer::Status(200)]);
+    let mut world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    world.set("GL_USER", "bob");
+    fs::remove_file(world.server().join("webhook/v1/queue/ci/state")).unwrap();
+    world.push(&["main:other"]);
+    let users: Vec<_> = receiver.take().iter().map(|request| request.json()["user_username"].clone()).collect();
+    assert_eq!(users, ["alice", "bob"]);
+}
+
+#[test]
+fn a_push_for_a_wrong_target_is_told_as_it_was_when_the_target_is_mended() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.ci.timeout", "soon");
+    world.configure("webhook.ci.ref", "refs/heads/*");
+    world.commit("one");
+    let said = world.push_with(&["-o", "ci.variable=x"], &["main"]).said();
+    assert_eq!(said, ["webhook ci: not configured rightly, the event is kept; see git webhook list"]);
+    world.git(&["tag", "v1"]);
+    world.push(&["v1"]);
+    assert!(receiver.take().is_empty());
+    world.server_git(&["config", "--unset", "webhook.ci.timeout"]);
+    world.commit("two");
+    world.push(&["main"]);
+    let refs: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();
+    assert_eq!(refs, ["refs/heads/main", "refs/heads/main"], "the tag is not wanted");
+}

@@ -17,7 +17,7 @@ use crate::delivery::{self, Delivery, FailureKind, Outcome, is_due};
 use crate::history::{History, State};
 use crate::process;
 use crate::ref_update::RefName;
-use crate::spool::{Bodies, Name, Receipt, Spool, ref_key};
+use crate::spool::{Bodies, Name, Queue, Receipt, Spool, ref_key};
 use crate::target::Target;
 use crate::transport::Trust;
 
@@ -168,13 +168,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Sends what waits for one target and is due, until nothing is left that somebody put there meanwhile.
+    /// Sends what waits for one target and is due, until nothing is left that has become due meanwhile.
     ///
     /// `older` tells which refs have to wait for an older push, `build` makes the deliveries of a push that waited as a
-    /// whole. An enqueuer tries the lock after it has queued; if it finds it taken, this looks once more after
-    /// unlocking and sees what it queued.
+    /// whole. Who queues something tries the lock after that, and who settles a receipt does so after that; if they
+    /// find it taken, this looks once more after unlocking and sees what they left.
     pub fn tend(&self, at: usize, older: &dyn Fn() -> Older, build: Build<'_>) {
-        let mut seen = HashSet::new();
+        let mut tried = HashSet::new();
         loop {
             let station = self.open(at);
             if station.lock.is_none() || self.clock.is_up() {
@@ -185,28 +185,43 @@ impl<'a> Run<'a> {
                 self.unfold(&station, &names, build);
                 names = self.list(&station);
             }
-            // Whatever is older than what was just listed has its receipt by now, or has left it and put what waits of
-            // it into the queue: so the receipts are looked at, and then the queue again.
-            let older = older();
-            let listed: HashSet<_> = names.iter().map(|name| name.id).collect();
-            let due = self.choose(&self.list(&station), &listed, &older);
-            seen.extend(listed);
-            let count = if due.is_empty() { 0 } else { lane_count(1, due.len()) };
-            station.queue.set_busy(true);
-            self.send_all(std::slice::from_ref(&station), &[count], |send| {
-                for name in due {
-                    send(0, Task::Queued(name));
-                }
-            });
-            station.queue.set_busy(false);
+            let due = self.due(&station.queue, &names, older);
+            tried.extend(due.iter().map(|name| name.id));
+            self.send_queued(&station, due);
             let queue = station.queue.clone();
             let is_over = station.is_unreachable.load(Ordering::Relaxed);
             self.close(station);
-            let is_new = |name: &Name| name.attempts == 0 && !seen.contains(&name.id);
-            if is_over || !queue.list().iter().any(is_new) {
+            if is_over || self.due(&queue, &queue.list(), older).iter().all(|name| tried.contains(&name.id)) {
                 return;
             }
         }
+    }
+
+    fn send_queued(&self, station: &Station<'a>, due: Vec<Name>) {
+        if due.is_empty() {
+            return;
+        }
+        station.queue.set_busy(true);
+        self.send_all(std::slice::from_ref(station), &[lane_count(1, due.len())], |send| {
+            for name in due {
+                send(0, Task::Queued(name));
+            }
+        });
+        station.queue.set_busy(false);
+    }
+
+    /// Which of the names, in order, are to be tried now.
+    ///
+    /// Whatever is older than what was listed has its receipt by now, or has left it and put what waits of it into the
+    /// queue: so the receipts are looked at, and then the queue again. What was not listed before has its turn later,
+    /// and so have newer deliveries of its ref.
+    fn due(&self, queue: &Queue, names: &[Name], older: &dyn Fn() -> Older) -> Vec<Name> {
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let older = older();
+        let listed: HashSet<_> = names.iter().map(|name| name.id).collect();
+        self.choose(&queue.list(), &listed, &older)
     }
 
     /// Sets aside what waits behind a target that has not answered for as long as `retryFor` says, though most of it was
@@ -269,8 +284,6 @@ impl<'a> Run<'a> {
         names
     }
 
-    /// Which of the names, in order, are to be tried now. Those that were not `listed` before have their turn later, and
-    /// so have newer ones of their refs.
     fn choose(&self, names: &[Name], listed: &HashSet<Uuid>, older: &Older) -> Vec<Name> {
         let now = process::now();
         let mut held = HashSet::new();

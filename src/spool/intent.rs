@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::Spool;
 use super::receipt::{Intent, Owned, Receipt};
 use super::record::Line;
-use super::{FileError, Spool};
 use crate::process::{self, Process};
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
@@ -63,19 +63,48 @@ impl Spool {
     /// `own` is the intent of these updates: what they follow on was written down before it. Waits a moment for the
     /// others; then they are announced from their intents, as the receipts returned.
     pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: &Receipt, refs: ReadRefs<'_>) -> Vec<Owned> {
-        if within_patience(|| self.predecessors(updates, own).is_empty().then_some(())).is_some() {
-            return Vec::new();
-        }
-        let now = refs().unwrap_or_default();
+        let start = Instant::now();
         let mut announced = Vec::new();
-        for (intent, lines) in self.predecessors(updates, own) {
-            let Some(intent) = self.claim(&intent) else { continue };
-            let mut records = self.receipts_since(intent.receipt.after.saturating_sub(LOOK_BACK));
-            // Of ours there is no receipt yet.
-            records.push((u64::MAX, own.with(as_lines(updates))));
-            announced.extend(self.announce(&intent.receipt, lacking(&intent.receipt, &lines, &records, &now)));
+        let mut judged = HashSet::new();
+        loop {
+            let mut predecessors = self.predecessors(updates, own);
+            predecessors.retain(|(intent, _)| !judged.contains(&intent.id));
+            // Longer for one that somebody has claimed: its own hook is at work, or has died by then.
+            if predecessors.is_empty() || start.elapsed() >= PATIENCE * 4 {
+                return announced;
+            }
+            if start.elapsed() >= PATIENCE {
+                self.announce_for(&predecessors, updates, own, refs, &mut judged, &mut announced);
+            }
+            thread::sleep(PAUSE);
         }
-        announced
+    }
+
+    /// Announces what stands of the intents, oldest first, up to one that somebody else has claimed.
+    fn announce_for(
+        &self,
+        predecessors: &[Lines],
+        updates: &[RefUpdate],
+        own: &Receipt,
+        refs: ReadRefs<'_>,
+        judged: &mut HashSet<Uuid>,
+        announced: &mut Vec<Owned>,
+    ) {
+        let now = refs().unwrap_or_default();
+        let oldest = predecessors.iter().map(|(intent, _)| intent.after).min().unwrap_or(0);
+        let mut records = self.receipts_since(oldest.saturating_sub(LOOK_BACK));
+        // Of ours there is no receipt yet.
+        records.push((u64::MAX, own.with(as_lines(updates))));
+        for ((intent, _), lines) in predecessors.iter().zip(standing(predecessors, records, &now)) {
+            let Some(claimed) = self.claim(intent) else { return };
+            judged.insert(intent.id);
+            if !lines.is_empty() {
+                match self.keep(claimed.receipt.with(lines)) {
+                    Ok(owned) => announced.push(owned),
+                    Err(error) => log::error!("{error}"),
+                }
+            }
+        }
     }
 
     /// The lines of older intents that have no receipt yet and that the updates follow on, directly or through others,
@@ -121,54 +150,69 @@ impl Spool {
         let Some(now) = refs() else { return Vec::new() };
         let run = process::boot_id();
         intents.sort_by_key(|intent| (intent.moment.boot == run, intent.moment.seconds, intent.moment.nanoseconds));
-        let mut left = HashSet::new();
+        let (abandoned, others): (Vec<_>, Vec<_>) = intents.into_iter().partition(is_abandoned);
+        let claims = abandoned.iter().filter_map(|intent| self.claim(intent));
+        let claims: Vec<_> =
+            claims.map(|claim| ((claim.receipt.clone(), claim.receipt.lines.clone()), claim)).collect();
+        let (lines, claims): (Vec<Lines>, Vec<Intent>) = claims.into_iter().unzip();
+        let standing = standing(&lines, self.records(&lines, &now), &now);
+
+        let mut left: HashSet<RefName> = HashSet::new();
         let mut announced = Vec::new();
-        for intent in intents {
-            let mut names = intent.lines.iter().map(|line| line.update.name.clone());
-            let claimed = if is_abandoned(&intent) && !names.any(|name| left.contains(&name)) {
-                self.claim(&intent)
-            } else {
-                None
+        for ((claim, (_, lines)), standing) in claims.into_iter().zip(&lines).zip(standing) {
+            let is_open = |line: &Line| {
+                // An older push of the ref is under way, and is told first.
+                let waits = others.iter().any(|other| is_older(other, &claim.receipt) && names(other, &line.update));
+                // A newer one that began where this one ended shows that it stands, if that one does.
+                let is_shown = others.iter().any(|other| starts_from(other, &line.update));
+                waits || left.contains(&line.update.name) || (is_shown && !standing.contains(line))
             };
-            match claimed.map(|claimed| self.settle_intent(claimed, &now)) {
-                Some(Ok(owned)) => announced.extend(owned),
-                Some(Err(error)) => {
-                    log::error!("{error}");
-                    left.extend(intent.lines.into_iter().map(|line| line.update.name));
+            if lines.iter().any(is_open) {
+                left.extend(lines.iter().map(|line| line.update.name.clone()));
+            } else if standing.is_empty() {
+                self.drop_intent(claim);
+            } else {
+                match self.keep(claim.receipt.with(standing)) {
+                    Ok(owned) => {
+                        announced.push(owned);
+                        self.drop_intent(claim);
+                    }
+                    Err(error) => {
+                        log::error!("{error}");
+                        left.extend(lines.iter().map(|line| line.update.name.clone()));
+                    }
                 }
-                None => left.extend(intent.lines.into_iter().map(|line| line.update.name)),
             }
         }
         announced
     }
 
-    fn settle_intent(&self, intent: Intent, now: &HashMap<RefName, ObjectId>) -> Result<Option<Owned>, FileError> {
-        let lines = &intent.receipt.lines;
-        // Most were refused, which is plain without a look at what came long before.
-        let records = self.receipts_since(intent.receipt.after);
-        let mut told = records.iter().flat_map(|(_, receipt)| &receipt.lines);
-        let is_left = |line: &Line| {
+    /// The receipts that tell which of the lines stand. Most were refused, and no ref shows them: then there is no need
+    /// to look at what came long before.
+    fn records(&self, intents: &[Lines], now: &HashMap<RefName, ObjectId>) -> Vec<(u64, Receipt)> {
+        let oldest = intents.iter().map(|(intent, _)| intent.after).min().unwrap_or(0);
+        let records = self.receipts_since(oldest);
+        let mut lines = intents.iter().flat_map(|(_, lines)| lines);
+        let is_shown = |line: &Line| {
             now.get(&line.update.name).copied() == line.update.new
-                || told.any(|other| other.update.name == line.update.name && other.update.old == line.update.new)
+                || records.iter().any(|(_, record)| starts_from(record, &line.update))
         };
-        let mut owned = None;
-        if lines.iter().any(is_left) {
-            let records = self.receipts_since(intent.receipt.after.saturating_sub(LOOK_BACK));
-            let lines = lacking(&intent.receipt, lines, &records, now);
-            if !lines.is_empty() {
-                owned = Some(self.keep(intent.receipt.with(lines))?);
-            }
-        }
-        self.drop_intent(intent);
-        Ok(owned)
+        if lines.any(is_shown) { self.receipts_since(oldest.saturating_sub(LOOK_BACK)) } else { records }
     }
+}
 
-    fn announce(&self, intent: &Receipt, lines: Vec<Line>) -> Option<Owned> {
-        if lines.is_empty() {
-            return None;
-        }
-        self.keep(intent.with(lines)).map_err(|error| log::error!("{error}")).ok()
-    }
+/// Whether one was written down before the other.
+fn is_older(one: &Receipt, other: &Receipt) -> bool {
+    one.moment.is_before(&other.moment).unwrap_or(one.after <= other.after)
+}
+
+fn names(receipt: &Receipt, update: &RefUpdate) -> bool {
+    receipt.lines.iter().any(|line| line.update.name == update.name)
+}
+
+/// Whether a line begins where the update ended.
+fn starts_from(receipt: &Receipt, update: &RefUpdate) -> bool {
+    receipt.lines.iter().any(|line| line.update.name == update.name && line.update.old == update.new)
 }
 
 fn covers(intent: &Receipt, updates: &[RefUpdate]) -> bool {
@@ -183,6 +227,22 @@ fn is_abandoned(intent: &Receipt) -> bool {
         Some(process) => !process.is_alive() && age >= OWN_TIME,
         None => age >= OWN_TIME_UNKNOWN,
     }
+}
+
+/// Of each intent the lines that happened though nobody told of them. The intents are oldest first; what stands of a
+/// newer one counts as told when an older one is judged, which it may follow on.
+fn standing(intents: &[Lines], mut records: Vec<(u64, Receipt)>, now: &HashMap<RefName, ObjectId>) -> Vec<Vec<Line>> {
+    let mut standing: Vec<_> = intents
+        .iter()
+        .rev()
+        .map(|(intent, lines)| {
+            let lines = lacking(intent, lines, &records, now);
+            records.push((u64::MAX, intent.with(lines.clone())));
+            lines
+        })
+        .collect();
+    standing.reverse();
+    standing
 }
 
 /// Those of an intent's lines that happened though nobody told of them.

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod clients;
 mod command;
 mod commits;
 mod configuration;
@@ -18,5 +19,6 @@ mod receivers;
 mod requests;
 mod tags;
 mod tls;
+mod together;
 mod verbs;
 mod waiting;

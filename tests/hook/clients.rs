@@ -1,0 +1,714 @@
+//! Pushers that go away: whatever becomes of the client, an accepted push is told, once, and a refused one never.
+
+use std::fs;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use git_webhook::signature::sha256_hex;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::{Answer, Receiver, World, ZERO};
+
+/// From this age on an intent is settled by others, in seconds: where its receive-pack is known, and where it is not.
+const ABANDONED: i64 = 60;
+const ABANDONED_UNKNOWN: i64 = 3600;
+
+/// A repository whose hooks are directories, with our program in each.
+struct Site {
+    world: World,
+    receiver: Receiver,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::told_to(Receiver::new())
+    }
+
+    fn told_to(receiver: Receiver) -> Self {
+        let world = World::told_to(&receiver, "gitlab");
+        world.commit("one");
+        let site = Self { world, receiver };
+        for hook in ["pre-receive", "post-receive"] {
+            let place = site.hooks().join(hook);
+            fs::remove_file(&place).unwrap();
+            symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("hooks/driver"), &place).unwrap();
+            fs::create_dir(site.hooks().join(format!("{hook}.d"))).unwrap();
+            site.install(&format!("{hook}.d/00-git-webhook"));
+        }
+        site
+    }
+
+    fn hooks(&self) -> PathBuf {
+        self.world.server().join("hooks")
+    }
+
+    fn install(&self, place: &str) {
+        symlink(env!("CARGO_BIN_EXE_post-receive"), self.hooks().join(place)).unwrap();
+    }
+
+    fn script(&self, place: &str, text: &str) {
+        let path = self.hooks().join(place);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    fn push_command(&self, refs: &[&str]) -> Command {
+        let mut command = self.world.command("git", &self.world.work());
+        command.args(["push", "--force"]).arg(self.world.server()).args(refs);
+        command
+    }
+
+    /// Kills bob's client while another pre-receive hook is at work, and sees receive-pack end. Returns the intent.
+    fn kill_in_pre_receive(&self, push: Command, verdict: i32) -> Value {
+        self.kill_in_pre_receive_with(push, verdict, |client| client.kill().unwrap())
+    }
+
+    fn kill_in_pre_receive_with(&self, mut push: Command, verdict: i32, end: impl FnOnce(&mut Child)) -> Value {
+        let (reached, go) = (self.world.server().join("reached"), self.world.server().join("go"));
+        self.script(
+            "pre-receive.d/50-local",
+            &format!(
+                ": >reached; n=0; until [ -e go ] || [ $((n += 1)) -gt 1000 ]; do sleep 0.02; done; exit {verdict}"
+            ),
+        );
+        let before = self.intents();
+        let mut client = push.env("GL_USER", "bob").stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("the second pre-receive runs", || reached.exists());
+        end(&mut client);
+        client.wait().unwrap();
+        let intent = self.intents().into_iter().find(|intent| !before.contains(intent)).expect("it has its intent");
+        fs::write(&go, "").unwrap();
+        until("receive-pack has ended", || !is_alive(intent["receive_pack"]["pid"].as_i64().unwrap() as i32));
+        for path in [reached, go, self.hooks().join("pre-receive.d/50-local")] {
+            fs::remove_file(path).unwrap();
+        }
+        intent
+    }
+
+    fn intents(&self) -> Vec<Value> {
+        intents(&self.world)
+    }
+
+    fn flush(&self) {
+        flush(&self.world, &[]);
+    }
+}
+
+fn intents(world: &World) -> Vec<Value> {
+    let records = files(world, "webhook/v1/intents").into_iter().map(|path| fs::read(path).unwrap());
+    records.map(|record| serde_json::from_slice(&record[end_of_header(&record)..]).unwrap()).collect()
+}
+
+fn end_of_header(record: &[u8]) -> usize {
+    record.iter().position(|byte| *byte == b'\n').unwrap() + 1
+}
+
+/// Has all that was written down happen so many seconds earlier.
+fn age(world: &World, seconds: i64) {
+    let settled = files(world, "webhook/v1/settled").into_iter().map(|day| {
+        let day = day.file_name().unwrap().to_str().unwrap().to_owned();
+        format!("webhook/v1/settled/{day}")
+    });
+    for place in settled.chain(["webhook/v1/intents".into(), "webhook/v1/receipts".into()]) {
+        change(world, &place, |record| {
+            record["moment"]["seconds"] = (record["moment"]["seconds"].as_i64().unwrap() - seconds).into();
+        });
+    }
+}
+
+fn change(world: &World, place: &str, change: impl Fn(&mut Value)) {
+    for path in files(world, place) {
+        let record = fs::read(&path).unwrap();
+        let mut json: Value = serde_json::from_slice(&record[end_of_header(&record)..]).unwrap();
+        change(&mut json);
+        let json = serde_json::to_vec(&json).unwrap();
+        let mut record = format!("git-webhook 1 {} {}\n", json.len(), sha256_hex(&json)).into_bytes();
+        record.extend(json);
+        fs::write(&path, record).unwrap();
+    }
+}
+
+fn files(world: &World, directory: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(world.server().join(directory)) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'));
+    paths.sort();
+    paths
+}
+
+#[track_caller]
+fn flush(world: &World, arguments: &[&str]) {
+    let output = world.webhook(&[&["flush"], arguments].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[track_caller]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.starts_with(" Z"))
+}
+
+/// Processes at work in the repository, one of whose arguments ends so.
+fn processes(world: &World, argument: &str) -> Vec<Pid> {
+    let server = fs::canonicalize(world.server()).unwrap();
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_ours = |pid: &i32| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == server)
+            && arguments.split(|byte| *byte == 0).any(|word| word.ends_with(argument.as_bytes()))
+            && is_alive(*pid)
+    };
+    pids.filter(is_ours).map(Pid::from_raw).collect()
+}
+
+/// What each request was about, in their order.
+fn refs(receiver: &Receiver) -> Vec<String> {
+    receiver.requests().iter().map(|request| request.json()["ref"].as_str().unwrap().to_owned()).collect()
+}
+
+fn is_of(request: &crate::support::Request, intent: &Value) -> bool {
+    let line = &intent["lines"][0];
+    line["event"] == request.header("X-Gitlab-Event-UUID") && line["new"] == request.json()["after"]
+}
+
+fn pre_receive(world: &World) -> Command {
+    let mut command = world.command(world.server().join("hooks/pre-receive"), &world.server());
+    command.env("GIT_DIR", ".");
+    command
+}
+
+#[test]
+fn a_push_whose_client_dies_in_pre_receive_is_told_by_flush() {
+    let site = Site::new();
+    let intent = site.kill_in_pre_receive(site.push_command(&["main"]), 0);
+    assert_eq!(site.world.server_git(&["rev-parse", "main"]), site.world.id("main"), "git moved the ref");
+    assert_eq!(refs(&site.receiver), [""; 0], "post-receive never ran");
+    site.flush();
+    assert_eq!(site.intents().len(), 1, "for a while it is left to its own hook");
+    age(&site.world, ABANDONED);
+    site.flush();
+    let request = site.receiver.take_one();
+    assert!(is_of(&request, &intent), "{intent}");
+    assert_eq!(request.json()["user_username"], "bob");
+    assert_eq!(site.intents().len(), 0);
+    site.flush();
+    assert_eq!(refs(&site.receiver), [""; 0]);
+}
+
+#[test]
+fn a_push_whose_client_dies_in_pre_receive_is_told_by_the_next_push() {
+    let site = Site::new();
+    let intent = site.kill_in_pre_receive(site.push_command(&["main"]), 0);
+    age(&site.world, ABANDONED);
+    site.world.push(&["main:next"]);
+    let requests = site.receiver.take();
+    let told: Vec<_> = requests.iter().filter(|request| is_of(request, &intent)).collect();
+    assert_eq!((requests.len(), told.len()), (2, 1), "{requests:#?}");
+    assert_eq!(told[0].json()["user_username"], "bob");
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_push_on_top_of_one_whose_client_died_tells_of_that_one_first() {
+    let site = Site::new();
+    let intent = site.kill_in_pre_receive(site.push_command(&["main"]), 0);
+    site.world.commit("two");
+    site.world.push(&["main"]);
+    let requests = site.receiver.take();
+    assert_eq!(requests.len(), 2, "{requests:#?}");
+    assert!(is_of(&requests[0], &intent), "{requests:#?}");
+    assert_eq!(requests[1].json()["before"], requests[0].json()["after"]);
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert_eq!(refs(&site.receiver), [""; 0]);
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_push_on_top_of_two_whose_clients_died_tells_of_both_first() {
+    let site = Site::new();
+    let mut expected = Vec::new();
+    for message in ["two", "three"] {
+        expected.push(site.world.commit(message));
+        site.kill_in_pre_receive(site.push_command(&["main"]), 0);
+    }
+    expected.push(site.world.commit("four"));
+    site.world.push(&["main"]);
+    age(&site.world, ABANDONED);
+    site.flush();
+    let told: Vec<_> = site.receiver.take().iter().map(|request| request.json()["after"].clone()).collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn two_pushes_whose_clients_died_are_told_by_flush_in_order() {
+    let site = Site::new();
+    let mut expected = Vec::new();
+    for message in ["two", "three"] {
+        expected.push(site.world.commit(message));
+        site.kill_in_pre_receive(site.push_command(&["main"]), 0);
+    }
+    age(&site.world, ABANDONED);
+    site.flush();
+    let told: Vec<_> = site.receiver.take().iter().map(|request| request.json()["after"].clone()).collect();
+    assert_eq!(told, expected);
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_ref_that_went_there_and_back_while_clients_died_is_told_of_twice() {
+    let site = Site::new();
+    site.world.push(&["main"]);
+    site.receiver.take();
+    let ids = [site.world.id("main"), site.world.commit("two")];
+    site.kill_in_pre_receive(site.push_command(&["main"]), 0);
+    site.kill_in_pre_receive(site.push_command(&["main~1:main"]), 0);
+    assert_eq!(site.world.server_git(&["rev-parse", "main"]), ids[0]);
+    age(&site.world, ABANDONED);
+    site.flush();
+    let told: Vec<_> = site.receiver.take().iter().map(|request| request.json()["after"].clone()).collect();
+    assert_eq!(told, [&*ids[1], &*ids[0]]);
+}
+
+#[test]
+fn a_refused_push_is_never_told_though_it_is_made_again_to_where_the_ref_was_before_us() {
+    let site = Site::new();
+    fs::rename(site.hooks(), site.world.path("hooks")).unwrap();
+    site.world.push(&["main"]);
+    fs::rename(site.world.path("hooks"), site.hooks()).unwrap();
+    site.world.commit("two");
+    site.world.push(&["main"]);
+    site.script("pre-receive.d/50-local", "exit 1");
+    assert!(!site.world.push(&["main~1:main"]).accepted);
+    fs::remove_file(site.hooks().join("pre-receive.d/50-local")).unwrap();
+    assert!(site.world.push(&["main~1:main"]).accepted);
+    assert_eq!(site.receiver.take().len(), 2);
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert_eq!(refs(&site.receiver), [""; 0]);
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_push_that_a_power_cut_ended_is_told_at_once() {
+    let site = Site::new();
+    let intent = site.kill_in_pre_receive(site.push_command(&["main"]), 0);
+    // Another process has the number now.
+    change(&site.world, "webhook/v1/intents", |intent| {
+        intent["moment"]["boot"] = "before".into();
+        intent["receive_pack"]["pid"] = std::process::id().into();
+    });
+    site.flush();
+    assert!(is_of(&site.receiver.take_one(), &intent));
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_push_that_takes_long_is_left_to_its_own_hook() {
+    let site = Site::new();
+    let others = || {
+        age(&site.world, ABANDONED);
+        site.flush();
+        site.world.push(&["main:other"]);
+    };
+    site.script(
+        "pre-receive.d/50-local",
+        ": >reached; n=0; until [ -e go ] || [ $((n += 1)) -gt 1000 ]; do sleep 0.02; done",
+    );
+    let client = site.push_command(&["main"]).stderr(Stdio::null()).spawn().unwrap();
+    until("the second pre-receive runs", || site.world.server().join("reached").exists());
+    site.script("pre-receive.d/50-local", "");
+    others();
+    assert_eq!((refs(&site.receiver), site.intents().len()), (vec!["refs/heads/other".into()], 1));
+    fs::write(site.world.server().join("go"), "").unwrap();
+    client.wait_with_output().unwrap();
+    assert_eq!(refs(&site.receiver), ["refs/heads/other", "refs/heads/main"]);
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_hook_that_comes_late_finds_its_push_told() {
+    let site = Site::new();
+    site.script(
+        "post-receive.d/00-early",
+        ": >reached; n=0; until [ -e go ] || [ $((n += 1)) -gt 1000 ]; do sleep 0.02; done",
+    );
+    let client = site.push_command(&["main"]).stderr(Stdio::piped()).spawn().unwrap();
+    until("another post-receive runs", || site.world.server().join("reached").exists());
+    fs::remove_file(site.hooks().join("post-receive.d/00-early")).unwrap();
+    site.world.commit("two");
+    assert!(site.world.push(&["main"]).said()[0].starts_with("webhook ci: delivered main (200, "));
+    fs::write(site.world.server().join("go"), "").unwrap();
+    assert!(client.wait_with_output().unwrap().status.success());
+    age(&site.world, ABANDONED);
+    site.flush();
+    let told: Vec<_> = site.receiver.take().iter().map(|request| request.json()["before"].clone()).collect();
+    assert_eq!(told, [ZERO, &site.world.id("main~1")]);
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_refused_push_whose_client_dies_is_never_told() {
+    let site = Site::new();
+    site.kill_in_pre_receive(site.push_command(&["main"]), 1);
+    assert_eq!(site.intents().len(), 1);
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert_eq!(site.intents().len(), 0);
+    assert_eq!(refs(&site.receiver), [""; 0]);
+}
+
+#[test]
+fn a_refused_push_is_never_told_though_it_is_made_again() {
+    let site = Site::new();
+    site.script("pre-receive.d/50-local", "exit 1");
+    assert!(!site.world.push(&["main"]).accepted);
+    fs::remove_file(site.hooks().join("pre-receive.d/50-local")).unwrap();
+    assert!(site.world.push(&["main"]).accepted);
+    assert_eq!(refs(&site.receiver), ["refs/heads/main"]);
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert_eq!(site.intents().len(), 0);
+    assert_eq!(refs(&site.receiver), ["refs/heads/main"]);
+}
+
+#[test]
+fn a_ref_that_the_update_hook_refuses_is_never_told() {
+    let site = Site::new();
+    site.script("update", r#"[ "$1" != refs/heads/no ]"#);
+    assert!(!site.world.push(&["main:no", "main:yes", "main:yea"]).accepted);
+    let told = refs(&site.receiver);
+    assert_eq!(told.len(), 2, "{told:?}");
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert_eq!(refs(&site.receiver), told);
+    assert!(!told.contains(&"refs/heads/no".into()));
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn of_a_push_whose_client_dies_the_refs_that_stand_are_told() {
+    let site = Site::new();
+    // git dies of telling of the refusal, to nobody, so what it comes to afterwards does not stand.
+    site.script("update", r#"[ "$1" != refs/heads/b ]"#);
+    site.kill_in_pre_receive(site.push_command(&["main:a", "main:b", "main:c"]), 0);
+    assert_eq!(site.world.server_git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/a");
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert_eq!(refs(&site.receiver), ["refs/heads/a"]);
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+fn a_deletion_whose_client_dies_is_told() {
+    let site = Site::new();
+    site.world.push(&["main", "main:old"]);
+    site.receiver.take();
+    let intent = site.kill_in_pre_receive(site.push_command(&[":old"]), 0);
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert!(is_of(&site.receiver.take_one(), &intent));
+}
+
+#[test]
+fn a_client_that_dies_during_delivery_changes_nothing() {
+    let site = Site::told_to(Receiver::answering(Answer::After(Duration::from_secs(1))));
+    let mut client = site.push_command(&["main"]).stderr(Stdio::null()).spawn().unwrap();
+    until("the receiver is called", || !site.receiver.requests().is_empty());
+    client.kill().unwrap();
+    client.wait().unwrap();
+    until("the push is settled", || !files(&site.world, "webhook/v1/settled").is_empty());
+    site.flush();
+    site.receiver.take_one();
+    assert_eq!(deliveries(&site.world), ["delivered"]);
+}
+
+fn deliveries(world: &World) -> Vec<String> {
+    let output = world.webhook(&["log", "--json"]);
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    rows.as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn standard_input_cut_short_leaves_the_other_refs_to_their_intent() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let id = world.commit("one");
+    world.push(&["main"]);
+    receiver.take();
+    let lines: Vec<_> = ["a", "b", "c"].iter().map(|name| format!("{ZERO} {id} refs/heads/{name}\n")).collect();
+    world.feed(&mut pre_receive(&world), lines.concat().as_bytes());
+    for name in ["a", "b"] {
+        world.server_git(&["branch", name, &id]);
+    }
+    world.feed(&mut world.hook(), format!("{}{}", lines[0], &lines[1][..50]).as_bytes());
+    assert_eq!(refs(&receiver), ["refs/heads/a"]);
+    let intent = intents(&world).remove(0);
+    assert_eq!(intent["lines"][0]["event"], receiver.take_one().header("X-Gitlab-Event-UUID"));
+    flush(&world, &[]);
+    assert_eq!(refs(&receiver), [""; 0], "its hook may still come");
+    age(&world, ABANDONED_UNKNOWN);
+    flush(&world, &[]);
+    let request = receiver.take_one();
+    assert_eq!(request.json()["ref"], "refs/heads/b", "the ref c was never made");
+    assert_eq!(intent["lines"][1]["event"], request.header("X-Gitlab-Event-UUID"));
+    assert_eq!(intents(&world).len(), 0);
+}
+
+#[test]
+fn installed_twice_it_tells_once() {
+    for has_pre_receive in [true, false] {
+        for receiver in [Receiver::new(), Receiver::answering(Answer::Status(503))] {
+            let site = Site::told_to(receiver);
+            site.install("post-receive.d/10-git-webhook");
+            if has_pre_receive {
+                site.install("pre-receive.d/10-git-webhook");
+            } else {
+                fs::remove_file(site.hooks().join("pre-receive")).unwrap();
+            }
+            for name in ["one", "two"] {
+                let pushed = site.world.push(&[&format!("main:{name}")]);
+                assert_eq!(pushed.said().len(), 1, "{}", pushed.output);
+            }
+            age(&site.world, ABANDONED);
+            site.flush();
+            assert_eq!(deliveries(&site.world).len(), 2, "{has_pre_receive}");
+            let mut told = refs(&site.receiver);
+            told.dedup();
+            assert_eq!(told.len(), site.receiver.requests().len(), "{told:?}");
+            assert_eq!(site.intents().len(), 0);
+        }
+    }
+}
+
+#[test]
+fn installed_twice_and_detached_it_tells_once() {
+    let site = Site::new();
+    site.install("post-receive.d/10-git-webhook");
+    site.install("pre-receive.d/10-git-webhook");
+    site.world.configure("webhook.detach", "true");
+    site.world.push(&["main"]);
+    until("it is delivered", || deliveries(&site.world) == ["delivered"]);
+    until("nobody is at work", || processes(&site.world, "--deliver-detached").is_empty());
+    site.flush();
+    site.receiver.take_one();
+}
+
+#[test]
+fn pre_receive_never_refuses_and_is_silent() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let id = world.commit("one");
+    let line = format!("{ZERO} {id} refs/heads/main\n");
+    let is_silent = |command: &mut Command, input: &[u8]| {
+        let output = world.feed(command, input);
+        let said = [output.stdout, output.stderr].concat();
+        assert_eq!((output.status.code(), said.as_slice()), (Some(0), [].as_slice()), "{:?}", said.escape_ascii());
+    };
+    for input in [b"".as_slice(), b"\n", b"\0\xff\xfe\n\n", b"1 2 3\n", &line.as_bytes()[..60], &vec![b'x'; 1 << 20]] {
+        is_silent(&mut pre_receive(&world), input);
+    }
+    let in_shell = |script: &str| {
+        let mut command = world.command("sh", &world.server());
+        command.env("GIT_DIR", ".").args(["-c", script]);
+        command
+    };
+    is_silent(&mut in_shell("exec hooks/pre-receive <&-"), b"");
+    is_silent(&mut in_shell("exec hooks/pre-receive <&- >&- 2>&-"), b"");
+    is_silent(&mut in_shell("exec hooks/pre-receive </"), b"");
+    is_silent(pre_receive(&world).env_remove("GIT_DIR"), line.as_bytes());
+    is_silent(pre_receive(&world).env("GIT_DIR", "/nowhere"), line.as_bytes());
+    is_silent(pre_receive(&world).args(["--unknown", "refs/heads/main"]), line.as_bytes());
+    assert_eq!(intents(&world).len(), 1);
+    fs::write(world.server().join("config"), "[webhook\n").unwrap();
+    is_silent(&mut pre_receive(&world), line.as_bytes());
+    fs::remove_dir_all(world.server().join("webhook")).unwrap();
+    fs::write(world.server().join("webhook"), "in the way").unwrap();
+    is_silent(&mut pre_receive(&world), line.as_bytes());
+    assert_eq!(receiver.connections(), 0);
+}
+
+fn detached(answers: impl Into<Vec<Answer>>) -> Site {
+    let site = Site::told_to(Receiver::in_turn(answers));
+    site.world.configure("webhook.detach", "true");
+    site
+}
+
+const SLOW: Answer = Answer::After(Duration::from_secs(3));
+
+#[test]
+fn detached_a_push_does_not_wait_for_the_receiver() {
+    let site = detached([SLOW]);
+    let url = format!("file://{}", site.world.server().display());
+    for place in [site.world.server().to_str().unwrap(), &url] {
+        let branch = format!("main:{}", place.len());
+        let start = Instant::now();
+        let mut push = site.world.command("git", &site.world.work());
+        let output = push.args(["push", place, &branch]).output().unwrap();
+        assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("remote: webhook: the event is kept, and is delivered in the background"), "{said}");
+    }
+    until("both are delivered", || deliveries(&site.world) == ["delivered"; 2]);
+    assert_eq!(site.receiver.take().len(), 2);
+}
+
+#[test]
+fn detached_no_descriptor_is_kept_open() {
+    let site = detached([SLOW]);
+    let id = site.world.id("main");
+    site.world.server_git(&["fetch", "--quiet", site.world.work().to_str().unwrap(), "main:main"]);
+    let mut shell = site.world.command("sh", &site.world.server());
+    shell.env("GIT_DIR", ".").args(["-c", "exec 3>&1 9>&1 >/dev/null; exec hooks/post-receive.d/00-git-webhook"]);
+    let start = Instant::now();
+    // Returns at the end of file of both pipes, whoever holds them.
+    let output = site.world.feed(&mut shell, format!("{ZERO} {id} refs/heads/main\n").as_bytes());
+    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+    assert!(output.status.success());
+    until("it is delivered", || deliveries(&site.world) == ["delivered"]);
+    assert_eq!(refs(&site.receiver), ["refs/heads/main"]);
+}
+
+#[test]
+fn detached_and_killed_it_is_told_by_flush_under_the_same_id() {
+    let site = detached([Answer::Never, Answer::Status(200)]);
+    site.world.push(&["main"]);
+    until("the receiver is called", || !site.receiver.requests().is_empty());
+    let process = processes(&site.world, "--deliver-detached");
+    assert_eq!(process.len(), 1, "{process:?}");
+    kill(process[0], Signal::SIGKILL).unwrap();
+    // Its locks go with the last of its threads.
+    until("flush delivers", || {
+        site.flush();
+        deliveries(&site.world) == ["delivered"]
+    });
+    let ids: Vec<_> = site.receiver.take().iter().map(|it| it.header("Idempotency-Key").to_owned()).collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert_eq!(ids[0], ids[1]);
+}
+
+/// A real sshd on a port of its own, for the user who runs the tests.
+struct Sshd {
+    server: Child,
+    port: u16,
+}
+
+impl Sshd {
+    fn new(world: &World) -> Self {
+        for name in ["host", "client"] {
+            let mut keygen = world.command("ssh-keygen", &world.path("."));
+            let status = keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", name]).status().unwrap();
+            assert!(status.success());
+        }
+        // Where sshd is never run by the system, its empty directory is missing; it asks for it as root alone.
+        let _ = fs::create_dir("/run/sshd");
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let path = |name: &str| world.path(name).display().to_string();
+        let config = [
+            format!("Port {port}"),
+            "ListenAddress 127.0.0.1".into(),
+            format!("HostKey {}", path("host")),
+            format!("AuthorizedKeysFile {}", path("client.pub")),
+            format!("SetEnv HOME={} GIT_CONFIG_NOSYSTEM=1 GL_USER=bob", path("home")),
+            "PidFile none\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nUsePAM no\n".into(),
+        ];
+        fs::write(world.path("sshd_config"), config.join("\n")).unwrap();
+        let mut command = world.command("/usr/sbin/sshd", &world.path("."));
+        command.args(["-D", "-E"]).arg(world.path("sshd.log")).arg("-f").arg(world.path("sshd_config"));
+        let server = command.stdin(Stdio::null()).spawn().expect("sshd is installed");
+        until("sshd listens", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok_and(|mut it| it.read(&mut [0]).is_ok_and(|read| read > 0))
+        });
+        Self { server, port }
+    }
+
+    fn push(&self, site: &Site, refs: &[&str]) -> Command {
+        let world = &site.world;
+        let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
+        let url = format!("ssh://{user}@127.0.0.1:{}{}", self.port, world.server().display());
+        let ssh = "ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i";
+        let mut command = world.command("git", &world.work());
+        command.env("GIT_SSH_COMMAND", format!("{ssh} {}", world.path("client").display()));
+        command.args(["push", "--force", &url]).args(refs).process_group(0);
+        command
+    }
+}
+
+impl Sshd {
+    /// Kills git and its ssh, and so the connection, and sees sshd's end of it closed.
+    fn hang_up(&self, client: &mut Child) {
+        killpg(Pid::from_raw(client.id() as i32), Signal::SIGKILL).unwrap();
+        let id = self.server.id();
+        let children = format!("/proc/{id}/task/{id}/children");
+        until("sshd has seen it", || fs::read_to_string(&children).unwrap().is_empty());
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        // It has ended by itself where this fails.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs sshd: run tests/run"]
+fn over_ssh_a_client_that_dies_in_pre_receive_loses_nothing() {
+    let site = Site::new();
+    let sshd = Sshd::new(&site.world);
+    let output = sshd.push(&site, &["main:first"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("remote: webhook ci: delivered first (200, "), "{said}");
+    assert_eq!(site.receiver.take_one().json()["user_username"], "bob");
+    let intent = site.kill_in_pre_receive_with(sshd.push(&site, &["main"]), 0, |client| sshd.hang_up(client));
+    assert_eq!(site.receiver.requests().len(), 0);
+    age(&site.world, ABANDONED);
+    site.flush();
+    assert!(is_of(&site.receiver.take_one(), &intent));
+    assert_eq!(site.intents().len(), 0);
+}
+
+#[test]
+#[ignore = "needs sshd: run tests/run"]
+fn over_ssh_a_client_that_dies_during_delivery_changes_nothing() {
+    let site = Site::told_to(Receiver::answering(Answer::After(Duration::from_secs(1))));
+    let sshd = Sshd::new(&site.world);
+    let mut client = sshd.push(&site, &["main"]).stderr(Stdio::null()).spawn().unwrap();
+    until("the receiver is called", || !site.receiver.requests().is_empty());
+    sshd.hang_up(&mut client);
+    client.wait().unwrap();
+    until("the push is settled", || !files(&site.world, "webhook/v1/settled").is_empty());
+    site.flush();
+    site.receiver.take_one();
+    assert_eq!(deliveries(&site.world), ["delivered"]);
+}
+
+#[test]
+#[ignore = "needs sshd: run tests/run"]
+fn over_ssh_a_detached_delivery_does_not_hold_up_the_push() {
+    let site = detached([SLOW]);
+    let sshd = Sshd::new(&site.world);
+    let start = Instant::now();
+    let output = sshd.push(&site, &["main"]).output().unwrap();
+    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    until("it is delivered", || deliveries(&site.world) == ["delivered"]);
+    assert_eq!(refs(&site.receiver), ["refs/heads/main"]);
+}

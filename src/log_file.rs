@@ -59,10 +59,15 @@ struct LogFile {
 
 impl LogFile {
     fn open(&self) -> io::Result<File> {
-        let (directory_mode, file_mode) = if self.shared { (0o770, 0o660) } else { (0o700, 0o600) };
+        // The group's bit makes what is made below the group's, as in the spool.
+        let (directory_mode, file_mode) = if self.shared { (0o2770, 0o660) } else { (0o700, 0o600) };
         if DirBuilder::new().mode(directory_mode).create(&self.directory).is_ok() {
             // The umask took bits from the mode given.
             fs::set_permissions(&self.directory, Permissions::from_mode(directory_mode))?;
+        }
+        // A link would lead what we write to wherever somebody wanted it.
+        if !fs::symlink_metadata(&self.directory)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
         }
         let path = self.directory.join("hook.log");
         if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.len() > LARGEST) {

@@ -16,8 +16,9 @@ use crate::ref_update::{RefName, Skipped};
 pub enum Notice<'a> {
     /// What became of one target's deliveries.
     Target(Summary<'a>),
-    /// A target whose configuration is wrong. The pusher cannot mend it, so the line is short.
-    Misconfigured(&'a str),
+    /// A target whose configuration is wrong, and whether its events are kept. The pusher cannot mend it, so the line is
+    /// short.
+    Misconfigured(&'a str, bool),
     /// The configuration as a whole cannot be read.
     Unreadable,
     /// The object database cannot be opened.
@@ -78,10 +79,10 @@ impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Target(summary) => summary.fmt(f),
-            Self::Misconfigured(name) => write!(
-                f,
-                "webhook {name}: not configured rightly, the event is kept; see git webhook list"
-            ),
+            Self::Misconfigured(name, is_kept) => {
+                let event = if *is_kept { "the event is kept" } else { "nothing was sent" };
+                write!(f, "webhook {name}: not configured rightly, {event}; see git webhook list")
+            }
             Self::Unreadable => f.write_str(
                 "webhook: the configuration cannot be read, the event is kept; see git webhook list",
             ),

@@ -112,7 +112,15 @@ fn rows(place: &Place) -> Vec<Row> {
     for day in post.history.days() {
         for entry in post.history.entries(&day) {
             let row = Row::from(entry);
-            rows.entry(row.id).and_modify(|known| *known = row.clone()).or_insert(row);
+            // Files are in the order of days, which is not that of time where the clock was set back.
+            let is_over = |row: &Row| row.state != State::Waiting;
+            rows.entry(row.id)
+                .and_modify(|known| {
+                    if is_over(&row) || !is_over(known) {
+                        *known = row.clone();
+                    }
+                })
+                .or_insert_with(|| row.clone());
         }
     }
     let mut queued = HashSet::new();

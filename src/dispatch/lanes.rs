@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Scope};
@@ -74,6 +75,22 @@ impl<'a> Run<'a> {
             Some(sender)
         };
         (0..count).map_while(start).collect()
+    }
+
+    /// Puts a delivery behind what waits. One that is written down nowhere, and cannot be here either, is sent out of its
+    /// order rather than never.
+    pub(super) fn line_up(&self, station: &Station<'_>, delivery: Delivery, why: FailureKind) {
+        if self.unkept != Some(delivery.name.sequence) || why == FailureKind::Parked {
+            return self.enqueue(station, delivery, why);
+        }
+        let held = (delivery.name.clone(), delivery.waiting(), Arc::clone(&delivery.payload), delivery.is_shared);
+        match station.queue.put(&[held], &self.bodies) {
+            Ok(()) => self.note(station, &delivery, Outcome::Failed(Failure::new(why, ""))),
+            Err(error) => {
+                log::error!("webhook {}: {error}", station.target.name);
+                self.run_lane(station, [Task::Fresh(delivery)]);
+            }
+        }
     }
 
     /// One connection to one target, and what goes over it. Deliveries of one ref share a lane, which keeps their

@@ -43,6 +43,8 @@ pub struct Run<'a> {
     at_once: bool,
     /// Send to this target alone.
     only: Option<&'a str>,
+    /// The number of a push that is written down nowhere.
+    unkept: Option<u64>,
 }
 
 /// What was done about one delivery.
@@ -82,7 +84,13 @@ impl<'a> Run<'a> {
             is_lossy: AtomicBool::new(false),
             at_once: false,
             only: None,
+            unkept: None,
         }
+    }
+
+    /// Sends what comes from the push of this number at once where it cannot wait in a queue: it is written down nowhere.
+    pub fn unkept(self, unkept: Option<u64>) -> Self {
+        Self { unkept, ..self }
     }
 
     /// Tries what failed though its time has not come, and targets that rest.
@@ -121,6 +129,11 @@ impl<'a> Run<'a> {
         lock(&self.done).len()
     }
 
+    /// Notes that something could be neither delivered nor written down.
+    pub fn lose(&self) {
+        self.is_lossy.store(true, Ordering::Relaxed);
+    }
+
     /// Whether everything is delivered or safe in a queue so far.
     pub fn is_safe(&self) -> bool {
         !self.is_lossy.load(Ordering::Relaxed)
@@ -157,10 +170,10 @@ impl<'a> Run<'a> {
         let is_held = |name: &Name| older.get(&name.ref_key).is_some_and(|oldest| *oldest < name.sequence);
         self.send_all(stations, &counts, |send| {
             feed(&mut |at, delivery| match &stations[at].mode {
-                Mode::Free if is_held(&delivery.name) => self.enqueue(&stations[at], delivery, FailureKind::Held),
+                Mode::Free if is_held(&delivery.name) => self.line_up(&stations[at], delivery, FailureKind::Held),
                 Mode::Free => send(at, Task::Fresh(delivery)),
-                Mode::Backlog => self.enqueue(&stations[at], delivery, FailureKind::Held),
-                Mode::Closed(why) => self.enqueue(&stations[at], delivery, *why),
+                Mode::Backlog => self.line_up(&stations[at], delivery, FailureKind::Held),
+                Mode::Closed(why) => self.line_up(&stations[at], delivery, *why),
             });
         });
         for station in stations {
@@ -276,7 +289,7 @@ impl<'a> Run<'a> {
                 if is_kept {
                     tried.insert(name.id, u32::MAX);
                 } else {
-                    station.queue.set_aside(name, "there are two records of this delivery");
+                    station.queue.set_copy_aside(name);
                 }
                 is_kept
             });

@@ -1,7 +1,6 @@
 //! What becomes of a delivery after an attempt: logged, removed, put off, set aside.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::station::Station;
 use super::{Build, Done, Run, lock};
@@ -130,7 +129,7 @@ impl Run<'_> {
             Ok(()) => true,
             Err(error) => {
                 log::error!("webhook {}: {error}", station.target.name);
-                self.is_lossy.store(true, Ordering::Relaxed);
+                self.lose();
                 false
             }
         }

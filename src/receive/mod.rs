@@ -24,7 +24,7 @@ use crate::pusher::{self, Pusher};
 use crate::ref_update::{self, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
 use crate::repository::{self, Reader, Wanted};
-use crate::spool::{FileError, Line, Owned, ReadRefs, Receipt, Spool};
+use crate::spool::{FileError, Intent, Line, Owned, ReadRefs, Receipt, Spool};
 use crate::target::Target;
 
 pub use announce::run as announce;
@@ -90,7 +90,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
             error!("{why}");
             let kept = keep(&Spool::found(&common_dir), updates, environment, &[], &|| None);
             return match kept {
-                Some(Err(error)) => not_kept(&error, &mut printer),
+                Some(Err(unkept)) => not_kept(&unkept.error, &mut printer),
                 _ => printer.print(&Notice::Unreadable),
             };
         }
@@ -115,25 +115,34 @@ fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, 
     let settings = &post.configuration.settings;
     let order: HashMap<_, _> = (0..).zip(&updates).map(|(at, update)| (update.name.clone(), at)).collect();
     let kept = keep(&post.spool, updates.clone(), environment, &settings.user_variables, &|| post.refs());
+    let (mut intent, mut unkept) = (None, None);
     let own = match kept {
         None => return debug!("told already: is the hook installed twice?"),
         Some(Ok(owned)) if settings.detach => return detached::hand_over(post, owned, printer),
         Some(Ok(owned)) => Job::own(owned),
-        Some(Err(error)) => {
-            not_kept(&error, printer);
-            let receipt = Receipt::new(fresh(updates), environment, &settings.user_variables);
-            Job::unkept(receipt, post.spool.sequence_now() + 1)
+        Some(Err(failed)) => {
+            not_kept(&failed.error, printer);
+            let sequence = post.spool.sequence_of_unkept();
+            (intent, unkept) = (failed.intent, Some(sequence));
+            Job::unkept(failed.receipt, sequence)
         }
     };
     let sequence = own.sequence();
     let mut jobs = post.take_over(&[sequence].into());
     jobs.push(own);
     let run = Run::new(&post.spool, &post.history, &post.configuration.targets, Some(settings.max_wait));
+    let run = run.unkept(unkept);
+    let mut is_told = true;
     if let Err(error) = post.deliver(&run, jobs) {
         error!("{error}");
         printer.print(&Notice::NoObjects);
+        is_told = false;
     }
     let is_safe = run.is_safe();
+    // Else it stays, and a later run announces it under the same ids.
+    if let Some(intent) = intent.filter(|_| is_safe && is_told) {
+        post.spool.drop_intent(intent);
+    }
     run.end_within(TIME_FOR_WAITING);
     post.tend(&run);
     if post.history.is_first_of_day() {
@@ -142,6 +151,14 @@ fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, 
     let mut done = run.take_done();
     done.retain(|done| done.sequence == sequence);
     tell(post.configuration, &done, &order, is_safe, printer);
+}
+
+/// A push that could not be written down.
+struct Unkept {
+    error: FileError,
+    receipt: Receipt,
+    /// What pre-receive wrote down of it; nobody else announces it while this is held.
+    intent: Option<Intent>,
 }
 
 /// Makes the receipt of this push: from here on nothing is lost, whatever happens to this process.
@@ -153,7 +170,7 @@ fn keep(
     environment: &Environment,
     variables: &[String],
     refs: ReadRefs<'_>,
-) -> Option<Result<Owned, FileError>> {
+) -> Option<Result<Owned, Unkept>> {
     let own = Process::receive_pack();
     let intent = spool.own_intent(&updates, own);
     if let Some(own) = own {
@@ -167,8 +184,13 @@ fn keep(
         // What this announces is taken over with everything else that has no owner.
         drop(spool.see_to_predecessors(&updates, &intent.receipt, refs));
     }
-    let receipt = match intent {
-        Some(intent) if intent.receipt.lines.len() == updates.len() => return Some(spool.promote(intent)),
+    let receipt = match &intent {
+        Some(whole) if whole.receipt.lines.len() == updates.len() => {
+            return Some(spool.promote(intent?).map_err(|failed| {
+                let (error, intent) = *failed;
+                Unkept { error, receipt: intent.receipt.clone(), intent: Some(intent) }
+            }));
+        }
         Some(intent) => {
             let ids: HashMap<_, _> = intent.receipt.lines.iter().map(|line| (&line.update, line.event)).collect();
             let line = |update: RefUpdate| {
@@ -180,7 +202,7 @@ fn keep(
         }
         None => Receipt::new(fresh(updates), environment, variables),
     };
-    Some(spool.keep(receipt))
+    Some(spool.keep(receipt.clone()).map_err(|error| Unkept { error, receipt, intent }))
 }
 
 /// The updates as events that nobody has heard of.
@@ -279,7 +301,7 @@ fn tell(
     }
     if report != Report::None {
         for target in configuration.broken.iter().filter(|target| target.enabled) {
-            printer.print(&Notice::Misconfigured(&target.name));
+            printer.print(&Notice::Misconfigured(&target.name, is_safe));
         }
     }
 }

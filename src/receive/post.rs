@@ -172,18 +172,17 @@ impl<'a> Post<'a> {
 
     /// Crash: whatever is delivered is in the log, whatever is not is in a queue, both before the receipt is put away.
     fn settle(&self, run: &Run<'_>, jobs: Vec<Job>) {
-        let mut is_safe = run.is_safe();
         for job in &jobs {
             if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
                 for name in self.waiting_targets() {
                     if let Err(error) = self.spool.queue(name).put_push(job.sequence, &job.receipt) {
                         error!("webhook {name}: {error}");
-                        is_safe = false;
+                        run.lose();
                     }
                 }
             }
         }
-        if is_safe {
+        if run.is_safe() {
             let day = history::today();
             jobs.into_iter().filter_map(|job| job.owned).for_each(|owned| self.spool.settle(owned, &day));
         }

@@ -70,12 +70,14 @@ impl fmt::Display for Unfit {
 #[derive(Clone, Copy, Debug)]
 pub struct Modes {
     shared: bool,
+    /// How many components the path of our own directory has.
+    depth: usize,
 }
 
 impl Modes {
-    /// `shared`: `core.sharedRepository` is group or wider.
-    pub fn new(shared: bool) -> Self {
-        Self { shared }
+    /// `shared`: `core.sharedRepository` is group or wider. All that is ours lies in `root`.
+    pub fn new(root: &Path, shared: bool) -> Self {
+        Self { shared, depth: root.components().count() }
     }
 
     fn directory(self) -> u32 {
@@ -87,11 +89,15 @@ impl Modes {
         if self.shared { 0o660 } else { 0o600 }
     }
 
-    /// Makes a directory and those above it, as far as they are not there.
+    /// Makes a directory of ours and those above it, as far as they are not there.
     ///
     /// # Errors
     /// Where one cannot be made.
     pub fn make_directory(self, path: &Path) -> Result<(), FileError> {
+        let Some(parent) = path.parent() else { return Ok(()) };
+        if parent.components().count() >= self.depth {
+            self.make_directory(parent)?;
+        }
         // A link would lead what we write to wherever somebody wanted it.
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Ok(()),
@@ -100,10 +106,6 @@ impl Modes {
                 return Err(FileError::new("use", path, error));
             }
             Err(_) => {}
-        }
-        let Some(parent) = path.parent() else { return Ok(()) };
-        if !parent.as_os_str().is_empty() && !parent.exists() {
-            self.make_directory(parent)?;
         }
         match DirBuilder::new().mode(self.directory()).create(path) {
             // The umask took bits from the mode given.

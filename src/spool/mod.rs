@@ -36,7 +36,9 @@ pub struct Spool {
 impl Spool {
     /// The spool of the repository at `common_dir`; `shared` where `core.sharedRepository` is group or wider.
     pub fn new(common_dir: &Path, shared: bool) -> Self {
-        Self { root: common_dir.join("webhook"), modes: Modes::new(shared) }
+        let root = common_dir.join("webhook");
+        let modes = Modes::new(&root, shared);
+        Self { root, modes }
     }
 
     /// The same where the configuration cannot be read: shared if the directory that is there is.

@@ -367,6 +367,11 @@ impl Queue {
         }
     }
 
+    /// Moves a second record of a delivery to `dead`, without the body, which is that of the first as well.
+    pub fn set_copy_aside(&self, name: &Name) {
+        self.set_aside_file(&name.to_string(), "there are two records of this delivery");
+    }
+
     fn set_aside_file(&self, name: &str, why: &str) {
         match file_set_aside(&self.directory.join(name), &self.dead, self.modes) {
             Ok(to) => log::error!("'{name}' for {}: {why}; it was set aside as '{}'", self.title(), to.display()),

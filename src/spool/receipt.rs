@@ -122,6 +122,14 @@ fn name(sequence: u64, id: Uuid) -> String {
     format!("{sequence:012}.{id}")
 }
 
+/// The name that a receipt has in a directory by its own account, but for the number.
+fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
+    match number(given) {
+        Some(sequence) if directory == "receipts" => name(sequence, receipt.id),
+        _ => receipt.id.to_string(),
+    }
+}
+
 impl Spool {
     /// Writes down what is about to be pushed.
     ///
@@ -166,17 +174,25 @@ impl Spool {
     /// Crash: one rename, so it is the one or the other; either way the events are found again under the same ids.
     ///
     /// # Errors
-    /// Where it cannot be renamed, or that not be made durable.
-    pub fn promote(&self, intent: Intent) -> Result<Owned, FileError> {
+    /// Where it cannot be renamed; the intent is there still.
+    pub fn promote(&self, intent: Intent) -> Result<Owned, Box<(FileError, Intent)>> {
         let directory = self.place("receipts");
-        self.modes.make_directory(&directory)?;
-        let Intent { receipt, path: from, _lock } = intent;
-        let (sequence, path) = self.with_next(|sequence| {
-            let path = directory.join(name(sequence, receipt.id));
-            fs::rename(&from, &path).map_err(|error| FileError::new("rename", &from, error))?;
-            Ok((sequence, path))
-        })?;
-        file::sync_directory(&directory)?;
+        let renamed = self.modes.make_directory(&directory).and_then(|()| {
+            self.with_next(|sequence| {
+                let path = directory.join(name(sequence, intent.receipt.id));
+                fs::rename(&intent.path, &path).map_err(|error| FileError::new("rename", &intent.path, error))?;
+                Ok((sequence, path))
+            })
+        });
+        let (sequence, path) = match renamed {
+            Ok(renamed) => renamed,
+            Err(error) => return Err(Box::new((error, intent))),
+        };
+        // A power cut leaves the one name or the other, and both are found.
+        if let Err(error) = file::sync_directory(&directory) {
+            log::warn!("{error}");
+        }
+        let Intent { receipt, _lock, .. } = intent;
         self.mark(&receipt, sequence);
         Ok(Owned { receipt, sequence, path, _lock })
     }
@@ -333,6 +349,10 @@ impl Spool {
             let path = path.join(&name);
             let read = self.modes.read(&path).and_then(|bytes| record::decode(&bytes).map_err(Unfit::Unsound));
             match read {
+                // A copy under another name is no push of its own, and nobody would ever settle it.
+                Ok(receipt) if name != name_in(directory, &name, &receipt) => {
+                    self.set_aside(&path, &format!("_{directory}"), "it is not what its name says");
+                }
                 Ok(receipt) => found.push((name, receipt)),
                 Err(Unfit::Unsound(why)) => self.set_aside(&path, &format!("_{directory}"), &why),
                 Err(Unfit::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => {}

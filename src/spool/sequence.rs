@@ -11,11 +11,19 @@ use crate::process::{self, lock_within};
 /// Others hold the lock for a few microseconds; whoever holds it longer has been stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// More than a boot id and a number.
+const LONGEST: u64 = 256;
+
 impl Spool {
     /// The number given last, as far as a look without lock tells.
     pub(super) fn last_sequence(&self) -> u64 {
-        let text = std::fs::read_to_string(self.place("lock")).unwrap_or_default();
-        parse(&text).map_or(0, |(_, last)| last)
+        self.last(&std::fs::read(self.place("lock")).unwrap_or_default())
+    }
+
+    /// A number for a push that cannot be written down, behind all that could.
+    pub fn sequence_of_unkept(&self) -> u64 {
+        let next = self.modes.make_directory(&self.root.join("v1")).and_then(|()| self.with_next(Ok));
+        next.unwrap_or_else(|_| self.last_sequence() + 1)
     }
 
     /// Takes the next number and runs `place` with it before anybody else can take one: who sees a number sees what
@@ -37,16 +45,20 @@ impl Spool {
     }
 
     fn next(&self, file: &mut File) -> io::Result<u64> {
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        let boot = process::boot_id();
-        let last = match parse(&text) {
-            Some((written, last)) if written == boot => last,
-            _ => self.highest(),
-        };
+        let mut text = Vec::new();
+        Read::take(&mut *file, LONGEST).read_to_end(&mut text)?;
+        let next = self.last(&text) + 1;
         file.set_len(0)?;
-        file.write_all(format!("{boot} {}\n", last + 1).as_bytes())?;
-        Ok(last + 1)
+        file.write_all(format!("{} {next}\n", process::boot_id()).as_bytes())?;
+        Ok(next)
+    }
+
+    /// The number given last, by the text of the file or else by the names of records.
+    fn last(&self, text: &[u8]) -> u64 {
+        match std::str::from_utf8(text).ok().and_then(parse) {
+            Some((boot, last)) if boot == process::boot_id() => last,
+            _ => self.highest(),
+        }
     }
 
     /// The highest number in any file name.

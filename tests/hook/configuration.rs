@@ -968,7 +968,7 @@ mod secret_files {
     #[test]
     fn a_symbolic_link_is_not_followed_wherever_it_stands_in_the_path() {
         let receiver = Receiver::new();
-        for link in ["webhook", "webhook/secret", "webhook/secret/for", "webhook/secret/for/ci"] {
+        for link in ["webhook/secret", "webhook/secret/for", "webhook/secret/for/ci"] {
             let world = world(&receiver, "for/ci");
             let rest = "webhook/secret/for/ci".strip_prefix(link).unwrap();
             let elsewhere = world.path("elsewhere");

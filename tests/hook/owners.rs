@@ -1,0 +1,450 @@
+//! Who may read and write what we keep: modes whatever the umask, two users of one repository, root, and no secret in any
+//! of it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use crate::support::{Answer, Receiver, World};
+
+/// Where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1/";
+
+/// The user `nobody`.
+const NOBODY: u32 = 65534;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", said(&output));
+}
+
+/// Everything below a directory, itself included; links are not followed.
+fn all_below(path: &Path) -> Vec<(PathBuf, fs::Metadata)> {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    let is_directory = metadata.is_dir();
+    let mut all = vec![(path.to_owned(), metadata)];
+    if is_directory {
+        all.extend(fs::read_dir(path).unwrap().flatten().flat_map(|entry| all_below(&entry.path())));
+    }
+    all
+}
+
+/// A repository where every kind of file that we keep was made under a umask.
+fn everything_is_made(umask: &str, shared: Option<&str>) -> World {
+    let world = World::new();
+    if let Some(shared) = shared {
+        world.configure("core.sharedRepository", shared);
+    }
+    for name in ["ci", "cd"] {
+        world.configure(&format!("webhook.{name}.url"), NOWHERE);
+        world.configure(&format!("webhook.{name}.format"), "gitlab");
+    }
+    // It waits as a whole.
+    world.configure("webhook.wrong.url", "ftp://x/");
+    world.commit("one");
+    let under_umask = |command: &Command| {
+        let mut shell = world.command("sh", command.get_current_dir().unwrap());
+        shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
+        shell.arg(command.get_program()).args(command.get_args());
+        assert!(shell.status().unwrap().code().is_some());
+    };
+    let mut push = world.command("git", &world.work());
+    under_umask(push.args(["push", "--quiet"]).arg(world.server()).args(["main:a", "main:b"]));
+    // fs::copy keeps the mode.
+    let v1 = world.server().join("webhook/v1");
+    fs::copy(v1.join("lock"), v1.join("queue/ci/stray")).unwrap();
+    under_umask(world.webhook_command().args(["reconcile"]));
+    under_umask(world.webhook_command().args(["flush", "--now"]));
+    for place in
+        ["hook.log", "log", "refs", "v1/lock", "v1/pushes", "v1/settled", "v1/dead/ci/stray", "v1/queue/ci/state"]
+    {
+        assert!(world.server().join("webhook").join(place).exists(), "no {place}");
+    }
+    world
+}
+
+#[track_caller]
+fn modes_are(world: &World, directory: u32, file: u32) {
+    for (path, metadata) in all_below(&world.server().join("webhook")) {
+        let expected = if metadata.is_dir() { directory } else { file };
+        assert_eq!(metadata.mode() & 0o7777, expected, "{}: {:o}", path.display(), metadata.mode());
+    }
+}
+
+#[test]
+fn what_we_keep_is_the_owners_alone_whatever_the_umask() {
+    for umask in ["000", "022", "077", "777"] {
+        modes_are(&everything_is_made(umask, None), 0o700, 0o600);
+    }
+    modes_are(&everything_is_made("000", Some("umask")), 0o700, 0o600);
+    modes_are(&everything_is_made("000", Some("0640")), 0o700, 0o600);
+}
+
+#[test]
+fn what_we_keep_is_the_groups_in_a_shared_repository_and_never_others() {
+    for (umask, shared) in [("077", "group"), ("000", "group"), ("022", "0660"), ("000", "all"), ("077", "0666")] {
+        modes_are(&everything_is_made(umask, Some(shared)), 0o2770, 0o660);
+    }
+}
+
+/// Whatever is written first makes our directory: a line in the log, a record, a picture.
+#[test]
+fn our_directory_is_the_groups_whoever_makes_it_first() {
+    let world = World::new();
+    world.configure("core.sharedRepository", "group");
+    world.configure("webhook.ci.url", NOWHERE);
+    world.configure("webhook.maxWait", "soon");
+    fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+    world.commit("one");
+    world.push(&["main"]);
+    assert!(world.log().contains("; the default counts"), "{}", world.log());
+    modes_are(&world, 0o2770, 0o660);
+    let world = World::new();
+    world.configure("core.sharedRepository", "group");
+    world.configure("webhook.ci.url", NOWHERE);
+    world.webhook(&["reconcile"]);
+    modes_are(&world, 0o2770, 0o660);
+}
+
+/// Two accounts that share a group, for as long as this lives.
+struct Accounts;
+
+const USERS: [&str; 2] = ["gitwh1", "gitwh2"];
+const GROUP: &str = "gitwh";
+
+impl Accounts {
+    fn new() -> Self {
+        let has = |database: &str, name: &str| {
+            Command::new("getent").args([database, name]).output().unwrap().status.success()
+        };
+        if !has("group", GROUP) {
+            run("groupadd", &[GROUP]);
+        }
+        for user in USERS {
+            if !has("passwd", user) {
+                run("useradd", &["--user-group", "--groups", GROUP, "--no-create-home", user]);
+            }
+        }
+        Self
+    }
+}
+
+impl Drop for Accounts {
+    fn drop(&mut self) {
+        for user in USERS {
+            let _ = Command::new("userdel").arg(user).output();
+        }
+        let _ = Command::new("groupdel").arg(GROUP).output();
+    }
+}
+
+/// Copies our programs into the world: their own place may be closed to other users.
+fn bring_programs(world: &World) {
+    let hooks = world.server().join("hooks");
+    let places = [
+        (env!("CARGO_BIN_EXE_post-receive"), hooks.join("post-receive")),
+        (env!("CARGO_BIN_EXE_post-receive"), hooks.join("pre-receive")),
+        (env!("CARGO_BIN_EXE_git-webhook"), world.path("git-webhook")),
+    ];
+    for (from, to) in places {
+        let _ = fs::remove_file(&to);
+        fs::copy(from, &to).unwrap();
+        fs::set_permissions(&to, Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::set_permissions(world.path(""), Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A shared repository that two users push to over a path, one of them with a umask that lets nobody in.
+struct Shared {
+    world: World,
+    _accounts: Accounts,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let world = World::with(&["--shared=group"]);
+        let accounts = Accounts::new();
+        world.configure("webhook.ci.url", NOWHERE);
+        world.configure("webhook.ci.format", "gitlab");
+        bring_programs(&world);
+        let server = world.server();
+        run("chown", &["-hR", &format!("{}:{GROUP}", USERS[0]), server.to_str().unwrap()]);
+        run("chmod", &["-R", "g+rwX", server.to_str().unwrap()]);
+        run("find", &[server.to_str().unwrap(), "-type", "d", "-exec", "chmod", "g+s", "{}", "+"]);
+        let shared = Self { world, _accounts: accounts };
+        for user in USERS {
+            let home = shared.world.path(user);
+            fs::create_dir(&home).unwrap();
+            run("chown", &[&format!("{user}:{user}"), home.to_str().unwrap()]);
+            shared.run(user, &["git", "config", "--global", "--add", "safe.directory", server.to_str().unwrap()]);
+            shared.run(user, &["git", "init", "--quiet", "--initial-branch=main", "clone"]);
+        }
+        shared
+    }
+
+    /// Runs a command as a user with all his groups, in his home.
+    fn run(&self, user: &str, arguments: &[&str]) -> String {
+        let umask = if user == USERS[0] { "077" } else { "022" };
+        let mut command = self.world.command("setpriv", &self.world.path(user));
+        command.env("HOME", self.world.path(user)).args(["--reuid", user, "--regid", user, "--init-groups"]);
+        command.args(["sh", "-c"]);
+        command.arg(format!("umask {umask}; exec \"$@\"")).arg("sh").args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{user} {arguments:?}: {}", said(&output));
+        said(&output)
+    }
+
+    /// Pushes a new commit to each of the branches, and returns what the pusher read.
+    fn push(&self, user: &str, branches: &[&str]) -> String {
+        let server = self.world.server();
+        self.run(user, &["git", "-C", "clone", "commit", "--quiet", "--allow-empty", "--message", branches[0]]);
+        let mut arguments = vec!["git", "-C", "clone", "push", server.to_str().unwrap()];
+        let refs: Vec<_> = branches.iter().map(|branch| format!("main:{branch}")).collect();
+        arguments.extend(refs.iter().map(String::as_str));
+        self.run(user, &arguments)
+    }
+
+    fn webhook(&self, user: &str, arguments: &[&str]) -> String {
+        let (program, server) = (self.world.path("git-webhook"), self.world.server());
+        let mut all = vec!["env", "-C", server.to_str().unwrap(), program.to_str().unwrap()];
+        all.extend(arguments);
+        self.run(user, &all)
+    }
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn two_users_deliver_for_each_other() {
+    let shared = Shared::new();
+    let receiver = Receiver::new();
+    let queue = shared.world.server().join("webhook/v1/queue/ci");
+    for (user, branches) in [(USERS[0], ["a1", "a2"]), (USERS[1], ["b1", "b2"]), (USERS[0], ["c1", "c2"])] {
+        let said = shared.push(user, &branches);
+        assert!(said.contains("; kept, and tried again later"), "{user}: {said}");
+    }
+    shared.world.server_git(&["config", "--file", "config", "webhook.ci.url", &receiver.url()]);
+    // The receiver's time has come.
+    fs::remove_file(queue.join("state")).unwrap();
+    let said = shared.push(USERS[1], &["d"]);
+    // All but the first, which alone was tried: its own time has not come.
+    assert_eq!(receiver.take().len(), 6, "{said} {}", shared.world.log());
+    shared.webhook(USERS[1], &["flush", "--now"]);
+    assert_eq!(receiver.take_one().json()["ref"], "refs/heads/a1");
+    for user in USERS {
+        let log = shared.webhook(user, &["log", "--json"]);
+        assert_eq!(log.matches("\"state\": \"waiting\"").count(), 0, "{user}: {log}");
+        assert!(log.matches("\"state\": \"delivered\"").count() >= 7, "{user}: {log}");
+        shared.webhook(user, &["status"]);
+        let said = shared.push(user, &[&format!("of-{user}")]);
+        assert!(said.contains(&format!("webhook ci: delivered of-{user} (200, ")), "{user}: {said}");
+    }
+    let hook_log = shared.world.log();
+    assert!(!["cannot", "] error: ", "panicked"].iter().any(|word| hook_log.contains(word)), "{hook_log}");
+    let mut owners = BTreeMap::new();
+    for (path, metadata) in all_below(&shared.world.server().join("webhook")) {
+        *owners.entry(metadata.uid()).or_insert(0) += 1;
+        let (mode, group) = (metadata.mode() & 0o7777, metadata.gid());
+        assert_eq!(mode, if metadata.is_dir() { 0o2770 } else { 0o660 }, "{}", path.display());
+        assert_eq!(group, fs::metadata(shared.world.server()).unwrap().gid(), "{}", path.display());
+    }
+    assert_eq!(owners.len(), 2, "both have written: {owners:?}");
+}
+
+/// Runs `git webhook` as root.
+fn as_root(world: &World, place: &Path, arguments: &[&str]) -> Output {
+    world.command(world.path("git-webhook"), place).args(arguments).output().unwrap()
+}
+
+/// A repository of `nobody` with deliveries that wait, whom the test calls as root.
+fn of_nobody() -> World {
+    let world = World::new();
+    world.configure("webhook.ci.url", NOWHERE);
+    world.configure("webhook.ci.format", "gitlab");
+    world.commit("one");
+    bring_programs(&world);
+    run("chown", &["-hR", &format!("{NOBODY}:{NOBODY}"), world.server().to_str().unwrap()]);
+    world
+}
+
+/// Pushes as `nobody`, from a clone that is his.
+fn push_as_nobody(world: &World, refs: &[&str]) {
+    run("chown", &["-hR", &format!("{NOBODY}:{NOBODY}"), world.work().to_str().unwrap()]);
+    let mut push = world.command("git", &world.work());
+    push.args(["push", "--quiet"]).arg(world.server()).args(refs).uid(NOBODY).gid(NOBODY);
+    let output = push.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+fn nothing_is_roots(world: &World) {
+    for (path, metadata) in all_below(&world.server()) {
+        assert_eq!((metadata.uid(), metadata.gid()), (NOBODY, NOBODY), "{}", path.display());
+    }
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn root_acts_as_the_owner() {
+    for with_root in [false, true] {
+        let world = of_nobody();
+        push_as_nobody(&world, &["main:a", "main:b"]);
+        let receiver = Receiver::new();
+        run(
+            "git",
+            &["config", "--file", world.server().join("config").to_str().unwrap(), "webhook.ci.url", &receiver.url()],
+        );
+        run("chown", &[&format!("{NOBODY}:{NOBODY}"), world.server().join("config").to_str().unwrap()]);
+        let root = world.path("");
+        let call = |arguments: &[&str]| {
+            let mut arguments = arguments.to_vec();
+            let mut place = world.server();
+            if with_root {
+                arguments.extend(["--root", root.to_str().unwrap()]);
+                place = "/".into();
+            }
+            let output = as_root(&world, &place, &arguments);
+            assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+            said(&output)
+        };
+        assert!(call(&["status"]).contains("failing"));
+        assert!(call(&["reconcile"]).contains("there was no picture of the refs"));
+        assert!(call(&["flush", "--now"]).contains("ci: 2 delivered"));
+        assert_eq!(receiver.take().len(), 2);
+        assert_eq!(call(&["log"]).matches(" delivered ").count(), 2);
+        fs::copy(world.server().join("refs/heads/a"), world.server().join("refs/heads/found")).unwrap();
+        run("chown", &[&format!("{NOBODY}:{NOBODY}"), world.server().join("refs/heads/found").to_str().unwrap()]);
+        assert!(call(&["reconcile"]).contains("delivered"));
+        assert_eq!(receiver.take_one().json()["ref"], "refs/heads/found");
+        call(&["log", "--json"]);
+        call(&["status", "--json"]);
+        nothing_is_roots(&world);
+    }
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn root_follows_no_link_of_the_owner() {
+    for link in ["log", "v1", "v1/queue", "v1/receipts", "refs", ""] {
+        let world = of_nobody();
+        push_as_nobody(&world, &["main:a"]);
+        let elsewhere = world.path("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::set_permissions(&elsewhere, Permissions::from_mode(0o755)).unwrap();
+        let place = world.server().join("webhook").join(link);
+        let place = place.components().collect::<PathBuf>();
+        let _ = fs::rename(&place, world.path("away"));
+        symlink(&elsewhere, &place).unwrap();
+        std::os::unix::fs::lchown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
+        let root = world.path("");
+        let below = ["flush", "--root", root.to_str().unwrap()];
+        for arguments in [&["flush", "--now"][..], &["status"], &["log"], &["reconcile", "--baseline"], &below] {
+            let output = as_root(&world, &world.server(), arguments);
+            assert!(output.status.code().is_some(), "{arguments:?}");
+        }
+        assert_eq!(all_below(&elsewhere).len(), 1, "webhook/{link}: root has written where the owner's link leads");
+        nothing_is_roots(&world);
+    }
+}
+
+/// All forms in which a secret could be found again.
+fn forms(secret: &str) -> Vec<String> {
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let percent: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let mut forms = vec![secret.to_lowercase(), hex, percent];
+    for before in 0..3 {
+        // What stands before it shifts the bits; the characters at both ends hold bits of its neighbours.
+        let encoded = STANDARD_NO_PAD.encode("x".repeat(before) + secret);
+        let middle = &encoded[(before * 4).div_ceil(3)..encoded.len() - 1];
+        forms.push(middle.to_lowercase());
+        forms.push(middle.replace('+', "-").replace('/', "_").to_lowercase());
+    }
+    forms
+}
+
+#[track_caller]
+fn holds_no_secret(place: &str, text: &[u8], secret: &str) {
+    let text = String::from_utf8_lossy(text).to_lowercase();
+    for form in forms(secret) {
+        assert!(!text.contains(&form), "{place} holds '{form}': {text}");
+    }
+}
+
+#[test]
+fn no_secret_is_kept_or_shown() {
+    let secret = uuid::Uuid::now_v7().simple().to_string();
+    let answer = |text: &str| Answer::Raw(text.replace("SECRET", &secret).into_bytes());
+    let receivers = [
+        Receiver::answering(answer("HTTP/1.1 500 SECRET\r\nX-SECRET: SECRET\r\nContent-Length: 32\r\n\r\nSECRET")),
+        Receiver::answering(answer("HTTP/1.1 302 X\r\nLocation: http://u:SECRET@127.0.0.1:1/SECRET?SECRET\r\n\r\n")),
+        Receiver::answering(answer("SECRET SECRET SECRET\r\n\r\n")),
+        Receiver::answering(answer("HTTP/1.1 SECRET\r\n\r\n")),
+        Receiver::answering(answer("HTTP/1.1 410 Gone\r\n\r\nSECRET")),
+        Receiver::answering(answer("HTTP/1.1 429 X\r\nRetry-After: SECRET\r\n\r\n")),
+        Receiver::new().over_https(),
+    ];
+    let mut world = World::new();
+    world.set("GIT_CONFIG_COUNT", "0");
+    world.configure("webhook.logLevel", "debug");
+    let mut origins: Vec<_> = receivers.iter().map(Receiver::origin).map(String::from).collect();
+    origins.extend(["http://127.0.0.1:1".into(), "http://no-such-host.invalid".into()]);
+    let secrets = world.server().join("webhook/secret");
+    fs::create_dir_all(&secrets).unwrap();
+    fs::set_permissions(world.server().join("webhook"), Permissions::from_mode(0o700)).unwrap();
+    fs::write(secrets.join("ci"), &secret).unwrap();
+    fs::set_permissions(secrets.join("ci"), Permissions::from_mode(0o600)).unwrap();
+    for (number, origin) in origins.iter().enumerate() {
+        let key = |name: &str| format!("webhook.t{number}.{name}");
+        let (scheme, host) = origin.split_once("://").unwrap();
+        world.configure(
+            &key("url"),
+            &format!("{scheme}://user:{secret}@{host}/{secret}/%2f{secret}?k={secret}&{secret}"),
+        );
+        world.configure(&key("format"), if number % 2 == 0 { "gitlab" } else { "codeup" });
+        if number % 3 == 0 {
+            world.configure(&key("secretFile"), "ci");
+        } else {
+            world.configure(&key("secret"), &secret);
+        }
+        world.configure(&key("header"), &format!("X-Key: {secret}"));
+        let signing = base64::engine::general_purpose::STANDARD.encode(&secret);
+        world.configure(&key("signingSecret"), &format!("whsec_{signing}"));
+    }
+    // Configured wrongly, each in another way.
+    world.configure("webhook.w0.url", &format!("ftp://{secret}@x/{secret}"));
+    world.configure("webhook.w1.url", &format!("http://x y/{secret}"));
+    world.configure("webhook.w2.url", NOWHERE);
+    world.configure("webhook.w2.header", &secret);
+    world.configure("webhook.w3.url", NOWHERE);
+    world.configure("webhook.w3.signingSecret", &format!("wh{secret}"));
+    world.commit("one");
+    let pushed = world.push(&["main:a", "main:b"]);
+    assert!(pushed.accepted && pushed.said().len() >= origins.len(), "{}", pushed.output);
+    holds_no_secret("what the pusher reads", pushed.output.as_bytes(), &secret);
+    for arguments in ["flush --now", "flush --now --json", "log", "log --json", "status", "status --json", "list"]
+        .into_iter()
+        .chain(["list --json", "reconcile", "reconcile --json", "test t0", "test w0", "enable t4"])
+    {
+        let output = world.webhook(&arguments.split(' ').collect::<Vec<_>>());
+        holds_no_secret(&format!("git webhook {arguments}"), said(&output).as_bytes(), &secret);
+    }
+    let mut files = 0;
+    for (path, metadata) in all_below(&world.server().join("webhook")) {
+        holds_no_secret("a name", path.to_string_lossy().as_bytes(), &secret);
+        if metadata.is_file() && !path.starts_with(&secrets) {
+            files += 1;
+            holds_no_secret(&path.to_string_lossy(), &fs::read(&path).unwrap(), &secret);
+        }
+    }
+    assert!(files > 3 * origins.len(), "{files} files looked into");
+    let sent = receivers[0].take();
+    assert!(sent[0].path.contains(&secret) && sent[0].headers.iter().any(|(_, value)| *value == secret));
+}

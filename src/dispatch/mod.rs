@@ -299,6 +299,8 @@ impl<'a> Run<'a> {
 
     fn choose(&self, names: &[Name], listed: &HashSet<Uuid>, older: &Older) -> Vec<Name> {
         let now = process::now();
+        // At once means once.
+        let tried: HashSet<_> = lock(&self.done).iter().map(|done| done.id).collect();
         let mut held = HashSet::new();
         let mut due = Vec::new();
         for name in names {
@@ -309,7 +311,7 @@ impl<'a> Run<'a> {
             let has_older = older.get(&name.ref_key).is_some_and(|oldest| *oldest < name.sequence);
             if held.contains(&name.ref_key) || has_older || !listed.contains(&name.id) {
                 held.insert(name.ref_key);
-            } else if name.attempts == 0 || self.at_once || is_due(name.next, now) {
+            } else if name.attempts == 0 || is_due(name.next, now) || (self.at_once && !tried.contains(&name.id)) {
                 due.push(name.clone());
             } else if name.holds {
                 held.insert(name.ref_key);

@@ -105,7 +105,13 @@ fn from_files(common_dir: &Path) -> Result<Refs, RefsError> {
                 // The lock of a ref being written holds its next id.
                 Ok(_) if path.extension() == Some(OsStr::new("lock")) => {}
                 Ok(_) => {
-                    let (Ok(content), Ok(name)) = (fs::read(&path), path.strip_prefix(common_dir)) else { continue };
+                    let content = match fs::read(&path) {
+                        Ok(content) => content,
+                        Err(error) if is_gone(&error) => continue,
+                        // A ref that cannot be read is none that was deleted.
+                        Err(error) => return Err(RefsError::File(path, error)),
+                    };
+                    let Ok(name) = path.strip_prefix(common_dir) else { continue };
                     let name = RefName::new(name.as_os_str().as_bytes());
                     if let Some(target) = symbolic_ref(&content) {
                         symbolic.push((name, target));

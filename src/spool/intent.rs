@@ -22,6 +22,7 @@ const OWN_TIME_UNKNOWN: i64 = 3600;
 /// its intent.
 const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(80);
 
 /// How many pushes before an intent are looked through for what became of its refs.
 const LOOK_BACK: u64 = 1000;
@@ -66,6 +67,7 @@ impl Spool {
         let start = Instant::now();
         let mut announced = Vec::new();
         let mut judged = HashSet::new();
+        let mut pause = PAUSE;
         loop {
             let mut predecessors = self.predecessors(updates, own);
             predecessors.retain(|(intent, _)| !judged.contains(&intent.id));
@@ -76,7 +78,9 @@ impl Spool {
             if start.elapsed() >= PATIENCE {
                 self.announce_for(&predecessors, updates, own, refs, &mut judged, &mut announced);
             }
-            thread::sleep(PAUSE);
+            thread::sleep(pause);
+            // Each look reads receipts.
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -150,24 +154,31 @@ impl Spool {
         let Some(now) = refs() else { return Vec::new() };
         let run = process::boot_id();
         intents.sort_by_key(|intent| (intent.moment.boot == run, intent.moment.seconds, intent.moment.nanoseconds));
-        let (abandoned, others): (Vec<_>, Vec<_>) = intents.into_iter().partition(is_abandoned);
-        let claims = abandoned.iter().filter_map(|intent| self.claim(intent));
-        let claims: Vec<_> =
-            claims.map(|claim| ((claim.receipt.clone(), claim.receipt.lines.clone()), claim)).collect();
-        let (lines, claims): (Vec<Lines>, Vec<Intent>) = claims.into_iter().unzip();
+        let (abandoned, mut others): (Vec<_>, Vec<_>) = intents.into_iter().partition(is_abandoned);
+        let mut claims = Vec::new();
+        for intent in abandoned {
+            match self.claim(&intent) {
+                Some(claim) => claims.push(claim),
+                // Somebody else is at it.
+                None => others.push(intent),
+            }
+        }
+        let lines: Vec<Lines> =
+            claims.iter().map(|claim| (claim.receipt.clone(), claim.receipt.lines.clone())).collect();
         let standing = standing(&lines, self.records(&lines, &now), &now);
+        let undecided = undecided(&lines, &standing, &others);
 
         let mut left: HashSet<RefName> = HashSet::new();
         let mut announced = Vec::new();
-        for ((claim, (_, lines)), standing) in claims.into_iter().zip(&lines).zip(standing) {
-            let is_open = |line: &Line| {
-                // An older push of the ref is under way, and is told first.
-                let waits = others.iter().any(|other| is_older(other, &claim.receipt) && names(other, &line.update));
-                // A newer one that began where this one ended shows that it stands, if that one does.
-                let is_shown = others.iter().any(|other| starts_from(other, &line.update));
-                waits || left.contains(&line.update.name) || (is_shown && !standing.contains(line))
+        for (((claim, (_, lines)), standing), is_undecided) in
+            claims.into_iter().zip(&lines).zip(standing).zip(undecided)
+        {
+            // An older push of the ref is under way, and is told first.
+            let is_older_of = |line: &Line| {
+                let mut older = others.iter().filter(|other| is_older(other, &claim.receipt));
+                older.any(|other| names(other, &line.update)) || left.contains(&line.update.name)
             };
-            if lines.iter().any(is_open) {
+            if is_undecided || lines.iter().any(is_older_of) {
                 left.extend(lines.iter().map(|line| line.update.name.clone()));
             } else if standing.is_empty() {
                 self.drop_intent(claim);
@@ -199,6 +210,27 @@ impl Spool {
         };
         if lines.any(is_shown) { self.receipts_since(oldest.saturating_sub(LOOK_BACK)) } else { records }
     }
+}
+
+/// Which of the intents, oldest first, hold a line that a newer intent shows which is not settled either: that one
+/// begins where the line ended. If it was accepted, the line was; nobody can tell yet.
+fn undecided(intents: &[Lines], standing: &[Vec<Line>], others: &[Receipt]) -> Vec<bool> {
+    let mut open: Vec<&Receipt> = others.iter().collect();
+    let mut undecided: Vec<_> = intents
+        .iter()
+        .zip(standing)
+        .rev()
+        .map(|((intent, lines), standing)| {
+            let is_shown = |line: &Line| open.iter().any(|other| starts_from(other, &line.update));
+            let is_open = lines.iter().any(|line| !standing.contains(line) && is_shown(line));
+            if is_open {
+                open.push(intent);
+            }
+            is_open
+        })
+        .collect();
+    undecided.reverse();
+    undecided
 }
 
 /// Whether one was written down before the other.

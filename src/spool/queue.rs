@@ -211,7 +211,11 @@ impl Queue {
 
     /// Whether anything waits, found without reading the whole directory.
     pub fn is_empty(&self) -> bool {
-        let Ok(entries) = fs::read_dir(&self.directory) else { return true };
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            // What cannot be read may hold older events of any ref.
+            Err(error) => return error.kind() == io::ErrorKind::NotFound,
+        };
         !entries.flatten().any(|entry| entry.file_name().to_str().and_then(Name::parse).is_some())
     }
 

@@ -130,6 +130,14 @@ fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
     }
 }
 
+/// Makes the names of receipts durable. Where that fails the receipt is there all the same, and is not made a second
+/// time: whoever comes next would find two.
+fn make_durable(receipts: &Path) {
+    if let Err(error) = file::sync_directory(receipts) {
+        log::error!("{error}: a power cut now would lose a push; afterwards run git webhook reconcile");
+    }
+}
+
 impl Spool {
     /// Writes down what is about to be pushed.
     ///
@@ -215,7 +223,7 @@ impl Spool {
             draft.place(&path)?;
             Ok((sequence, path))
         })?;
-        file::sync_directory(&directory)?;
+        make_durable(&directory);
         self.mark(&receipt, sequence);
         Ok(Owned { receipt, sequence, path, _lock: lock })
     }

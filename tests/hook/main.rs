@@ -9,6 +9,7 @@ mod configuration;
 mod configuration_files;
 mod disks;
 mod files;
+mod kills;
 mod kinds;
 mod objects;
 mod output;

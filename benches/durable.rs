@@ -129,7 +129,7 @@ fn waiting(directory: &Path) {
     let content = fs::read(queue.join(&first)).expect("it can be read");
     let parts: Vec<_> = first.split('.').collect();
     for number in 1..WAITING {
-        let name = format!("000000000001-{number:05}.{:08x}.{}.{}.{}", number, uuid(number), parts[3], parts[4]);
+        let name = format!("000000000001-{number:05}.{:016x}.{}.{}.{}", number, uuid(number), parts[3], parts[4]);
         fs::write(queue.join(name), &content).expect("it can be written");
     }
     for (server, _) in &servers {

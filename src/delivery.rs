@@ -215,7 +215,7 @@ pub fn next(failure: &Failure, name: &Name, age: i64, retry_for: Duration, now: 
         return Next::GivenUp("tried for as long as retryFor says");
     }
     let delay = match failure.retry_after {
-        Some(time) => (time.as_secs() as i64).clamp(1, LONGEST_DELAY),
+        Some(time) => i64::try_from(time.as_secs()).unwrap_or(LONGEST_DELAY).clamp(1, LONGEST_DELAY),
         None if kind.is_passing() => with_jitter(delay(name.attempts), name.id, name.attempts),
         None => with_jitter(delay(name.attempts.max(SLOW)), name.id, name.attempts),
     };
@@ -299,6 +299,7 @@ mod tests {
         };
         assert_eq!(ask(77), Next::Again { at: 1077, holds: true });
         assert_eq!(ask(10 * 86_400), Next::Again { at: 1000 + LONGEST_DELAY, holds: true });
+        assert_eq!(ask(u64::MAX), Next::Again { at: 1000 + LONGEST_DELAY, holds: true });
     }
 
     #[test]

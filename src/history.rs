@@ -1,6 +1,6 @@
 //! The delivery log: one line for each attempt, a file for each day, which `git webhook log` reads.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -152,10 +152,13 @@ impl History {
         done
     }
 
-    /// Those of `ids` that were delivered or given up.
-    pub fn over(&self, ids: &HashSet<Uuid>) -> HashSet<Uuid> {
+    /// What came in the end of those of `ids` that were delivered or given up.
+    pub fn over(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, State> {
         let entries = self.days().into_iter().flat_map(|day| self.entries(&day));
-        entries.filter(|entry| entry.state != State::Waiting && ids.contains(&entry.id)).map(|entry| entry.id).collect()
+        entries
+            .filter(|entry| entry.state != State::Waiting && ids.contains(&entry.id))
+            .map(|entry| (entry.id, entry.state))
+            .collect()
     }
 
     /// The days there are lines of, oldest first.

@@ -94,7 +94,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
         Row {
             target: target.name.clone(),
             delivered,
-            failed: of_target().count() - delivered,
+            failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
             waiting: names.len(),
             dead: dead.map_or(0, |(_, count)| count),
             next: names.iter().map(|name| name.next).filter(|next| *next > 0).min(),
@@ -102,6 +102,10 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     };
     let targets = configuration.targets.iter().enumerate();
     Ok((targets.filter(|(_, target)| only.is_none_or(|name| target.name == name)).map(row).collect(), is_well))
+}
+
+fn was_tried(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(failure) if failure.kind.was_tried())
 }
 
 /// Runs `work` and tells how far it is, on a terminal, where there is much to do.

@@ -7,11 +7,10 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Failure;
 use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length, moment};
-use super::{Failure, failure};
-use crate::config;
 use crate::history::{self, Entry, State};
 use crate::process::{self, Environment};
 use crate::receive::Post;
@@ -28,8 +27,8 @@ pub(super) struct Filter {
     #[arg(long, value_enum)]
     state: Option<StateName>,
     /// Only those of the last so many s, m, h or d
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = super::seconds)]
+    since: Option<i64>,
     /// At most so many, the newest [default: 50 on a terminal, else all]
     #[arg(short = 'n', long, value_name = "COUNT")]
     limit: Option<usize>,
@@ -70,13 +69,7 @@ pub(super) fn run(
     root: Option<&Path>,
     environment: &Environment,
 ) -> Result<bool, Failure> {
-    let since = match filter.since.as_deref().map(config::time) {
-        None => None,
-        Some(Ok(Some(seconds))) => Some(process::now().saturating_sub_unsigned(seconds)),
-        Some(_) => {
-            return failure("--since takes a time: a whole number with s, m, h or d");
-        }
-    };
+    let since = filter.since.map(|seconds| process::now().saturating_sub(seconds));
     let is_table = !json && std::io::IsTerminal::is_terminal(&std::io::stdout());
     let limit = filter.limit.unwrap_or(if is_table { 50 } else { usize::MAX });
     // The owner's process shows all there is; it is filtered here.

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::config;
 use crate::format::{self, FORMATS, Format};
 use crate::log_file;
 use crate::process::Environment;
@@ -89,8 +90,8 @@ enum Verb {
     /// Tell what waits, for how long and for whom; exit 1 where something waits for too long
     Status {
         /// How long is too long, in s, m, h or d
-        #[arg(long, value_name = "TIME", default_value = "1h")]
-        max_age: String,
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
+        max_age: i64,
         /// Print one JSON array
         #[arg(long)]
         json: bool,
@@ -171,6 +172,14 @@ fn known_format(name: &str) -> Result<&'static Format, Failure> {
     })
 }
 
+/// A length of time on the command line, in seconds.
+fn seconds(text: &str) -> Result<i64, String> {
+    match config::time(text) {
+        Ok(Some(seconds)) => Ok(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        _ => Err("write a whole number with s, m, h or d".into()),
+    }
+}
+
 /// Runs one verb. Exit code 0 when all is well, 1 when something failed or is wrong, 129 for a wrong command line.
 pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -192,7 +201,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
         Verb::Flush { now, target, json, root } => {
             flush::run(now, target.as_deref(), json, root.as_deref(), environment)
         }
-        Verb::Status { max_age, json, root } => status::run(&max_age, json, root.as_deref(), environment),
+        Verb::Status { max_age, json, root } => status::run(max_age, json, root.as_deref(), environment),
         Verb::Reconcile { dry_run, all, baseline, json, root } => {
             let manner = reconcile::Manner { dry_run, all, baseline };
             reconcile::run(manner, json, root.as_deref(), environment)

@@ -17,6 +17,10 @@ use super::{Failure, failure};
 use crate::process::{self, Environment};
 use crate::report::sanitise;
 
+/// What of the environment counts for somebody else too.
+const KEPT: [&str; 7] =
+    ["PATH", "LANG", "TZ", "GIT_EXEC_PATH", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_GLOBAL"];
+
 /// What a verb says of one repository, and whether all is well there.
 pub(super) struct Said<T> {
     pub(super) repository: Option<PathBuf>,
@@ -78,15 +82,21 @@ fn as_owner<T: DeserializeOwned>(
 ) -> Result<(Vec<T>, bool), Failure> {
     let program = env::current_exe().map_err(|error| Failure(format!("cannot find this program: {error}")))?;
     let mut command = Command::new(program);
-    command.args(arguments).arg("--json").current_dir(path).uid(owner).gid(group).env("GIT_DIR", ".");
-    command.env_remove("XDG_CONFIG_HOME").stdin(Stdio::null()).stderr(Stdio::inherit());
+    command.args(arguments).arg("--json").current_dir(path).uid(owner).gid(group);
+    // Nothing else of root's environment, which the owner can read in his process.
+    let kept = |name: &str| KEPT.contains(&name) || name.starts_with("LC_");
+    let variables = env::vars_os().filter(|(name, _)| name.to_str().is_some_and(kept));
+    command.env_clear().envs(variables).env("GIT_DIR", ".").stdin(Stdio::null());
     match process::account(owner) {
         Some((login, home)) => command.env("USER", &login).env("LOGNAME", login).env("HOME", home),
-        None => command.env_remove("HOME"),
+        None => &mut command,
     };
     let output = command
         .output()
         .map_err(|error| Failure(format!("cannot start this program as user {owner}, the owner: {error}")))?;
+    for line in String::from_utf8_lossy(&output.stderr).lines() {
+        eprintln!("{}", sanitise(line));
+    }
     match serde_json::from_slice(&output.stdout) {
         Ok(rows) => Ok((rows, output.status.success())),
         Err(_) => failure(format!("nothing could be done as user {owner}, the owner")),

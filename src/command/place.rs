@@ -10,6 +10,7 @@ use super::{Failure, failure};
 use crate::config::Configuration;
 use crate::process::Environment;
 use crate::ref_update::ObjectId;
+use crate::report::sanitise;
 use crate::repository;
 
 /// A repository and its configuration.
@@ -86,7 +87,7 @@ pub(super) fn below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let is_ours = |directory: &PathBuf| match git_dir(&[OsStr::new("-C"), directory.as_os_str()]) {
         Ok(_) => true,
         Err(why) => {
-            eprintln!("warning: {}: {why}", crate::report::sanitise(&directory.to_string_lossy()));
+            eprintln!("warning: {}: {why}", sanitise(&directory.to_string_lossy()));
             false
         }
     };
@@ -111,7 +112,7 @@ pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
                 let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
                 directories.extend(entries.flatten().filter(is_directory).map(|entry| entry.path()));
             }
-            Err(error) => eprintln!("warning: cannot read '{}': {error}", directory.display()),
+            Err(error) => eprintln!("warning: cannot read '{}': {error}", sanitise(&directory.to_string_lossy())),
         }
     }
     found.sort();

@@ -67,7 +67,10 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         take_picture(place, &post)?;
         return Ok((Vec::new(), true));
     }
-    let Some(mut found) = differences(place, &post)? else {
+    if !manner.dry_run {
+        post.spool.settle_intents(&|| post.refs());
+    }
+    let Some((mut picture, mut found)) = differences(place, &post)? else {
         if !manner.dry_run {
             take_picture(place, &post)?;
         }
@@ -75,8 +78,9 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     };
     if !found.is_empty() && !manner.dry_run {
         thread::sleep(GRACE);
-        let again = differences(place, &post)?.unwrap_or_default();
+        let Some((picture_now, again)) = differences(place, &post)? else { return Ok((Vec::new(), true)) };
         found.retain(|update| again.contains(update));
+        picture = picture_now;
     }
     let row = |update: &RefUpdate, state: &str| Row {
         r#ref: update.name.text().into_owned(),
@@ -89,7 +93,9 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         return Ok((found.iter().map(|update| row(update, "different")).collect(), is_well));
     }
     let delivered = announce(place, &post, &found, environment)?;
-    take_picture(place, &post)?;
+    // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
+    // stays a difference.
+    post.spool.set_picture(&picture).map_err(|error| Failure(error.to_string()))?;
     let state = |update: &RefUpdate| if delivered.contains(&update.name) { "delivered" } else { "announced" };
     Ok((found.iter().map(|update| row(update, state(update))).collect(), true))
 }
@@ -113,9 +119,9 @@ fn take_picture(place: &Place, post: &Post<'_>) -> Result<(), Failure> {
     post.spool.set_picture(&picture).map_err(|error| Failure(error.to_string()))
 }
 
-/// What moved the refs and was never told, as far as any target wants it; `None` without an earlier picture.
-fn differences(place: &Place, post: &Post<'_>) -> Result<Option<Vec<RefUpdate>>, Failure> {
-    post.spool.settle_intents(&|| post.refs());
+/// What moved the refs and was never told, as far as any target wants it, and the picture with what was told drawn in;
+/// `None` without an earlier picture.
+fn differences(place: &Place, post: &Post<'_>) -> Result<Option<(Picture, Vec<RefUpdate>)>, Failure> {
     let picture = match post.spool.picture() {
         Ok(picture) => picture,
         Err(why) => {
@@ -132,8 +138,9 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<Vec<RefUpdate>>,
     let under_way: HashSet<_> =
         under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
     let now = refs(place)?;
-    for (_, receipt) in post.spool.receipts_since(expected.sequence) {
+    for (sequence, receipt) in post.spool.receipts_since(expected.sequence) {
         expected.apply(&receipt.updates());
+        expected.sequence = sequence;
     }
     let names: HashSet<_> = now.keys().chain(expected.refs.keys()).collect();
     let format = place.configuration.layout.object_format;
@@ -144,9 +151,12 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<Vec<RefUpdate>>,
         name: name.clone(),
     };
     let mut found: Vec<_> = names.into_iter().filter(|name| !under_way.contains(name)).map(update).collect();
-    found.retain(|update| update.old != update.new && post.is_wanted(std::slice::from_ref(update)));
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Some(found))
+    found.retain(|update| update.old != update.new);
+    let (mut wanted, unwanted): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|update| post.is_wanted(std::slice::from_ref(update)));
+    wanted.sort_by(|a, b| a.name.cmp(&b.name));
+    expected.apply(&unwanted);
+    Ok(Some((expected, wanted)))
 }
 
 /// Makes a receipt of the differences and delivers it. Returns the refs that every target was told of.
@@ -171,13 +181,10 @@ fn announce(
     let run = Run::new(&post.spool, &post.history, &place.configuration.targets, None);
     post.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure(error.to_string()))?;
     post.tend(&run);
-    let mut delivered: HashSet<RefName> = found.iter().map(|update| update.name.clone()).collect();
-    for done in run.take_done() {
-        if !matches!(done.outcome, Outcome::Delivered { .. }) {
-            delivered.remove(&done.name);
-        }
-    }
-    Ok(delivered)
+    let (delivered, failed): (Vec<_>, Vec<_>) =
+        run.take_done().into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));
+    let failed: HashSet<_> = failed.into_iter().map(|done| done.name).collect();
+    Ok(delivered.into_iter().map(|done| done.name).filter(|name| !failed.contains(name)).collect())
 }
 
 fn text(said: &Said<Row>, manner: Manner) -> String {
@@ -187,7 +194,8 @@ fn text(said: &Said<Row>, manner: Manner) -> String {
     match said.rows.as_slice() {
         [] => return "nothing was missed\n".into(),
         [row] if row.state == "baseline" => {
-            return "there was no picture of the refs to compare with; from now on there is\n".into();
+            let rest = if manner.dry_run { "git webhook reconcile takes one" } else { "from now on there is" };
+            return format!("there was no picture of the refs to compare with; {rest}\n");
         }
         _ => {}
     }

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Failure;
 use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length};
-use super::{Failure, failure};
-use crate::config;
 use crate::process::{self, Environment};
 use crate::receive::Post;
 use crate::report::sanitise;
@@ -29,12 +28,9 @@ pub(super) struct Row {
 }
 
 /// Whether nothing has waited for longer than `max_age`.
-pub(super) fn run(max_age: &str, json: bool, root: Option<&Path>, environment: &Environment) -> Result<bool, Failure> {
-    let Ok(Some(seconds)) = config::time(max_age) else {
-        return failure(format!("--max-age '{max_age}' is no time: write a whole number with s, m, h or d"));
-    };
-    let limit = i64::try_from(seconds).unwrap_or(i64::MAX);
-    let said = in_each(root, &["status", "--max-age", max_age], environment, |place| {
+pub(super) fn run(limit: i64, json: bool, root: Option<&Path>, environment: &Environment) -> Result<bool, Failure> {
+    let max_age = limit.to_string();
+    let said = in_each(root, &["status", "--max-age", &max_age], environment, |place| {
         let rows = rows(place);
         let is_well = rows.iter().all(|row| row.oldest.is_none_or(|oldest| oldest <= limit));
         Ok((rows, is_well))
@@ -51,10 +47,6 @@ fn rows(place: &Place) -> Vec<Row> {
     let configuration = &place.configuration;
     let post = Post::new(&place.git_dir, &place.common_dir, configuration);
     let mut dead = post.spool.dead();
-    let mut take_dead = |directory: &str| {
-        let at = dead.iter().position(|(name, _)| name == directory)?;
-        Some(dead.remove(at).1)
-    };
     let mut rows = Vec::new();
     let right = configuration.targets.iter().map(|target| (target.name.as_str(), target.enabled, true));
     let broken = configuration.broken.iter().map(|target| (target.name.as_str(), target.enabled, false));
@@ -75,19 +67,38 @@ fn rows(place: &Place) -> Vec<Row> {
             waiting: names.len(),
             oldest: oldest(&queue),
             next: (rest.failures > 0 && !rest.parked).then_some(rest.until),
-            dead: take_dead(&queue.directory_name()).unwrap_or(0),
+            dead: take(&mut dead, &queue.directory_name()),
         });
     }
-    let pushes = post.spool.receipts(&HashSet::new());
+    let mut pushes: Vec<_> = post.spool.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).collect();
+    pushes.extend(post.spool.abandoned());
     if !pushes.is_empty() {
         rows.push(Row {
             target: String::new(),
             state: "untold".into(),
             waiting: pushes.len(),
-            oldest: pushes.iter().map(|(_, receipt)| process::now() - receipt.time).max(),
+            oldest: pushes.iter().map(|push| (process::now() - push.time).max(0)).max(),
             next: None,
             dead: 0,
         });
+    }
+    let names = configuration.targets.iter().map(|target| target.name.as_str());
+    let names = names.chain(configuration.broken.iter().map(|target| target.name.as_str()));
+    let known: HashSet<_> = names.map(|name| post.spool.queue(name).directory_name()).collect();
+    for directory in post.spool.queues().into_iter().filter(|directory| !known.contains(directory)) {
+        let queue = post.spool.queue_in(&directory);
+        let waiting = queue.list().len();
+        if waiting > 0 {
+            let dead = take(&mut dead, &directory);
+            rows.push(Row {
+                target: directory,
+                state: "removed".into(),
+                waiting,
+                oldest: oldest(&queue),
+                next: None,
+                dead,
+            });
+        }
     }
     // Of targets that are no more, and records that could not be read.
     rows.extend(dead.into_iter().map(|(directory, dead)| Row {
@@ -99,6 +110,12 @@ fn rows(place: &Place) -> Vec<Row> {
         dead,
     }));
     rows
+}
+
+/// Takes the number of what was set aside from one queue out of all of them.
+fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
+    let at = dead.iter().position(|(name, _)| name == directory);
+    at.map_or(0, |at| dead.remove(at).1)
 }
 
 /// Seconds since the event of the first record happened.

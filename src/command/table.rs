@@ -5,6 +5,8 @@ use std::io::{IsTerminal, stdout};
 
 use jiff::Timestamp;
 
+use crate::report::sanitise;
+
 /// The colours there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colour {
@@ -28,11 +30,13 @@ pub(super) fn lay_out<const N: usize>(
     in_colour: bool,
 ) -> String {
     let headings = (headings.map(String::from), Colour::None);
-    let lines: Vec<_> = std::iter::once(&headings).chain(rows).collect();
+    // Whatever stands in a cell comes from files that others write.
+    let safe = |(cells, colour): &([String; N], Colour)| (cells.each_ref().map(|cell| sanitise(cell)), *colour);
+    let lines: Vec<_> = std::iter::once(&headings).chain(rows).map(safe).collect();
     let widths: [usize; N] =
         std::array::from_fn(|column| lines.iter().map(|(cells, _)| cells[column].chars().count()).max().unwrap_or(0));
     let mut text = String::new();
-    for (cells, colour) in lines {
+    for (cells, colour) in &lines {
         let mut line = String::new();
         for (column, cell) in cells.iter().enumerate() {
             let padding = " ".repeat(widths[column] - cell.chars().count());

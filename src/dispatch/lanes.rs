@@ -48,7 +48,7 @@ impl<'a> Run<'a> {
                 stations.iter().zip(counts).map(|(station, count)| self.open_lanes(scope, station, *count)).collect();
             feed(&mut |at, task| {
                 let lanes = &lanes[at];
-                match lanes.get(task.ref_key() as usize % lanes.len().max(1)) {
+                match lanes.get((task.ref_key() % lanes.len().max(1) as u64) as usize) {
                     // A lane ends only when its sender does, so what is sent arrives.
                     Some(lane) => drop(lane.send(task)),
                     None => late.entry(at).or_default().push(task),
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
 }
 
 impl Task {
-    fn ref_key(&self) -> u32 {
+    fn ref_key(&self) -> u64 {
         match self {
             Self::Fresh(delivery) => delivery.name.ref_key,
             Self::Queued(name) => name.ref_key,

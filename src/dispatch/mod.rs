@@ -64,7 +64,7 @@ pub struct Done {
 
 /// Refs that an older push, whose hook is still at work, has deliveries for: the numbers of the oldest, by what stands
 /// for the ref in names.
-pub type Older = HashMap<u32, u64>;
+pub type Older = HashMap<u64, u64>;
 
 /// Makes the deliveries of a push that waited as a whole for a target; `None` where they cannot be made now.
 pub type Build<'b> = &'b dyn Fn(&Target, u64, &Receipt) -> Option<Vec<Delivery>>;
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
                 send(0, Task::Queued(name));
             }
         });
-        station.queue.set_busy(false);
+        station.queue.set_busy(lock(&station.state).is_left_behind);
     }
 
     /// Which of the names, in order, are to be tried now.
@@ -269,14 +269,17 @@ impl<'a> Run<'a> {
         let mut names = station.queue.list();
         if station.queue.was_busy() {
             let over = self.history.over(&names.iter().map(|name| name.id).collect());
+            let mut is_clean = true;
             names.retain(|name| {
-                let is_over = over.contains(&name.id);
-                if is_over {
-                    station.queue.remove(name);
+                match over.get(&name.id) {
+                    Some(State::Delivered) => is_clean &= station.queue.remove(name),
+                    Some(_) => station.queue.set_aside(name, "it was given up"),
+                    None => {}
                 }
-                !is_over
+                !over.contains_key(&name.id)
             });
-            station.queue.set_busy(false);
+            lock(&station.state).is_left_behind |= !is_clean;
+            station.queue.set_busy(!is_clean);
         }
         let mut tried: HashMap<Uuid, u32> = HashMap::new();
         for name in &names {

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use super::station::Station;
 use super::{Build, Done, Run, lock};
 use crate::delivery::{self, Delivery, Failure, FailureKind, Next, Outcome};
+use crate::event::shorten;
 use crate::format::{self, Payload};
 use crate::history::{self, Entry, State};
 use crate::process;
 use crate::signature;
 use crate::spool::{Name, Record, Unfit};
+
+/// A receiver may take 32 KiB to say where it redirects to.
+const LONGEST_REASON: usize = 1024;
 
 /// So many deliveries for a queue are held in memory before they are written down together.
 const MOST_HELD: usize = 256;
@@ -34,16 +38,16 @@ impl Run<'_> {
                 entry.status = Some(*status);
                 entry.ms = Some(elapsed.as_millis() as u64);
                 self.log(&entry);
-                if was_queued {
-                    station.queue.remove(&delivery.name);
-                }
-                lock(&station.state).was_delivered = true;
+                let is_gone = !was_queued || station.queue.remove(&delivery.name);
+                let mut state = lock(&station.state);
+                state.is_left_behind |= !is_gone;
+                state.was_delivered = true;
                 return false;
             }
             Outcome::Failed(failure) => failure,
         };
         name.cut_offs += u32::from(failure.kind.is_cut_off());
-        entry.reason = Some(failure.to_string());
+        entry.reason = Some(shorten(failure.to_string(), LONGEST_REASON));
         if let FailureKind::Status(status) | FailureKind::Redirect(status) = failure.kind {
             entry.status = Some(status);
         }
@@ -51,7 +55,7 @@ impl Run<'_> {
         let Next::Again { at, holds } = next else {
             let Next::GivenUp(why) = next else { return false };
             entry.state = State::Dead;
-            entry.reason = Some(format!("{failure}; {why}"));
+            entry.reason = entry.reason.map(|reason| format!("{reason}; {why}"));
             self.log(&entry);
             station.queue.set_aside(&delivery.name, why);
             return false;

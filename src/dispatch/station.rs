@@ -41,6 +41,8 @@ pub(super) struct StationState {
     pub(super) held: Vec<(Name, Waiting, Arc<Payload>, bool)>,
     pub(super) was_delivered: bool,
     pub(super) is_parked: bool,
+    /// A record of what was delivered could not be removed: whoever comes next has to look into the log.
+    pub(super) is_left_behind: bool,
     /// The earliest time at which something that failed, and will pass, is tried again.
     pub(super) again: Option<i64>,
 }

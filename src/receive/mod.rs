@@ -107,7 +107,20 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let post = Post::new(&git_dir, &common_dir, &configuration);
     if post.is_wanted(&updates) {
         receive(&post, updates, environment, &mut printer);
+    } else if !configuration.settings.detach {
+        catch_up(&post);
     }
+}
+
+/// Looks after what earlier pushes left, in a push that nobody wants to be told of.
+fn catch_up(post: &Post<'_>) {
+    let run =
+        Run::new(&post.spool, &post.history, &post.configuration.targets, Some(post.configuration.settings.max_wait));
+    if let Err(error) = post.deliver(&run, post.take_over(&[].into())) {
+        error!("{error}");
+    }
+    run.end_within(TIME_FOR_WAITING);
+    post.tend(&run);
 }
 
 /// Writes the updates down, delivers them and tells the pusher.

@@ -169,7 +169,7 @@ impl Modes {
 
     /// Writes a file whole or not at all, as far as a crash of this process goes; a power cut may lose it.
     pub(super) fn write_loosely(self, directory: &Path, name: &str, bytes: &[u8]) -> Result<(), FileError> {
-        self.write_temporary(directory, bytes, false)?.place(&directory.join(name)).map(drop)
+        self.write_temporary(directory, bytes, false)?.place(&directory.join(name))
     }
 
     /// Writes a file whole or not at all, durably.
@@ -225,10 +225,10 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Gives it its name. The directory is not synced.
-    pub(super) fn place(mut self, path: &Path) -> Result<File, FileError> {
+    pub(super) fn place(mut self, path: &Path) -> Result<(), FileError> {
         fs::rename(&self.path, path).map_err(|error| FileError::new("rename to", path, error))?;
         self.is_placed = true;
-        self.file.try_clone().map_err(|error| FileError::new("keep open", path, error))
+        Ok(())
     }
 
     /// The open file.
@@ -258,6 +258,9 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), FileError> {
 ///
 /// Hidden names are ours while they are written, or an editor's, or NFS's (`.nfs…`); backups end in `~`.
 pub(super) fn names(directory: &Path) -> io::Result<Vec<String>> {
+    if !is_directory(directory) {
+        return Ok(Vec::new());
+    }
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -275,8 +278,27 @@ pub(super) fn names(directory: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// A link in the place of a directory of ours would have us move and remove what somebody else has elsewhere.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// The first bytes of a small file that others may have prepared.
+pub(super) fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(process::OPEN_CAREFULLY).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Removes what was half written when its process died, an hour ago at least.
 pub(super) fn remove_leftovers(directory: &Path) {
+    if !is_directory(directory) {
+        return;
+    }
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY)) {
         let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());

@@ -139,6 +139,13 @@ impl Spool {
         found
     }
 
+    /// The intents of pushes that are over, which a hook or a flush will settle.
+    pub fn abandoned(&self) -> Vec<Receipt> {
+        let mut intents = self.intents();
+        intents.retain(is_abandoned);
+        intents
+    }
+
     /// Settles intents whose push is over and whose post-receive never came: updates that stand become receipts, which
     /// are returned; the others were refused. Where the refs cannot be read, all stay as they are; so does an intent
     /// while an older one of its refs is not settled, or they would be told in the wrong order.
@@ -266,9 +273,10 @@ fn is_abandoned(intent: &Receipt) -> bool {
 fn standing(intents: &[Lines], mut records: Vec<(u64, Receipt)>, now: &HashMap<RefName, ObjectId>) -> Vec<Vec<Line>> {
     let mut standing: Vec<_> = intents
         .iter()
+        .enumerate()
         .rev()
-        .map(|(intent, lines)| {
-            let lines = lacking(intent, lines, &records, now);
+        .map(|(at, (intent, lines))| {
+            let lines = lacking(intent, lines, &intents[..at], &records, now);
             records.push((u64::MAX, intent.with(lines.clone())));
             lines
         })
@@ -280,10 +288,12 @@ fn standing(intents: &[Lines], mut records: Vec<(u64, Receipt)>, now: &HashMap<R
 /// Those of an intent's lines that happened though nobody told of them.
 ///
 /// A ref enters an id as often as it leaves it, and once more where it stands there now. If from the intent on the
-/// records have it enter the id of a line less often, then this line is the one that is missing. `records` are in order.
+/// records have it enter the id of a line less often, then this line is the one that is missing. `records` are in order;
+/// `older` are the intents before this one, which may have stood as well.
 fn lacking(
     intent: &Receipt,
     lines: &[Line],
+    older: &[Lines],
     records: &[(u64, Receipt)],
     now: &HashMap<RefName, ObjectId>,
 ) -> Vec<Line> {
@@ -297,7 +307,9 @@ fn lacking(
     }
     let is_lacking = |line: &&Line| {
         let records = of_ref.get(&line.update.name).map_or([].as_slice(), Vec::as_slice);
-        let since = since(&line.update, records);
+        let ends_there = |other: &Line| other.update.name == line.update.name && other.update.new == line.update.old;
+        let is_explained = older.iter().any(|(_, lines)| lines.iter().any(ends_there));
+        let since = since(&line.update, is_explained, records);
         let entered = since.iter().filter(|record| record.new == line.update.new).count();
         let left = since.iter().filter(|record| record.old == line.update.new).count();
         left + usize::from(now.get(&line.update.name).copied() == line.update.new) > entered
@@ -307,11 +319,18 @@ fn lacking(
 
 /// The records of a ref from the moment on in which the push of `update` saw it: those written down after its intent,
 /// and of those before it what moved the ref away from where the push saw it.
-fn since<'r>(update: &RefUpdate, records: &[(bool, &'r RefUpdate)]) -> Vec<&'r RefUpdate> {
+///
+/// `is_explained`: an older intent would have put the ref where the push saw it.
+fn since<'r>(update: &RefUpdate, is_explained: bool, records: &[(bool, &'r RefUpdate)]) -> Vec<&'r RefUpdate> {
     let before: Vec<_> = records.iter().filter(|(is_before, _)| *is_before).map(|(_, record)| *record).collect();
     let seen = match before.iter().rposition(|record| record.new == update.old) {
         Some(at) => at + 1,
-        None => before.iter().position(|record| record.old == update.old).unwrap_or(before.len()),
+        // Nothing is known of how it came there. If the last record put it where this update would, it stands there for
+        // that.
+        None => before.iter().position(|record| record.old == update.old).unwrap_or_else(|| {
+            let is_there = before.last().is_some_and(|record| record.new == update.new);
+            before.len() - usize::from(is_there && !is_explained)
+        }),
     };
     let after = records.iter().filter(|(is_before, _)| !*is_before).map(|(_, record)| *record);
     before[seen..].iter().copied().chain(after).collect()
@@ -354,7 +373,7 @@ mod tests {
         let records: Vec<_> = (1..).zip(records).map(|(number, (at, step))| (number, receipt(*at, *step))).collect();
         let now = ObjectId::from_hex(now.to_string().repeat(40).as_bytes()).flatten();
         let refs = now.map(|now| (RefName::new("refs/heads/r"), now)).into_iter().collect();
-        assert_eq!(!lacking(&intent, &intent.lines, &records, &refs).is_empty(), expected);
+        assert_eq!(!lacking(&intent, &intent.lines, &[], &records, &refs).is_empty(), expected);
     }
 
     #[test]
@@ -382,6 +401,11 @@ mod tests {
     #[test]
     fn a_refused_way_back_does_not_stand() {
         check(('b', 'a'), &[(9, ('a', 'b'))], 'b', false);
+    }
+
+    #[test]
+    fn what_was_refused_for_an_old_value_the_ref_never_had_does_not_stand() {
+        check(('0', 'b'), &[(9, ('a', 'b'))], 'b', false);
     }
 
     #[test]

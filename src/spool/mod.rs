@@ -63,7 +63,12 @@ impl Spool {
 
     /// The queue of one target.
     pub fn queue(&self, target: &str) -> Queue {
-        Queue::new(self.place("queue").join(slug(target)), self.place("dead").join(slug(target)), self.modes)
+        self.queue_in(&slug(target))
+    }
+
+    /// The same by the name of its directory.
+    pub fn queue_in(&self, directory: &str) -> Queue {
+        Queue::new(self.place("queue").join(directory), self.place("dead").join(directory), self.modes)
     }
 
     /// The directory names of all queues, those of targets that are configured no more included.
@@ -101,8 +106,7 @@ impl Spool {
     /// # Errors
     /// Where a file cannot be moved.
     pub fn bury(&self, directory: &str) -> Result<Option<usize>, FileError> {
-        let queue = Queue::new(self.place("queue").join(directory), self.place("dead").join(directory), self.modes);
-        queue.bury()
+        self.queue_in(directory).bury()
     }
 
     /// Removes settled receipts of days before `day` (`2026-11-22`), and what was left half written.

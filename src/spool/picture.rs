@@ -78,11 +78,24 @@ impl Spool {
         self.modes.write_durably(&self.root, "refs", &record::encode(&form))
     }
 
+    /// The lowest number of a receipt that is not settled, or was on `day` or later.
+    fn receipts_kept(&self, day: &str) -> Option<u64> {
+        let settled = self.place("settled");
+        let days = file::names(&settled).unwrap_or_default().into_iter().filter(|other| other.as_str() >= day);
+        let directories = days.map(|day| settled.join(day)).chain([self.place("receipts")]);
+        let names = directories.flat_map(|directory| file::names(&directory).unwrap_or_default());
+        names.filter_map(|name| sequence::number(&name)).min()
+    }
+
     /// Draws into the picture what settled receipts of days before `day` say, since they are about to be removed.
     ///
     /// Crash: drawn twice, they say the same.
     pub(super) fn fold_into_picture(&self, day: &str) -> Result<(), FileError> {
-        let Ok(Some(mut picture)) = self.picture() else { return Ok(()) };
+        let mut picture = match self.picture() {
+            Ok(Some(picture)) => picture,
+            Ok(None) => return Ok(()),
+            Err(why) => return Err(FileError::new("read", &self.picture_path(), io::Error::other(why.to_string()))),
+        };
         let settled = self.place("settled");
         let days = file::names(&settled).unwrap_or_default();
         let mut receipts = BTreeMap::new();
@@ -96,7 +109,9 @@ impl Spool {
             }
         }
         let Some(((last, _), _)) = receipts.last_key_value() else { return Ok(()) };
-        picture.sequence = *last;
+        // A push with a lower number that was settled later is drawn in again on its own.
+        let kept = self.receipts_kept(day).unwrap_or(u64::MAX);
+        picture.sequence = (*last).min(kept.saturating_sub(1)).max(picture.sequence);
         receipts.values().for_each(|receipt| picture.apply(&receipt.updates()));
         self.set_picture(&picture)
     }

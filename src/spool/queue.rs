@@ -19,6 +19,13 @@ use crate::process::{self, Locked, try_lock};
 use crate::ref_update::RefName;
 use crate::signature::sha256_hex;
 
+/// The file that says since when no target of the queue's name is configured.
+const UNKNOWN: &str = "unknown";
+
+/// How long a queue whose target is configured no more is left, in seconds. The target may be out of sight only: a command
+/// that runs with another HOME, an include that is not there for a moment.
+const UNKNOWN_LIFE: u64 = 86_400;
+
 /// From so many records on the whole file system is synced once, which is faster than one file after another.
 const SYNC_ALL_FROM: usize = 16;
 
@@ -38,7 +45,7 @@ pub struct Name {
     /// The place among the deliveries of the receipt.
     pub number: u32,
     /// Stands for the ref: two names of one ref have one, and rarely those of two.
-    pub ref_key: u32,
+    pub ref_key: u64,
     /// The delivery's id; of a push that waits as a whole, the receipt's.
     pub id: Uuid,
     /// How often it was tried.
@@ -57,7 +64,7 @@ impl Name {
         Self { sequence, number, ref_key: ref_key(name), id, attempts: 0, holds: false, cut_offs: 0, next: 0 }
     }
 
-    /// Accepts `000000000042-00003.9f2c41aa.1b4e28ba-….2h0.1763820000`.
+    /// Accepts `000000000042-00003.9f2c41aa0b3d5e7f.1b4e28ba-….2h0.1763820000`.
     fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split('.');
         let (sequence, number) = parts.next()?.split_once('-')?;
@@ -69,7 +76,7 @@ impl Name {
         let name = Self {
             sequence: sequence.parse().ok()?,
             number: number.parse().ok()?,
-            ref_key: u32::from_str_radix(key, 16).ok()?,
+            ref_key: u64::from_str_radix(key, 16).ok()?,
             id: Uuid::try_parse(id).ok()?,
             attempts: tries[..end].parse().ok()?,
             holds: tries[end..].starts_with('h'),
@@ -93,16 +100,16 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sequence, number, ref_key, id, attempts, cut_offs, next, .. } = self;
         let holds = if self.holds { 'h' } else { '-' };
-        write!(f, "{sequence:012}-{number:05}.{ref_key:08x}.{id}.{attempts}{holds}{cut_offs}.{next}")
+        write!(f, "{sequence:012}-{number:05}.{ref_key:016x}.{id}.{attempts}{holds}{cut_offs}.{next}")
     }
 }
 
 /// What stands for all refs in the name of a push that waits as a whole.
-const PUSH: u32 = 0;
+const PUSH: u64 = 0;
 
 /// What stands for a ref in names.
-pub fn ref_key(name: &RefName) -> u32 {
-    u32::from_str_radix(&sha256_hex(name.as_bytes())[..8], 16).unwrap_or_default().max(PUSH + 1)
+pub fn ref_key(name: &RefName) -> u64 {
+    u64::from_str_radix(&sha256_hex(name.as_bytes())[..16], 16).unwrap_or_default().max(PUSH + 1)
 }
 
 /// A delivery that waits. It has no secret, no URL and no signature: these are the target's when it is sent.
@@ -225,7 +232,7 @@ impl Queue {
         for name in file::names(&self.directory).unwrap_or_default() {
             match Name::parse(&name) {
                 Some(parsed) if parsed.to_string() == name => names.push(parsed),
-                _ if name == "lock" || name == "state" => {}
+                _ if name == "lock" || name == "state" || name == UNKNOWN => {}
                 _ if name.ends_with(".body") => {}
                 _ => self.set_aside_file(&name, "it has no name of a record"),
             }
@@ -320,6 +327,11 @@ impl Queue {
         let first = written.get(&address).map(|(path, _)| path.clone());
         // The first may have been delivered and removed, or the file system have no links: then there are two copies.
         if first.is_some_and(|first| fs::hard_link(first, &path).is_ok()) {
+            if sync {
+                // Whoever wrote it first may have failed before it was on the disk.
+                let synced = fs::File::open(&path).and_then(|body| body.sync_data());
+                synced.map_err(|error| FileError::new("sync", &path, error))?;
+            }
             return Ok(());
         }
         let draft: Draft = self.modes.write_temporary(&self.directory, &payload.body, sync)?;
@@ -342,14 +354,16 @@ impl Queue {
     /// Removes a delivery that was made.
     ///
     /// Crash: the log says before that it was made. Not synced: a power cut may bring it back, to be sent once more
-    /// under its id.
-    pub fn remove(&self, name: &Name) {
+    /// under its id. Returns whether it is gone.
+    pub fn remove(&self, name: &Name) -> bool {
         let path = self.directory.join(name.to_string());
         if let Err(error) = fs::remove_file(&path) {
-            log::error!("cannot remove '{}': {error}; it will be delivered once more", path.display());
+            log::error!("cannot remove '{}', which was delivered: {error}", path.display());
+            return false;
         }
         // Few have one.
         let _ = fs::remove_file(self.directory.join(name.body()));
+        true
     }
 
     /// Gives a record the name that carries its new attempts and next time.
@@ -419,8 +433,25 @@ impl Queue {
         }
     }
 
+    /// Notes that the target is configured.
+    pub fn set_known(&self) {
+        // It is hardly ever there.
+        let _ = fs::remove_file(self.directory.join(UNKNOWN));
+    }
+
+    /// Whether the target has been configured no more for so long that what waits is set aside.
+    fn is_unknown_for_long(&self) -> Result<bool, FileError> {
+        let path = self.directory.join(UNKNOWN);
+        let file = self.modes.open(&path)?;
+        let changed = file.metadata().and_then(|metadata| metadata.modified());
+        let age = changed.ok().and_then(|time| time.elapsed().ok());
+        Ok(age.is_some_and(|age| age.as_secs() > UNKNOWN_LIFE))
+    }
+
     /// Removes what was half written when its process died, and bodies whose record is gone.
     pub fn tidy(&self) {
+        // Whoever sends renames records meanwhile, and a listing may miss them.
+        let Ok(Some(_lock)) = self.lock() else { return };
         file::remove_leftovers(&self.directory);
         let names = file::names(&self.directory).unwrap_or_default();
         let known: std::collections::HashSet<_> =
@@ -437,11 +468,14 @@ impl Queue {
 
     /// Sets all of it aside, for a target that is configured no more; `None` where somebody is sending.
     pub(super) fn bury(&self) -> Result<Option<usize>, FileError> {
+        let Some(_lock) = self.lock()? else { return Ok(None) };
         let names = self.list();
         if names.is_empty() {
             return Ok(Some(0));
         }
-        let Some(_lock) = self.lock()? else { return Ok(None) };
+        if !self.is_unknown_for_long()? {
+            return Ok(Some(0));
+        }
         self.modes.make_directory(self.dead.parent().unwrap_or(Path::new(".")))?;
         // One step, however many wait; where earlier ones lie there already, one after another.
         if fs::rename(&self.directory, &self.dead).is_err() {
@@ -467,7 +501,7 @@ mod tests {
             ..Name::new(42, 3, &RefName::new("refs/heads/main"), Uuid::nil())
         };
         let text = name.to_string();
-        assert_eq!(text, "000000000042-00003.f921bd05.00000000-0000-0000-0000-000000000000.3h1.1763820000");
+        assert_eq!(text, "000000000042-00003.f921bd05e68b0374.00000000-0000-0000-0000-000000000000.3h1.1763820000");
         assert_eq!(Name::parse(&text), Some(name));
     }
 

@@ -28,8 +28,11 @@ const VARIABLES: [&str; 8] = [
     "GIT_PUSH_OPTION_COUNT",
 ];
 
-/// git itself passes on any number of push options.
-const MOST_OPTIONS: usize = 10_000;
+/// git itself passes on any number of push options, and each event holds them. What is beyond this is left out.
+const MOST_OPTION_BYTES: usize = 64 * 1024;
+
+/// A push has one receipt, or a few.
+const LARGEST_MARKER: u64 = 4096;
 
 /// How long a push's marker is kept after its receive-pack is gone, in seconds.
 const MARKER_LIFE: u64 = 600;
@@ -58,8 +61,13 @@ impl Receipt {
     pub fn new(lines: Vec<Line>, environment: &Environment, variables: &[String]) -> Self {
         let options: usize =
             environment.text("GIT_PUSH_OPTION_COUNT").and_then(|count| count.parse().ok()).unwrap_or(0);
-        let options: Vec<_> =
-            (0..options.min(MOST_OPTIONS)).map(|number| format!("GIT_PUSH_OPTION_{number}")).collect();
+        let mut bytes = 0;
+        let mut fits = |name: &String| {
+            bytes += name.len() + environment.raw(name).map_or(0, |value| value.len());
+            bytes <= MOST_OPTION_BYTES
+        };
+        let names = (0..options).map(|number| format!("GIT_PUSH_OPTION_{number}"));
+        let options: Vec<_> = names.take_while(|name| environment.raw(name).is_some() && fits(name)).collect();
         let names = VARIABLES.into_iter().chain(options.iter().chain(variables).map(String::as_str));
         let variables = environment.some(names);
         Self {
@@ -277,11 +285,12 @@ impl Spool {
 
     /// Every receipt with a number above `after`, settled or not, in order.
     pub fn receipts_since(&self, after: u64) -> Vec<(u64, Receipt)> {
-        let settled = self.place("settled");
-        let days = file::names(&settled).unwrap_or_default();
         let mut found = BTreeMap::new();
-        // Unsettled ones first: one that is settled meanwhile is then found in both places rather than in none.
-        for directory in [self.place("receipts")].into_iter().chain(days.iter().map(|day| settled.join(day))) {
+        let mut directories = vec![self.place("receipts")];
+        // Unsettled ones first, and the days after them: one that is settled meanwhile is then found in both places rather
+        // than in none.
+        let mut are_days_listed = false;
+        while let Some(directory) = directories.pop() {
             for name in file::names(&directory).unwrap_or_default() {
                 let Some(sequence) = number(&name).filter(|sequence| *sequence > after) else { continue };
                 let receipt = self.modes.read(&directory.join(&name)).ok();
@@ -289,6 +298,12 @@ impl Spool {
                 if let Some(receipt) = receipt {
                     found.insert((sequence, name), receipt);
                 }
+            }
+            if !are_days_listed {
+                are_days_listed = true;
+                let settled = self.place("settled");
+                let days = file::names(&settled).unwrap_or_default();
+                directories.extend(days.iter().map(|day| settled.join(day)));
             }
         }
         found.into_iter().map(|((sequence, _), receipt)| (sequence, receipt)).collect()
@@ -299,7 +314,8 @@ impl Spool {
     pub fn told(&self, receive_pack: Process) -> HashSet<RefUpdate> {
         let unsettled = self.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt);
         let unsettled = unsettled.filter(|receipt| receipt.receive_pack == Some(receive_pack));
-        let marker = fs::read_to_string(self.marker(receive_pack)).unwrap_or_default();
+        let marker = file::read_start(&self.marker(receive_pack), LARGEST_MARKER).unwrap_or_default();
+        let marker = String::from_utf8_lossy(&marker);
         let settled = marker.lines().filter_map(|name| self.settled(name));
         unsettled.chain(settled).flat_map(|receipt| receipt.updates()).collect()
     }
@@ -337,7 +353,7 @@ impl Spool {
             let path = directory.join(name);
             let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok().map(|time| time.elapsed());
             // A time to come is no reason to keep it.
-            if age.is_none_or(|age| age.is_ok_and(|age| age.as_secs() > MARKER_LIFE)) {
+            if age.is_none_or(|age| age.map_or(true, |age| age.as_secs() > MARKER_LIFE)) {
                 // Somebody else may have been faster.
                 let _ = fs::remove_file(path);
             }

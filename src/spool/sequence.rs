@@ -17,7 +17,7 @@ const LONGEST: u64 = 256;
 impl Spool {
     /// The number given last, as far as a look without lock tells.
     pub(super) fn last_sequence(&self) -> u64 {
-        self.last(&std::fs::read(self.place("lock")).unwrap_or_default())
+        self.last(&file::read_start(&self.place("lock"), LONGEST).unwrap_or_default())
     }
 
     /// A number for a push that cannot be written down, behind all that could.
@@ -47,7 +47,8 @@ impl Spool {
     fn next(&self, file: &mut File) -> io::Result<u64> {
         let mut text = Vec::new();
         Read::take(&mut *file, LONGEST).read_to_end(&mut text)?;
-        let next = self.last(&text) + 1;
+        // At the end of all numbers the last one is given again and again: the ids tell the receipts apart.
+        let next = (self.last(&text) + 1).min(HIGHEST - 1);
         file.set_len(0)?;
         file.write_all(format!("{} {next}\n", process::boot_id()).as_bytes())?;
         Ok(next)
@@ -72,7 +73,9 @@ impl Spool {
             names.iter().map(|name| of(&directory.join(name))).max().unwrap_or(0)
         };
         let families = ["queue", "settled", "dead"].map(|name| below(&self.place(name)));
-        families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts")))
+        // Where all receipts were pruned, the picture knows what the last of them was.
+        let pictured = self.picture().ok().flatten().map_or(0, |picture| picture.sequence);
+        families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts"))).max(pictured)
     }
 }
 
@@ -82,10 +85,10 @@ const HIGHEST: u64 = 999_999_999_999;
 /// `<boot id> <number>`.
 fn parse(text: &str) -> Option<(&str, u64)> {
     let (boot, number) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some((boot, number.parse().ok().filter(|number| *number < HIGHEST)?))
+    Some((boot, number.parse().ok().filter(|number: &u64| *number < HIGHEST)?))
 }
 
 /// The number a record's name begins with.
 pub(super) fn number(name: &str) -> Option<u64> {
-    name.split(['.', '-']).next()?.parse().ok().filter(|number| *number < HIGHEST)
+    name.split(['.', '-']).next()?.parse().ok().filter(|number: &u64| *number < HIGHEST)
 }

@@ -93,3 +93,67 @@ fn a_push_for_a_wrong_target_is_told_as_it_was_when_the_target_is_mended() {
     let refs: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();
     assert_eq!(refs, ["refs/heads/main", "refs/heads/main"], "the tag is not wanted");
 }
+
+#[test]
+fn a_push_that_nobody_wants_looks_after_what_waits() {
+    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.ci.ref", "refs/heads/*");
+    world.commit("one");
+    world.push(&["main"]);
+    world.push(&["main:other"]);
+    fs::remove_file(world.server().join("webhook/v1/queue/ci/state")).unwrap();
+    world.git(&["tag", "v1"]);
+    assert!(world.push(&["v1"]).said().is_empty());
+    let refs: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();
+    assert_eq!(refs, ["refs/heads/main", "refs/heads/other"]);
+}
+
+/// What somebody leaves who dies between the log's last word and the record's removal.
+fn die_after(world: &World, state: &str) {
+    let record = queued(world, "ci", "")[0].clone();
+    let log = fs::read_dir(world.server().join("webhook/log")).unwrap().next().unwrap().unwrap().path();
+    let lines = fs::read_to_string(&log).unwrap();
+    let last = lines.lines().last().unwrap().replace("\"state\":\"waiting\"", &format!("\"state\":\"{state}\""));
+    fs::write(&log, format!("{lines}{last}\n")).unwrap();
+    fs::write(record.with_file_name("lock"), "x").unwrap();
+}
+
+#[test]
+fn what_was_given_up_is_set_aside_by_the_next() {
+    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    die_after(&world, "dead");
+    world.webhook(&["flush", "--now"]);
+    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(fs::read_dir(world.server().join("webhook/v1/dead/ci")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_was_delivered_is_not_delivered_by_the_next() {
+    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    die_after(&world, "delivered");
+    world.webhook(&["flush", "--now"]);
+    assert_eq!(receiver.take().len(), 1);
+    assert!(queued(&world, "ci", "").is_empty());
+}
+
+#[test]
+fn a_target_out_of_sight_for_a_moment_loses_nothing() {
+    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let world = World::new();
+    for (key, value) in [("url", receiver.url()), ("format", "gitlab".into())] {
+        world.configure_globally(&format!("webhook.ci.{key}"), &value);
+    }
+    world.commit("one");
+    world.push(&["main"]);
+    let status = world.webhook_command().env("HOME", "/nonexistent").args(["flush", "--now"]).status().unwrap();
+    assert!(status.success());
+    world.webhook(&["flush", "--now"]);
+    assert_eq!(receiver.take().len(), 2);
+}

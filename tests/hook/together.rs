@@ -514,6 +514,10 @@ fn what_waits_for_a_target_that_is_removed_is_set_aside() {
     world.push(&["main:a", "main:b"]);
     world.server_git(&["config", "--remove-section", "webhook.ci"]);
     flush_now(&world);
+    assert_eq!((count(&world, "queue"), count(&world, "dead")), (2, 0), "it may be out of sight for a moment only");
+    assert_eq!(text(&status(&world), "state"), "removed");
+    a_day_later(&world);
+    flush_now(&world);
     assert_eq!((count(&world, "queue"), count(&world, "dead")), (0, 2));
     let row = status(&world);
     assert_eq!((text(&row, "state"), row["dead"].as_u64()), ("removed", Some(2)));
@@ -530,8 +534,17 @@ fn what_waits_for_a_target_that_was_removed_by_the_next_push_is_set_aside() {
     world.server_git(&["config", "--remove-section", "webhook.ci"]);
     world.add_target("other", &receiver, "gitlab");
     world.push(&["main:b"]);
+    a_day_later(&world);
+    world.push(&["main:c"]);
     assert_eq!((count(&world, "queue"), count(&world, "dead")), (0, 1));
-    assert_eq!(names(&receiver.take()), ["b"]);
+    assert_eq!(names(&receiver.take()), ["b", "c"]);
+}
+
+/// Ages what says since when the target `ci` is gone.
+fn a_day_later(world: &World) {
+    let path = world.server().join("webhook/v1/queue/ci/unknown");
+    let yesterday = std::time::SystemTime::now() - Duration::from_secs(86_401);
+    fs::File::options().append(true).open(path).unwrap().set_modified(yesterday).unwrap();
 }
 
 #[test]
@@ -611,6 +624,8 @@ fn the_log_is_pruned_and_what_was_set_aside_never() {
     world.push(&["main:bad"]);
     world.server_git(&["config", "--remove-section", "webhook.ci"]);
     world.add_target("other", &Receiver::new(), "gitlab");
+    flush_now(&world);
+    a_day_later(&world);
     flush_now(&world);
     let place = |path: &str| world.server().join("webhook").join(path);
     let today = files(&world, "webhook/log").remove(0);

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Receiver, World};
+use crate::support::{Answer, Receiver, World, ZERO};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -81,7 +81,7 @@ fn log_can_be_narrowed() {
     assert_eq!(count(&["--state", "waiting"]), 1);
     assert_eq!(count(&["--since", "1h"]), 3);
     assert_eq!(count(&["-n", "2"]), 2);
-    assert_eq!(world.webhook(&["log", "--since", "soon"]).status.code(), Some(1));
+    assert_eq!(world.webhook(&["log", "--since", "soon"]).status.code(), Some(129));
     assert_eq!(world.webhook(&["log", "--state", "lost"]).status.code(), Some(129));
 }
 
@@ -96,7 +96,7 @@ fn status_is_the_check_of_a_monitoring_system() {
     let row = &rows(&world, &["status", "--json"])[0];
     assert_eq!((&row["target"], &row["waiting"], &row["dead"]), (&"ci".into(), &1.into(), &0.into()));
     assert!(row["oldest"].as_i64().unwrap() >= 2);
-    assert_eq!(world.webhook(&["status", "--max-age", "x"]).status.code(), Some(1));
+    assert_eq!(world.webhook(&["status", "--max-age", "x"]).status.code(), Some(129));
     world.webhook(&["flush", "--now"]);
     assert_eq!(world.webhook(&["status", "--max-age", "1s"]).status.code(), Some(0));
 }
@@ -275,4 +275,48 @@ fn enable_switches_a_disabled_target_on() {
     world.push(&["main"]);
     assert_eq!(receiver.take().len(), 1);
     assert_eq!(world.webhook(&["enable", "nobody"]).status.code(), Some(1));
+}
+
+#[test]
+fn what_reconcile_did_not_tell_is_not_taken_for_told() {
+    let (world, receiver) = pictured();
+    let slow = Receiver::answering(Answer::After(std::time::Duration::from_millis(1500)));
+    world.server_git(&["config", "webhook.ci.url", &slow.url()]);
+    world.commit("two");
+    world.git(&[
+        "push",
+        "--quiet",
+        "--receive-pack",
+        "git -c core.hooksPath=/dev/null receive-pack",
+        "../project.git",
+        "main:old",
+    ]);
+    let two = world.id("HEAD");
+    let mut child = world.webhook_command().arg("reconcile").spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1800));
+    // While it tells of the one, another moves that nobody tells of.
+    world.server_git(&["update-ref", "refs/heads/gone", &two]);
+    assert!(child.wait().unwrap().success());
+    world.server_git(&["config", "webhook.ci.url", &receiver.url()]);
+    world.webhook(&["reconcile"]);
+    let refs: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();
+    assert_eq!(refs, ["refs/heads/gone"]);
+}
+
+#[test]
+fn an_intent_that_nobody_looked_after_is_seen_by_status() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let id = world.commit("one");
+    let mut announce = world.command(world.server().join("hooks/pre-receive"), &world.server());
+    world.feed(announce.env("GIT_DIR", "."), format!("{ZERO} {id} refs/heads/main\n").as_bytes());
+    let intents = world.server().join("webhook/v1/intents");
+    let intent = fs::read_dir(intents).unwrap().next().unwrap().unwrap().path();
+    let record = fs::read_to_string(&intent).unwrap();
+    let mut json: Value = serde_json::from_str(record.split_once('\n').unwrap().1).unwrap();
+    json["moment"]["boot"] = "another".into();
+    let json = json.to_string();
+    let sum = git_webhook::signature::sha256_hex(json.as_bytes());
+    fs::write(&intent, format!("git-webhook 1 {} {sum}\n{json}", json.len())).unwrap();
+    assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
 }

@@ -1,6 +1,7 @@
 //! The receive-pack a hook runs for: which process it is, and whether it still lives.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use nix::unistd::{Pid, getpid};
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// The git-receive-pack above this process; `None` where there is none, or `/proc` does not tell.
+    /// The git-receive-pack above this process when this was first asked; `None` where there is none, or `/proc` does not
+    /// tell.
     pub fn receive_pack() -> Option<Self> {
+        static FOUND: OnceLock<Option<Process>> = OnceLock::new();
+        *FOUND.get_or_init(Self::find_receive_pack)
+    }
+
+    fn find_receive_pack() -> Option<Self> {
         let mut pid = getpid();
         for _ in 0..MOST_ANCESTORS {
             let stat = Stat::read(pid)?;

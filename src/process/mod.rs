@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -142,8 +143,9 @@ pub fn now() -> i64 {
 
 /// What tells one run of the machine from the next.
 pub fn boot_id() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
+    static FOUND: OnceLock<String> = OnceLock::new();
+    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+    FOUND.get_or_init(read).clone()
 }
 
 /// Keeps signals away that would stop or kill this process with a lock held or a record half written: a terminal's stop

@@ -151,6 +151,13 @@ impl Modes {
         open().map_err(|error| FileError::new("open", path, error))
     }
 
+    /// Opens a file to write over what it holds, and creates it where need be.
+    pub(super) fn open_to_overwrite(self, path: &Path) -> Result<File, FileError> {
+        drop(self.open(path)?);
+        let open = OpenOptions::new().read(true).write(true).custom_flags(process::OPEN_CAREFULLY).open(path);
+        open.map_err(|error| FileError::new("open", path, error))
+    }
+
     /// Writes a temporary file in `directory`, which nobody reads until it is renamed.
     ///
     /// With `durable`, its data are on the disk when this returns. Where anything fails the file is gone again: after a

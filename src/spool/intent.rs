@@ -21,6 +21,7 @@ const OWN_TIME_UNKNOWN: i64 = 3600;
 /// How long a push waits for the receipt of the one before it on the same ref, or for another process to be done with
 /// its intent.
 const PATIENCE: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(80);
 
@@ -71,8 +72,8 @@ impl Spool {
         loop {
             let mut predecessors = self.predecessors(updates, own);
             predecessors.retain(|(intent, _)| !judged.contains(&intent.id));
-            // Longer for one that somebody has claimed: its own hook is at work, or has died by then.
-            if predecessors.is_empty() || start.elapsed() >= PATIENCE * 4 {
+            // Longer for one that somebody has claimed: its own hook is at work, and may wait for others itself.
+            if predecessors.is_empty() || start.elapsed() >= LONGEST_WAIT {
                 return announced;
             }
             if start.elapsed() >= PATIENCE {

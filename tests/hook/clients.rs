@@ -7,7 +7,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use git_webhook::signature::sha256_hex;
@@ -15,7 +14,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Answer, Receiver, World, ZERO};
+use crate::support::{Answer, Receiver, World, ZERO, until};
 
 /// From this age on an intent is settled by others, in seconds: where its receive-pack is known, and where it is not.
 const ABANDONED: i64 = 60;
@@ -103,7 +102,7 @@ impl Site {
 }
 
 fn intents(world: &World) -> Vec<Value> {
-    let records = files(world, "webhook/v1/intents").into_iter().map(|path| fs::read(path).unwrap());
+    let records = world.files("webhook/v1/intents").into_iter().map(|path| fs::read(path).unwrap());
     records.map(|record| serde_json::from_slice(&record[end_of_header(&record)..]).unwrap()).collect()
 }
 
@@ -113,7 +112,7 @@ fn end_of_header(record: &[u8]) -> usize {
 
 /// Has all that was written down happen so many seconds earlier.
 fn age(world: &World, seconds: i64) {
-    let settled = files(world, "webhook/v1/settled").into_iter().map(|day| {
+    let settled = world.files("webhook/v1/settled").into_iter().map(|day| {
         let day = day.file_name().unwrap().to_str().unwrap().to_owned();
         format!("webhook/v1/settled/{day}")
     });
@@ -125,7 +124,7 @@ fn age(world: &World, seconds: i64) {
 }
 
 fn change(world: &World, place: &str, change: impl Fn(&mut Value)) {
-    for path in files(world, place) {
+    for path in world.files(place) {
         let record = fs::read(&path).unwrap();
         let mut json: Value = serde_json::from_slice(&record[end_of_header(&record)..]).unwrap();
         change(&mut json);
@@ -136,27 +135,10 @@ fn change(world: &World, place: &str, change: impl Fn(&mut Value)) {
     }
 }
 
-fn files(world: &World, directory: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(world.server().join(directory)) else { return Vec::new() };
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'));
-    paths.sort();
-    paths
-}
-
 #[track_caller]
 fn flush(world: &World, arguments: &[&str]) {
     let output = world.webhook(&[&["flush"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(15);
-    while !is_so() {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn is_alive(pid: i32) -> bool {
@@ -433,7 +415,7 @@ fn a_client_that_dies_during_delivery_changes_nothing() {
     until("the receiver is called", || !site.receiver.requests().is_empty());
     client.kill().unwrap();
     client.wait().unwrap();
-    until("the push is settled", || !files(&site.world, "webhook/v1/settled").is_empty());
+    until("the push is settled", || !site.world.files("webhook/v1/settled").is_empty());
     site.flush();
     site.receiver.take_one();
     assert_eq!(deliveries(&site.world), ["delivered"]);
@@ -694,7 +676,7 @@ fn over_ssh_a_client_that_dies_during_delivery_changes_nothing() {
     until("the receiver is called", || !site.receiver.requests().is_empty());
     sshd.hang_up(&mut client);
     client.wait().unwrap();
-    until("the push is settled", || !files(&site.world, "webhook/v1/settled").is_empty());
+    until("the push is settled", || !site.world.files("webhook/v1/settled").is_empty());
     site.flush();
     site.receiver.take_one();
     assert_eq!(deliveries(&site.world), ["delivered"]);

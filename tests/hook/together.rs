@@ -13,35 +13,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Answer, Receiver, Request, World, ZERO, read_head};
+use crate::support::{Answer, Receiver, Request, World, ZERO, read_head, until};
 
 const A_SECOND: Duration = Duration::from_secs(1);
 
-fn files(world: &World, directory: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(world.server().join(directory)) else { return Vec::new() };
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'));
-    paths.sort();
-    paths
-}
-
 /// How many records there are of the target `ci`, in its queue or in `dead`.
 fn count(world: &World, place: &str) -> usize {
-    let records = files(world, &format!("webhook/v1/{place}/ci"));
+    let records = world.files(&format!("webhook/v1/{place}/ci"));
     let is_record = |path: &&PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         name.starts_with(|c: char| c.is_ascii_digit()) && !name.ends_with(".body")
     };
     records.iter().filter(is_record).count()
-}
-
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(15);
-    while !is_so() {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[track_caller]
@@ -628,11 +611,11 @@ fn the_log_is_pruned_and_what_was_set_aside_never() {
     a_day_later(&world);
     flush_now(&world);
     let place = |path: &str| world.server().join("webhook").join(path);
-    let today = files(&world, "webhook/log").remove(0);
+    let today = world.files("webhook/log").remove(0);
     let today = today.file_name().unwrap().to_str().unwrap();
     let days = [now() - 40 * 86_400, now() - 20 * 86_400].map(day);
-    let dead = files(&world, "webhook/v1/dead/ci");
-    let receipts = files(&world, &format!("webhook/v1/settled/{today}"));
+    let dead = world.files("webhook/v1/dead/ci");
+    let receipts = world.files(&format!("webhook/v1/settled/{today}"));
     assert_eq!((count(&world, "dead"), receipts.len()), (1, 2));
     for (day, receipt) in days.iter().zip(&receipts) {
         fs::copy(place("log").join(today), place("log").join(day)).unwrap();
@@ -643,17 +626,17 @@ fn the_log_is_pruned_and_what_was_set_aside_never() {
     dead.iter().for_each(|path| fs::File::open(path).unwrap().set_modified(long_ago).unwrap());
     webhook(&world, &["flush"]);
     let names = |directory: &str| -> Vec<_> {
-        let paths = files(&world, directory).into_iter();
+        let paths = world.files(directory).into_iter();
         paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names("webhook/log"), [&days[1], today]);
     assert_eq!(names("webhook/v1/settled"), [&days[1], today]);
-    assert_eq!(files(&world, "webhook/v1/dead/ci"), dead);
+    assert_eq!(world.files("webhook/v1/dead/ci"), dead);
     world.configure("webhook.keepLog", "1d");
     webhook(&world, &["flush"]);
     assert_eq!(names("webhook/log"), [today]);
     assert_eq!(names("webhook/v1/settled"), [today]);
-    assert_eq!(files(&world, "webhook/v1/dead/ci"), dead);
+    assert_eq!(world.files("webhook/v1/dead/ci"), dead);
 }
 
 fn day(time: i64) -> String {

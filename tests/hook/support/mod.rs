@@ -8,4 +8,4 @@ mod world;
 pub use compare::compare;
 pub use fan::Fan;
 pub use receiver::{Answer, Receiver, Request, ok, read_head};
-pub use world::{World, ZERO};
+pub use world::{World, ZERO, until};

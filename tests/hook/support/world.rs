@@ -7,6 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -217,8 +219,27 @@ impl World {
         refs.lines().map(String::from).collect()
     }
 
+    /// What lies in a directory of the bare repository, sorted, hidden files left out; nothing where it is not there.
+    pub fn files(&self, directory: &str) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.server().join(directory)) else { return Vec::new() };
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'));
+        paths.sort();
+        paths
+    }
+
     /// The hook's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.server().join("webhook/hook.log")).unwrap_or_default()
+    }
+}
+
+/// Waits until something is so, or fails.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::format::{Format, Payload};
-use crate::spool::{Line, Name, Origin, Waiting};
+use crate::spool::{Addition, Line, Name, Origin, Waiting};
 
 /// One event on its way to one target.
 #[derive(Clone)]
@@ -33,11 +33,16 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// As the queue keeps it.
-    pub fn waiting(&self) -> Waiting {
+    /// As a queue takes it in, under this name.
+    pub fn addition(&self, name: Name) -> Addition {
         let receipt = self.receipt.to_string();
         let origin = Origin::clone(&self.origin);
-        Waiting::new(self.line.clone(), &self.payload.event, self.format.name, self.time, receipt, origin)
+        Addition {
+            name,
+            waiting: Waiting::new(self.line.clone(), &self.payload.event, self.format.name, self.time, receipt, origin),
+            payload: Arc::clone(&self.payload),
+            is_shared: self.is_shared,
+        }
     }
 }
 

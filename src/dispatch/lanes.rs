@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Scope};
@@ -83,8 +82,7 @@ impl<'a> Run<'a> {
         if self.unkept != Some(delivery.name.sequence) || why == FailureKind::Parked {
             return self.enqueue(station, delivery, why);
         }
-        let held = (delivery.name.clone(), delivery.waiting(), Arc::clone(&delivery.payload), delivery.is_shared);
-        match station.queue.put(&[held], &self.bodies) {
+        match station.queue.put(&[delivery.addition(delivery.name.clone())], &self.bodies) {
             Ok(()) => self.note(station, &delivery, Outcome::Failed(Failure::new(why, ""))),
             Err(error) => {
                 log::error!("webhook {}: {error}", station.target.name);

@@ -243,12 +243,14 @@ impl<'a> Run<'a> {
         let target = &self.targets[at];
         let queue = self.spool.queue(&target.name);
         let now = process::now();
+        let rest = queue.rest();
         // A clock that jumps ahead must not end what was hardly tried: the target's own failures count here.
-        if !target.enabled || queue.rest().failures < delivery::FEWEST_ATTEMPTS || queue.rest().parked {
+        if !target.enabled || rest.failures < delivery::FEWEST_ATTEMPTS || rest.parked {
             return;
         }
         let Ok(Some(_lock)) = queue.lock() else { return };
         let station = self.open_unlocked(at, queue.clone());
+        let why = "the target has not answered for as long as retryFor says";
         for name in queue.list().into_iter().take_while(|name| !name.is_push()) {
             let Some(delivery) = self.load(&station, &name) else { continue };
             // They are in order of their events, so that the first young one ends it.
@@ -257,9 +259,9 @@ impl<'a> Run<'a> {
             }
             let mut entry = self.entry(&station, &delivery, name.attempts);
             entry.state = State::Dead;
-            entry.reason = Some("the target has not answered for as long as retryFor says".into());
+            entry.reason = Some(why.into());
             self.log(&entry);
-            queue.set_aside(&name, "the target has not answered for as long as retryFor says");
+            queue.set_aside(&name, why);
         }
     }
 
@@ -300,10 +302,14 @@ impl<'a> Run<'a> {
         names
     }
 
+    /// Chooses, in order, what of `names` is due, was `listed` before, and has nothing older of its ref before it.
     fn choose(&self, names: &[Name], listed: &HashSet<Uuid>, older: &Older) -> Vec<Name> {
         let now = process::now();
         // At once means once.
-        let tried: HashSet<_> = lock(&self.done).iter().map(|done| done.id).collect();
+        let tried: HashSet<_> = match self.at_once {
+            true => lock(&self.done).iter().map(|done| done.id).collect(),
+            false => HashSet::new(),
+        };
         let mut held = HashSet::new();
         let mut due = Vec::new();
         for name in names {

@@ -51,27 +51,28 @@ impl Run<'_> {
         if let FailureKind::Status(status) | FailureKind::Redirect(status) = failure.kind {
             entry.status = Some(status);
         }
-        let next = delivery::next(failure, &name, now - delivery.time, station.target.retry_for, now);
-        let Next::Again { at, holds } = next else {
-            let Next::GivenUp(why) = next else { return false };
-            entry.state = State::Dead;
-            entry.reason = entry.reason.map(|reason| format!("{reason}; {why}"));
-            self.log(&entry);
-            station.queue.set_aside(&delivery.name, why);
-            return false;
-        };
-        (name.next, name.holds) = (at, holds);
+        match delivery::next(failure, &name, now - delivery.time, station.target.retry_for, now) {
+            Next::Again { at, holds } => (name.next, name.holds) = (at, holds),
+            Next::GivenUp(why) => {
+                entry.state = State::Dead;
+                entry.reason = entry.reason.map(|reason| format!("{reason}; {why}"));
+                self.log(&entry);
+                station.queue.set_aside(&delivery.name, why);
+                return false;
+            }
+        }
         entry.state = State::Waiting;
-        entry.next = Some(at);
+        entry.next = Some(name.next);
         self.log(&entry);
         let mut state = lock(&station.state);
         if failure.kind == FailureKind::Status(410) {
             state.is_parked = true;
         }
         if failure.kind.is_passing() && failure.kind != FailureKind::CutShort {
-            state.again = Some(state.again.map_or(at, |again| again.min(at)));
+            state.again = Some(state.again.map_or(name.next, |again| again.min(name.next)));
         }
         drop(state);
+        let holds = name.holds;
         if was_queued {
             station.queue.rename(&delivery.name, &name);
         } else {
@@ -119,7 +120,7 @@ impl Run<'_> {
 
     pub(super) fn hold(&self, station: &Station<'_>, name: Name, delivery: &Delivery) {
         let mut state = lock(&station.state);
-        state.held.push((name, delivery.waiting(), Arc::clone(&delivery.payload), delivery.is_shared));
+        state.held.push(delivery.addition(name));
         if state.held.len() >= MOST_HELD {
             drop(state);
             self.write_held(station);

@@ -1,14 +1,12 @@
 //! How each target stands when a run comes to it, and what the run learns of it.
 
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::{Run, lock};
 use crate::delivery::{self, FailureKind, LONGEST_DELAY, is_due};
-use crate::format::Payload;
 use crate::process::{self, Locked};
-use crate::spool::{Name, Queue, Rest, Waiting};
+use crate::spool::{Addition, Queue, Rest};
 use crate::target::Target;
 
 /// How a target stands when a run comes to it.
@@ -38,7 +36,7 @@ pub struct Station<'a> {
 #[derive(Default)]
 pub(super) struct StationState {
     /// Deliveries for the queue that are not on the disk yet.
-    pub(super) held: Vec<(Name, Waiting, Arc<Payload>, bool)>,
+    pub(super) held: Vec<Addition>,
     pub(super) was_delivered: bool,
     pub(super) is_parked: bool,
     /// A record of what was delivered could not be removed: whoever comes next has to look into the log.
@@ -52,7 +50,7 @@ impl<'a> Run<'a> {
     pub fn open(&self, at: usize) -> Station<'a> {
         let target = &self.targets[at];
         let queue = self.spool.queue(&target.name);
-        let (mut lock, mut mode) = match queue.lock() {
+        let (lock, mode) = match queue.lock() {
             Ok(Some(lock)) => (Some(lock), Mode::Free),
             Ok(None) => (None, Mode::Closed(FailureKind::Busy)),
             Err(error) => {
@@ -60,17 +58,16 @@ impl<'a> Run<'a> {
                 (None, Mode::Free)
             }
         };
-        let rest = queue.rest();
+        let mut station = Station { mode, lock, ..self.open_unlocked(at, queue) };
         if self.only.is_some_and(|name| name != target.name) {
-            (lock, mode) = (None, Mode::Closed(FailureKind::NotTried));
-        }
-        if matches!(mode, Mode::Free)
-            && let Some(kind) = self.rests(rest)
+            (station.lock, station.mode) = (None, Mode::Closed(FailureKind::NotTried));
+        } else if matches!(station.mode, Mode::Free)
+            && let Some(kind) = self.rests(station.rest)
         {
             // Whoever comes next may try, when the time has come.
-            (lock, mode) = (None, Mode::Closed(kind));
+            (station.lock, station.mode) = (None, Mode::Closed(kind));
         }
-        Station { mode, lock, ..self.open_unlocked(at, queue) }
+        station
     }
 
     pub(super) fn open_unlocked(&self, at: usize, queue: Queue) -> Station<'a> {

@@ -301,6 +301,9 @@ pub(super) fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What is older than this, in seconds, and half written is nobody's any more.
+pub(super) const LEFT_BEHIND: u64 = 3600;
+
 /// Removes what was half written when its process died, an hour ago at least.
 pub(super) fn remove_leftovers(directory: &Path) {
     if !is_directory(directory) {
@@ -308,10 +311,29 @@ pub(super) fn remove_leftovers(directory: &Path) {
     }
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY)) {
-        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
-        if age.is_some_and(|age| age.as_secs() > 3600) {
+        if age(&entry.path()).is_some_and(|age| age > LEFT_BEHIND) {
             // Somebody else may have been faster.
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Seconds since a file was changed; `None` where it is gone, or the time is to come.
+pub(super) fn age(path: &Path) -> Option<u64> {
+    let changed = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
+    Some(changed.elapsed().ok()?.as_secs())
+}
+
+/// Renames `path` into the directory `to`, under a name that nobody has there.
+pub(super) fn set_aside(path: &Path, to: &Path, modes: Modes) -> Result<PathBuf, FileError> {
+    modes.make_directory(to)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut place = to.join(&name);
+    let mut number = 0;
+    while fs::symlink_metadata(&place).is_ok() {
+        number += 1;
+        place = to.join(format!("{name}.{number}"));
+    }
+    fs::rename(path, &place).map_err(|error| FileError::new("set aside", path, error))?;
+    Ok(place)
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Spool;
 use super::receipt::{Intent, Owned, Receipt};
 use super::record::Line;
+use super::standing::{Lines, as_lines, standing, starts_from, undecided};
 use crate::process::{self, Process};
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
@@ -30,9 +31,6 @@ const LOOK_BACK: u64 = 1000;
 
 /// Reads where all refs stand now; `None` where that fails.
 pub type ReadRefs<'a> = &'a dyn Fn() -> Option<HashMap<RefName, ObjectId>>;
-
-/// An intent and those of its lines that something is to be done about.
-type Lines = (Receipt, Vec<Line>);
 
 impl Spool {
     /// The intent that a push with these updates was announced by, claimed.
@@ -220,27 +218,6 @@ impl Spool {
     }
 }
 
-/// Which of the intents, oldest first, hold a line that a newer intent shows which is not settled either: that one
-/// begins where the line ended. If it was accepted, the line was; nobody can tell yet.
-fn undecided(intents: &[Lines], standing: &[Vec<Line>], others: &[Receipt]) -> Vec<bool> {
-    let mut open: Vec<&Receipt> = others.iter().collect();
-    let mut undecided: Vec<_> = intents
-        .iter()
-        .zip(standing)
-        .rev()
-        .map(|((intent, lines), standing)| {
-            let is_shown = |line: &Line| open.iter().any(|other| starts_from(other, &line.update));
-            let is_open = lines.iter().any(|line| !standing.contains(line) && is_shown(line));
-            if is_open {
-                open.push(intent);
-            }
-            is_open
-        })
-        .collect();
-    undecided.reverse();
-    undecided
-}
-
 /// Whether one was written down before the other.
 fn is_older(one: &Receipt, other: &Receipt) -> bool {
     one.moment.is_before(&other.moment).unwrap_or(one.after <= other.after)
@@ -248,11 +225,6 @@ fn is_older(one: &Receipt, other: &Receipt) -> bool {
 
 fn names(receipt: &Receipt, update: &RefUpdate) -> bool {
     receipt.lines.iter().any(|line| line.update.name == update.name)
-}
-
-/// Whether a line begins where the update ended.
-fn starts_from(receipt: &Receipt, update: &RefUpdate) -> bool {
-    receipt.lines.iter().any(|line| line.update.name == update.name && line.update.old == update.new)
 }
 
 fn covers(intent: &Receipt, updates: &[RefUpdate]) -> bool {
@@ -269,79 +241,6 @@ fn is_abandoned(intent: &Receipt) -> bool {
     }
 }
 
-/// Of each intent the lines that happened though nobody told of them. The intents are oldest first; what stands of a
-/// newer one counts as told when an older one is judged, which it may follow on.
-fn standing(intents: &[Lines], mut records: Vec<(u64, Receipt)>, now: &HashMap<RefName, ObjectId>) -> Vec<Vec<Line>> {
-    let mut standing: Vec<_> = intents
-        .iter()
-        .enumerate()
-        .rev()
-        .map(|(at, (intent, lines))| {
-            let lines = lacking(intent, lines, &intents[..at], &records, now);
-            records.push((u64::MAX, intent.with(lines.clone())));
-            lines
-        })
-        .collect();
-    standing.reverse();
-    standing
-}
-
-/// Those of an intent's lines that happened though nobody told of them.
-///
-/// A ref enters an id as often as it leaves it, and once more where it stands there now. If from the intent on the
-/// records have it enter the id of a line less often, then this line is the one that is missing. `records` are in order;
-/// `older` are the intents before this one, which may have stood as well.
-fn lacking(
-    intent: &Receipt,
-    lines: &[Line],
-    older: &[Lines],
-    records: &[(u64, Receipt)],
-    now: &HashMap<RefName, ObjectId>,
-) -> Vec<Line> {
-    let names: HashSet<_> = lines.iter().map(|line| &line.update.name).collect();
-    let mut of_ref: HashMap<&RefName, Vec<(bool, &RefUpdate)>> = HashMap::new();
-    for (sequence, record) in records {
-        let is_before = record.moment.is_before(&intent.moment).unwrap_or(*sequence <= intent.after);
-        for line in record.lines.iter().filter(|line| names.contains(&line.update.name)) {
-            of_ref.entry(&line.update.name).or_default().push((is_before, &line.update));
-        }
-    }
-    let is_lacking = |line: &&Line| {
-        let records = of_ref.get(&line.update.name).map_or([].as_slice(), Vec::as_slice);
-        let ends_there = |other: &Line| other.update.name == line.update.name && other.update.new == line.update.old;
-        let is_explained = older.iter().any(|(_, lines)| lines.iter().any(ends_there));
-        let since = since(&line.update, is_explained, records);
-        let entered = since.iter().filter(|record| record.new == line.update.new).count();
-        let left = since.iter().filter(|record| record.old == line.update.new).count();
-        left + usize::from(now.get(&line.update.name).copied() == line.update.new) > entered
-    };
-    lines.iter().filter(is_lacking).cloned().collect()
-}
-
-/// The records of a ref from the moment on in which the push of `update` saw it: those written down after its intent,
-/// and of those before it what moved the ref away from where the push saw it.
-///
-/// `is_explained`: an older intent would have put the ref where the push saw it.
-fn since<'r>(update: &RefUpdate, is_explained: bool, records: &[(bool, &'r RefUpdate)]) -> Vec<&'r RefUpdate> {
-    let before: Vec<_> = records.iter().filter(|(is_before, _)| *is_before).map(|(_, record)| *record).collect();
-    let seen = match before.iter().rposition(|record| record.new == update.old) {
-        Some(at) => at + 1,
-        // Nothing is known of how it came there. If the last record put it where this update would, it stands there for
-        // that.
-        None => before.iter().position(|record| record.old == update.old).unwrap_or_else(|| {
-            let is_there = before.last().is_some_and(|record| record.new == update.new);
-            before.len() - usize::from(is_there && !is_explained)
-        }),
-    };
-    let after = records.iter().filter(|(is_before, _)| !*is_before).map(|(_, record)| *record);
-    before[seen..].iter().copied().chain(after).collect()
-}
-
-/// Updates of which only what they say counts.
-fn as_lines(updates: &[RefUpdate]) -> Vec<Line> {
-    updates.iter().map(|update| Line { update: update.clone(), event: Uuid::nil() }).collect()
-}
-
 /// Asks again and again until there is an answer or patience is at its end.
 fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + PATIENCE;
@@ -351,67 +250,5 @@ fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
             return answer;
         }
         thread::sleep(PAUSE);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::process::{Environment, Moment};
-    use crate::ref_update::parse;
-
-    fn receipt(second: i64, step: (char, char)) -> Receipt {
-        let id = |letter: char| letter.to_string().repeat(40);
-        let line = format!("{} {} refs/heads/r", id(step.0), id(step.1));
-        let receipt = Receipt::new(as_lines(&parse(line.as_bytes()).0), &Environment::default(), &[]);
-        Receipt { moment: Moment { seconds: second, ..receipt.moment }, ..receipt }
-    }
-
-    /// An intent of second 10 beside pushes that were written down at the seconds given.
-    #[track_caller]
-    fn check(step: (char, char), records: &[(i64, (char, char))], now: char, expected: bool) {
-        let intent = receipt(10, step);
-        let records: Vec<_> = (1..).zip(records).map(|(number, (at, step))| (number, receipt(*at, *step))).collect();
-        let now = ObjectId::from_hex(now.to_string().repeat(40).as_bytes()).flatten();
-        let refs = now.map(|now| (RefName::new("refs/heads/r"), now)).into_iter().collect();
-        assert_eq!(!lacking(&intent, &intent.lines, &[], &records, &refs).is_empty(), expected);
-    }
-
-    #[test]
-    fn an_update_stands_where_the_ref_shows_it_and_nobody_told() {
-        check(('0', 'a'), &[], 'a', true);
-        check(('0', 'a'), &[], '0', false);
-        check(('0', 'a'), &[(11, ('a', 'b'))], 'b', true);
-        check(('a', '0'), &[(11, ('0', 'b'))], 'b', true);
-        check(('a', '0'), &[], '0', true);
-    }
-
-    #[test]
-    fn one_that_was_told_does_not_stand_again() {
-        check(('0', 'a'), &[(10, ('0', 'a'))], 'a', false);
-        check(('0', 'a'), &[(10, ('0', 'a')), (11, ('a', 'b'))], 'b', false);
-        check(('a', '0'), &[(10, ('a', '0'))], '0', false);
-    }
-
-    #[test]
-    fn a_ref_may_come_back_to_where_it_was() {
-        check(('0', 'a'), &[(7, ('0', 'a')), (8, ('a', '0'))], 'a', true);
-        check(('0', 'a'), &[(11, ('0', 'a')), (12, ('a', '0'))], '0', false);
-    }
-
-    #[test]
-    fn a_refused_way_back_does_not_stand() {
-        check(('b', 'a'), &[(9, ('a', 'b'))], 'b', false);
-    }
-
-    #[test]
-    fn what_was_refused_for_an_old_value_the_ref_never_had_does_not_stand() {
-        check(('0', 'b'), &[(9, ('a', 'b'))], 'b', false);
-    }
-
-    #[test]
-    fn of_two_alike_the_one_that_was_told_counts() {
-        check(('0', 'a'), &[(9, ('0', 'a'))], 'a', false);
-        check(('0', 'a'), &[(8, ('c', '0')), (9, ('0', 'a'))], 'a', false);
     }
 }

@@ -6,11 +6,14 @@
 
 mod file;
 mod intent;
+mod name;
 mod picture;
 mod queue;
 mod receipt;
 mod record;
 mod sequence;
+mod standing;
+mod waiting;
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,10 +24,12 @@ use uuid::Uuid;
 
 pub use file::{FileError, Modes, Unfit};
 pub use intent::ReadRefs;
+pub use name::{Name, ref_key};
 pub use picture::Picture;
-pub use queue::{Bodies, Name, Origin, Queue, Record, Rest, Waiting, ref_key};
+pub use queue::{Bodies, Queue, Rest};
 pub use receipt::{Intent, Owned, Receipt};
 pub use record::Line;
+pub use waiting::{Addition, Origin, Record, Waiting};
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]
@@ -129,7 +134,7 @@ impl Spool {
 
     /// Moves a record that cannot be read as one to `dead`, never over another.
     fn set_aside(&self, path: &Path, from: &str, why: &str) {
-        let outcome = file_set_aside(path, &self.place("dead").join(from), self.modes);
+        let outcome = file::set_aside(path, &self.place("dead").join(from), self.modes);
         match outcome {
             Ok(to) => log::error!("'{}': {why}; it was set aside as '{}'", path.display(), to.display()),
             Err(error) => log::error!("'{}': {why}; {error}", path.display()),
@@ -144,18 +149,4 @@ fn slug(target: &str) -> String {
         return target.into();
     }
     format!("_{}", &crate::signature::sha256_hex(target.as_bytes())[..16])
-}
-
-/// Renames `path` into the directory `to`, under a name that nobody has there.
-fn file_set_aside(path: &Path, to: &Path, modes: Modes) -> Result<PathBuf, FileError> {
-    modes.make_directory(to)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut place = to.join(&name);
-    let mut number = 0;
-    while fs::symlink_metadata(&place).is_ok() {
-        number += 1;
-        place = to.join(format!("{name}.{number}"));
-    }
-    fs::rename(path, &place).map_err(|error| FileError::new("set aside", path, error))?;
-    Ok(place)
 }

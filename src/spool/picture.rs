@@ -100,13 +100,7 @@ impl Spool {
         let days = file::names(&settled).unwrap_or_default();
         let mut receipts = BTreeMap::new();
         for old in days.iter().filter(|old| old.as_str() < day) {
-            for name in file::names(&settled.join(old)).unwrap_or_default() {
-                if let Some(number) = sequence::number(&name).filter(|number| *number > picture.sequence)
-                    && let Some(receipt) = self.settled(&name)
-                {
-                    receipts.insert((number, name), receipt);
-                }
-            }
+            self.read_since(&settled.join(old), picture.sequence, &mut receipts);
         }
         let Some(((last, _), _)) = receipts.last_key_value() else { return Ok(()) };
         // A push with a lower number that was settled later is drawn in again on its own.

@@ -1,22 +1,20 @@
-//! What waits for one target: a file a delivery, whose name says all that is needed to choose the next.
+//! What waits for one target: a directory with a file a delivery.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::file::{self, Draft, FileError, Modes, Unfit};
-use super::file_set_aside;
+use super::file::{self, FileError, Modes, Unfit};
+use super::name::Name;
 use super::receipt::Receipt;
-use super::record::{self, Line};
+use super::record;
+use super::waiting::{Addition, Body, Record, Waiting};
 use crate::format::Payload;
 use crate::process::{self, Locked, try_lock};
-use crate::ref_update::RefName;
 use crate::signature::sha256_hex;
 
 /// The file that says since when no target of the queue's name is configured.
@@ -35,135 +33,6 @@ pub struct Queue {
     directory: PathBuf,
     dead: PathBuf,
     modes: Modes,
-}
-
-/// A record's name: `<sequence>-<number>.<ref>.<id>.<attempts><h or -><cut-offs>.<next>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name {
-    /// That of the receipt.
-    pub sequence: u64,
-    /// The place among the deliveries of the receipt.
-    pub number: u32,
-    /// Stands for the ref: two names of one ref have one, and rarely those of two.
-    pub ref_key: u64,
-    /// The delivery's id; of a push that waits as a whole, the receipt's.
-    pub id: Uuid,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Whether the last failure holds newer deliveries of the ref.
-    pub holds: bool,
-    /// How often the connection ended after the whole request was sent.
-    pub cut_offs: u32,
-    /// When it is tried next, in seconds since 1970; 0 for one that was never tried.
-    pub next: i64,
-}
-
-impl Name {
-    /// The name of a delivery that was not tried yet.
-    pub fn new(sequence: u64, number: u32, name: &RefName, id: Uuid) -> Self {
-        Self { sequence, number, ref_key: ref_key(name), id, attempts: 0, holds: false, cut_offs: 0, next: 0 }
-    }
-
-    /// Accepts `000000000042-00003.9f2c41aa0b3d5e7f.1b4e28ba-….2h0.1763820000`.
-    fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.split('.');
-        let (sequence, number) = parts.next()?.split_once('-')?;
-        let key = parts.next()?;
-        let id = parts.next()?;
-        let tries = parts.next()?;
-        let next = parts.next()?.parse().ok()?;
-        let end = tries.find(['h', '-'])?;
-        let name = Self {
-            sequence: sequence.parse().ok()?,
-            number: number.parse().ok()?,
-            ref_key: u64::from_str_radix(key, 16).ok()?,
-            id: Uuid::try_parse(id).ok()?,
-            attempts: tries[..end].parse().ok()?,
-            holds: tries[end..].starts_with('h'),
-            cut_offs: tries[end + 1..].parse().ok()?,
-            next,
-        };
-        parts.next().is_none().then_some(name)
-    }
-
-    /// Whether the record is a push that waits as a whole.
-    pub fn is_push(&self) -> bool {
-        self.ref_key == PUSH
-    }
-
-    fn body(&self) -> String {
-        format!("{:012}-{:05}.{}.body", self.sequence, self.number, self.id)
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sequence, number, ref_key, id, attempts, cut_offs, next, .. } = self;
-        let holds = if self.holds { 'h' } else { '-' };
-        write!(f, "{sequence:012}-{number:05}.{ref_key:016x}.{id}.{attempts}{holds}{cut_offs}.{next}")
-    }
-}
-
-/// What stands for all refs in the name of a push that waits as a whole.
-const PUSH: u64 = 0;
-
-/// What stands for a ref in names.
-pub fn ref_key(name: &RefName) -> u64 {
-    u64::from_str_radix(&sha256_hex(name.as_bytes())[..16], 16).unwrap_or_default().max(PUSH + 1)
-}
-
-/// A delivery that waits. It has no secret, no URL and no signature: these are the target's when it is sent.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Waiting {
-    /// The ref update and the event's id.
-    pub line: Line,
-    /// The forge's name of the event.
-    pub event: String,
-    /// The format the body was built for.
-    pub format: String,
-    /// Seconds since 1970 when the event happened.
-    pub time: i64,
-    /// The receipt it comes from.
-    pub receipt: String,
-    /// Where it comes from, in the words of headers.
-    pub origin: Origin,
-    body: Body,
-}
-
-/// What headers say of the repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Origin {
-    /// The path with namespace.
-    pub repository: String,
-    /// The server's base address.
-    pub instance: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Body {
-    /// As it is.
-    Here(String),
-    /// In a file beside, with this SHA-256.
-    Beside(String),
-}
-
-impl Waiting {
-    /// A delivery of an event that happened at `time`.
-    pub fn new(line: Line, event: &str, format: &str, time: i64, receipt: String, origin: Origin) -> Self {
-        let body = Body::Here(String::new());
-        Self { line, event: event.into(), format: format.into(), time, receipt, origin, body }
-    }
-}
-
-/// What a record holds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Record {
-    /// One delivery.
-    Delivery(Waiting),
-    /// A whole push, for a target that is not configured rightly: what it wants of it will be known when it is.
-    Push(Receipt),
 }
 
 /// When a target is tried again that failed last time. Missing where it did not.
@@ -273,31 +142,25 @@ impl Queue {
 
     /// Writes deliveries down, all of them durably or an error.
     ///
-    /// A payload that `shared` says other targets get too is stored once.
-    ///
     /// Crash: until the last step the receipt is not settled, so what is missing is built again under the same id, and
     /// what is here already is found by it. A body is on the disk before the record that names it.
     ///
     /// # Errors
     /// Where any of them cannot be made durable; some may be there then.
-    pub fn put(&self, deliveries: &[(Name, Waiting, Arc<Payload>, bool)], bodies: &Bodies) -> Result<(), FileError> {
-        if deliveries.is_empty() {
+    pub fn put(&self, additions: &[Addition], bodies: &Bodies) -> Result<(), FileError> {
+        if additions.is_empty() {
             return Ok(());
         }
         self.modes.make_directory(&self.directory)?;
-        let at_once = deliveries.len() >= SYNC_ALL_FROM;
+        let at_once = additions.len() >= SYNC_ALL_FROM;
         let mut drafts = Vec::new();
-        for (name, waiting, payload, is_shared) in deliveries {
-            let body = if *is_shared {
-                self.write_body(name, payload, bodies, !at_once)?;
-                Body::Beside(sha256_hex(&payload.body))
-            } else {
-                match String::from_utf8(payload.body.clone()) {
-                    Ok(text) => Body::Here(text),
-                    Err(_) => {
-                        self.write_body(name, payload, bodies, !at_once)?;
-                        Body::Beside(sha256_hex(&payload.body))
-                    }
+        for Addition { name, waiting, payload, is_shared } in additions {
+            let text = if *is_shared { None } else { String::from_utf8(payload.body.clone()).ok() };
+            let body = match text {
+                Some(text) => Body::Here(text),
+                None => {
+                    self.write_body(name, payload, bodies, !at_once)?;
+                    Body::Beside(sha256_hex(&payload.body))
                 }
             };
             let record = Record::Delivery(Waiting { body, ..waiting.clone() });
@@ -334,8 +197,7 @@ impl Queue {
             }
             return Ok(());
         }
-        let draft: Draft = self.modes.write_temporary(&self.directory, &payload.body, sync)?;
-        draft.place(&path)?;
+        self.modes.write_temporary(&self.directory, &payload.body, sync)?.place(&path)?;
         written.insert(address, (path, Arc::clone(payload)));
         Ok(())
     }
@@ -346,7 +208,7 @@ impl Queue {
     /// Where that cannot be made durable.
     pub fn put_push(&self, sequence: u64, receipt: &Receipt) -> Result<(), FileError> {
         self.modes.make_directory(&self.directory)?;
-        let name = Name { ref_key: PUSH, ..Name::new(sequence, 0, &RefName::new(""), receipt.id) };
+        let name = Name::of_push(sequence, receipt.id);
         let record = record::encode(&Record::Push(receipt.clone()));
         self.modes.write_durably(&self.directory, &name.to_string(), &record)
     }
@@ -379,7 +241,7 @@ impl Queue {
         self.set_aside_file(&name.to_string(), why);
         let body = self.directory.join(name.body());
         if body.exists()
-            && let Err(error) = file_set_aside(&body, &self.dead, self.modes)
+            && let Err(error) = file::set_aside(&body, &self.dead, self.modes)
         {
             log::error!("{error}");
         }
@@ -391,7 +253,7 @@ impl Queue {
     }
 
     fn set_aside_file(&self, name: &str, why: &str) {
-        match file_set_aside(&self.directory.join(name), &self.dead, self.modes) {
+        match file::set_aside(&self.directory.join(name), &self.dead, self.modes) {
             Ok(to) => log::error!("'{name}' for {}: {why}; it was set aside as '{}'", self.title(), to.display()),
             Err(error) => log::error!("'{name}' for {}: {why}; {error}", self.title()),
         }
@@ -442,10 +304,8 @@ impl Queue {
     /// Whether the target has been configured no more for so long that what waits is set aside.
     fn is_unknown_for_long(&self) -> Result<bool, FileError> {
         let path = self.directory.join(UNKNOWN);
-        let file = self.modes.open(&path)?;
-        let changed = file.metadata().and_then(|metadata| metadata.modified());
-        let age = changed.ok().and_then(|time| time.elapsed().ok());
-        Ok(age.is_some_and(|age| age.as_secs() > UNKNOWN_LIFE))
+        drop(self.modes.open(&path)?);
+        Ok(file::age(&path).is_some_and(|age| age > UNKNOWN_LIFE))
     }
 
     /// Removes what was half written when its process died, and bodies whose record is gone.
@@ -454,13 +314,11 @@ impl Queue {
         let Ok(Some(_lock)) = self.lock() else { return };
         file::remove_leftovers(&self.directory);
         let names = file::names(&self.directory).unwrap_or_default();
-        let known: std::collections::HashSet<_> =
-            names.iter().filter_map(|name| Some(Name::parse(name)?.body())).collect();
+        let known: HashSet<_> = names.iter().filter_map(|name| Some(Name::parse(name)?.body())).collect();
         for body in names.iter().filter(|name| name.ends_with(".body") && !known.contains(*name)) {
             let path = self.directory.join(body);
-            let age = fs::metadata(&path).and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
             // A younger one may belong to a record that is being written.
-            if age.is_some_and(|age| age.as_secs() > 3600) {
+            if file::age(&path).is_some_and(|age| age > file::LEFT_BEHIND) {
                 let _ = fs::remove_file(path);
             }
         }
@@ -470,10 +328,7 @@ impl Queue {
     pub(super) fn bury(&self) -> Result<Option<usize>, FileError> {
         let Some(_lock) = self.lock()? else { return Ok(None) };
         let names = self.list();
-        if names.is_empty() {
-            return Ok(Some(0));
-        }
-        if !self.is_unknown_for_long()? {
+        if names.is_empty() || !self.is_unknown_for_long()? {
             return Ok(Some(0));
         }
         self.modes.make_directory(self.dead.parent().unwrap_or(Path::new(".")))?;
@@ -484,31 +339,5 @@ impl Queue {
             }
         }
         Ok(Some(names.len()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_says_all() {
-        let name = Name {
-            attempts: 3,
-            holds: true,
-            cut_offs: 1,
-            next: 1_763_820_000,
-            ..Name::new(42, 3, &RefName::new("refs/heads/main"), Uuid::nil())
-        };
-        let text = name.to_string();
-        assert_eq!(text, "000000000042-00003.f921bd05e68b0374.00000000-0000-0000-0000-000000000000.3h1.1763820000");
-        assert_eq!(Name::parse(&text), Some(name));
-    }
-
-    #[test]
-    fn other_names_are_none() {
-        for name in ["lock", "state", "", "1-2.3", "1-2.zz.x.1h0.5", "000000000042-00003.9f2c41aa.x.body"] {
-            assert_eq!(Name::parse(name), None, "{name}");
-        }
     }
 }

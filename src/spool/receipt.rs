@@ -93,6 +93,11 @@ impl Receipt {
         Environment::of_push(variables, self.user.clone())
     }
 
+    /// `<sequence>.<id>`: its file's name, by which deliveries name the receipt they come from.
+    pub fn name(&self, sequence: u64) -> String {
+        format!("{sequence:012}.{}", self.id)
+    }
+
     /// The ref updates.
     pub fn updates(&self) -> Vec<RefUpdate> {
         self.lines.iter().map(|line| line.update.clone()).collect()
@@ -111,9 +116,9 @@ pub struct Owned {
 }
 
 impl Owned {
-    /// `<sequence>.<id>`, by which deliveries name the receipt they come from.
+    /// Its file's name.
     pub fn name(&self) -> String {
-        name(self.sequence, self.receipt.id)
+        self.receipt.name(self.sequence)
     }
 }
 
@@ -126,14 +131,10 @@ pub struct Intent {
     _lock: Option<Locked>,
 }
 
-fn name(sequence: u64, id: Uuid) -> String {
-    format!("{sequence:012}.{id}")
-}
-
 /// The name that a receipt has in a directory by its own account, but for the number.
 fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
     match number(given) {
-        Some(sequence) if directory == "receipts" => name(sequence, receipt.id),
+        Some(sequence) if directory == "receipts" => receipt.name(sequence),
         _ => receipt.id.to_string(),
     }
 }
@@ -195,7 +196,7 @@ impl Spool {
         let directory = self.place("receipts");
         let renamed = self.modes.make_directory(&directory).and_then(|()| {
             self.with_next(|sequence| {
-                let path = directory.join(name(sequence, intent.receipt.id));
+                let path = directory.join(intent.receipt.name(sequence));
                 fs::rename(&intent.path, &path).map_err(|error| FileError::new("rename", &intent.path, error))?;
                 Ok((sequence, path))
             })
@@ -227,7 +228,7 @@ impl Spool {
         // Locked before it has a name that others look for: they would take it for one whose owner died.
         let lock = draft.file().try_clone().ok().and_then(try_lock);
         let (sequence, path) = self.with_next(|sequence| {
-            let path = directory.join(name(sequence, receipt.id));
+            let path = directory.join(receipt.name(sequence));
             draft.place(&path)?;
             Ok((sequence, path))
         })?;
@@ -250,7 +251,7 @@ impl Spool {
 
     /// Becomes the owner of a receipt whose own process has died; `None` where it has not, or has settled it.
     pub fn take_over(&self, sequence: u64, receipt: &Receipt) -> Option<Owned> {
-        let path = self.place("receipts").join(name(sequence, receipt.id));
+        let path = self.place("receipts").join(receipt.name(sequence));
         let (_, file) = self.modes.read_open(&path).ok()?;
         let lock = try_lock(file)?;
         fs::symlink_metadata(&path).ok()?;
@@ -286,27 +287,24 @@ impl Spool {
     /// Every receipt with a number above `after`, settled or not, in order.
     pub fn receipts_since(&self, after: u64) -> Vec<(u64, Receipt)> {
         let mut found = BTreeMap::new();
-        let mut directories = vec![self.place("receipts")];
-        // Unsettled ones first, and the days after them: one that is settled meanwhile is then found in both places rather
-        // than in none.
-        let mut are_days_listed = false;
-        while let Some(directory) = directories.pop() {
-            for name in file::names(&directory).unwrap_or_default() {
-                let Some(sequence) = number(&name).filter(|sequence| *sequence > after) else { continue };
-                let receipt = self.modes.read(&directory.join(&name)).ok();
-                let receipt = receipt.and_then(|bytes| record::decode::<Receipt>(&bytes).ok());
-                if let Some(receipt) = receipt {
-                    found.insert((sequence, name), receipt);
-                }
-            }
-            if !are_days_listed {
-                are_days_listed = true;
-                let settled = self.place("settled");
-                let days = file::names(&settled).unwrap_or_default();
-                directories.extend(days.iter().map(|day| settled.join(day)));
-            }
+        self.read_since(&self.place("receipts"), after, &mut found);
+        // The days after them: a receipt that is settled meanwhile is then found in both places rather than in none.
+        let settled = self.place("settled");
+        for day in file::names(&settled).unwrap_or_default() {
+            self.read_since(&settled.join(day), after, &mut found);
         }
         found.into_iter().map(|((sequence, _), receipt)| (sequence, receipt)).collect()
+    }
+
+    /// Reads the receipts in a directory that have a number above `after`; what is none is passed over.
+    pub(super) fn read_since(&self, directory: &Path, after: u64, found: &mut BTreeMap<(u64, String), Receipt>) {
+        for name in file::names(directory).unwrap_or_default() {
+            let Some(sequence) = number(&name).filter(|sequence| *sequence > after) else { continue };
+            let receipt = self.modes.read(&directory.join(&name)).ok();
+            if let Some(receipt) = receipt.and_then(|bytes| record::decode(&bytes).ok()) {
+                found.insert((sequence, name), receipt);
+            }
+        }
     }
 
     /// The updates that were told of already for the push that `receive_pack` took: another hook installed beside this
@@ -331,7 +329,7 @@ impl Spool {
         let Some(process) = receipt.receive_pack else { return };
         let directory = self.place("pushes");
         let path = self.marker(process);
-        let line = format!("{}\n", name(sequence, receipt.id));
+        let line = format!("{}\n", receipt.name(sequence));
         let marked = self.modes.make_directory(&directory).and_then(|()| {
             let mut file = self.modes.open(&path)?;
             std::io::Write::write_all(&mut file, line.as_bytes()).map_err(|error| FileError::new("write", &path, error))
@@ -351,9 +349,8 @@ impl Spool {
                 continue;
             }
             let path = directory.join(name);
-            let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok().map(|time| time.elapsed());
             // A time to come is no reason to keep it.
-            if age.is_none_or(|age| age.map_or(true, |age| age.as_secs() > MARKER_LIFE)) {
+            if file::age(&path).is_none_or(|age| age > MARKER_LIFE) {
                 // Somebody else may have been faster.
                 let _ = fs::remove_file(path);
             }

@@ -12,17 +12,10 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// A file that this process alone has locked, until it is dropped.
 #[derive(Debug)]
-pub struct Locked(
-    /// Only held: dropping it unlocks.
-    #[expect(dead_code, reason = "held for its Drop")]
-    Holder,
-);
-
-#[derive(Debug)]
-enum Holder {
-    Flock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>),
-    /// The file system has no locks (some network ones): going on without one risks a duplicate, waiting would lose.
-    Unlockable(#[expect(dead_code, reason = "kept open as if it were locked")] File),
+pub struct Locked {
+    /// `None` where the file system has no locks (some network ones): going on without one risks a duplicate, waiting
+    /// would lose.
+    _lock: Option<Flock<File>>,
 }
 
 /// Locks `file`, unless somebody else has.
@@ -30,12 +23,12 @@ enum Holder {
 /// Where the file system knows no locks, that is logged and taken for success.
 pub fn try_lock(file: File) -> Option<Locked> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Some(Locked(Holder::Flock(lock))),
+        Ok(lock) => Some(Locked { _lock: Some(lock) }),
         // EWOULDBLOCK and EAGAIN are one number on Linux.
         Err((_, Errno::EWOULDBLOCK)) => None,
-        Err((file, error)) => {
+        Err((_, error)) => {
             log::warn!("files cannot be locked here ({error}): two hooks at once may deliver an event twice");
-            Some(Locked(Holder::Unlockable(file)))
+            Some(Locked { _lock: None })
         }
     }
 }

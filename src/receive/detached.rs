@@ -9,7 +9,6 @@ use log::error;
 
 use super::{Post, log_problems};
 use crate::config::{Configuration, Report};
-use crate::dispatch::Run;
 use crate::log_file;
 use crate::process::{self, Environment};
 use crate::report::{Notice, Printer};
@@ -61,7 +60,7 @@ pub fn run(environment: &Environment) {
     log_file::start(&git_dir, settings.log_level, settings.shared);
     log_problems(&configuration);
     let post = Post::new(&git_dir, &common_dir, &configuration);
-    let run = Run::new(&post.spool, &post.history, &configuration.targets, None);
+    let run = post.run(None);
     // Once more at the end: others may have let go of a receipt meanwhile, and started nobody.
     for _ in 0..2 {
         if let Err(error) = post.deliver(&run, post.take_over(&[].into())) {

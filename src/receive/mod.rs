@@ -15,7 +15,7 @@ use log::{debug, error, info, warn};
 
 use crate::config::{Configuration, Report, Settings};
 use crate::delivery::Outcome;
-use crate::dispatch::{Done, Run};
+use crate::dispatch::Done;
 use crate::event::Context;
 use crate::identifier;
 use crate::log_file;
@@ -114,8 +114,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
 
 /// Looks after what earlier pushes left, in a push that nobody wants to be told of.
 fn catch_up(post: &Post<'_>) {
-    let run =
-        Run::new(&post.spool, &post.history, &post.configuration.targets, Some(post.configuration.settings.max_wait));
+    let run = post.run(Some(post.configuration.settings.max_wait));
     if let Err(error) = post.deliver(&run, post.take_over(&[].into())) {
         error!("{error}");
     }
@@ -143,8 +142,7 @@ fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, 
     let sequence = own.sequence();
     let mut jobs = post.take_over(&[sequence].into());
     jobs.push(own);
-    let run = Run::new(&post.spool, &post.history, &post.configuration.targets, Some(settings.max_wait));
-    let run = run.unkept(unkept);
+    let run = post.run(Some(settings.max_wait)).unkept(unkept);
     let mut is_told = true;
     if let Err(error) = post.deliver(&run, jobs) {
         error!("{error}");

@@ -75,6 +75,11 @@ impl<'a> Post<'a> {
         Self { git_dir, common_dir, configuration, spool, history }
     }
 
+    /// A run over the repository's targets that may take `allowed`, or as long as it needs.
+    pub fn run(&self, allowed: Option<Duration>) -> Run<'_> {
+        Run::new(&self.spool, &self.history, &self.configuration.targets, allowed)
+    }
+
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
         let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.wants(&update.name));
@@ -215,18 +220,18 @@ impl<'a> Post<'a> {
         (0..self.configuration.targets.len()).for_each(|at| run.expire(at));
     }
 
+    /// The directory names of the queues of all targets that are configured, rightly or not.
+    pub fn known_queues(&self) -> HashSet<String> {
+        let right = self.configuration.targets.iter().map(|target| &target.name);
+        let names = right.chain(self.configuration.broken.iter().map(|target| &target.name));
+        names.map(|name| self.spool.queue(name).directory_name()).collect()
+    }
+
     fn bury(&self) {
-        let right = self.configuration.targets.iter().map(|target| target.name.as_str());
-        let names = right.chain(self.configuration.broken.iter().map(|target| target.name.as_str()));
-        let known: HashSet<_> = names
-            .map(|name| {
-                let queue = self.spool.queue(name);
-                queue.set_known();
-                queue.directory_name()
-            })
-            .collect();
+        let known = self.known_queues();
         for directory in self.spool.queues() {
             if known.contains(&directory) {
+                self.spool.queue_in(&directory).set_known();
                 continue;
             }
             match self.spool.bury(&directory) {
@@ -325,7 +330,7 @@ impl<'s> Source<'s> {
     pub fn new(sequence: u64, number: u32, receipt: &Receipt, line: &'s Line, event: &Event) -> Self {
         let repository = &event.context.repository;
         let origin = Origin { repository: repository.path.clone(), instance: repository.instance.clone() };
-        let name = format!("{sequence:012}.{}", receipt.id);
+        let name = receipt.name(sequence);
         Self { sequence, number, time: receipt.time, receipt: name.into(), line, origin: Arc::new(origin) }
     }
 }

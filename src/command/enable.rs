@@ -5,7 +5,6 @@ use std::process::Command;
 use super::place::Place;
 use super::{Failure, failure};
 use crate::process::Environment;
-use crate::receive::Post;
 use crate::spool::Rest;
 
 /// Whether the target is used from now on.
@@ -25,7 +24,7 @@ pub(super) fn run(name: &str, environment: &Environment) -> Result<bool, Failure
             return failure(format!("cannot set {key}"));
         }
     }
-    let post = Post::new(&place.git_dir, &place.common_dir, configuration);
+    let post = place.post();
     let queue = post.spool.queue(name);
     if queue.rest() != Rest::default() {
         queue.set_rest(Rest::default());

@@ -16,7 +16,6 @@ use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch::Run;
 use crate::process::{self, Environment};
-use crate::receive::Post;
 use crate::report::sanitise;
 
 /// From so much on progress is worth a line.
@@ -66,15 +65,14 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     {
         return failure(format!("no target '{name}' that can be used; see git webhook list"));
     }
-    let post = Post::new(&place.git_dir, &place.common_dir, configuration);
-    let run = Run::new(&post.spool, &post.history, &configuration.targets, None).at_once(now).only(only);
+    let post = place.post();
+    let run = post.run(None).at_once(now).only(only);
     let jobs = post.take_over(&HashSet::new());
     let mut is_well = configuration.broken.is_empty();
     for problem in configuration.broken.iter().flat_map(|target| &target.problems) {
         eprintln!("error: {}", sanitise(&problem.to_string()));
     }
-    let waiting = || configuration.targets.iter().map(|target| post.spool.queue(&target.name).list().len()).sum();
-    let total: usize = waiting();
+    let total = configuration.targets.iter().map(|target| post.spool.queue(&target.name).list().len()).sum();
     with_progress(total, &run, || {
         if let Err(error) = post.deliver(&run, jobs) {
             eprintln!("error: {}", sanitise(&error.to_string()));
@@ -86,17 +84,17 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     post.prune();
     is_well &= run.is_safe();
     let done = run.take_done();
+    let dead = post.spool.dead();
     let row = |(at, target): (usize, &crate::target::Target)| {
         let of_target = || done.iter().filter(|done| done.target == at);
         let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
         let names = post.spool.queue(&target.name).list();
-        let dead = post.spool.dead().into_iter().find(|(name, _)| *name == target.name);
         Row {
             target: target.name.clone(),
             delivered,
             failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
             waiting: names.len(),
-            dead: dead.map_or(0, |(_, count)| count),
+            dead: dead.iter().find(|(name, _)| *name == target.name).map_or(0, |(_, count)| *count),
             next: names.iter().map(|name| name.next).filter(|next| *next > 0).min(),
         }
     };

@@ -1,12 +1,13 @@
 //! `git webhook list`: the targets, and what is wrong with their configuration.
 
-use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Failure;
+use super::owner::print;
 use super::place::{Place, below};
+use super::table::{Colour, lay_out};
 use crate::config::{BrokenTarget, Configuration};
 use crate::process::Environment;
 use crate::report::sanitise;
@@ -47,8 +48,7 @@ pub(super) fn run(json: bool, root: Option<&Path>, environment: &Environment) ->
     } else {
         table(&rows)
     };
-    // A reader that has gone (head, less) is no failure.
-    let _ = stdout().write_all(text.as_bytes());
+    print(&text);
     Ok(is_well)
 }
 
@@ -123,32 +123,20 @@ fn table(rows: &[Row]) -> String {
         [] if row.errors.is_empty() => "all".into(),
         words => words.join(" "),
     };
-    let mut lines = vec![["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"].map(String::from)];
-    let mut repository = None;
-    let mut headings = Vec::new();
-    for row in rows {
-        if row.repository != repository {
-            repository.clone_from(&row.repository);
-            headings.push((lines.len(), repository.clone().unwrap_or_default()));
-        }
-        lines.push([
-            sanitise(&row.name),
-            row.format.unwrap_or_default().into(),
-            row.event.join(" "),
-            sanitise(&refs(row)),
-            row.url.clone().unwrap_or_default(),
-            state(row).into(),
-        ]);
-    }
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
+    let cells = |row: &Row| {
+        let (name, format) = (row.name.clone(), row.format.unwrap_or_default().into());
+        [name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state(row).into()]
+    };
+    let cells: Vec<_> = rows.iter().map(|row| (cells(row), Colour::None)).collect();
+    let table = lay_out(["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"], &cells, 0, false);
     let mut text = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        for (_, heading) in headings.iter().filter(|(at, _)| *at == number) {
-            text += &format!("{}:\n", sanitise(heading));
+    let mut repository = &None;
+    for (line, row) in table.lines().zip(std::iter::once(None).chain(rows.iter().map(Some))) {
+        if let Some(row) = row.filter(|row| row.repository != *repository) {
+            repository = &row.repository;
+            text += &format!("{}:\n", sanitise(row.repository.as_deref().unwrap_or_default()));
         }
-        let cells: Vec<_> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text += cells.join("  ").trim_end();
+        text += line;
         text.push('\n');
     }
     text

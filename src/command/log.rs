@@ -13,8 +13,6 @@ use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length, moment};
 use crate::history::{self, Entry, State};
 use crate::process::{self, Environment};
-use crate::receive::Post;
-use crate::report::sanitise;
 use crate::spool::Record;
 
 /// Which deliveries to show.
@@ -100,7 +98,7 @@ fn choose(mut said: Said<Row>, filter: &Filter, since: Option<i64>, limit: usize
 
 /// Every delivery there is a trace of, newest first.
 fn rows(place: &Place) -> Vec<Row> {
-    let post = Post::new(&place.git_dir, &place.common_dir, &place.configuration);
+    let post = place.post();
     let mut rows: HashMap<Uuid, Row> = HashMap::new();
     for day in post.history.days() {
         for entry in post.history.entries(&day) {
@@ -185,7 +183,7 @@ impl Row {
     /// What the receiver said, and what is next.
     fn answer(&self, now: i64) -> String {
         let said = match (&self.reason, self.status, self.ms) {
-            (Some(reason), ..) => sanitise(reason),
+            (Some(reason), ..) => reason.clone(),
             (None, Some(status), Some(ms)) => format!("{status} in {ms} ms"),
             _ => "not tried yet".into(),
         };
@@ -213,9 +211,9 @@ fn text(said: &Said<Row>) -> String {
         let cells = [
             time,
             row.state.word().into(),
-            sanitise(&row.target),
-            sanitise(&row.r#ref),
-            sanitise(&row.event),
+            row.target.clone(),
+            row.r#ref.clone(),
+            row.event.clone(),
             row.attempts.to_string(),
             row.id.to_string(),
             row.answer(now),

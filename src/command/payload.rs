@@ -4,15 +4,12 @@
 use std::ffi::OsStr;
 use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 
 use super::place::{Place, resolve};
 use super::{Failure, failure, known_format};
-use crate::identifier;
 use crate::process::Environment;
-use crate::receive;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
-use crate::repository::{self, Reader, Wanted};
+use crate::repository::Wanted;
 
 /// Prints the body, and a newline that is not part of it.
 pub(super) fn run(
@@ -38,13 +35,8 @@ pub(super) fn run(
     if update.old.is_none() && update.new.is_none() {
         return failure("OLD and NEW are both nowhere");
     }
-    let layout = place.configuration.layout;
-    let objects = repository::open(&place.common_dir, layout).map_err(|why| Failure(why.to_string()))?;
-    let updates = [update];
     let wanted = Wanted { commits: format.max_commits, changes: format.changes };
-    let mut reader = Reader::new(&place.common_dir, layout, &objects, &updates, wanted);
-    let context = receive::context(&place.git_dir, &place.configuration, environment, &mut reader);
-    let event = reader.event(identifier::event(), &updates[0], &Arc::new(context));
+    let event = place.event(&place.objects()?, &update, wanted, environment);
     let Some(payload) = event.and_then(|event| (format.payload)(&event, format.max_commits)) else {
         return failure(format!("format {} has no event for this", format.name));
     };

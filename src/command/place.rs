@@ -5,13 +5,17 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use super::{Failure, failure};
 use crate::config::Configuration;
+use crate::event::Event;
+use crate::identifier;
 use crate::process::Environment;
-use crate::ref_update::ObjectId;
+use crate::receive::{self, Post};
+use crate::ref_update::{ObjectId, RefUpdate};
 use crate::report::sanitise;
-use crate::repository;
+use crate::repository::{self, Objects, Reader, Wanted};
 
 /// A repository and its configuration.
 pub(super) struct Place {
@@ -39,6 +43,31 @@ impl Place {
             Ok(configuration) => Ok(Self { git_dir: git_dir.into(), common_dir, configuration }),
             Err(why) => failure(why.to_string()),
         }
+    }
+
+    /// Its spool, its log and its targets.
+    pub(super) fn post(&self) -> Post<'_> {
+        Post::new(&self.git_dir, &self.common_dir, &self.configuration)
+    }
+
+    /// Its object database.
+    pub(super) fn objects(&self) -> Result<Objects, Failure> {
+        let objects = repository::open(&self.common_dir, self.configuration.layout);
+        objects.map_err(|why| Failure(why.to_string()))
+    }
+
+    /// The event of an update, if there is one, made as if whoever runs this had pushed it.
+    pub(super) fn event(
+        &self,
+        objects: &Objects,
+        update: &RefUpdate,
+        wanted: Wanted,
+        environment: &Environment,
+    ) -> Option<Event> {
+        let updates = std::slice::from_ref(update);
+        let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, updates, wanted);
+        let context = receive::context(&self.git_dir, &self.configuration, environment, &mut reader);
+        reader.event(identifier::event(), update, &Arc::new(context))
     }
 
     /// Goes into the repository, as git does before it runs a hook: from here on every path in it is short and plain.

@@ -13,12 +13,10 @@ use super::place::Place;
 use super::table::{Colour, in_colour, lay_out};
 use super::{Failure, failure};
 use crate::delivery::Outcome;
-use crate::dispatch::Run;
 use crate::identifier;
 use crate::process::{self, Environment};
 use crate::receive::{Job, Post};
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
-use crate::report::sanitise;
 use crate::repository;
 use crate::spool::{Line, Picture, Receipt};
 
@@ -62,7 +60,7 @@ pub(super) fn run(manner: Manner, json: bool, root: Option<&Path>, environment: 
 
 fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<Row>, bool), Failure> {
     process::hold_back_signals();
-    let post = Post::new(&place.git_dir, &place.common_dir, &place.configuration);
+    let post = place.post();
     if manner.baseline {
         take_picture(place, &post)?;
         return Ok((Vec::new(), true));
@@ -178,7 +176,7 @@ fn announce(
     };
     let receipt = Receipt::new(found.iter().map(line).collect(), environment, &settings.user_variables);
     let owned = post.spool.keep(receipt).map_err(|error| Failure(error.to_string()))?;
-    let run = Run::new(&post.spool, &post.history, &place.configuration.targets, None);
+    let run = post.run(None);
     post.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure(error.to_string()))?;
     post.tend(&run);
     let (delivered, failed): (Vec<_>, Vec<_>) =
@@ -202,7 +200,7 @@ fn text(said: &Said<Row>, manner: Manner) -> String {
     let short = |id: &str| id.get(..12).unwrap_or(id).to_owned();
     let line = |row: &Row| {
         let colour = if row.state == "delivered" { Colour::Green } else { Colour::Yellow };
-        ([sanitise(&row.r#ref), short(&row.old), short(&row.new), row.state.clone()], colour)
+        ([row.r#ref.clone(), short(&row.old), short(&row.new), row.state.clone()], colour)
     };
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());

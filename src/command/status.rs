@@ -10,9 +10,7 @@ use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length};
 use crate::process::{self, Environment};
-use crate::receive::Post;
-use crate::report::sanitise;
-use crate::spool::{Queue, Record};
+use crate::spool::{Name, Queue, Record};
 
 /// How one target stands; with an empty name, the pushes that are not told to any yet.
 #[derive(Serialize, Deserialize)]
@@ -45,7 +43,7 @@ pub(super) fn run(limit: i64, json: bool, root: Option<&Path>, environment: &Env
 
 fn rows(place: &Place) -> Vec<Row> {
     let configuration = &place.configuration;
-    let post = Post::new(&place.git_dir, &place.common_dir, configuration);
+    let post = place.post();
     let mut dead = post.spool.dead();
     let mut rows = Vec::new();
     let right = configuration.targets.iter().map(|target| (target.name.as_str(), target.enabled, true));
@@ -65,7 +63,7 @@ fn rows(place: &Place) -> Vec<Row> {
             target: name.into(),
             state: state.into(),
             waiting: names.len(),
-            oldest: oldest(&queue),
+            oldest: oldest(&queue, &names),
             next: (rest.failures > 0 && !rest.parked).then_some(rest.until),
             dead: take(&mut dead, &queue.directory_name()),
         });
@@ -82,19 +80,17 @@ fn rows(place: &Place) -> Vec<Row> {
             dead: 0,
         });
     }
-    let names = configuration.targets.iter().map(|target| target.name.as_str());
-    let names = names.chain(configuration.broken.iter().map(|target| target.name.as_str()));
-    let known: HashSet<_> = names.map(|name| post.spool.queue(name).directory_name()).collect();
+    let known = post.known_queues();
     for directory in post.spool.queues().into_iter().filter(|directory| !known.contains(directory)) {
         let queue = post.spool.queue_in(&directory);
-        let waiting = queue.list().len();
-        if waiting > 0 {
+        let names = queue.list();
+        if !names.is_empty() {
             let dead = take(&mut dead, &directory);
             rows.push(Row {
                 target: directory,
                 state: "removed".into(),
-                waiting,
-                oldest: oldest(&queue),
+                waiting: names.len(),
+                oldest: oldest(&queue, &names),
                 next: None,
                 dead,
             });
@@ -119,8 +115,8 @@ fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
 }
 
 /// Seconds since the event of the first record happened.
-fn oldest(queue: &Queue) -> Option<i64> {
-    let time = queue.list().iter().find_map(|name| match queue.load(name).ok()?.0 {
+fn oldest(queue: &Queue, names: &[Name]) -> Option<i64> {
+    let time = names.iter().find_map(|name| match queue.load(name).ok()?.0 {
         Record::Delivery(waiting) => Some(waiting.time),
         Record::Push(receipt) => Some(receipt.time),
     })?;
@@ -135,7 +131,7 @@ fn text(said: &Said<Row>, limit: i64) -> String {
             "failing" if row.oldest.is_none_or(|oldest| oldest <= limit) => Colour::Yellow,
             _ => Colour::Red,
         };
-        let name = if row.target.is_empty() { "(all)".into() } else { sanitise(&row.target) };
+        let name = if row.target.is_empty() { "(all)".into() } else { row.target.clone() };
         let oldest = row.oldest.map(length).unwrap_or_default();
         let next = row.next.map(|next| format!("in {}", length(next - now))).unwrap_or_default();
         ([name, row.state.clone(), row.waiting.to_string(), oldest, next, row.dead.to_string()], colour)

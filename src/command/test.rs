@@ -1,19 +1,16 @@
 //! `git webhook test`: a real event made from the repository's newest commits, sent to one target.
 
-use std::sync::Arc;
-
 use clap::ValueEnum;
 
 use super::place::Place;
 use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch;
-use crate::identifier;
 use crate::process::Environment;
 use crate::receive::{self, Source};
 use crate::ref_update::{RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary, sanitise};
-use crate::repository::{self, Reader};
+use crate::repository::{self};
 use crate::spool::{Line, Receipt};
 use crate::target::Target;
 
@@ -35,16 +32,13 @@ pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Re
     let mut place = Place::find(environment)?;
     place.enter()?;
     let target = find_target(&place, name)?;
-    let layout = place.configuration.layout;
-    let objects = repository::open(&place.common_dir, layout).map_err(|why| Failure(why.to_string()))?;
+    let objects = place.objects()?;
     let wanted = receive::wanted_by([target].into_iter());
-    let updates = [update(&place, &objects, event)?];
-    let mut reader = Reader::new(&place.common_dir, layout, &objects, &updates, wanted);
-    let context = Arc::new(receive::context(&place.git_dir, &place.configuration, environment, &mut reader));
-    let line = Line { update: updates[0].clone(), event: identifier::event() };
-    let Some(event) = reader.event(line.event, &line.update, &context) else {
+    let update = update(&place, &objects, event)?;
+    let Some(event) = place.event(&objects, &update, wanted, environment) else {
         return failure("nothing to send");
     };
+    let line = Line { update, event: event.id };
     let receipt = Receipt::new(vec![line.clone()], environment, &place.configuration.settings.user_variables);
     let source = Source::new(0, 0, &receipt, &line, &event);
     let Some((_, delivery)) = receive::address(&event, &[target], std::iter::once(0), &source).pop() else {

@@ -157,7 +157,8 @@ fn a_message_is_explained() {
     }
     let place = |text: &&str| text.replace('\n', " ").replace('{', "<").replace('}', ">");
     let mut known: Vec<_> = git_webhook::message::ALL.iter().map(place).collect();
-    (explained.sort(), known.sort());
+    explained.sort();
+    known.sort();
     let missing: Vec<_> = known.iter().filter(|text| !explained.contains(text)).collect();
     let stale: Vec<_> = explained.iter().filter(|text| !known.contains(text)).collect();
     assert!(missing.is_empty() && stale.is_empty(), "docs/messages.md lacks {missing:#?} and has {stale:#?}");

@@ -30,5 +30,18 @@ macro_rules! messages {
 messages! {
     // The verbs.
     unknown_format(name, known) = "unknown format '{name}': choose {known}";
+    no_such_target(name, others) = "no target '{name}': {others}";
+    target_is_there(name) = "target '{name}' is there already: git config webhook.{name}.<key> changes it, git webhook remove {name} removes it";
+    too_many_targets(most) = "webhook.maxTargets allows {most} targets, and so many are there: remove one, or raise it in the system's or the user's configuration";
+    target_is_elsewhere(name, file) = "target '{name}' is set in '{file}', not in this repository's own configuration: run git config --file '{file}' --remove-section webhook.{name}";
+    not_added(problems) = "nothing was written: {problems}";
+    no_random_bytes(why) = "cannot make a secret: {why}";
+    cannot_read_secret(why) = "cannot read the secret from standard input: {why}";
+    no_secret_given() = "no secret on standard input: type it, or use --generate-secret";
+    secret_is_there(path) = "'{path}' is there already: use it with --secret-file, or remove it";
+    config_is_locked(path, lock) = "'{path}' is being changed by another git config; if none runs, remove '{lock}'";
+    git_config_failed(said) = "git config: {said}";
+    cannot_run_git(why) = "cannot run git: {why}";
+    cannot(doing, path, why) = "cannot {doing} '{path}': {why}";
     no_length_of_time() = "write a whole number with s, m, h or d";
 }

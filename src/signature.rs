@@ -1,5 +1,8 @@
 //! Signs bytes: HMAC-SHA-256 in hexadecimal, and Standard Webhooks; the only door to the crypto crates.
 
+use std::fs::File;
+use std::io::{self, Read};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -25,6 +28,14 @@ impl Secret {
         &self.0
     }
 
+    /// Makes a new one: 64 hexadecimal digits, which every forge's form takes.
+    ///
+    /// # Errors
+    /// Where the system has no random bytes to give.
+    pub fn generate() -> io::Result<String> {
+        Ok(random()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// Whether `other` is the same, compared in constant time.
     pub fn matches(&self, other: &[u8]) -> bool {
         // The MACs of both under one key are alike only where both are, and their comparison takes the same time
@@ -48,6 +59,14 @@ impl SigningSecret {
         let encoded = text.strip_prefix("whsec_").unwrap_or(text);
         let key = STANDARD.decode(encoded).ok()?;
         (!key.is_empty()).then_some(Self(key))
+    }
+
+    /// Makes a new one of 32 bytes; the specification asks for 24 to 64.
+    ///
+    /// # Errors
+    /// Where the system has no random bytes to give.
+    pub fn generate() -> io::Result<String> {
+        Ok(format!("whsec_{}", STANDARD.encode(random()?)))
     }
 
     /// The value of `webhook-signature` for one key: `v1,<base64>` over `id.timestamp.body`.
@@ -92,6 +111,12 @@ pub fn standard_webhooks(
 pub fn basic_authorization(user: &[u8], password: &[u8]) -> String {
     let pair = [user, b":", password].concat();
     format!("Basic {}", STANDARD.encode(pair))
+}
+
+fn random() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {

@@ -43,7 +43,7 @@ pub(super) fn run(json: bool, root: Option<&Path>, environment: &Environment) ->
     let text = if json {
         serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"
     } else if rows.is_empty() {
-        eprintln!("no targets; add one with: git config webhook.<name>.url https://…");
+        eprintln!("no targets; add one with: git webhook add <name> https://…");
         String::new()
     } else {
         table(&rows)

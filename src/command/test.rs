@@ -58,9 +58,7 @@ fn find_target<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> 
     }
     let names: Vec<_> = place.configuration.targets.iter().map(|target| target.name.as_str()).collect();
     match names.as_slice() {
-        [] => {
-            failure(format!("no target '{name}': there is none; add one with git config webhook.{name}.url https://…"))
-        }
+        [] => failure(format!("no target '{name}': there is none; add one with git webhook add {name} https://…")),
         names => failure(format!("no target '{name}': there are {}", names.join(", "))),
     }
 }

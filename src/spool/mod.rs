@@ -111,7 +111,15 @@ impl Spool {
     /// # Errors
     /// Where a file cannot be moved.
     pub fn bury(&self, directory: &str) -> Result<Option<usize>, FileError> {
-        self.queue_in(directory).bury()
+        self.queue_in(directory).bury(false)
+    }
+
+    /// The same for a target that somebody removed a moment ago, which is not out of sight by accident.
+    ///
+    /// # Errors
+    /// Where a file cannot be moved.
+    pub fn bury_at_once(&self, directory: &str) -> Result<Option<usize>, FileError> {
+        self.queue_in(directory).bury(true)
     }
 
     /// Removes settled receipts of days before `day` (`2026-11-22`), and what was left half written.

@@ -256,6 +256,58 @@ fn headers_of_gitlab() {
 }
 
 #[test]
+fn headers_of_github() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "github");
+    world.configure("webhook.ci.secret", "It's a Secret to Everybody");
+    world.configure("webhook.ci.event", "all");
+    world.configure("webhook.projectId", "4711");
+    world.commit("one");
+    world.push(&["main"]);
+    let requests = receiver.take();
+    let values =
+        |name: &str| -> Vec<String> { requests.iter().map(|request| request.header(name).to_owned()).collect() };
+    assert_eq!(values("X-GitHub-Event"), ["create", "push"], "what is pushed to is there before");
+    let [first, second] = values("X-GitHub-Delivery").try_into().unwrap();
+    assert_ne!(first, second, "of the delivery");
+    let [first, second] = values("X-GitHub-Hook-ID").try_into().unwrap();
+    assert_eq!(first, second, "of the webhook");
+    assert!(first.parse::<i32>().unwrap() > 0);
+    assert_eq!(values("X-GitHub-Hook-Installation-Target-ID"), ["4711"; 2]);
+    assert_eq!(values("X-GitHub-Hook-Installation-Target-Type"), ["repository"; 2]);
+    let secret = git_webhook::signature::Secret::new("It's a Secret to Everybody");
+    for request in &requests {
+        assert!(request.header("User-Agent").starts_with("GitHub-Hookshot/"));
+        assert_eq!(request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("user-agent")).count(), 1);
+        assert_eq!(request.header("X-Hub-Signature"), format!("sha1={}", secret.hmac_sha1(&request.body)));
+        assert_eq!(request.header("X-Hub-Signature-256"), format!("sha256={}", secret.hmac_sha256(&request.body)));
+    }
+    world.push(&[":main"]);
+    let deleted: Vec<_> = receiver.take().iter().map(|request| request.header("X-GitHub-Event").to_owned()).collect();
+    assert_eq!(deleted, ["push", "delete"]);
+}
+
+/// Every address is one, though none is configured.
+#[test]
+fn github_without_any_address() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "github");
+    world.configure("webhook.repository", "my project");
+    world.commit("one");
+    world.push(&["main"]);
+    let body = receiver.take_one().json();
+    let is_address = |text: &str| text.starts_with("http://") && !text.contains(' ');
+    let repository = body["repository"].as_object().unwrap();
+    for (key, value) in repository.iter().filter(|(key, _)| key.ends_with("_url") || *key == "url") {
+        assert!(value.is_null() || is_address(value.as_str().unwrap()), "{key}: {value}");
+    }
+    for pointer in ["/compare", "/head_commit/url", "/commits/0/url", "/sender/url"] {
+        assert!(is_address(body.pointer(pointer).unwrap().as_str().unwrap()), "{pointer}");
+    }
+    assert_eq!(body["repository"]["owner"]["login"], "my project");
+}
+
+#[test]
 fn user_and_password_of_the_url_become_basic_authentication() {
     let receiver = Receiver::new();
     let world = World::new();

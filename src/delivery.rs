@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::format::{Format, Payload};
+use crate::format::{self, Format, Payload};
 use crate::history::Answer;
 use crate::spool::{Addition, Line, Name, Origin, Waiting};
 
@@ -37,6 +37,22 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// One that waits in a queue under this name; `None` where this program does not know its format.
+    pub fn waiting(name: Name, waiting: Waiting, body: Vec<u8>) -> Option<Self> {
+        Some(Self {
+            id: name.id,
+            line: waiting.line,
+            more: waiting.more,
+            format: format::find(&waiting.format)?,
+            payload: Arc::new(Payload { event: waiting.event.into(), body }),
+            is_shared: false,
+            time: waiting.time,
+            receipt: waiting.receipt.into(),
+            origin: Arc::new(waiting.origin),
+            name,
+        })
+    }
+
     /// As a queue takes it in, under this name.
     pub fn addition(&self, name: Name) -> Addition {
         let receipt = self.receipt.to_string();

@@ -166,13 +166,34 @@ impl History {
         done
     }
 
-    /// What came in the end of those of `ids` that were delivered or given up.
-    pub fn over(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, State> {
-        let entries = self.days().into_iter().flat_map(|day| self.entries(&day));
+    /// What came in the end of those of `ids` that were delivered or given up, and at which attempt.
+    pub fn over(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, (State, u32)> {
+        let mut over: HashMap<Uuid, (State, u32)> = HashMap::new();
+        for entry in self.days().into_iter().flat_map(|day| self.entries(&day)) {
+            if entry.state != State::Waiting && ids.contains(&entry.id) {
+                let last = over.entry(entry.id).or_insert((entry.state, entry.attempt));
+                if entry.attempt >= last.1 {
+                    *last = (entry.state, entry.attempt);
+                }
+            }
+        }
+        over
+    }
+
+    /// Every line there is of one delivery, in the order of its attempts.
+    pub fn of(&self, id: Uuid) -> Vec<Entry> {
+        let text = id.to_string();
+        let mut entries: Vec<Entry> = Vec::new();
+        for day in self.days() {
+            self.read(&day, |line| {
+                // A look at the text first: of a whole log few lines are of one delivery.
+                if line.contains_str(&text) {
+                    entries.extend(serde_json::from_slice(line).ok().filter(|entry: &Entry| entry.id == id));
+                }
+            });
+        }
+        entries.sort_by_key(|entry| entry.attempt);
         entries
-            .filter(|entry| entry.state != State::Waiting && ids.contains(&entry.id))
-            .map(|entry| (entry.id, entry.state))
-            .collect()
     }
 
     /// The days there are lines of, oldest first.

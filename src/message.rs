@@ -43,5 +43,16 @@ messages! {
     git_config_failed(said) = "git config: {said}";
     cannot_run_git(why) = "cannot run git: {why}";
     cannot(doing, path, why) = "cannot {doing} '{path}': {why}";
+    receipt_is_gone() = "the push it comes from is older than webhook.keepLog, so its body cannot be built again";
+    no_format_any_more(format) = "this program knows no format '{format}', so its body cannot be built again";
+    no_objects_now() = "the objects of the repository cannot be read now, so its body cannot be built again";
+    not_built_any_more() = "its body cannot be built again: the objects it tells of are gone";
+    no_such_delivery(id) = "no delivery '{id}' in the log: git webhook log shows which there are";
+    several_deliveries(id, ids) = "several deliveries begin with '{id}': {ids}";
+    short_id(id) = "'{id}' is no delivery's id: write at least four of its characters";
+    target_is_busy(name) = "webhook {name}: another process is sending to it: try again when it is done";
+    target_is_gone(name) = "no target '{name}' that can be used: add it again, or mend its configuration";
+    target_is_disabled(name) = "webhook {name}: is disabled: run git webhook enable {name} first";
+    not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_length_of_time() = "write a whole number with s, m, h or d";
 }

@@ -10,6 +10,7 @@ use crate::ref_update::{RefName, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
 
 /// A receiver, its settings checked: what stands here can be used as it is.
+#[derive(Clone)]
 pub struct Target {
     /// The name in `[webhook "<name>"]`.
     pub name: String,

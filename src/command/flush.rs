@@ -73,7 +73,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
         eprintln!("error: {}", sanitise(&problem.to_string()));
     }
     let total = configuration.targets.iter().map(|target| post.spool.queue(&target.name).list().len()).sum();
-    with_progress(total, &run, || {
+    with_progress("flush", total, &run, || {
         if let Err(error) = post.deliver(&run, jobs) {
             eprintln!("error: {}", sanitise(&error.to_string()));
             is_well = false;
@@ -107,7 +107,7 @@ fn was_tried(outcome: &Outcome) -> bool {
 }
 
 /// Runs `work` and tells how far it is, on a terminal, where there is much to do.
-fn with_progress(total: usize, run: &Run<'_>, work: impl FnOnce()) {
+pub(super) fn with_progress(verb: &str, total: usize, run: &Run<'_>, work: impl FnOnce()) {
     if total < MUCH || !stderr().is_terminal() {
         return work();
     }
@@ -116,7 +116,7 @@ fn with_progress(total: usize, run: &Run<'_>, work: impl FnOnce()) {
         let show = move || {
             // It ends when the sender is dropped.
             while is_over.recv_timeout(Duration::from_millis(200)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = write!(stderr(), "\rflush: {} of {total} tried", run.progress().min(total));
+                let _ = write!(stderr(), "\r{verb}: {} of {total} tried", run.progress().min(total));
             }
             let _ = write!(stderr(), "\r\x1b[K");
         };

@@ -43,22 +43,22 @@ enum StateName {
 /// One delivery.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Row {
-    id: Uuid,
-    target: String,
-    event: String,
-    format: String,
-    r#ref: String,
-    state: State,
+    pub(super) id: Uuid,
+    pub(super) target: String,
+    pub(super) event: String,
+    pub(super) format: String,
+    pub(super) r#ref: String,
+    pub(super) state: State,
     /// When it was tried last; of one that never was, when the event happened.
-    time: String,
-    attempts: u32,
-    status: Option<u16>,
-    ms: Option<u64>,
-    reason: Option<String>,
-    next: Option<i64>,
-    event_id: Uuid,
-    old: String,
-    new: String,
+    pub(super) time: String,
+    pub(super) attempts: u32,
+    pub(super) status: Option<u16>,
+    pub(super) ms: Option<u64>,
+    pub(super) reason: Option<String>,
+    pub(super) next: Option<i64>,
+    pub(super) event_id: Uuid,
+    pub(super) old: String,
+    pub(super) new: String,
 }
 
 pub(super) fn run(
@@ -97,17 +97,16 @@ fn choose(mut said: Said<Row>, filter: &Filter, since: Option<i64>, limit: usize
 }
 
 /// Every delivery there is a trace of, newest first.
-fn rows(place: &Place) -> Vec<Row> {
+pub(super) fn rows(place: &Place) -> Vec<Row> {
     let post = place.post();
     let mut rows: HashMap<Uuid, Row> = HashMap::new();
     for day in post.history.days() {
         for entry in post.history.entries(&day) {
             let row = Row::from(entry);
             // Files are in the order of days, which is not that of time where the clock was set back.
-            let is_over = |row: &Row| row.state != State::Waiting;
             rows.entry(row.id)
                 .and_modify(|known| {
-                    if is_over(&row) || !is_over(known) {
+                    if row.attempts >= known.attempts {
                         *known = row.clone();
                     }
                 })

@@ -11,7 +11,9 @@ mod owner;
 mod payload;
 mod place;
 mod reconcile;
+mod redeliver;
 mod remove;
+mod show;
 mod status;
 mod table;
 mod test;
@@ -90,6 +92,25 @@ enum Verb {
         json: bool,
         /// Look at every repository below DIR
         #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Show one delivery whole: request, body, every attempt and what the receiver answered
+    Show {
+        /// Its id, or how it begins
+        id: String,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send deliveries once more, under their ids
+    Redeliver {
+        #[command(flatten)]
+        choice: redeliver::Choice,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+        /// Go to every repository below DIR
+        #[arg(long, value_name = "DIR", requires = "failed")]
         root: Option<PathBuf>,
     },
     /// Send what waits and is due
@@ -232,6 +253,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
         Verb::List { json, root } => list::run(json, root.as_deref(), environment),
         Verb::Test { name, event } => test::run(&name, event, environment),
         Verb::Log { filter, json, root } => log::run(&filter, json, root.as_deref(), environment),
+        Verb::Show { id, json } => show::run(&id, json, environment),
+        Verb::Redeliver { choice, json, root } => redeliver::run(&choice, json, root.as_deref(), environment),
         Verb::Flush { now, target, json, root } => {
             flush::run(now, target.as_deref(), json, root.as_deref(), environment)
         }

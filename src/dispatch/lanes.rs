@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::{Run, Station};
 use crate::delivery::{Attempt, Delivery, Failure, FailureKind, Outcome};
-use crate::format::Ids;
+use crate::format::{Header, Ids};
 use crate::identifier;
 use crate::process;
 use crate::signature;
 use crate::spool::Name;
 use crate::target::Target;
-use crate::transport::{Http, Request, Trust};
+use crate::transport::{self, Http, Request, Trust};
 
 /// How many connections there are at most over all targets, but for one that each target has.
 const MOST_LANES: usize = 64;
@@ -160,8 +160,19 @@ pub fn send_once(target: &Target, delivery: &Delivery) -> Attempt {
     guarded(|| send(&mut Http::new(target, &trust), target, delivery, target.timeout))
 }
 
+/// The headers of a delivery's next attempt as people are shown them.
+pub fn shown_headers(target: &Target, delivery: &Delivery) -> Vec<(String, String)> {
+    transport::shown_headers(target, &headers(target, delivery))
+}
+
 /// Signs and sends one attempt.
 fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Attempt {
+    let headers = headers(target, delivery);
+    http.send(&Request { headers: &headers, body: &delivery.payload.body }, left)
+}
+
+/// The headers of the format and the signatures, made for each attempt.
+fn headers(target: &Target, delivery: &Delivery) -> Vec<Header> {
     let body = &delivery.payload.body;
     let ids = Ids {
         delivery: delivery.id,
@@ -180,7 +191,7 @@ fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duratio
         let signed = signature::standard_webhooks(&target.signing_secrets, &id, process::now(), body);
         headers.extend(signed.into_iter().map(|(name, value)| (name, value.into_bytes())));
     }
-    http.send(&Request { headers: &headers, body }, left)
+    headers
 }
 
 pub(super) fn lane_count(targets: usize, deliveries: usize) -> usize {

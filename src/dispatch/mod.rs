@@ -1,6 +1,7 @@
 //! Sends side by side within the time allowed: every target on its own, the deliveries of one ref in order; and settles
 //! each, so that what was not delivered waits in the target's queue.
 
+mod again;
 mod clock;
 mod lanes;
 mod settle;
@@ -25,7 +26,7 @@ use clock::Clock;
 use lanes::{Task, lane_count};
 use station::Mode;
 
-pub use lanes::send_once;
+pub use lanes::{send_once, shown_headers};
 pub use station::Station;
 
 /// What all deliveries of a run have in common.
@@ -282,12 +283,13 @@ impl<'a> Run<'a> {
             let over = self.history.over(&names.iter().map(|name| name.id).collect());
             let mut is_clean = true;
             names.retain(|name| {
-                match over.get(&name.id) {
-                    Some(State::Delivered) => is_clean &= station.queue.remove(name),
+                // What was delivered or given up before it was put back into the queue is no reason.
+                match over.get(&name.id).filter(|(_, attempt)| *attempt > name.attempts) {
+                    Some((State::Delivered, _)) => is_clean &= station.queue.remove(name),
                     Some(_) => station.queue.set_aside(name, "it was given up"),
-                    None => {}
+                    None => return true,
                 }
-                !over.contains_key(&name.id)
+                false
             });
             lock(&station.state).is_left_behind |= !is_clean;
             station.queue.set_busy(!is_clean);

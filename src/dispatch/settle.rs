@@ -1,12 +1,9 @@
 //! What becomes of a delivery after an attempt: logged, removed, put off, set aside.
 
-use std::sync::Arc;
-
 use super::station::Station;
 use super::{Build, Done, Run, lock};
 use crate::delivery::{self, Attempt, Delivery, Failure, FailureKind, Next, Outcome};
 use crate::event::shorten;
-use crate::format::{self, Payload};
 use crate::history::{self, Entry, State};
 use crate::process;
 use crate::signature;
@@ -162,22 +159,12 @@ impl Run<'_> {
                 return None;
             }
         };
-        let Some(format) = format::find(&waiting.format) else {
-            station.queue.set_aside(name, &format!("this program knows no format '{}'", waiting.format));
-            return None;
-        };
-        Some(Delivery {
-            id: name.id,
-            line: waiting.line,
-            more: waiting.more,
-            format,
-            payload: Arc::new(Payload { event: waiting.event.into(), body }),
-            is_shared: false,
-            time: waiting.time,
-            receipt: waiting.receipt.into(),
-            origin: Arc::new(waiting.origin),
-            name: name.clone(),
-        })
+        let format = waiting.format.clone();
+        let delivery = Delivery::waiting(name.clone(), waiting, body);
+        if delivery.is_none() {
+            station.queue.set_aside(name, &format!("this program knows no format '{format}'"));
+        }
+        delivery
     }
 
     fn unfit(&self, station: &Station<'_>, name: &Name, why: &Unfit) {

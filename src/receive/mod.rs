@@ -1,6 +1,7 @@
 //! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
 
 mod address;
+mod again;
 mod announce;
 mod detached;
 mod post;
@@ -29,6 +30,7 @@ use crate::spool::{FileError, Intent, Line, Owned, ReadRefs, Receipt, Spool};
 use crate::target::Target;
 
 pub use address::{Addresser, alone};
+pub use again::Source;
 pub use announce::run as announce;
 pub use detached::{ARGUMENT as DETACHED, run as deliver_detached};
 pub use post::{Job, Post};

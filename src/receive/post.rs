@@ -268,7 +268,7 @@ impl<'a> Post<'a> {
     }
 
     /// Builds what one target wants of a push that waited for it as a whole; `None` where the objects cannot be read.
-    fn build_for(&self, target: &Target, sequence: u64, receipt: &Receipt) -> Option<Vec<Delivery>> {
+    pub(super) fn build_for(&self, target: &Target, sequence: u64, receipt: &Receipt) -> Option<Vec<Delivery>> {
         let objects = repository::open(self.common_dir, self.configuration.layout);
         let objects = objects.map_err(|error| error!("{error}")).ok()?;
         let mut deliveries = Vec::new();

@@ -32,6 +32,12 @@ const KEPT_HEADERS: usize = 32;
 /// An answer's header may be this large.
 const HEADER_LIMIT: usize = 32 * 1024;
 
+const JSON: &str = "application/json";
+const USER_AGENT: &str = concat!("git-webhook/", env!("CARGO_PKG_VERSION"));
+
+/// What people see in place of a secret.
+const HIDDEN: &str = "(not shown)";
+
 /// One connection to one target, kept open between deliveries.
 pub struct Http<'a> {
     target: &'a Target,
@@ -132,11 +138,29 @@ fn call(agent: &Agent, target: &Target, request: &Request<'_>) -> Result<Respons
     if let Some((user, password)) = target.address.credentials() {
         call = call.header("Authorization", signature::basic_authorization(user, password));
     }
-    call = call.header("Content-Type", "application/json");
+    call = call.header("Content-Type", JSON);
     for (name, value) in request.headers {
         call = call.header(*name, value.as_slice());
     }
     call.send(request.body)
+}
+
+/// The headers of a request as people are shown them, secrets left out; in the order in which they are sent, without
+/// those that frame the message.
+pub fn shown_headers(target: &Target, headers: &[(&str, Vec<u8>)]) -> Vec<(String, String)> {
+    let shown = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut all: Vec<_> = target.headers.iter().map(|(name, _)| shown(name, HIDDEN)).collect();
+    all.extend(target.address.credentials().map(|_| shown("Authorization", HIDDEN)));
+    all.push(shown("Content-Type", JSON));
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
+        all.push(shown("User-Agent", USER_AGENT));
+    }
+    let is_secret = |value: &[u8]| target.secret.as_ref().is_some_and(|secret| secret.matches(value));
+    all.extend(headers.iter().map(|(name, value)| match is_secret(value) {
+        true => shown(name, HIDDEN),
+        false => shown(name, &String::from_utf8_lossy(value)),
+    }));
+    all
 }
 
 /// Headers of the configuration; those that are ours were refused there.
@@ -162,7 +186,7 @@ fn open(target: &Target, trust: &Trust) -> Line {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .user_agent(concat!("git-webhook/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .max_response_header_size(HEADER_LIMIT)
         // The defaults are 128 KiB each, for every target. A buffer that is full is taken for the connection's end, so
         // the limit must be reached before.

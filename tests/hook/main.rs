@@ -2,6 +2,7 @@
 
 mod support;
 
+mod again;
 mod clients;
 mod command;
 mod commits;

@@ -1,0 +1,237 @@
+//! `git webhook redeliver`: deliveries once more, under their ids, whatever came of them.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::flush::with_progress;
+use super::log;
+use super::owner::{Said, heading, in_each, print, print_json};
+use super::place::Place;
+use super::remove::names;
+use super::{Failure, failure};
+use crate::delivery::Outcome;
+use crate::dispatch::Run;
+use crate::history::{self, State};
+use crate::message;
+use crate::process::{self, Environment};
+use crate::receive::{Post, Source};
+use crate::report::sanitise;
+use crate::spool::{Name, Queue};
+use crate::target::Target;
+
+/// Which deliveries.
+#[derive(clap::Args)]
+pub(super) struct Choice {
+    /// Their ids, or how these begin
+    #[arg(value_name = "ID", required_unless_present = "failed", conflicts_with = "failed")]
+    ids: Vec<String>,
+    /// All that were not delivered: those that wait after a failure, and those that were given up
+    #[arg(long)]
+    failed: bool,
+    /// Of the failed ones, those of the last so many s, m, h or d
+    #[arg(long, value_name = "TIME", value_parser = super::seconds, conflicts_with = "ids")]
+    since: Option<i64>,
+    /// Of the failed ones, those for this target
+    #[arg(long, value_name = "NAME", conflicts_with = "ids")]
+    target: Option<String>,
+}
+
+/// What came of one of them.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    id: Uuid,
+    target: String,
+    event: String,
+    r#ref: String,
+    state: State,
+    attempts: u32,
+    status: Option<u16>,
+    ms: Option<u64>,
+    /// Why it was not delivered, or not even tried.
+    reason: Option<String>,
+    /// Whether the body was built again, and is not what was sent before.
+    differs: bool,
+}
+
+/// Whether all of them were delivered.
+pub(super) fn run(
+    choice: &Choice,
+    json: bool,
+    root: Option<&Path>,
+    environment: &Environment,
+) -> Result<bool, Failure> {
+    let arguments = choice.arguments();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let said = in_each(root, &arguments, environment, |place| redeliver(choice, place))?;
+    if json {
+        print_json(&said);
+    } else {
+        said.iter().for_each(|said| print(&(heading(said) + &text(said))));
+    }
+    Ok(said.iter().all(|said| said.is_well))
+}
+
+impl Choice {
+    /// As it was typed, for a process of the owner.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["redeliver".to_owned()];
+        arguments.extend(self.failed.then(|| "--failed".into()));
+        arguments.extend(self.since.map(|since| format!("--since={since}")));
+        arguments.extend(self.target.as_ref().map(|target| format!("--target={target}")));
+        arguments.push("--".into());
+        arguments.extend(self.ids.iter().cloned());
+        arguments
+    }
+
+    fn rows(&self, place: &Place) -> Result<Vec<log::Row>, Failure> {
+        let mut rows = log::rows(place);
+        if !self.failed {
+            return self.ids.iter().map(|id| find(&rows, id).cloned()).collect();
+        }
+        if let Some(name) = &self.target
+            && !rows.iter().any(|row| row.target == *name)
+            && !place.configuration.targets.iter().any(|target| target.name == *name)
+        {
+            return failure(message::no_such_target(name, names(place)));
+        }
+        let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
+        rows.retain(|row| {
+            row.state != State::Delivered
+                && row.attempts > 0
+                && self.target.as_ref().is_none_or(|name| row.target == *name)
+                && since.as_ref().is_none_or(|since| row.time >= *since)
+        });
+        // In the order in which they happened.
+        rows.reverse();
+        Ok(rows)
+    }
+}
+
+/// The delivery whose id begins so.
+pub(super) fn find<'a>(rows: &'a [log::Row], id: &str) -> Result<&'a log::Row, Failure> {
+    if id.len() < 4 {
+        return failure(message::short_id(id));
+    }
+    let found: Vec<_> = rows.iter().filter(|row| row.id.to_string().starts_with(&id.to_lowercase())).collect();
+    match found.as_slice() {
+        [] => failure(message::no_such_delivery(id)),
+        [row] => Ok(row),
+        rows => {
+            let ids: Vec<_> = rows.iter().take(5).map(|row| row.id.to_string()).collect();
+            failure(message::several_deliveries(id, ids.join(", ")))
+        }
+    }
+}
+
+fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure> {
+    process::hold_back_signals();
+    let chosen = choice.rows(place)?;
+    let post = place.post();
+    let run = post.run(None).at_once(true);
+    let mut again =
+        Again { post: &post, run: &run, why: HashMap::new(), differs: HashSet::new(), meanwhile: HashSet::new() };
+    with_progress("redeliver", chosen.len(), &run, || {
+        let mut names: Vec<_> = chosen.iter().map(|row| row.target.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            again.send(place, name, &chosen.iter().filter(|row| row.target == name).collect::<Vec<_>>());
+        }
+    });
+    let done: HashMap<_, _> = run.take_done().into_iter().map(|done| (done.id, done.outcome)).collect();
+    let now: HashMap<_, _> = log::rows(place).into_iter().map(|row| (row.id, row)).collect();
+    let rows: Vec<_> = chosen.iter().map(|row| again.row(now.get(&row.id).unwrap_or(row), done.get(&row.id))).collect();
+    let is_well = rows.iter().all(|row| row.reason.is_none());
+    Ok((rows, is_well))
+}
+
+/// A run that sends deliveries again, and what it learns of those that it cannot.
+struct Again<'a> {
+    post: &'a Post<'a>,
+    run: &'a Run<'a>,
+    why: HashMap<Uuid, String>,
+    differs: HashSet<Uuid>,
+    /// What another process has tried since it was chosen.
+    meanwhile: HashSet<Uuid>,
+}
+
+impl Again<'_> {
+    fn send(&mut self, place: &Place, name: &str, rows: &[&log::Row]) {
+        let targets = &place.configuration.targets;
+        let at = targets.iter().position(|target| target.name == name);
+        let why = match at.map(|at| (at, &targets[at])) {
+            None => message::target_is_gone(name),
+            Some((_, target)) if !target.enabled => message::target_is_disabled(name),
+            Some((at, target)) => {
+                let run = self.run;
+                let put_back =
+                    |queue: &Queue| rows.iter().filter_map(|row| self.put_back(queue, target, row)).collect();
+                match run.redeliver(at, put_back) {
+                    Ok(Some(_)) => return,
+                    Ok(None) => message::target_is_busy(name),
+                    Err(error) => error.to_string(),
+                }
+            }
+        };
+        self.why.extend(rows.iter().map(|row| (row.id, why.clone())));
+    }
+
+    fn put_back(&mut self, queue: &Queue, target: &Target, row: &log::Row) -> Option<Name> {
+        match self.post.put_back(queue, target, row.id, row.attempts) {
+            Ok(Some((name, source))) => {
+                self.differs.extend((source == Source::Differs).then_some(row.id));
+                return Some(name);
+            }
+            Ok(None) => drop(self.meanwhile.insert(row.id)),
+            Err(why) => drop(self.why.insert(row.id, why)),
+        }
+        None
+    }
+
+    /// What came of a delivery, which stands like this in the log now.
+    fn row(&self, last: &log::Row, outcome: Option<&Outcome>) -> Row {
+        let is_tried = outcome.is_some() || self.meanwhile.contains(&last.id);
+        let reason = match outcome {
+            _ if self.meanwhile.contains(&last.id) => last.reason.clone(),
+            Some(Outcome::Delivered { .. }) => None,
+            Some(Outcome::Failed(failure)) => Some(failure.to_string()),
+            None => Some(self.why.get(&last.id).cloned().unwrap_or_else(|| message::not_tried_now().into())),
+        };
+        Row {
+            id: last.id,
+            target: last.target.clone(),
+            event: last.event.clone(),
+            r#ref: last.r#ref.clone(),
+            state: last.state,
+            attempts: last.attempts,
+            status: last.status.filter(|_| is_tried),
+            ms: last.ms.filter(|_| is_tried),
+            differs: self.differs.contains(&last.id),
+            reason,
+        }
+    }
+}
+
+fn text(said: &Said<Row>) -> String {
+    if said.rows.is_empty() {
+        return "nothing to redeliver\n".into();
+    }
+    let mut text = String::new();
+    for row in &said.rows {
+        let came = match (&row.reason, row.status, row.ms) {
+            (Some(reason), ..) => format!("not delivered: {reason}"),
+            (None, Some(status), Some(ms)) => format!("delivered ({status}, {ms} ms), attempt {}", row.attempts),
+            _ => "delivered".into(),
+        };
+        let differs = if row.differs { "; the body was built again, and differs from the one sent before" } else { "" };
+        let line = format!("{} {} {}: {came}{differs}", row.id, row.target, row.r#ref);
+        text += &sanitise(&line);
+        text.push('\n');
+    }
+    let failed = said.rows.iter().filter(|row| row.reason.is_some()).count();
+    let delivered = said.rows.len() - failed;
+    text + &format!("{delivered} delivered, {failed} not\n")
+}

@@ -1,0 +1,170 @@
+//! `git webhook show`: all there is to know of one delivery: request, body, every attempt with the receiver's answer.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Failure;
+use super::log;
+use super::owner::{in_this, print, print_json};
+use super::place::Place;
+use super::redeliver::find;
+use super::table::moment;
+use crate::dispatch;
+use crate::history::{Answer, Entry, State};
+use crate::message;
+use crate::process::Environment;
+use crate::receive::Source;
+use crate::report::sanitise;
+
+/// One delivery.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    #[serde(flatten)]
+    delivery: log::Row,
+    /// The receiver's address as far as it is no secret; `None` where the target is no more.
+    url: Option<String>,
+    request: Option<Request>,
+    /// Why the request cannot be shown.
+    missing: Option<String>,
+    tries: Vec<Try>,
+}
+
+/// The request as it would be sent now, for its headers hold the number and the time of the attempt.
+#[derive(Serialize, Deserialize)]
+struct Request {
+    headers: Vec<(String, String)>,
+    /// `stored`, `rebuilt`, or `differs` from what was sent.
+    body_is: String,
+    body: String,
+}
+
+/// One attempt.
+#[derive(Serialize, Deserialize)]
+struct Try {
+    attempt: u32,
+    time: String,
+    state: State,
+    status: Option<u16>,
+    ms: Option<u64>,
+    reason: Option<String>,
+    answer: Option<Answer>,
+}
+
+pub(super) fn run(id: &str, json: bool, environment: &Environment) -> Result<bool, Failure> {
+    let said = in_this(&["show", "--", id], false, environment, |place| Ok((vec![show(place, id)?], true)))?;
+    if json {
+        print_json(std::slice::from_ref(&said));
+    } else {
+        said.rows.iter().for_each(|row| print(&text(row)));
+    }
+    Ok(true)
+}
+
+fn show(place: &Place, id: &str) -> Result<Row, Failure> {
+    let rows = log::rows(place);
+    let delivery = find(&rows, id)?.clone();
+    let post = place.post();
+    let target = place.configuration.targets.iter().find(|target| target.name == delivery.target);
+    let request = match target {
+        None => Err(message::target_is_gone(&delivery.target)),
+        Some(target) => post.find(target, delivery.id).map(|(found, source)| Request {
+            headers: dispatch::shown_headers(target, &found),
+            body_is: word(source).into(),
+            body: String::from_utf8_lossy(&found.payload.body).into_owned(),
+        }),
+    };
+    let (request, missing) = match request {
+        Ok(request) => (Some(request), None),
+        Err(why) => (None, Some(why)),
+    };
+    let tries = post.history.of(delivery.id).into_iter().map(Try::from).collect();
+    let url = target.map(|target| format!("{}/…", target.address.origin()));
+    Ok(Row { delivery, url, request, missing, tries })
+}
+
+fn word(source: Source) -> &'static str {
+    match source {
+        Source::Stored => "stored",
+        Source::Rebuilt => "rebuilt",
+        Source::Differs => "differs",
+    }
+}
+
+impl From<Entry> for Try {
+    fn from(entry: Entry) -> Self {
+        Self {
+            attempt: entry.attempt,
+            time: entry.time,
+            state: entry.state,
+            status: entry.status,
+            ms: entry.ms,
+            reason: entry.reason,
+            answer: entry.answer,
+        }
+    }
+}
+
+fn text(row: &Row) -> String {
+    let delivery = &row.delivery;
+    let next = delivery.next.map(|next| format!(", tried again at {}", moment(next))).unwrap_or_default();
+    let url = row.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:<10}{}", sanitise(value));
+    };
+    line("delivery", &delivery.id.to_string());
+    line("event", &format!("{} of {} ({})", delivery.event, delivery.r#ref, delivery.event_id));
+    line("change", &format!("{} to {}", delivery.old, delivery.new));
+    line("target", &format!("{}{url}, format {}", delivery.target, delivery.format));
+    line("state", &format!("{}{next}", delivery.state.word()));
+    if let Some(why) = &row.missing {
+        line("request", why);
+    }
+    if let Some(request) = &row.request {
+        text += "\nrequest\n";
+        for (name, value) in &request.headers {
+            text += &format!("  {}: {}\n", sanitise(name), sanitise(value));
+        }
+        let about = match request.body_is.as_str() {
+            "stored" => "as it is stored",
+            "rebuilt" => "built again, the same as was sent",
+            _ => "built again, and not what was sent: objects, refs or configuration have changed since",
+        };
+        text += &format!("\nbody, {} bytes, {about}\n", request.body.len());
+        text += &indented(&request.body);
+    }
+    for one in &row.tries {
+        text += &told(one);
+    }
+    text
+}
+
+fn told(one: &Try) -> String {
+    let came = match (&one.reason, one.status, one.ms) {
+        (Some(reason), ..) => reason.clone(),
+        (None, Some(status), Some(ms)) => format!("{status} in {ms} ms"),
+        _ => one.state.word().into(),
+    };
+    let time = one.time.parse::<jiff::Timestamp>().map_or_else(|_| one.time.clone(), |time| moment(time.as_second()));
+    let mut text = format!("\nattempt {}, {}: {}\n", one.attempt, sanitise(&time), sanitise(&came));
+    if let Some(answer) = &one.answer {
+        for (name, value) in &answer.headers {
+            text += &format!("  {}: {}\n", sanitise(name), sanitise(value));
+        }
+        if !answer.body.is_empty() {
+            text.push('\n');
+            text += &indented(&answer.body);
+        }
+    }
+    text
+}
+
+/// JSON laid out, anything else line by line; two spaces before each line.
+fn indented(body: &str) -> String {
+    let laid_out = serde_json::from_str::<Value>(body).map(|json| format!("{json:#}"));
+    let body = laid_out.as_deref().unwrap_or(body);
+    body.lines().map(|line| format!("  {}\n", sanitise(line))).collect()
+}

@@ -1,0 +1,43 @@
+//! Sends what somebody asked for by name, be it due or not.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Run;
+use crate::spool::{FileError, Name, Queue};
+
+/// How long whoever sends to the target is waited for: as long as an attempt takes by default.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Run<'_> {
+    /// Sends deliveries of one target that `choose` finds in its queue or puts there, and returns their names; `None`
+    /// where another process sends to the target all the time.
+    ///
+    /// What is in flight is not sent twice: `choose` looks when nobody else sends. Whether the target rests or is parked,
+    /// and what is older, is left out of account, since a person asked.
+    ///
+    /// # Errors
+    /// Where the lock's file cannot be made.
+    pub fn redeliver(
+        &self,
+        at: usize,
+        choose: impl FnOnce(&Queue) -> Vec<Name>,
+    ) -> Result<Option<Vec<Name>>, FileError> {
+        let queue = self.spool.queue(&self.targets[at].name);
+        let start = Instant::now();
+        let lock = loop {
+            match queue.lock()? {
+                Some(lock) => break lock,
+                None if start.elapsed() > PATIENCE => return Ok(None),
+                None => thread::sleep(Duration::from_millis(50)),
+            }
+        };
+        let mut station = self.open_unlocked(at, queue);
+        station.lock = Some(lock);
+        self.list(&station);
+        let chosen = choose(&station.queue);
+        self.send_queued(&station, chosen.clone());
+        self.close(station);
+        Ok(Some(chosen))
+    }
+}

@@ -2,7 +2,8 @@
 # Installs git-webhook on this machine and links its hooks into repositories.
 #
 # Reading order: main takes the command line apart; then come the programs (build and copy), the
-# repositories (find, link, unlink), the demonstration, and the small words all of them use.
+# repositories (find, link, unlink, purge), the demonstration, and the small words all of them use.
+# The timer is a story of its own, in install/timer.sh.
 # Every change to a disk but the demonstration's goes through `change`, so that --dry-run can
 # tell it and leave it undone.
 #
@@ -16,7 +17,9 @@ usage() {
     cat <<'END'
 usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only] [--dry-run] [REPO...]
    or: install.sh --link-only [--prefix DIR] [--post-receive-only] [--dry-run] REPO...
-   or: install.sh --uninstall [--prefix DIR] [--dry-run] [REPO...]
+   or: install.sh --timer DIR [--user NAME] [--prefix DIR] [--dry-run] [REPO...]
+   or: install.sh --uninstall [--prefix DIR] [--dry-run] [--purge [--yes]] [REPO...]
+   or: install.sh --uninstall --timer DIR [--user NAME] [--dry-run]
    or: install.sh --demo [--from DIR]
 
 Builds git-webhook with cargo, installs it, and links its hooks into each REPO, a bare
@@ -29,7 +32,15 @@ still runs.
     --post-receive-only    leave pre-receive out, and remove ours if it is there
     --dry-run              tell every change and make none
     --link-only            link to the programs that are installed below the prefix already
-    --uninstall            restore what each REPO had before; without REPO, remove the programs
+    --timer DIR            have `git webhook flush --root DIR` run every minute: by systemd, or
+                           else by cron. Without REPO, with the programs that are there already
+    --user NAME            run it as NAME, if root sets it up (default: the owner of the repositories
+                           below DIR). As root it becomes the owner of each repository
+    --uninstall            restore what each REPO had before; with --timer, remove that timer;
+                           without either, remove the programs. What waits in a repository stays
+    --purge                with --uninstall REPO: remove REPO/webhook too, with what waits, the log and
+                           the secrets in it. Asks where deliveries would be lost
+    --yes                  do not ask
     --demo                 show a real push that is delivered, and leave nothing behind
     --help                 show this text
 END
@@ -37,7 +48,8 @@ END
 
 main() {
     prefix='' from='' demo=false dry_run=false link_only=false uninstall=false
-    post_receive_only=false
+    post_receive_only=false timer='' timer_user='' purge=false yes=false
+    terminal=${INSTALL_SH_TERMINAL-$([ -t 0 ] && echo true || echo false)}
 
     # Each turn takes an argument off the front and puts a REPO back at the end, so that an
     # option counts wherever it stands: `install.sh REPO --dry-run` must change nothing.
@@ -45,18 +57,20 @@ main() {
     for argument in "$@"; do
         shift
         if [ -n "$wants_value" ]; then
-            set_directory "$wants_value" "$argument"
+            set_value "$wants_value" "$argument"
             wants_value=''
         elif $options_ended; then
             set -- "$@" "$argument"
         else
             case $argument in
-            --prefix | --from) wants_value=$argument ;;
-            --prefix=* | --from=*) set_directory "${argument%%=*}" "${argument#*=}" ;;
+            --prefix | --from | --timer | --user) wants_value=$argument ;;
+            --prefix=* | --from=* | --timer=* | --user=*) set_value "${argument%%=*}" "${argument#*=}" ;;
             --post-receive-only) post_receive_only=true ;;
             --dry-run) dry_run=true ;;
             --link-only) link_only=true ;;
             --uninstall) uninstall=true ;;
+            --purge) purge=true ;;
+            --yes) yes=true ;;
             --demo) demo=true ;;
             --help | -h) usage && exit ;;
             --) options_ended=true ;;
@@ -65,7 +79,7 @@ main() {
             esac
         fi
     done
-    [ -z "$wants_value" ] || usage_error "option '$wants_value' needs a directory"
+    [ -z "$wants_value" ] || set_value "$wants_value" ''
     check_combination "$#"
 
     find_checkout
@@ -77,27 +91,33 @@ main() {
     [ $# -eq 0 ] || require_git
     choose_prefix
     if $uninstall; then
-        [ $# -gt 0 ] || uninstall_programs
-    elif ! $link_only; then
+        [ "$#$timer" != 0 ] || uninstall_programs
+    elif ! $link_only && { [ -z "$timer" ] || [ "$#$from" != 0 ]; }; then
         provide_programs
         install_programs
         warn_about_path
     fi
+    status=0
     for_each_repository "$@"
+    [ -z "$timer" ] || (visit_timer) || status=1
+    exit "$status"
 }
 
-set_directory() {
-    [ -n "$2" ] || usage_error "option '$1' needs a directory"
-    case $1 in
-    --prefix) prefix=$2 ;;
-    --from) from=$2 ;;
+set_value() {
+    case $1,$2 in
+    --user,) usage_error "option '$1' needs a name" ;;
+    *,) usage_error "option '$1' needs a directory" ;;
+    --prefix,*) prefix=$2 ;;
+    --from,*) from=$2 ;;
+    --timer,*) timer=$2 ;;
+    --user,*) timer_user=$2 ;;
     esac
 }
 
 check_combination() {
-    if [ "$1" -eq 0 ] && ! $demo && ! $uninstall && [ -z "$prefix$from" ]; then
+    if [ "$1" -eq 0 ] && ! $demo && ! $uninstall && [ -z "$prefix$from$timer" ]; then
         usage_error "name a repository, or --prefix DIR to install the programs alone"
-    elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix" ] || [ "$1" -gt 0 ]; }; then
+    elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix$timer" ] || [ "$1" -gt 0 ]; }; then
         usage_error "'--demo' takes no more than '--from'"
     elif $post_receive_only && { $uninstall || [ "$1" -eq 0 ]; }; then
         usage_error "'--post-receive-only' takes repositories, and not '--uninstall'"
@@ -105,6 +125,12 @@ check_combination() {
         usage_error "'--link-only' takes repositories, and neither '--from' nor '--uninstall'"
     elif $uninstall && [ -n "$from" ]; then
         usage_error "'--uninstall' does not take '--from'"
+    elif [ -n "$timer_user" ] && [ -z "$timer" ]; then
+        usage_error "'--user' takes '--timer'"
+    elif $purge && { ! $uninstall || [ "$1" -eq 0 ]; }; then
+        usage_error "'--purge' takes '--uninstall' and repositories"
+    elif $yes && ! $purge; then
+        usage_error "'--yes' takes '--purge'"
     fi
 }
 
@@ -281,17 +307,33 @@ uninstall_programs() {
             "restore what they had: $0 --uninstall REPO..."
     fi
     [ ! -d "$libexec" ] || change "remove '$libexec'" rmdir "$libexec"
+    read_timer_part
+    warn_about_timers
+}
+
+# --- the timer -----------------------------------------------------------------------------
+
+visit_timer() {
+    read_timer_part
+    if $uninstall; then
+        uninstall_timer
+    else
+        install_timer
+    fi
+}
+
+read_timer_part() {
+    # shellcheck source=install/timer.sh
+    . "$checkout/install/timer.sh"
 }
 
 # --- the repositories ----------------------------------------------------------------------
 
-# Each in a subshell, so that what stops one leaves the others to be done.
+# Each in a subshell, so that what stops one leaves the others to be done. Sets $status then.
 for_each_repository() {
-    status=0
     for repository in "$@"; do
         (visit "$repository") || status=1
     done
-    exit "$status"
 }
 
 visit() {
@@ -310,7 +352,13 @@ visit() {
         require_program
     fi
     changed=false notes=''
-    if $uninstall; then
+    if $purge; then
+        find_kept_state
+        unlink_hooks
+        remove_kept_state
+    elif $uninstall; then
+        ! exists "$common/webhook" ||
+            note "'$common/webhook' stays, with what waits to be sent, the log and secrets; --purge removes it"
         unlink_hooks
     else
         (rehearse >/dev/null) || exit
@@ -356,6 +404,8 @@ start_again_as_owner() {
     home=$(printf %s "$entry" | cut -d : -f 6)
     if $uninstall; then
         set -- --uninstall
+        ! $purge || set -- "$@" --purge
+        ! $yes || set -- "$@" --yes
     elif $post_receive_only; then
         set -- --link-only --post-receive-only
     else
@@ -364,21 +414,33 @@ start_again_as_owner() {
     by_hand="$0 $* --prefix '$prefix' '$repository'"
     ! $dry_run || set -- "$@" --dry-run
     set -- sh -s -- "$@" --prefix "$prefix" -- "$repository"
-    set -- env HOME="$home" INSTALL_SH_DRIVER_SUM="$driver_sum" "$@"
+    # A prompt can be read from the terminal, which standard input is not any more.
+    set -- env HOME="$home" INSTALL_SH_DRIVER_SUM="$driver_sum" INSTALL_SH_TERMINAL="$terminal" "$@"
     unset XDG_CONFIG_HOME
+    find_way || die "cannot become user number $owner, the owner of '$repository'" \
+        "run this as that user: $by_hand"
+    become "$@" <"$checkout/${0##*/}"
+}
 
+# Sets $way, by which root becomes $owner, whose name is $user if there is one.
+find_way() {
+    way=setpriv
+    (become true) 2>/dev/null && return
+    way=su
+    [ -n "$user" ] && (become true) 2>/dev/null
+}
+
+# become COMMAND...
+become() {
     groups=--init-groups
     [ -n "$user" ] || groups=--clear-groups
     # The owner may not be allowed to stand where root stands.
     cd /
-    if setpriv --reuid="$owner" --regid="$group" "$groups" true 2>/dev/null; then
-        setpriv --reuid="$owner" --regid="$group" "$groups" "$@" <"$checkout/${0##*/}"
-    elif [ -n "$user" ] && su -s /bin/sh "$user" -c true 2>/dev/null; then
-        # shellcheck disable=SC2016 # the inner shell is the one to fill it in
-        su -s /bin/sh "$user" -c '"$@"' -- sh "$@" <"$checkout/${0##*/}"
+    if [ "$way" = setpriv ]; then
+        setpriv --reuid="$owner" --regid="$group" "$groups" "$@"
     else
-        die "cannot become user number $owner, the owner of '$repository'" \
-            "run this as that user: $by_hand"
+        # shellcheck disable=SC2016 # the inner shell is the one to fill it in
+        su -s /bin/sh "$user" -c '"$@"' -- sh "$@"
     fi
 }
 
@@ -684,6 +746,63 @@ nothing_else_left() {
         *) ! exists "$entry" || return 1 ;;
         esac
     done
+}
+
+# --- what a repository keeps ---------------------------------------------------------------
+
+# Sets $state, the directory that --purge removes, and $lost, the number of deliveries in it. All
+# that could stop the purge does so here, before anything is changed.
+find_kept_state() {
+    state=$common/webhook lost=0
+    exists "$state" || return 0
+    { [ -d "$state" ] && [ ! -L "$state" ]; } ||
+        die "cannot remove '$state': it is not a directory of ours" \
+            "look what it is, and remove it by hand: ls -ld '$state'"
+    count_lost
+    [ "$lost" = 0 ] || $yes || $dry_run || confirm_loss
+}
+
+# Sets $lost, and $holds, the words for it.
+count_lost() {
+    rows=$(GIT_DIR=. "$prefix/bin/git-webhook" status --json 2>/dev/null </dev/null)
+    case $rows in
+    '['*)
+        waiting=$(sum_of waiting) dead=$(sum_of dead)
+        lost=$((waiting + dead))
+        holds="which holds deliveries: $waiting waiting, $dead set aside"
+        ;;
+    *) lost=unknown holds="and what waits there cannot be told: git webhook status fails" ;;
+    esac
+}
+
+sum_of() {
+    printf '%s\n' "$rows" | sed -n "s/^ *\"$1\": \([0-9]*\),*\$/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+confirm_loss() {
+    $terminal || die "cannot remove '$state' without asking, $holds" \
+        "send what waits: git -C '$repository' webhook flush --now" \
+        "or lose it: --purge --yes"
+    answer=''
+    { printf "'%s', %s\nremove it all the same? [y/N] " "$state" "$holds" >/dev/tty &&
+        read -r answer </dev/tty; } 2>/dev/null
+    case $answer in
+    [yY] | [yY][eE][sS]) ;;
+    *) die "nothing was changed in '$repository': not confirmed" ;;
+    esac
+}
+
+# What a push brought since it was counted, nobody agreed to lose.
+remove_kept_state() {
+    exists "$state" || return 0
+    agreed=$lost changed=false notes=''
+    count_lost
+    $yes || $dry_run || [ "$lost" = "$agreed" ] || [ "$agreed" = unknown ] ||
+        die "cannot remove '$state': more has come, $holds" "run this again"
+    words="remove '$state'"
+    [ "$lost" = 0 ] || words="$words, $holds"
+    change "$words" rm -rf "$state"
+    tell "removed '$state'" ''
 }
 
 # --- the demonstration ---------------------------------------------------------------------

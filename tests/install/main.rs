@@ -1,4 +1,4 @@
-//! `install.sh` and `hooks/driver` on real repositories, with real pushes.
+//! `install.sh`, its timer and `hooks/driver` on real repositories, with real pushes.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
 
@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+mod purge;
+mod timer;
 
 const CHECKOUT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -1096,10 +1099,10 @@ fn a_demonstration_without_delivery_fails() {
 #[test]
 #[ignore = "needs shellcheck: run tests/run"]
 fn shellcheck_finds_nothing() {
-    let scripts = ["install.sh", "hooks/driver", "tests/run", ".ci/run"];
+    let scripts = ["install.sh", "install/timer.sh", "hooks/driver", "tests/run", ".ci/run"];
     let scripts = scripts.map(|script| Path::new(CHECKOUT).join(script));
     let present = scripts.iter().filter(|script| script.exists());
-    Run::of(Command::new("shellcheck").args(present)).succeeds();
+    Run::of(Command::new("shellcheck").arg("-x").args(present).current_dir(CHECKOUT)).succeeds();
 }
 
 // --- helpers -------------------------------------------------------------------------------

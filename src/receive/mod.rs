@@ -19,6 +19,7 @@ use crate::dispatch::Done;
 use crate::event::Context;
 use crate::identifier;
 use crate::log_file;
+use crate::message;
 use crate::process::{self, Environment, Process};
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{self, RefUpdate, Skipped};
@@ -222,7 +223,7 @@ fn fresh(updates: Vec<RefUpdate>) -> Vec<Line> {
 }
 
 fn not_kept(error: &FileError, printer: &mut Printer) {
-    error!("{error}: the push is told of once, from memory; afterwards run git webhook reconcile");
+    error!("{}", message::told_from_memory(error));
     printer.print(&Notice::NotKept(error.reason()));
 }
 
@@ -246,7 +247,7 @@ fn log_problems(configuration: &Configuration) {
         }
     }
     for problem in &configuration.problems {
-        error!("{problem}; the default counts");
+        error!("{}", message::default_counts(problem));
     }
     for warning in &configuration.warnings {
         warn!("{warning}");
@@ -324,7 +325,7 @@ fn log_outcome(target: &Target, name: &str, outcome: &Outcome) {
             info!("webhook {}: delivered {name} to {origin} ({status}, {} ms)", target.name, elapsed.as_millis());
         }
         Outcome::Failed(failure) => {
-            warn!("webhook {}: {name} not delivered to {origin}: {failure}", target.name);
+            warn!("{}", message::not_delivered(&target.name, name, origin, failure));
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::dispatch::{self, Older, Run, Station};
 use crate::event::{Context, Event};
 use crate::history::{self, History};
 use crate::identifier;
+use crate::message;
 use crate::process;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
@@ -163,10 +164,7 @@ impl<'a> Post<'a> {
                         // stays for a better program.
                         let build = || self.build(&objects, job, &wanting, send);
                         if panic::catch_unwind(AssertUnwindSafe(build)).is_err() {
-                            error!(
-                                "push {} cannot be told, by a mistake in git-webhook: please report it",
-                                job.sequence
-                            );
+                            error!("{}", message::push_untold(job.sequence));
                             job.owned = None;
                         }
                     }
@@ -237,7 +235,7 @@ impl<'a> Post<'a> {
             match self.spool.bury(&directory) {
                 Ok(Some(0) | None) => {}
                 Ok(Some(count)) => {
-                    error!("webhook {directory}: is configured no more: {count} deliveries that waited were set aside");
+                    error!("{}", message::target_buried(directory, count));
                 }
                 Err(error) => error!("{error}"),
             }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::place::{Place, all_below, find_any};
 use super::{Failure, failure};
+use crate::message;
 use crate::process::{self, Environment};
 use crate::report::sanitise;
 
@@ -60,7 +61,7 @@ fn in_one<T: Serialize + DeserializeOwned>(
     environment: &Environment,
     run: &impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<(Vec<T>, bool), Failure> {
-    let metadata = fs::metadata(path).map_err(|error| Failure(format!("cannot read '{}': {error}", path.display())))?;
+    let metadata = fs::metadata(path).map_err(|error| Failure(message::cannot_read(path.display(), error)))?;
     if process::is_root() && metadata.uid() != 0 {
         return as_owner(path, metadata.uid(), metadata.gid(), arguments);
     }
@@ -80,7 +81,7 @@ fn as_owner<T: DeserializeOwned>(
     group: u32,
     arguments: &[&str],
 ) -> Result<(Vec<T>, bool), Failure> {
-    let program = env::current_exe().map_err(|error| Failure(format!("cannot find this program: {error}")))?;
+    let program = env::current_exe().map_err(|error| Failure(message::cannot_find_program(error)))?;
     let mut command = Command::new(program);
     command.args(arguments).arg("--json").current_dir(path).uid(owner).gid(group);
     // Nothing else of root's environment, which the owner can read in his process.
@@ -91,15 +92,13 @@ fn as_owner<T: DeserializeOwned>(
         Some((login, home)) => command.env("USER", &login).env("LOGNAME", login).env("HOME", home),
         None => &mut command,
     };
-    let output = command
-        .output()
-        .map_err(|error| Failure(format!("cannot start this program as user {owner}, the owner: {error}")))?;
+    let output = command.output().map_err(|error| Failure(message::cannot_start_as_owner(owner, error)))?;
     for line in String::from_utf8_lossy(&output.stderr).lines() {
         eprintln!("{}", sanitise(line));
     }
     match serde_json::from_slice(&output.stdout) {
         Ok(rows) => Ok((rows, output.status.success())),
-        Err(_) => failure(format!("nothing could be done as user {owner}, the owner")),
+        Err(_) => failure(message::nothing_as_owner(owner)),
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::place::{Place, resolve};
 use super::{Failure, failure, known_format};
+use crate::message;
 use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::repository::Wanted;
@@ -22,7 +23,7 @@ pub(super) fn run(
     let format = known_format(format)?;
     let name = RefName::new(name.as_bytes());
     if name.kind() == RefKind::Other {
-        return failure(format!("'{}' is no branch or tag: write refs/heads/… or refs/tags/…", name.text()));
+        return failure(message::no_branch_or_tag(name.text()));
     }
     let mut place = Place::find(environment)?;
     place.enter()?;
@@ -33,12 +34,12 @@ pub(super) fn run(
         name,
     };
     if update.old.is_none() && update.new.is_none() {
-        return failure("OLD and NEW are both nowhere");
+        return failure(message::both_nowhere());
     }
     let wanted = Wanted { commits: format.max_commits, changes: format.changes };
     let event = place.event(&place.objects()?, &update, wanted, environment);
     let Some(payload) = event.and_then(|event| (format.payload)(&event, format.max_commits)) else {
-        return failure(format!("format {} has no event for this", format.name));
+        return failure(message::no_event(format.name));
     };
     let mut out = stdout();
     // A reader that has gone is no failure.
@@ -59,6 +60,6 @@ fn object(place: &Place, text: &str) -> Result<Option<ObjectId>, Failure> {
     }
     match resolve(text) {
         Some(id) => Ok(Some(id)),
-        None => failure(format!("'{text}' names no object here, and is no object id of {width} digits")),
+        None => failure(message::no_object(text, width)),
     }
 }

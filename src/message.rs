@@ -205,6 +205,7 @@ messages! {
     push_untold(sequence) = "push {sequence} cannot be told, by a mistake in git-webhook: please report it";
     told_from_memory(error) = "{error}: the push is told of once, from memory; afterwards run git webhook reconcile";
     not_detached(error) = "cannot start the process that delivers: {error}: run git webhook flush";
+    about_target(target, error) = "webhook {target}: {error}";
     target_buried(target, count) =
         "webhook {target}: is configured no more: {count} deliveries that waited were set aside";
 

@@ -136,7 +136,7 @@ impl Run<'_> {
         match station.queue.put(&held, &self.bodies) {
             Ok(()) => true,
             Err(error) => {
-                log::error!("webhook {}: {error}", station.target.name);
+                log::error!("{}", message::about_target(&station.target.name, error));
                 self.lose();
                 false
             }

@@ -243,7 +243,7 @@ fn of_this_repository(
 fn log_problems(configuration: &Configuration) {
     for target in configuration.broken.iter().filter(|target| target.enabled) {
         for problem in &target.problems {
-            error!("webhook {}: {problem}", target.name);
+            error!("{}", message::about_target(&target.name, problem));
         }
     }
     for problem in &configuration.problems {

@@ -189,7 +189,7 @@ impl<'a> Post<'a> {
             if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
                 for name in self.waiting_targets() {
                     if let Err(error) = self.spool.queue(name).put_push(job.sequence, &job.receipt) {
-                        error!("webhook {name}: {error}");
+                        error!("{}", message::about_target(name, error));
                         run.lose();
                     }
                 }

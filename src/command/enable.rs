@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::place::Place;
 use super::{Failure, failure};
+use crate::message;
 use crate::process::Environment;
 use crate::spool::Rest;
 
@@ -15,13 +16,13 @@ pub(super) fn run(name: &str, environment: &Environment) -> Result<bool, Failure
     let right = configuration.targets.iter().map(|target| (&target.name, target.enabled));
     let broken = configuration.broken.iter().map(|target| (&target.name, target.enabled));
     let Some((_, enabled)) = right.chain(broken).find(|(other, _)| *other == name) else {
-        return failure(format!("no target '{name}'; see git webhook list"));
+        return failure(message::no_target(name));
     };
     if !enabled {
         let key = format!("webhook.{name}.enabled");
         let status = Command::new("git").args(["config", &key, "true"]).env("GIT_DIR", ".").status();
         if !status.is_ok_and(|status| status.success()) {
-            return failure(format!("cannot set {key}"));
+            return failure(message::cannot_set(key));
         }
     }
     let post = place.post();

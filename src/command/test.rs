@@ -6,6 +6,7 @@ use super::place::Place;
 use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch;
+use crate::message;
 use crate::process::Environment;
 use crate::receive::{self, Source};
 use crate::ref_update::{RefKind, RefName, RefUpdate};
@@ -36,13 +37,13 @@ pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Re
     let wanted = receive::wanted_by([target].into_iter());
     let update = update(&place, &objects, event)?;
     let Some(event) = place.event(&objects, &update, wanted, environment) else {
-        return failure("nothing to send");
+        return failure(message::nothing_to_send());
     };
     let line = Line { update, event: event.id };
     let receipt = Receipt::new(vec![line.clone()], environment, &place.configuration.settings.user_variables);
     let source = Source::new(0, 0, &receipt, &line, &event);
     let Some((_, delivery)) = receive::address(&event, &[target], std::iter::once(0), &source).pop() else {
-        return failure(format!("format {} has no event for this", target.format.name));
+        return failure(message::no_event(target.format.name));
     };
     let outcome = dispatch::send_once(target, &delivery).outcome;
     Ok(tell(target, &line.update.name, &outcome))
@@ -58,10 +59,8 @@ fn find_target<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> 
     }
     let names: Vec<_> = place.configuration.targets.iter().map(|target| target.name.as_str()).collect();
     match names.as_slice() {
-        [] => {
-            failure(format!("no target '{name}': there is none; add one with git config webhook.{name}.url https://…"))
-        }
-        names => failure(format!("no target '{name}': there are {}", names.join(", "))),
+        [] => failure(message::no_target_yet(name)),
+        names => failure(message::other_targets(name, names.join(", "))),
     }
 }
 
@@ -72,7 +71,7 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
             let head = repository::head(&place.common_dir, layout).filter(|name| name.kind() == RefKind::Branch);
             let tip = head.as_ref().and_then(|name| repository::resolve(&place.common_dir, layout, name));
             let (Some(name), Some(tip)) = (head, tip) else {
-                return failure("the branch that HEAD names has no commit yet: push one first");
+                return failure(message::no_commit_yet());
             };
             let old = repository::ancestor(objects, tip, COMMITS);
             Ok(RefUpdate { old, new: Some(tip), format: layout.object_format, name })
@@ -88,7 +87,7 @@ fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Fai
     let refs =
         repository::all(&place.common_dir, place.configuration.layout).map_err(|why| Failure(why.to_string()))?;
     let tags = refs.direct.into_iter().filter(|(name, _)| name.kind() == RefKind::Tag);
-    tags.max().ok_or_else(|| Failure("there is no tag yet: push one first".into()))
+    tags.max().ok_or_else(|| Failure(message::no_tag_yet().into()))
 }
 
 /// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.

@@ -62,6 +62,7 @@ messages! {
     no_report() = "is no report: write all, failures or none";
     no_log_level() = "is no log level: write error, warn, info or debug";
     no_number() = "is no number from 1 to 2147483647";
+    no_size() = "is no size from 1k to 1g";
     no_time_of_push() = "is no time from 1s to 1h";
     no_time_of_keeping() = "is no time from 1s to 3650d";
     no_time() = "is no time: write a whole number with s, m, h or d";
@@ -74,6 +75,8 @@ messages! {
     foreign_owner() = "counts only where the target's url is set, and that is not the same configuration";
     unknown_format_value(known) = "is no known format: write {known}";
     unknown_event(known) = "holds an unknown event: write {known} or all";
+    events_unknown_to_format(format, known) = "names nothing that format {format} has: write {known}";
+    unused_by_format(format) = "is not used by format {format}: remove it";
     no_ref_pattern() = "holds what no ref name can: write patterns such as refs/heads/* or !wip/*";
     two_secrets() = "stands beside secretFile: keep one of them";
     no_secret_file() = "names a file that is empty or holds more than one line of text";
@@ -198,6 +201,10 @@ messages! {
     tried_long() = "tried for as long as retryFor says";
     silent_long() = "the target has not answered for as long as retryFor says";
     not_delivered(target, name, address, failure) = "webhook {target}: {name} not delivered to {address}: {failure}";
+    reduced_body(from, allowed) =
+        "a body of {from} bytes is larger than maxBody ({allowed}): told without lists of files";
+    fewer_commits(said, commits) = "{said} and with at most {commits} commits";
+    still_too_large(said, to) = "{said}; {to} bytes are left all the same";
     trust_store(error) = "trust store: {error}";
     no_certificates() =
         "trust store: no certificate found, so no https receiver can be trusted: install ca-certificates";
@@ -237,17 +244,33 @@ messages! {
     cannot_find_program(error) = "cannot find this program: {error}";
     cannot_start_as_owner(user, error) = "cannot start this program as user {user}, the owner: {error}";
     nothing_as_owner(user) = "nothing could be done as user {user}, the owner";
-    no_target(name) = "no target '{name}'; see git webhook list";
-    no_target_yet(name) = "no target '{name}': there is none; add one with git config webhook.{name}.url https://…";
+    no_such_target(name, others) = "no target '{name}': {others}";
+    target_is_there(name) =
+        "target '{name}' is there already: git config webhook.{name}.<key> changes it, git webhook remove {name} \
+         removes it";
+    too_many_targets(most) =
+        "webhook.maxTargets allows {most} targets, and so many are there: remove one, or raise it in the system's or \
+         the user's configuration";
+    target_is_elsewhere(name, file) =
+        "target '{name}' is set in '{file}', not in this repository's own configuration: run git config --file \
+         '{file}' --remove-section webhook.{name}";
+    not_added(problems) = "nothing was written: {problems}";
+    no_random_bytes(error) = "cannot make a secret: {error}";
+    cannot_read_secret(error) = "cannot read the secret from standard input: {error}";
+    no_secret_given() = "no secret on standard input: type it, or use --generate-secret";
+    secret_is_there(path) = "'{path}' is there already: use it with --secret-file, or remove it";
+    config_is_locked(path, lock) = "'{path}' is being changed by another git config; if none runs, remove '{lock}'";
+    git_config_failed(said) = "git config: {said}";
+    no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
     other_targets(name, names) = "no target '{name}': there are {names}";
-    no_targets() = "no targets; add one with: git config webhook.<name>.url https://…";
-    too_many_targets(count, most) = "{count} targets, more than webhook.maxTargets allows ({most})";
+    no_targets() = "no targets; add one with: git webhook add <name> https://…";
+    more_targets(count, most) = "{count} targets, more than webhook.maxTargets allows ({most})";
     no_usable_target(name) = "no target '{name}' that can be used; see git webhook list";
     no_target_or_wrong(name) = "no target '{name}', or it is not configured rightly: see git webhook list";
-    cannot_set(key) = "cannot set {key}";
     no_branch_or_tag(name) = "'{name}' is no branch or tag: write refs/heads/… or refs/tags/…";
     both_nowhere() = "OLD and NEW are both nowhere";
     no_event(format) = "format {format} has no event for this";
+    no_ping(format) = "format {format} has no ping: try --event push";
     no_object(name, digits) = "'{name}' names no object here, and is no object id of {digits} digits";
     nothing_to_send() = "nothing to send";
     no_commit_yet() = "the branch that HEAD names has no commit yet: push one first";

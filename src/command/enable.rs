@@ -1,37 +1,62 @@
-//! `git webhook enable`: a target that answered 410 or was switched off is used again.
+//! `git webhook enable` and `disable`: whether a target is told of pushes.
 
-use std::process::Command;
+use serde::{Deserialize, Serialize};
 
+use super::edit::edit;
+use super::owner::{in_this, print, print_json};
 use super::place::Place;
+use super::remove::names;
 use super::{Failure, failure};
 use crate::message;
 use crate::process::Environment;
+use crate::report::sanitise;
 use crate::spool::Rest;
 
-/// Whether the target is used from now on.
-pub(super) fn run(name: &str, environment: &Environment) -> Result<bool, Failure> {
-    let mut place = Place::find(environment)?;
-    place.enter()?;
+/// How a target stands afterwards.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    name: String,
+    enabled: bool,
+    waiting: usize,
+}
+
+/// Has a target told of pushes from now on, or not any more.
+pub(super) fn run(name: &str, enabled: bool, json: bool, environment: &Environment) -> Result<bool, Failure> {
+    let verb = if enabled { "enable" } else { "disable" };
+    let said = in_this(&[verb, "--", name], false, environment, |place| Ok((vec![set(name, enabled, place)?], true)))?;
+    if json {
+        print_json(std::slice::from_ref(&said));
+    } else {
+        said.rows.iter().for_each(|row| print(&text(row)));
+    }
+    Ok(true)
+}
+
+fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
     let configuration = &place.configuration;
     let right = configuration.targets.iter().map(|target| (&target.name, target.enabled));
     let broken = configuration.broken.iter().map(|target| (&target.name, target.enabled));
-    let Some((_, enabled)) = right.chain(broken).find(|(other, _)| *other == name) else {
-        return failure(message::no_target(name));
+    let Some((_, was_enabled)) = right.chain(broken).find(|(other, _)| *other == name) else {
+        return failure(message::no_such_target(name, names(place)));
     };
-    if !enabled {
+    if enabled != was_enabled {
         let key = format!("webhook.{name}.enabled");
-        let status = Command::new("git").args(["config", &key, "true"]).env("GIT_DIR", ".").status();
-        if !status.is_ok_and(|status| status.success()) {
-            return failure(message::cannot_set(key));
-        }
+        edit(place, |draft| draft.git_config(&["--replace-all", &key, if enabled { "true" } else { "false" }]))?;
     }
-    let post = place.post();
-    let queue = post.spool.queue(name);
-    if queue.rest() != Rest::default() {
+    let queue = place.post().spool.queue(name);
+    // A target that answered 410 is used again.
+    if enabled && queue.rest() != Rest::default() {
         queue.set_rest(Rest::default());
     }
-    let waiting = queue.list().len();
-    let rest = if waiting > 0 { format!("; {waiting} waiting: git webhook flush sends them") } else { String::new() };
-    println!("{name}: enabled{rest}");
-    Ok(true)
+    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() })
+}
+
+fn text(row: &Row) -> String {
+    let name = sanitise(&row.name);
+    let (state, rest) = match row.enabled {
+        true => ("enabled", "git webhook flush sends them".into()),
+        false => ("disabled", format!("they stay until git webhook enable {name}")),
+    };
+    let rest = if row.waiting > 0 { format!("; {} waiting: {rest}", row.waiting) } else { String::new() };
+    format!("{name}: {state}{rest}\n")
 }

@@ -9,10 +9,11 @@ use super::owner::print;
 use super::place::{Place, below};
 use super::table::{Colour, lay_out};
 use crate::config::{BrokenTarget, Configuration};
+use crate::event::EventName;
 use crate::message;
 use crate::process::Environment;
 use crate::report::sanitise;
-use crate::target::{EventName, Target};
+use crate::target::Target;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
 #[derive(Serialize)]
@@ -109,7 +110,7 @@ fn tell_problems(configuration: &Configuration) -> bool {
     let most = configuration.settings.max_targets;
     let count = configuration.targets.len() + configuration.broken.len();
     if count > most {
-        eprintln!("warning: {}", message::too_many_targets(count, most));
+        eprintln!("warning: {}", message::more_targets(count, most));
     }
     configuration.broken.is_empty() && configuration.problems.is_empty()
 }

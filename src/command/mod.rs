@@ -1,6 +1,8 @@
 //! `git webhook`: one file a verb.
 
+mod add;
 mod echo;
+mod edit;
 mod enable;
 mod flush;
 mod list;
@@ -9,6 +11,7 @@ mod owner;
 mod payload;
 mod place;
 mod reconcile;
+mod remove;
 mod status;
 mod table;
 mod test;
@@ -45,6 +48,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Add a target
+    Add {
+        #[command(flatten)]
+        wish: add::Wish,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a target and its secret; what waits for it is set aside
+    Remove {
+        /// The target
+        name: String,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// List the targets, and what is wrong with their configuration
     List {
         /// Print one JSON array
@@ -122,12 +141,26 @@ enum Verb {
     Enable {
         /// The target
         name: String,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell a target of nothing more; what waits for it stays
+    Disable {
+        /// The target
+        name: String,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
     },
     /// Print the body that a ref update would be told with; send nothing
     Payload {
         /// The format
         #[arg(long, value_name = "F")]
         format: String,
+        /// Only this event, where the format has several for one update
+        #[arg(long, value_parser = ["push", "tag_push", "create", "delete"])]
+        event: Option<String>,
         /// Where the ref pointed before: an object id or any name git resolves, 0 for nowhere
         old: String,
         /// Where the ref points now: an object id or any name git resolves, 0 for nowhere
@@ -207,8 +240,13 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
             let manner = reconcile::Manner { dry_run, all, baseline };
             reconcile::run(manner, json, root.as_deref(), environment)
         }
-        Verb::Enable { name } => enable::run(&name, environment),
-        Verb::Payload { format, old, new, r#ref } => payload::run(&format, &old, &new, &r#ref, environment),
+        Verb::Add { wish, json } => add::run(&wish, json, environment),
+        Verb::Remove { name, json } => remove::run(&name, json, environment),
+        Verb::Enable { name, json } => enable::run(&name, true, json, environment),
+        Verb::Disable { name, json } => enable::run(&name, false, json, environment),
+        Verb::Payload { format, event, old, new, r#ref } => {
+            payload::run(&format, event.as_deref(), &old, &new, &r#ref, environment)
+        }
         Verb::Echo { port, format, secret_file, target } => {
             let secrets = echo::Source { format, secret_file, target };
             echo::run(port, &secrets, environment)

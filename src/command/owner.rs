@@ -29,6 +29,20 @@ pub(super) struct Said<T> {
     pub(super) is_well: bool,
 }
 
+/// Runs a verb in the repository around the working directory as its owner. A process of the owner that `reads_input`
+/// gets ours.
+pub(super) fn in_this<T: Serialize + DeserializeOwned>(
+    arguments: &[&str],
+    reads_input: bool,
+    environment: &Environment,
+    run: impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
+) -> Result<Said<T>, Failure> {
+    let path = if process::is_root() { find_any()? } else { Place::find(environment)?.git_dir };
+    let input = if reads_input { Stdio::inherit() } else { Stdio::null() };
+    let (rows, is_well) = in_one(&path, arguments, input, environment, &run)?;
+    Ok(Said { repository: None, rows, is_well })
+}
+
 /// Runs a verb in the repository around the working directory, or in every one below `root`, each as its owner.
 ///
 /// `arguments` are the verb and its options, without `--root` and `--json`: with `--json` a process of the owner prints
@@ -39,14 +53,10 @@ pub(super) fn in_each<T: Serialize + DeserializeOwned>(
     environment: &Environment,
     run: impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Vec<Said<T>>, Failure> {
-    let Some(root) = root else {
-        let path = if process::is_root() { find_any()? } else { Place::find(environment)?.git_dir };
-        let (rows, is_well) = in_one(&path, arguments, environment, &run)?;
-        return Ok(vec![Said { repository: None, rows, is_well }]);
-    };
+    let Some(root) = root else { return Ok(vec![in_this(arguments, false, environment, run)?]) };
     let mut all = Vec::new();
     for path in all_below(root)? {
-        let (rows, is_well) = in_one(&path, arguments, environment, &run).unwrap_or_else(|why| {
+        let (rows, is_well) = in_one(&path, arguments, Stdio::null(), environment, &run).unwrap_or_else(|why| {
             eprintln!("error: {}: {why}", sanitise(&path.to_string_lossy()));
             (Vec::new(), false)
         });
@@ -58,12 +68,13 @@ pub(super) fn in_each<T: Serialize + DeserializeOwned>(
 fn in_one<T: Serialize + DeserializeOwned>(
     path: &Path,
     arguments: &[&str],
+    input: Stdio,
     environment: &Environment,
     run: &impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<(Vec<T>, bool), Failure> {
     let metadata = fs::metadata(path).map_err(|error| Failure(message::cannot_read(path.display(), error)))?;
     if process::is_root() && metadata.uid() != 0 {
-        return as_owner(path, metadata.uid(), metadata.gid(), arguments);
+        return as_owner(path, (metadata.uid(), metadata.gid()), arguments, input);
     }
     if !process::is_root() && metadata.uid() != process::user_id() {
         // git's own rule on other people's repositories, safe.directory.
@@ -77,28 +88,36 @@ fn in_one<T: Serialize + DeserializeOwned>(
 /// Starts this program once more as the repository's owner.
 fn as_owner<T: DeserializeOwned>(
     path: &Path,
-    owner: u32,
-    group: u32,
+    (owner, group): (u32, u32),
     arguments: &[&str],
+    input: Stdio,
 ) -> Result<(Vec<T>, bool), Failure> {
     let program = env::current_exe().map_err(|error| Failure(message::cannot_find_program(error)))?;
     let mut command = Command::new(program);
-    command.args(arguments).arg("--json").current_dir(path).uid(owner).gid(group);
+    // Behind the verb: what follows `--` is no option.
+    let (verb, rest) = arguments.split_at(1);
+    command.args(verb).arg("--json").args(rest).current_dir(path).uid(owner).gid(group);
     // Nothing else of root's environment, which the owner can read in his process.
     let kept = |name: &str| KEPT.contains(&name) || name.starts_with("LC_");
     let variables = env::vars_os().filter(|(name, _)| name.to_str().is_some_and(kept));
-    command.env_clear().envs(variables).env("GIT_DIR", ".").stdin(Stdio::null());
+    command.env_clear().envs(variables).env("GIT_DIR", ".").stdin(input);
     match process::account(owner) {
         Some((login, home)) => command.env("USER", &login).env("LOGNAME", login).env("HOME", home),
         None => &mut command,
     };
     let output = command.output().map_err(|error| Failure(message::cannot_start_as_owner(owner, error)))?;
-    for line in String::from_utf8_lossy(&output.stderr).lines() {
+    let rows = serde_json::from_slice(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let mut said: Vec<_> = said.lines().collect();
+    // Why nothing could be done is the last thing it says.
+    let why = if rows.is_err() { said.pop_if(|line| line.starts_with("error: ")) } else { None };
+    for line in said {
         eprintln!("{}", sanitise(line));
     }
-    match serde_json::from_slice(&output.stdout) {
-        Ok(rows) => Ok((rows, output.status.success())),
-        Err(_) => failure(message::nothing_as_owner(owner)),
+    match (rows, why) {
+        (Ok(rows), _) => Ok((rows, output.status.success())),
+        (Err(_), Some(why)) => failure(why.trim_start_matches("error: ")),
+        (Err(_), None) => failure(message::nothing_as_owner(owner)),
     }
 }
 

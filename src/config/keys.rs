@@ -27,37 +27,44 @@ pub struct Key {
     /// Counts only from the scope whose `url` is in effect: a repository must not point the server's secret at its own
     /// URL.
     pub owned: bool,
+    /// Holds several values.
+    pub list: bool,
 }
 
 const fn key(name: &'static str, of: Of, default: &'static str) -> Key {
-    Key { name, of, default, protected: false, owned: false }
+    Key { name, of, default, protected: false, owned: false, list: false }
 }
 
 const fn protected(name: &'static str, of: Of, default: &'static str) -> Key {
-    Key { name, of, default, protected: true, owned: false }
+    Key { protected: true, ..key(name, of, default) }
 }
 
 const fn owned(name: &'static str, of: Of, default: &'static str) -> Key {
-    Key { name, of, default, protected: false, owned: true }
+    Key { owned: true, ..key(name, of, default) }
+}
+
+const fn list(key: Key) -> Key {
+    Key { list: true, ..key }
 }
 
 /// Every key, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     key("url", Of::TargetAlone, "required"),
     key("format", Of::Target, "codeup"),
-    key("event", Of::Target, "push tag_push"),
-    key("ref", Of::Target, "every ref"),
+    list(key("event", Of::Target, "push tag_push")),
+    list(key("ref", Of::Target, "every ref")),
     key("description", Of::TargetAlone, "none"),
     key("enabled", Of::Target, "true"),
     owned("secret", Of::TargetAlone, "none"),
     owned("secretFile", Of::TargetAlone, "none"),
-    owned("signingSecret", Of::TargetAlone, "none"),
-    owned("signingSecretFile", Of::TargetAlone, "none"),
-    owned("header", Of::TargetAlone, "none"),
+    list(owned("signingSecret", Of::TargetAlone, "none")),
+    list(owned("signingSecretFile", Of::TargetAlone, "none")),
+    list(owned("header", Of::TargetAlone, "none")),
     owned("sslVerify", Of::Target, "true"),
     key("timeout", Of::Target, "10s"),
     key("retryFor", Of::Target, "3d"),
     key("maxCommits", Of::Target, "the forge's own"),
+    key("maxBody", Of::Target, "25m"),
     key("repository", Of::Repository, "derived from the path"),
     protected("root", Of::Repository, "none"),
     key("homepage", Of::Repository, "empty"),
@@ -67,7 +74,7 @@ pub const KEYS: &[Key] = &[
     key("repositoryDescription", Of::Repository, "from gitweb.description or description"),
     key("visibility", Of::Repository, "private"),
     key("projectId", Of::Repository, "derived from the path"),
-    protected("userVariable", Of::Repository, "none"),
+    list(protected("userVariable", Of::Repository, "none")),
     key("maxWait", Of::Repository, "10s"),
     key("detach", Of::Repository, "false"),
     protected("report", Of::Repository, "all"),

@@ -11,6 +11,7 @@ mod value;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -185,7 +186,32 @@ impl Configuration {
     /// # Errors
     /// Where the configuration cannot be read as a whole; git dies there too.
     pub fn read(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Result<Self, Unreadable> {
-        let (entries, layout) = files::read(git_dir, common_dir, environment)?;
+        Self::read_with(git_dir, common_dir, environment, "", &[])
+    }
+
+    /// The same as if the repository's own file set these keys of the target `name` as well: what comes of a change
+    /// before it is made.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn read_with(
+        git_dir: &Path,
+        common_dir: &Path,
+        environment: &Environment,
+        name: &str,
+        values: &[(&'static str, String)],
+    ) -> Result<Self, Unreadable> {
+        let (mut entries, layout) = files::read(git_dir, common_dir, environment)?;
+        let file: Rc<Path> = common_dir.join("config").into();
+        entries.extend(values.iter().map(|(key, value)| Entry {
+            section: "webhook",
+            subsection: Some(name.as_bytes().into()),
+            key: key.to_ascii_lowercase(),
+            value: Some(value.clone().into_bytes()),
+            scope: Scope::Repository,
+            file: Rc::clone(&file),
+            is_cut: false,
+        }));
         let reader = Reader { entries: &entries, problems: Vec::new(), warnings: Vec::new() };
         Ok(reader.read(git_dir, layout))
     }

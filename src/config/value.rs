@@ -92,6 +92,14 @@ pub(super) fn positive_number(value: &str) -> Result<u32, Wrong> {
         .ok_or(message::no_number())
 }
 
+/// A number of bytes, from one kibibyte to one gibibyte.
+pub(super) fn size(value: &str) -> Result<usize, Wrong> {
+    syntax::integer(value.as_bytes())
+        .and_then(|number| usize::try_from(number).ok())
+        .filter(|number| (1 << 10..=1 << 30).contains(number))
+        .ok_or(message::no_size())
+}
+
 /// A time for one push, from one second to one hour.
 pub(super) fn seconds(value: &str) -> Result<Duration, Wrong> {
     match time(value)? {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{User, geteuid, gethostname, setsid, syncfs};
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,42 @@ pub fn hold_back_signals() {
     let signals: SigSet = [Signal::SIGTSTP, Signal::SIGXFSZ].into_iter().collect();
     // It fails for no signal that exists.
     let _ = signals.thread_block();
+}
+
+/// Keeps signals away with which a person or the system ends a program, from here to its end: for a step that must not be
+/// left half done, and programs started for it.
+pub fn hold_back_interrupts() {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
+    // It fails for no signal that exists.
+    let _ = signals.thread_block();
+}
+
+/// Reads a line that must not be seen: on a terminal it is not shown.
+///
+/// # Errors
+/// Where `input` cannot be read.
+pub fn read_secret_line<R: Read + AsFd>(mut input: R) -> std::io::Result<Vec<u8>> {
+    // It fails for what is no terminal, which shows nothing anyway.
+    let shown = tcgetattr(&input).ok();
+    if let Some(mut hidden) = shown.clone() {
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        let _ = tcsetattr(&input, SetArg::TCSANOW, &hidden);
+    }
+    let mut line = Vec::new();
+    let mut byte = [0];
+    let outcome = loop {
+        match input.read(&mut byte) {
+            Ok(0) => break Ok(line),
+            Ok(_) if byte == *b"\n" => break Ok(line),
+            Ok(_) => line.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    if let Some(shown) = shown {
+        let _ = tcsetattr(&input, SetArg::TCSANOW, &shown);
+    }
+    outcome
 }
 
 /// Leaves the session of whoever started this process, so that its end does not reach us.

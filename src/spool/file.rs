@@ -185,6 +185,20 @@ impl Modes {
         sync_directory(directory)
     }
 
+    /// Writes a file that must not be there yet, durably; where that fails it is not there.
+    ///
+    /// # Errors
+    /// Where it is there, or cannot be written.
+    pub fn write_new(self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        let mut file = self.create(path).map_err(|error| FileError::new(message::cannot_create, path, error))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+            // It is ours, made a moment ago.
+            let _ = fs::remove_file(path);
+            FileError::new(message::cannot_write, path, error)
+        })?;
+        sync_directory(path.parent().unwrap_or(Path::new(".")))
+    }
+
     /// Reads a file that others may have prepared: a regular one, not linked, of an owner who may write here.
     pub(super) fn read(self, path: &Path) -> Result<Vec<u8>, Unfit> {
         self.read_open(path).map(|(bytes, _)| bytes)

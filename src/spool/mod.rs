@@ -26,12 +26,12 @@ use crate::message;
 
 pub use file::{FileError, Modes, Unfit};
 pub use intent::ReadRefs;
-pub use name::{Name, ref_key};
+pub use name::{Name, WHOLE, ref_key};
 pub use picture::Picture;
 pub use queue::{Bodies, Queue, Rest};
 pub use receipt::{Intent, Owned, Receipt};
 pub use record::Line;
-pub use waiting::{Addition, Origin, Record, Waiting};
+pub use waiting::{Addition, Origin, Record, Waiting, ref_text};
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]
@@ -113,7 +113,15 @@ impl Spool {
     /// # Errors
     /// Where a file cannot be moved.
     pub fn bury(&self, directory: &str) -> Result<Option<usize>, FileError> {
-        self.queue_in(directory).bury()
+        self.queue_in(directory).bury(false)
+    }
+
+    /// The same for a target that somebody removed a moment ago, which is not out of sight by accident.
+    ///
+    /// # Errors
+    /// Where a file cannot be moved.
+    pub fn bury_at_once(&self, directory: &str) -> Result<Option<usize>, FileError> {
+        self.queue_in(directory).bury(true)
     }
 
     /// Removes settled receipts of days before `day` (`2026-11-22`), and what was left half written.

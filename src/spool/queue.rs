@@ -325,10 +325,13 @@ impl Queue {
     }
 
     /// Sets all of it aside, for a target that is configured no more; `None` where somebody is sending.
-    pub(super) fn bury(&self) -> Result<Option<usize>, FileError> {
+    pub(super) fn bury(&self, at_once: bool) -> Result<Option<usize>, FileError> {
+        if self.is_empty() {
+            return Ok(Some(0));
+        }
         let Some(_lock) = self.lock()? else { return Ok(None) };
         let names = self.list();
-        if names.is_empty() || !self.is_unknown_for_long()? {
+        if names.is_empty() || !(at_once || self.is_unknown_for_long()?) {
             return Ok(Some(0));
         }
         self.modes.make_directory(self.dead.parent().unwrap_or(Path::new(".")))?;

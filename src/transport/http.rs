@@ -242,7 +242,7 @@ fn told_headers(headers: &HeaderMap, secrets: &[String]) -> Vec<(String, String)
         // A session is the receiver's secret; where a redirect leads is told with the failure, less what is ours.
         let is_secret = ["set-cookie", "location"].contains(&name.as_str());
         let value = if is_secret { "…".into() } else { without(&String::from_utf8_lossy(value.as_bytes()), secrets) };
-        (name.to_string(), shorten(value, KEPT_OF_HEADER))
+        (without(name.as_str(), secrets), shorten(value, KEPT_OF_HEADER))
     };
     headers.iter().take(KEPT_HEADERS).map(told).collect()
 }
@@ -266,9 +266,21 @@ fn secrets(target: &Target) -> Vec<String> {
     secrets
 }
 
-/// The text with `…` in place of each secret.
+/// The text with `…` in place of each secret, be it in capitals or not: names of headers come without.
 fn without(text: &str, secrets: &[String]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
+    let mut text = text.to_owned();
+    for secret in secrets {
+        let mut rest = String::with_capacity(text.len());
+        let mut end = 0;
+        for (start, found) in text.to_ascii_lowercase().match_indices(&secret.to_ascii_lowercase()) {
+            rest += &text[end..start];
+            rest.push('…');
+            end = start + found.len();
+        }
+        rest += &text[end..];
+        text = rest;
+    }
+    text
 }
 
 fn kind_of(error: &Error, progress: Progress) -> FailureKind {

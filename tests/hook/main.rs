@@ -22,6 +22,7 @@ mod receivers;
 mod records;
 mod requests;
 mod tags;
+mod targets;
 mod tls;
 mod together;
 mod verbs;

@@ -332,6 +332,26 @@ fn root_acts_as_the_owner() {
 
 #[test]
 #[ignore = "needs two users: run tests/run"]
+fn what_root_configures_is_the_owners() {
+    let world = of_nobody();
+    let call = |arguments: &[&str]| {
+        let output = as_root(&world, &world.server(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    assert!(call(&["add", "new", NOWHERE, "--generate-secret"]).starts_with("new: added"));
+    call(&["disable", "new"]);
+    call(&["enable", "new"]);
+    nothing_is_roots(&world);
+    assert_eq!(call(&["remove", "new"]), "new: removed\n");
+    let output = as_root(&world, &world.server(), &["add", "wrong", "ftp://x/"]);
+    let why = "error: nothing was written: webhook.wrong.url: does not begin with http:// or https://\n";
+    assert_eq!((said(&output).as_str(), output.status.code()), (why, Some(1)));
+    nothing_is_roots(&world);
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
 fn root_follows_no_link_of_the_owner() {
     for link in ["log", "v1", "v1/queue", "v1/receipts", "refs", ""] {
         let world = of_nobody();

@@ -1,0 +1,101 @@
+//! `git webhook remove`: a target that is configured no more, with its secret; what waits for it is set aside.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Component, Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::edit::edit;
+use super::owner::{in_this, print, print_json};
+use super::place::Place;
+use super::{Failure, failure};
+use crate::config::{self, Entry, Scope};
+use crate::message;
+use crate::process::Environment;
+use crate::report::sanitise;
+
+/// What was removed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    name: String,
+    /// How many deliveries waited, and were set aside.
+    set_aside: usize,
+    /// The files of secrets that went with it.
+    secrets: Vec<String>,
+}
+
+pub(super) fn run(name: &str, json: bool, environment: &Environment) -> Result<bool, Failure> {
+    let said = in_this(&["remove", "--", name], false, environment, |place| {
+        Ok((vec![remove(name, place, environment)?], true))
+    })?;
+    if json {
+        print_json(std::slice::from_ref(&said));
+    } else {
+        said.rows.iter().for_each(|row| print(&text(row)));
+    }
+    Ok(true)
+}
+
+fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, Failure> {
+    let entries = config::entries(&place.git_dir, &place.common_dir, environment);
+    let entries = entries.map_err(|why| Failure(why.to_string()))?;
+    let is_of_target =
+        |entry: &&Entry| entry.section == "webhook" && entry.subsection.as_deref() == Some(name.as_bytes());
+    let own: Vec<_> = entries.iter().filter(is_of_target).collect();
+    if own.is_empty() {
+        return failure(message::no_such_target(name, names(place)));
+    }
+    let file = place.common_dir.join("config");
+    if let Some(entry) = own.iter().find(|entry| *entry.file != *file) {
+        return failure(message::target_is_elsewhere(name, entry.file.display()));
+    }
+    let secrets = secrets(&entries, name);
+    edit(place, |draft| draft.git_config(&["--remove-section", &format!("webhook.{name}")]))?;
+    let removed = secrets.into_iter().filter(|secret| fs::remove_file(place.git_dir.join(secret)).is_ok()).collect();
+    let post = place.post();
+    let queue = post.spool.queue(name);
+    let set_aside = match post.spool.bury_at_once(&queue.directory_name()) {
+        Ok(Some(count)) => count,
+        // Whoever is sending at this moment leaves the rest to the next run, which finds the target gone.
+        Ok(None) => 0,
+        Err(error) => return failure(error.to_string()),
+    };
+    Ok(Row { name: name.into(), set_aside, secrets: removed })
+}
+
+/// The secret files below `webhook/secret/` that the target uses and no other does.
+fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
+    let is_secret = |entry: &&Entry| {
+        entry.section == "webhook" && ["secretfile", "signingsecretfile"].contains(&entry.key.as_str())
+    };
+    let (own, others): (Vec<&Entry>, Vec<_>) = entries
+        .iter()
+        .filter(is_secret)
+        .partition(|entry| entry.scope == Scope::Repository && entry.subsection.as_deref() == Some(name.as_bytes()));
+    let words = |entry: &&Entry| -> Vec<String> {
+        let text = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()).into_owned();
+        text.split_whitespace().map(String::from).collect()
+    };
+    let used: HashSet<String> = others.iter().flat_map(words).collect();
+    let is_below = |path: &String| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let own = own.iter().flat_map(words).filter(|path| !used.contains(path) && is_below(path));
+    own.map(|path| format!("webhook/secret/{path}")).collect()
+}
+
+/// The names of all targets, for whoever mistyped one.
+pub(super) fn names(place: &Place) -> String {
+    let configuration = &place.configuration;
+    let right = configuration.targets.iter().map(|target| target.name.as_str());
+    let names: Vec<_> = right.chain(configuration.broken.iter().map(|target| target.name.as_str())).collect();
+    if names.is_empty() { "there is none".into() } else { format!("there is {}", names.join(", ")) }
+}
+
+fn text(row: &Row) -> String {
+    let name = sanitise(&row.name);
+    let mut text = format!("{name}: removed\n");
+    if row.set_aside > 0 {
+        text += &format!("{} deliveries waited and are set aside in webhook/v1/dead/{name}\n", row.set_aside);
+    }
+    text
+}

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::format::{self, Format, Payload};
 use crate::history::Answer;
+use crate::message;
 use crate::spool::{Addition, Line, Name, Origin, Waiting};
 
 /// One event on its way to one target.
@@ -165,21 +166,21 @@ impl FailureKind {
     /// What happened, for somebody who can neither see nor change the configuration.
     pub fn plain(self) -> String {
         match self {
-            Self::Status(status) => format!("answered {status}"),
-            Self::Redirect(status) => format!("answered {status}, a redirect, which is not followed"),
-            Self::Lookup => "the receiver's name cannot be looked up".into(),
-            Self::Refused => "connection refused".into(),
-            Self::Connect => "no connection".into(),
-            Self::Tls => "no trusted TLS connection".into(),
-            Self::Timeout { .. } | Self::CutShort => "no answer in time".into(),
-            Self::Closed { .. } => "connection closed without an answer".into(),
-            Self::Garbled => "the answer is not HTTP".into(),
-            Self::NotTried => "no time left to try".into(),
-            Self::Busy => "another push is being delivered".into(),
-            Self::Resting => "the receiver failed a while ago".into(),
-            Self::Parked => "the receiver answered 410 before".into(),
-            Self::Held => "an older event comes first".into(),
-            Self::Fault => "an error inside git-webhook".into(),
+            Self::Status(status) => message::answered(status),
+            Self::Redirect(status) => message::redirect(status),
+            Self::Lookup => message::no_lookup().into(),
+            Self::Refused => message::refused().into(),
+            Self::Connect => message::no_connection().into(),
+            Self::Tls => message::no_tls().into(),
+            Self::Timeout { .. } | Self::CutShort => message::no_answer_in_time().into(),
+            Self::Closed { .. } => message::closed().into(),
+            Self::Garbled => message::no_http().into(),
+            Self::NotTried => message::no_time_left().into(),
+            Self::Busy => message::busy().into(),
+            Self::Resting => message::resting().into(),
+            Self::Parked => message::parked().into(),
+            Self::Held => message::held().into(),
+            Self::Fault => message::fault().into(),
         }
     }
 }
@@ -250,12 +251,10 @@ impl FailureKind {
 pub fn next(failure: &Failure, name: &Name, age: i64, retry_for: Duration, now: i64) -> Next {
     let kind = failure.kind;
     if kind.is_cut_off() && name.cut_offs >= MOST_CUT_OFFS {
-        return Next::GivenUp(
-            "no answer though the whole request was sent, three times; the receiver may have acted: raise timeout",
-        );
+        return Next::GivenUp(message::cut_off());
     }
     if age >= retry_for.as_secs() as i64 && name.attempts >= FEWEST_ATTEMPTS {
-        return Next::GivenUp("tried for as long as retryFor says");
+        return Next::GivenUp(message::tried_long());
     }
     let delay = match failure.retry_after {
         Some(time) => i64::try_from(time.as_secs()).unwrap_or(LONGEST_DELAY).clamp(1, LONGEST_DELAY),

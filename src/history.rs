@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::message;
 use crate::process::{self, OPEN_CAREFULLY};
 use crate::spool::{FileError, Modes, Spool};
 
@@ -144,7 +145,7 @@ impl History {
         let Some((_, file)) = file.as_mut() else { return Ok(()) };
         let mut line = serde_json::to_vec(entry).expect("structs of text and numbers always serialise");
         line.push(b'\n');
-        write_line(file, line).map_err(|error| FileError::new("write", &self.directory.join(&day), error))
+        write_line(file, line).map_err(|error| FileError::new(message::cannot_write, &self.directory.join(&day), error))
     }
 
     /// The ids of a receipt's deliveries that need no sending any more; `since` is when it was written.
@@ -231,7 +232,7 @@ impl History {
         for old in self.days().iter().filter(|old| old.as_str() < day) {
             let path = self.directory.join(old);
             if let Err(error) = fs::remove_file(&path) {
-                log::warn!("cannot remove '{}': {error}", path.display());
+                log::warn!("{}", message::cannot_remove(path.display(), error));
             }
         }
     }

@@ -10,17 +10,17 @@ macro_rules! messages {
     ($($name:ident ( $($place:ident),* ) = $text:literal;)*) => {
         $(messages! { @one $name ($($place),*) $text })*
 
-        /// The text of every message, each place in braces.
-        pub const ALL: &[&str] = &[$($text),*];
+        /// The text of every message, each place in braces, and the names of its places.
+        pub const ALL: &[(&str, &[&str])] = &[$(($text, &[$(stringify!($place)),*])),*];
     };
     (@one $name:ident () $text:literal) => {
-        #[doc = $text]
+        #[doc = concat!("`", $text, "`")]
         pub const fn $name() -> &'static str {
             $text
         }
     };
     (@one $name:ident ($($place:ident),+) $text:literal) => {
-        #[doc = $text]
+        #[doc = concat!("`", $text, "`")]
         pub fn $name($($place: impl Display),+) -> String {
             format!($text)
         }
@@ -28,21 +28,240 @@ macro_rules! messages {
 }
 
 messages! {
-    // The verbs.
+    // Configuration. What stands in the files; key, value and file come around it.
+    cannot_read(path, error) = "cannot read '{path}': {error}";
+    bad_configuration_line(line, file) = "bad configuration line {line} in '{file}'";
+    include_unclear(file) = "cannot tell which file '{file}' includes: write path = and a file's name";
+    include_too_deep(file) = "'{file}' is included more than ten files deep: do files include each other?";
+    remote_url_included(file) =
+        "'{file}' sets a remote's url and is included by includeIf, which git refuses beside \
+         includeIf.hasconfig:remote.*.url";
+    on_branch_in_reftable(file) =
+        "cannot tell the branch for includeIf.onbranch in '{file}': the refs are in a reftable";
+    fifo() = "is a fifo, which may wait for ever";
+    configuration_too_large() = "larger than 32 MiB";
+    too_many_lines() = "more than half a million lines";
+    default_counts(problem) = "{problem}; the default counts";
+    protected_key() =
+        "is ignored here, since it counts only from the system's or the user's own configuration, not from a \
+         repository's";
+    value_cut() = "is cut at '#' or ';', where a comment begins: put double quotes around the value";
+    belongs_to_target(key) = "belongs to one target: write webhook.<name>.{key}";
+    belongs_to_no_target(key) = "belongs to no target: write webhook.{key}";
+    unknown_key_like(name) = "is no known key; did you mean {name}?";
+    unknown_key() = "is no known key";
+    no_value() = "has no value: write key = value";
+    value_too_long() = "is longer than 64 KiB";
+    no_utf8() = "is not UTF-8";
+    holds_nul() = "holds a NUL";
+    control_character() = "holds a control character";
+    no_absolute_path() = "is not an absolute path";
+    no_template() = "is no URL template: write a URL, with {repository} and {name} where they belong";
+    no_commit_template() = "is no URL template: write a URL, with {repository}, {name} and {id} where they belong";
+    no_visibility() = "is no visibility: write private, internal or public";
+    no_report() = "is no report: write all, failures or none";
+    no_log_level() = "is no log level: write error, warn, info or debug";
+    no_number() = "is no number from 1 to 2147483647";
+    no_size() = "is no size from 1k to 1g";
+    no_time_of_push() = "is no time from 1s to 1h";
+    no_time_of_keeping() = "is no time from 1s to 3650d";
+    no_time() = "is no time: write a whole number with s, m, h or d";
+    no_boolean() = "is no boolean: write true or false";
+    no_target_name() =
+        "is no target's name: write at most 64 letters, digits, '_', '.' and '-', a letter or digit first";
+    url_not_set(key) = "is not set: write git config {key} https://…";
+    url_twice() = "is set twice, and the last one counts: a target has one URL, a second receiver is a second target";
+    url_fragment() = "has a part behind '#', which is never sent: remove it";
+    foreign_owner() = "counts only where the target's url is set, and that is not the same configuration";
+    unknown_format_value(known) = "is no known format: write {known}";
+    unknown_event(known) = "holds an unknown event: write {known} or all";
+    events_unknown_to_format(format, known) = "names nothing that format {format} has: write {known}";
+    unused_by_format(format) = "is not used by format {format}: remove it";
+    no_ref_pattern() = "holds what no ref name can: write patterns such as refs/heads/* or !wip/*";
+    two_secrets() = "stands beside secretFile: keep one of them";
+    no_secret_file() = "names a file that is empty or holds more than one line of text";
+    short_secret() = "may be guessed, being shorter than 24 bytes: set a longer one";
+    no_signing_secret() = "is no Standard Webhooks key: write whsec_ and base64";
+    header_of_format() = "names a header that the format sets itself";
+    header_of_credentials() = "names a header that is made of the url's user name and password";
+    empty() = "is empty";
+    no_header() = "is no header: write Name: value";
+    no_header_name() = "has a name that no header can have";
+    reserved_header() = "names a header that is set by git-webhook itself";
+    secret_unreadable(error) = "cannot be read: {error}";
+    secret_unreadable_below(error) = "cannot be read below webhook/secret/: {error}";
+    secret_no_file() = "names what is no regular file";
+    secret_open(path) = "names a file that others can read or write: run chmod o= '{path}'";
+    secret_too_large() = "names a file of more than 64 KiB";
+    secret_absolute() =
+        "is an absolute path, which a repository's own configuration cannot use: put the file below webhook/secret/ \
+         and write its name";
+    secret_no_path() = "is no path below webhook/secret/";
+    secret_link(path) = "leads through the symbolic link '{path}': put the file itself below webhook/secret/";
+
+    // Addresses. What is wrong with a URL, told without it: it may hold a secret.
+    url_empty() = "is empty: write http://… or https://…";
+    url_too_long() = "is longer than 8 KiB";
+    url_space() = "holds a space, control character or backslash: write it percent-encoded";
+    url_scheme() = "does not begin with http:// or https://";
+    url_two_at() = "has two '@' before the path: write the one in the password as %40";
+    url_no_host() = "has no host";
+    url_percent() = "has a percent sign in its host";
+    url_unreadable() = "cannot be read as a URL: look at its host and port";
+    url_port_0() = "has port 0";
+    url_label() = "has a host with a part of more than 63 characters";
+
+    // Repository. What cannot be read of the repository itself.
+    cannot_open(path, error) = "cannot open '{path}': {error}";
+    no_such_directory() = "no such directory";
+    path_not_utf8() = "its path is not UTF-8: run this in the repository";
+    refs_through_git(error) = "cannot read the refs through git: {error}";
+    others_listed_as_new(error) = "{error}; commits of other refs are listed as new";
+    files_in_part(commit) = "commit {commit}: changed files are listed in part, there are too many";
+
+    // Spool. What goes wrong with the files below webhook/.
+    cannot_use(path, error) = "cannot use '{path}': {error}";
+    cannot_create(path, error) = "cannot create '{path}': {error}";
+    cannot_set_mode(path, error) = "cannot set the mode of '{path}': {error}";
+    cannot_write(path, error) = "cannot write '{path}': {error}";
+    cannot_write_sequence(path, error) = "cannot write the sequence number to '{path}': {error}";
+    cannot_rename(path, error) = "cannot rename '{path}': {error}";
+    cannot_rename_to(path, error) = "cannot rename to '{path}': {error}";
+    cannot_bring_back(path, error) = "cannot bring '{path}' back into the queue: {error}";
+    cannot_rename_in(name, directory, error) = "cannot rename '{name}' in '{directory}': {error}";
+    cannot_sync(path, error) = "cannot sync '{path}': {error}";
+    cannot_sync_directory(path, error) = "cannot sync the directory '{path}': {error}";
+    cannot_sync_file_system(path, error) = "cannot sync the file system of '{path}': {error}";
+    cannot_settle(path, error) = "cannot settle '{path}': {error}";
+    cannot_set_aside(path, error) = "cannot set aside '{path}': {error}";
+    cannot_remove(path, error) = "cannot remove '{path}': {error}";
+    cannot_remove_delivered(path, error) = "cannot remove '{path}', which was delivered: {error}";
+    cannot_remove_settled(day, error) = "cannot remove settled receipts of {day}: {error}";
+    no_directory() = "it is there and is no directory";
+    no_regular_file() = "it is no regular file";
+    linked() = "it is linked from elsewhere too";
+    belongs_to(user) = "it belongs to user {user}, who has no part in this repository";
+    record_too_large() = "it is larger than any record";
+    record_empty() = "it is empty";
+    no_record() = "it is no record of git-webhook";
+    other_version(version, known) = "it is of version {version}, this program reads version {known}";
+    no_version() = "its version cannot be read";
+    torn() = "it is torn: its length is not what its header says";
+    damaged() = "it is damaged: its checksum is wrong";
+    bad_content(error) = "its content cannot be read: {error}";
+    no_ref_update() = "no ref update";
+    no_ref() = "it holds what is no ref";
+    no_record_name() = "it has no name of a record";
+    not_its_name() = "it is not what its name says";
+    body_damaged() = "the file with its body is damaged";
+    body_missing() = "the file with its body is missing";
+    two_records() = "there are two records of this delivery";
+    target_gone() = "its target is configured no more";
+    given_up() = "it was given up";
+    unknown_record_format(format) = "this program knows no format '{format}'";
+    was_set_aside(path, why, to) = "'{path}': {why}; it was set aside as '{to}'";
+    was_set_aside_from_queue(name, target, why, to) = "'{name}' for {target}: {why}; it was set aside as '{to}'";
+    stays_in_queue(name, target, why, error) = "'{name}' for {target}: {why}; {error}";
+    settled_kept(error) = "{error}: settled receipts are kept";
+    not_durable(error) = "{error}: a power cut now would lose a push; afterwards run git webhook reconcile";
+    made_once_more(error) = "{error}: its deliveries may be made once more";
+    delivers_twice(error) = "{error}: if the hook is installed twice, it delivers twice";
+    owner_can_read(path, error) = "cannot read '{path}': {error}; its owner can: run git webhook flush as that user";
+    owner_can_read_queued(target, name, error) =
+        "webhook {target}: cannot read '{name}' in its queue: {error}; its owner can: run git webhook flush as that \
+         user";
+    locked_for(path, seconds) = "'{path}' has been locked for {seconds} s: going on without it";
+    no_locks(error) = "files cannot be locked here ({error}): two hooks at once may deliver an event twice";
+    without_lock(error) = "{error}: going on without";
+    log_lacks_line(error, target) = "{error}: the log lacks a line of webhook {target}";
+
+    // Delivery. Why a delivery was not made, or was given up. The first of them the pusher reads too.
+    answered(status) = "answered {status}";
+    redirect(status) = "answered {status}, a redirect, which is not followed";
+    no_lookup() = "the receiver's name cannot be looked up";
+    refused() = "connection refused";
+    no_connection() = "no connection";
+    no_tls() = "no trusted TLS connection";
+    no_answer_in_time() = "no answer in time";
+    closed() = "connection closed without an answer";
+    no_http() = "the answer is not HTTP";
+    no_time_left() = "no time left to try";
+    busy() = "another push is being delivered";
+    resting() = "the receiver failed a while ago";
+    parked() = "the receiver answered 410 before";
+    held() = "an older event comes first";
+    fault() = "an error inside git-webhook";
+    two_hosts() = "the host is read in two ways";
+    redirect_to(address) = "to {address}";
+    redirect_unreadable() = "to an address that cannot be read";
+    within_header() = "in the midst of the answer's header";
+    request_sent() = "the request was sent";
+    before_request() = "before the request was sent";
+    bad_url() = "bad URL";
+    cut_off() = "no answer though the whole request was sent, three times; the receiver may have acted: raise timeout";
+    tried_long() = "tried for as long as retryFor says";
+    silent_long() = "the target has not answered for as long as retryFor says";
+    not_delivered(target, name, address, failure) = "webhook {target}: {name} not delivered to {address}: {failure}";
+    reduced_body(from, allowed) =
+        "a body of {from} bytes is larger than maxBody ({allowed}): told without lists of files";
+    fewer_commits(said, commits) = "{said} and with at most {commits} commits";
+    still_too_large(said, to) = "{said}; {to} bytes are left all the same";
+    trust_store(error) = "trust store: {error}";
+    no_certificates() =
+        "trust store: no certificate found, so no https receiver can be trusted: install ca-certificates";
+    unverified(target) = "webhook {target}: the receiver's certificate is not verified (sslVerify is false)";
+    push_untold(sequence) = "push {sequence} cannot be told, by a mistake in git-webhook: please report it";
+    told_from_memory(error) = "{error}: the push is told of once, from memory; afterwards run git webhook reconcile";
+    not_detached(error) = "cannot start the process that delivers: {error}: run git webhook flush";
+    about_target(target, error) = "webhook {target}: {error}";
+    target_buried(target, count) =
+        "webhook {target}: is configured no more: {count} deliveries that waited were set aside";
+
+    // What the pusher reads. Without address or detail: he can neither see nor change the configuration.
+    misconfigured(target) = "webhook {target}: not configured rightly, the event is kept; see git webhook list";
+    misconfigured_unkept(target) = "webhook {target}: not configured rightly, nothing was sent; see git webhook list";
+    unreadable() = "webhook: the configuration cannot be read, the event is kept; see git webhook list";
+    no_objects() = "webhook: the repository cannot be read, the event is kept";
+    not_kept(error) =
+        "webhook: the event cannot be written down ({error}), so it is sent once, now or never;\nwebhook: tell the \
+         administrator, who can run git webhook reconcile later";
+    malformed_line(line) = "webhook: malformed ref line {line}, passed over";
+    never_existed(name) = "webhook: {name} never existed, passed over";
+    foreign_ids(name) = "webhook: {name} has ids of another object format, passed over";
+    input_cut_short() = "webhook: the list of refs was cut short, only what arrived was sent";
+    usage() =
+        "post-receive is a git hook: link it as hooks/post-receive in a repository, and git runs it after each \
+         push.\nSee git webhook --help for what to do by hand.";
+    none_delivered(target, refs) = "webhook {target}: not delivered: {refs}";
+    some_delivered(target, count, all, refs) = "webhook {target}: delivered {count} of {all} refs, not {refs}";
+    first_of(refs, first, reason) = "{refs}, the first of them {first} ({reason})";
+    kept(said) = "{said}; kept, and tried again later";
+
+    // Verbs. What a verb of git webhook cannot do.
     unknown_format(name, known) = "unknown format '{name}': choose {known}";
+    no_length_of_time() = "write a whole number with s, m, h or d";
+    cannot_run_git(error) = "cannot run git: {error}";
+    cannot_enter(path, error) = "cannot enter '{path}': {error}";
+    cannot_find_program(error) = "cannot find this program: {error}";
+    cannot_start_as_owner(user, error) = "cannot start this program as user {user}, the owner: {error}";
+    nothing_as_owner(user) = "nothing could be done as user {user}, the owner";
     no_such_target(name, others) = "no target '{name}': {others}";
-    target_is_there(name) = "target '{name}' is there already: git config webhook.{name}.<key> changes it, git webhook remove {name} removes it";
-    too_many_targets(most) = "webhook.maxTargets allows {most} targets, and so many are there: remove one, or raise it in the system's or the user's configuration";
-    target_is_elsewhere(name, file) = "target '{name}' is set in '{file}', not in this repository's own configuration: run git config --file '{file}' --remove-section webhook.{name}";
+    target_is_there(name) =
+        "target '{name}' is there already: git config webhook.{name}.<key> changes it, git webhook remove {name} \
+         removes it";
+    too_many_targets(most) =
+        "webhook.maxTargets allows {most} targets, and so many are there: remove one, or raise it in the system's or \
+         the user's configuration";
+    target_is_elsewhere(name, file) =
+        "target '{name}' is set in '{file}', not in this repository's own configuration: run git config --file \
+         '{file}' --remove-section webhook.{name}";
     not_added(problems) = "nothing was written: {problems}";
-    no_random_bytes(why) = "cannot make a secret: {why}";
-    cannot_read_secret(why) = "cannot read the secret from standard input: {why}";
+    no_random_bytes(error) = "cannot make a secret: {error}";
+    cannot_read_secret(error) = "cannot read the secret from standard input: {error}";
     no_secret_given() = "no secret on standard input: type it, or use --generate-secret";
     secret_is_there(path) = "'{path}' is there already: use it with --secret-file, or remove it";
     config_is_locked(path, lock) = "'{path}' is being changed by another git config; if none runs, remove '{lock}'";
     git_config_failed(said) = "git config: {said}";
-    cannot_run_git(why) = "cannot run git: {why}";
-    cannot(doing, path, why) = "cannot {doing} '{path}': {why}";
     receipt_is_gone() = "the push it comes from is older than webhook.keepLog, so its body cannot be built again";
     no_format_any_more(format) = "this program knows no format '{format}', so its body cannot be built again";
     no_objects_now() = "the objects of the repository cannot be read now, so its body cannot be built again";
@@ -54,5 +273,25 @@ messages! {
     target_is_gone(name) = "no target '{name}' that can be used: add it again, or mend its configuration";
     target_is_disabled(name) = "webhook {name}: is disabled: run git webhook enable {name} first";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
-    no_length_of_time() = "write a whole number with s, m, h or d";
+    no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
+    other_targets(name, names) = "no target '{name}': there are {names}";
+    no_targets() = "no targets; add one with: git webhook add <name> https://…";
+    more_targets(count, most) = "{count} targets, more than webhook.maxTargets allows ({most})";
+    no_usable_target(name) = "no target '{name}' that can be used; see git webhook list";
+    no_target_or_wrong(name) = "no target '{name}', or it is not configured rightly: see git webhook list";
+    no_branch_or_tag(name) = "'{name}' is no branch or tag: write refs/heads/… or refs/tags/…";
+    both_nowhere() = "OLD and NEW are both nowhere";
+    no_event(format) = "format {format} has no event for this";
+    no_ping(format) = "format {format} has no ping: try --event push";
+    no_object(name, digits) = "'{name}' names no object here, and is no object id of {digits} digits";
+    nothing_to_send() = "nothing to send";
+    no_commit_yet() = "the branch that HEAD names has no commit yet: push one first";
+    no_tag_yet() = "there is no tag yet: push one first";
+    bad_picture(path, why) = "cannot read '{path}': {why}; take a new one with git webhook reconcile --baseline";
+    too_many_differences(most) = "more than {most} differences: look at them, then run git webhook reconcile --all";
+    cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";
+    no_address(error) = "cannot tell the address to listen on: {error}";
+    missing_header(names) = "{names}: MISSING";
+    wrong_header(name) = "{name}: WRONG";
+    not_verified() = "not verified: no secret was given";
 }

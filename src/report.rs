@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::delivery::{Failure, Outcome};
 use crate::event::shorten;
+use crate::message;
 use crate::process;
 use crate::ref_update::{RefName, Skipped};
 
@@ -80,40 +81,27 @@ impl fmt::Display for Notice<'_> {
         match self {
             Self::Target(summary) => summary.fmt(f),
             Self::Misconfigured(name, is_kept) => {
-                let event = if *is_kept { "the event is kept" } else { "nothing was sent" };
-                write!(f, "webhook {name}: not configured rightly, {event}; see git webhook list")
+                let text = if *is_kept { message::misconfigured(name) } else { message::misconfigured_unkept(name) };
+                f.write_str(&text)
             }
-            Self::Unreadable => f.write_str(
-                "webhook: the configuration cannot be read, the event is kept; see git webhook list",
-            ),
-            Self::NoObjects => f.write_str("webhook: the repository cannot be read, the event is kept"),
-            Self::NotKept(why) => {
-                writeln!(f, "webhook: the event cannot be written down ({}), so it is sent once, now or never;", kind(why))?;
-                f.write_str("webhook: tell the administrator, who can run git webhook reconcile later")
-            }
+            Self::Unreadable => f.write_str(message::unreadable()),
+            Self::NoObjects => f.write_str(message::no_objects()),
+            Self::NotKept(why) => f.write_str(&message::not_kept(kind(why))),
             Self::Detached(1) => f.write_str("webhook: the event is kept, and is delivered in the background"),
             Self::Detached(count) => {
                 write!(f, "webhook: {count} events are kept, and are delivered in the background")
             }
-            Self::Skipped(Skipped::Malformed(line)) => write!(f, "webhook: malformed ref line {line}, passed over"),
-            Self::Skipped(Skipped::NeverExisted(name)) => {
-                write!(f, "webhook: {} never existed, passed over", name.short_text())
-            }
-            Self::Skipped(Skipped::ForeignFormat(name)) => {
-                write!(f, "webhook: {} has ids of another object format, passed over", name.short_text())
-            }
-            Self::CutShort => f.write_str("webhook: the list of refs was cut short, only what arrived was sent"),
-            Self::Usage => f.write_str(
-                "post-receive is a git hook: link it as hooks/post-receive in a repository, and git runs it after each push.\n\
-                 See git webhook --help for what to do by hand.",
-            ),
+            Self::Skipped(Skipped::Malformed(line)) => f.write_str(&message::malformed_line(line)),
+            Self::Skipped(Skipped::NeverExisted(name)) => f.write_str(&message::never_existed(name.short_text())),
+            Self::Skipped(Skipped::ForeignFormat(name)) => f.write_str(&message::foreign_ids(name.short_text())),
+            Self::CutShort => f.write_str(message::input_cut_short()),
+            Self::Usage => f.write_str(message::usage()),
         }
     }
 }
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "webhook {}: ", self.target)?;
         let all = self.outcomes.len();
         let failed: Vec<_> = self.failures().collect();
         let names = |refs: &[&RefName]| -> String {
@@ -125,21 +113,21 @@ impl fmt::Display for Summary<'_> {
         };
         let Some((first, failure)) = failed.first() else {
             let refs: Vec<_> = self.outcomes.iter().map(|(name, _)| *name).collect();
-            return write!(f, "delivered {} ({})", names(&refs), self.answers());
+            return write!(f, "webhook {}: delivered {} ({})", self.target, names(&refs), self.answers());
         };
         let refs: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
         let reason = failure.kind.plain();
         let not = if refs.len() > 3 {
-            format!("{}, the first of them {} ({reason})", names(&refs), first.short_text())
+            message::first_of(names(&refs), first.short_text(), reason)
         } else {
             format!("{} ({reason})", names(&refs))
         };
-        if failed.len() == all {
-            write!(f, "not delivered: {not}")?;
+        let said = if failed.len() == all {
+            message::none_delivered(self.target, not)
         } else {
-            write!(f, "delivered {} of {all} refs, not {not}", all - failed.len())?;
-        }
-        if self.is_kept { f.write_str("; kept, and tried again later") } else { Ok(()) }
+            message::some_delivered(self.target, all - failed.len(), all, not)
+        };
+        f.write_str(&if self.is_kept { message::kept(said) } else { said })
     }
 }
 

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::event::{EventName, Wanted};
 use crate::format::Format;
+use crate::message;
 use crate::ref_update::{RefName, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
 
@@ -165,33 +166,33 @@ impl Address {
     /// What is wrong, in words that do not repeat the URL: Slack and Jenkins put their secret into it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
-            return Err("is empty: write http://… or https://…");
+            return Err(message::url_empty());
         }
         if text.len() > 8 * 1024 {
-            return Err("is longer than 8 KiB");
+            return Err(message::url_too_long());
         }
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
-            return Err("holds a space, control character or backslash: write it percent-encoded");
+            return Err(message::url_space());
         }
-        let rest = strip_scheme(text).ok_or("does not begin with http:// or https://")?;
+        let rest = strip_scheme(text).ok_or(message::url_scheme())?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.matches('@').count() > 1 {
-            return Err("has two '@' before the path: write the one in the password as %40");
+            return Err(message::url_two_at());
         }
         let host = authority.rsplit('@').next().unwrap_or_default();
         if host.is_empty() || host.starts_with(':') {
-            return Err("has no host");
+            return Err(message::url_no_host());
         }
         if host.contains('%') {
-            return Err("has a percent sign in its host");
+            return Err(message::url_percent());
         }
-        let mut url = Url::parse(text).map_err(|_| "cannot be read as a URL: look at its host and port")?;
+        let mut url = Url::parse(text).map_err(|_| message::url_unreadable())?;
         if url.port() == Some(0) {
-            return Err("has port 0");
+            return Err(message::url_port_0());
         }
         let too_long = |host: &str| host.split('.').any(|label| label.len() > 63);
         if url.domain().is_some_and(too_long) {
-            return Err("has a host with a part of more than 63 characters");
+            return Err(message::url_label());
         }
         let credentials = credentials(&url);
         // Both fail only for URLs without a host, which this one has.

@@ -1,6 +1,6 @@
 //! Guards the walls of the house: who may use whom, which library has which door, what must be documented.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,44 @@ fn sources(directory: &str) -> BTreeMap<String, String> {
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The string literals of code, each with where it begins. Raw strings are passed over.
+fn literals(code: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = code.get(at..).filter(|rest| !rest.is_empty()) {
+        let after =
+            |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |place| from + place + end.len());
+        at += if rest.starts_with("//") {
+            after("\n", 2)
+        } else if rest.starts_with("r#\"") {
+            after("\"#", 3)
+        } else if rest.starts_with("'\\") {
+            after("'", 3)
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if let Some(text) = rest.strip_prefix('"') {
+            let mut is_escaped = false;
+            let end = text.find(|c| {
+                let is_end = c == '"' && !is_escaped;
+                is_escaped = c == '\\' && !is_escaped;
+                is_end
+            });
+            let end = end.unwrap_or(text.len());
+            found.push((at, &text[..end]));
+            end + 2
+        } else {
+            rest.chars().next().map_or(1, char::len_utf8)
+        };
+    }
+    found
+}
+
+/// How many words a literal has that are no names of places.
+fn words(literal: &str) -> usize {
+    let text: String = literal.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect();
+    text.split([' ', '\n']).filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1).count()
 }
 
 /// The module a file belongs to: `format` for `src/format/gitlab.rs`.
@@ -149,21 +187,96 @@ fn a_message_is_explained() {
         .filter_map(|line| line.strip_prefix("| `"))
         .map(|line| line.trim_end_matches('|').split(" | ").map(str::trim).collect())
         .collect();
-    let mut explained: Vec<_> = rows.iter().map(|cells| cells[0].trim_end_matches('`').to_owned()).collect();
-    for (cells, text) in rows.iter().zip(&explained) {
+    for cells in &rows {
         assert!(
             cells.len() == 3 && cells.iter().all(|cell| cell.len() > 2),
-            "docs/messages.md: '{text}' lacks why or what to do"
+            "docs/messages.md: '{}' lacks why or what to do",
+            cells[0]
         );
     }
-    let place = |text: &&str| text.replace('\n', " ").replace('{', "<").replace('}', ">");
-    let mut known: Vec<_> = git_webhook::message::ALL.iter().map(place).collect();
-    explained.sort();
-    known.sort();
+    let explained: Vec<_> = rows.iter().map(|cells| cells[0].trim_end_matches('`').to_owned()).collect();
+    let shown = |(text, places): &(&str, &[&str])| {
+        let text = text.replace('\n', " ");
+        places.iter().fold(text, |text, place| text.replace(&format!("{{{place}}}"), &format!("<{place}>")))
+    };
+    let known: Vec<_> = git_webhook::message::ALL.iter().map(shown).collect();
     let missing: Vec<_> = known.iter().filter(|text| !explained.contains(text)).collect();
     let stale: Vec<_> = explained.iter().filter(|text| !known.contains(text)).collect();
     assert!(missing.is_empty() && stale.is_empty(), "docs/messages.md lacks {missing:#?} and has {stale:#?}");
-    assert!(known.windows(2).all(|pair| pair[0] != pair[1]), "a message stands twice");
+    let moved = known.iter().zip(&explained).find(|(known, explained)| known != explained);
+    assert!(moved.is_none() && known.len() == explained.len(), "other order, or twice in one of them: {moved:#?}");
+    let different: BTreeSet<_> = known.iter().collect();
+    assert!(different.len() == known.len(), "a message stands twice");
+}
+
+/// A verb also prints what went well, so that there only what takes a message is looked at; elsewhere words in a literal
+/// are a message, unless they are listed here.
+#[test]
+fn a_message_stands_in_one_place() {
+    const TAKERS: [&str; 12] = [
+        "failure(",
+        "Failure(",
+        "error!(",
+        "warn!(",
+        "eprintln!(",
+        "Err(",
+        "ok_or(",
+        "ok_or_else(",
+        "map_err(",
+        "Unsound(",
+        "io::Error::other(",
+        "Failure::new(",
+    ];
+    const BEFORE_OTHER_WORDS: [&str; 4] = ["debug!(", "info!(", "expect(", "println!("];
+    const OTHER_WORDS: [&str; 9] = [
+        "(not shown)",
+        "up to ",
+        "webhook: the event is kept, and is delivered in the background",
+        "webhook: {count} events are kept, and are delivered in the background",
+        "webhook {}: delivered {} ({})",
+        " (os error",
+        "{name} and {} more",
+        "Unnamed repository",
+        "--format=%(objectname) %(refname)%00%(symref)",
+    ];
+    // Defaults in the words of the documentation, and what forges write.
+    let is_forge = |path: &str| module(path) == "format" && !path.ends_with("/fit.rs");
+    let is_looked_at = |path: &str| path != "src/message.rs" && path != "src/config/keys.rs" && !is_forge(path);
+    for (path, text) in sources("src").into_iter().filter(|(path, _)| is_looked_at(path)) {
+        let text = code(&text);
+        let is_verb = path.starts_with("src/command/");
+        for (at, literal) in literals(&text) {
+            let before = text[..at].trim_end();
+            let before = before.strip_suffix("format!(").map_or(before, str::trim_end);
+            let ends_in = |takers: &[&str]| takers.iter().any(|taker| before.ends_with(taker));
+            if ends_in(&BEFORE_OTHER_WORDS) && !before.ends_with("eprintln!(") || OTHER_WORDS.contains(&literal) {
+                continue;
+            }
+            // The statement as far as the literal: whatever function it begins with takes it in the end.
+            let statement = before.rsplit([';', '{', '}']).next().unwrap_or_default();
+            let is_taken = TAKERS.iter().any(|taker| statement.contains(taker)) || statement.contains("let why =");
+            let told = ["error: ", "warning: "].iter().fold(literal, |text, start| text.trim_start_matches(start));
+            let most = if ends_in(&TAKERS) { 0 } else { 1 };
+            assert!(
+                words(told) <= most || (is_verb && !is_taken),
+                "{path} words a message: '{literal}' belongs into src/message.rs"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_message_is_said() {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let name = |text: &str| text.split(|c| !is_name(c)).next().unwrap_or_default().to_owned();
+    let code: String = sources("src").iter().map(|(_, text)| self::code(text)).collect();
+    let said: BTreeSet<_> = code.split("message::").skip(1).map(name).collect();
+    let table = read("src/message.rs");
+    let rows = table.split("messages! {").last().unwrap_or_default().lines();
+    let rows: Vec<_> = rows.filter(|line| line.contains(") =")).map(|line| name(line.trim_start())).collect();
+    assert_eq!(rows.len(), git_webhook::message::ALL.len(), "a row of src/message.rs is not read here");
+    let unsaid: Vec<_> = rows.iter().filter(|name| !said.contains(*name)).collect();
+    assert!(unsaid.is_empty(), "nobody says {unsaid:?}: remove them from src/message.rs and docs/messages.md");
 }
 
 #[test]

@@ -14,9 +14,11 @@ use serde_json::Value;
 use super::place::Place;
 use super::{Failure, failure, known_format};
 use crate::format::{FORMATS, Format};
+use crate::message;
 use crate::process::Environment;
 use crate::report::sanitise;
 use crate::signature::{Secret, SigningSecret};
+use crate::transport::HIDDEN;
 
 /// Where format and secrets come from.
 pub(super) struct Source {
@@ -40,10 +42,9 @@ const LARGEST_HEAD: u64 = 64 * 1024;
 /// Listens until it is stopped.
 pub(super) fn run(port: u16, source: &Source, environment: &Environment) -> Result<bool, Failure> {
     let verifier = Arc::new(verifier(source, environment)?);
-    let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
-        Failure(format!("cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any"))
-    })?;
-    let address = listener.local_addr().map_err(|error| Failure(error.to_string()))?;
+    let listener =
+        TcpListener::bind(("127.0.0.1", port)).map_err(|error| Failure(message::cannot_listen(port, error)))?;
+    let address = listener.local_addr().map_err(|error| Failure(message::no_address(error)))?;
     let out = Arc::new(Mutex::new(io::stdout()));
     print(&out, &format!("listening on http://{address}/\n"));
     for stream in listener.incoming().flatten() {
@@ -60,7 +61,7 @@ fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Fail
         let mut place = Place::find(environment)?;
         let targets = &mut place.configuration.targets;
         let Some(at) = targets.iter().position(|target| target.name == *name) else {
-            return failure(format!("no target '{name}', or it is not configured rightly: see git webhook list"));
+            return failure(message::no_target_or_wrong(name));
         };
         let target = targets.swap_remove(at);
         verifier.format = Some(target.format);
@@ -71,8 +72,7 @@ fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Fail
         verifier.format = Some(known_format(name)?);
     }
     if let Some(path) = &source.secret_file {
-        let text =
-            fs::read_to_string(path).map_err(|error| Failure(format!("cannot read '{}': {error}", path.display())))?;
+        let text = fs::read_to_string(path).map_err(|error| Failure(message::cannot_read(path.display(), error)))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         match SigningSecret::parse(text).filter(|_| text.starts_with("whsec_")) {
             Some(secret) => verifier.signing_secrets.push(secret),
@@ -118,7 +118,7 @@ struct Incoming {
 impl Incoming {
     /// Reads one request; `None` at the end of the connection.
     fn read(reader: &mut BufReader<&TcpStream>, mut stream: &TcpStream) -> io::Result<Option<Self>> {
-        let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+        let bad = || io::Error::from(io::ErrorKind::InvalidData);
         let mut head = Vec::new();
         let mut lines = reader.by_ref().take(LARGEST_HEAD);
         while !head.ends_with(b"\r\n\r\n") {
@@ -128,7 +128,7 @@ impl Incoming {
         }
         let mut space = [httparse::EMPTY_HEADER; 100];
         let mut parsed = httparse::Request::new(&mut space);
-        parsed.parse(&head).map_err(|_| bad("not HTTP"))?;
+        parsed.parse(&head).map_err(|_| bad())?;
         let mut request = Self {
             line: format!("{} {}", parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default()),
             headers: parsed.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect(),
@@ -136,7 +136,7 @@ impl Incoming {
             too_large: false,
         };
         let length: usize = match request.header("content-length") {
-            Some(value) => String::from_utf8_lossy(value).parse().map_err(|_| bad("bad length"))?,
+            Some(value) => String::from_utf8_lossy(value).parse().map_err(|_| bad())?,
             None => 0,
         };
         if length > LARGEST_BODY {
@@ -165,14 +165,14 @@ impl Incoming {
         let mut text = format!("\n{}\n", sanitise(&self.line));
         for (name, value) in &self.headers {
             let is_secret = name.eq_ignore_ascii_case("authorization") || name.to_ascii_lowercase().ends_with("-token");
-            let shown = if is_secret { "(not shown)".into() } else { sanitise(&String::from_utf8_lossy(value)) };
+            let shown = if is_secret { HIDDEN.into() } else { sanitise(&String::from_utf8_lossy(value)) };
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{}: {shown}", sanitise(name));
         }
         let _ = match verdict {
             Verdict::Right(what) => writeln!(text, "=> {what}: right"),
             Verdict::Wrong(what) => writeln!(text, "=> {what}"),
-            Verdict::Unchecked => writeln!(text, "=> not verified: no secret was given"),
+            Verdict::Unchecked => writeln!(text, "=> {}", message::not_verified()),
         };
         text.push('\n');
         match serde_json::from_slice::<Value>(&self.body) {
@@ -225,12 +225,12 @@ impl Verifier {
             headers.iter().all(|(name, _)| request.header(name).is_some())
         });
         let Some(headers) = found else {
-            return Err(format!("{}: MISSING", names.join(" or ")));
+            return Err(message::missing_header(names.join(" or ")));
         };
         for (name, value) in &headers {
             let given = request.header(name).unwrap_or_default();
             if !Secret::new(value.as_slice()).matches(given) {
-                return Err(format!("{name}: WRONG"));
+                return Err(message::wrong_header(name));
             }
         }
         let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
@@ -240,11 +240,11 @@ impl Verifier {
     fn judge_signature(&self, request: &Incoming) -> Result<String, String> {
         const NAME: &str = "webhook-signature";
         if request.header(NAME).is_none() {
-            return Err(format!("{NAME}: MISSING"));
+            return Err(message::missing_header(NAME));
         }
         let (signature, id) = (request.text(NAME), request.text("webhook-id"));
         let timestamp = request.text("webhook-timestamp").parse().unwrap_or(0);
         let verifies = |secret: &SigningSecret| secret.verifies(&signature, &id, timestamp, &request.body);
-        if self.signing_secrets.iter().any(verifies) { Ok(NAME.into()) } else { Err(format!("{NAME}: WRONG")) }
+        if self.signing_secrets.iter().any(verifies) { Ok(NAME.into()) } else { Err(message::wrong_header(NAME)) }
     }
 }

@@ -31,11 +31,11 @@ pub(super) struct Draft {
 pub(super) fn edit(place: &Place, change: impl FnOnce(&Draft) -> Result<(), Failure>) -> Result<(), Failure> {
     let path = place.common_dir.join("config");
     // Where it is a link, git locks and replaces what it leads to.
-    let path = fs::canonicalize(&path).map_err(|error| cannot("read", &path, error))?;
+    let path = fs::canonicalize(&path).map_err(|error| cannot(message::cannot_read, &path, error))?;
     let mut draft = Draft::new(&path)?;
     change(&draft)?;
     let placed = File::open(&draft.lock).and_then(|file| file.sync_all()).and_then(|()| fs::rename(&draft.lock, &path));
-    placed.map_err(|error| cannot("write", &path, error))?;
+    placed.map_err(|error| cannot(message::cannot_write, &path, error))?;
     draft.is_placed = true;
     Ok(())
 }
@@ -55,7 +55,7 @@ impl Draft {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     return Err(Failure(message::config_is_locked(path.display(), lock.display())));
                 }
-                Err(error) => return Err(cannot("create", &lock, error)),
+                Err(error) => return Err(cannot(message::cannot_create, &lock, error)),
             }
         };
         process::hold_back_interrupts();
@@ -67,7 +67,7 @@ impl Draft {
             let _ = chown(&draft.lock, None, Some(metadata.gid()));
             file.set_permissions(metadata.permissions())
         });
-        copied.map_err(|error| cannot("write", &draft.lock, error))?;
+        copied.map_err(|error| cannot(message::cannot_write, &draft.lock, error))?;
         Ok(draft)
     }
 
@@ -96,6 +96,6 @@ impl Drop for Draft {
     }
 }
 
-fn cannot(doing: &str, path: &Path, error: io::Error) -> Failure {
-    Failure(message::cannot(doing, path.display(), error))
+fn cannot(message: impl FnOnce(String, String) -> String, path: &Path, error: io::Error) -> Failure {
+    Failure(message(path.display().to_string(), error.to_string()))
 }

@@ -15,6 +15,7 @@ use super::table::moment;
 use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch::Run;
+use crate::message;
 use crate::process::{self, Environment};
 use crate::report::sanitise;
 
@@ -63,7 +64,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     if let Some(name) = only
         && !configuration.targets.iter().any(|target| target.name == name)
     {
-        return failure(format!("no target '{name}' that can be used; see git webhook list"));
+        return failure(message::no_usable_target(name));
     }
     let post = place.post();
     let run = post.run(None).at_once(now).only(only);

@@ -10,6 +10,7 @@ use super::place::{Place, below};
 use super::table::{Colour, lay_out};
 use crate::config::{BrokenTarget, Configuration};
 use crate::event::EventName;
+use crate::message;
 use crate::process::Environment;
 use crate::report::sanitise;
 use crate::target::Target;
@@ -44,7 +45,7 @@ pub(super) fn run(json: bool, root: Option<&Path>, environment: &Environment) ->
     let text = if json {
         serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"
     } else if rows.is_empty() {
-        eprintln!("no targets; add one with: git webhook add <name> https://…");
+        eprintln!("{}", message::no_targets());
         String::new()
     } else {
         table(&rows)
@@ -109,7 +110,7 @@ fn tell_problems(configuration: &Configuration) -> bool {
     let most = configuration.settings.max_targets;
     let count = configuration.targets.len() + configuration.broken.len();
     if count > most {
-        eprintln!("warning: {count} targets, more than webhook.maxTargets allows ({most})");
+        eprintln!("warning: {}", message::more_targets(count, most));
     }
     configuration.broken.is_empty() && configuration.problems.is_empty()
 }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::place::{Place, all_below, find_any};
 use super::{Failure, failure};
+use crate::message;
 use crate::process::{self, Environment};
 use crate::report::sanitise;
 
@@ -71,7 +72,7 @@ fn in_one<T: Serialize + DeserializeOwned>(
     environment: &Environment,
     run: &impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<(Vec<T>, bool), Failure> {
-    let metadata = fs::metadata(path).map_err(|error| Failure(format!("cannot read '{}': {error}", path.display())))?;
+    let metadata = fs::metadata(path).map_err(|error| Failure(message::cannot_read(path.display(), error)))?;
     if process::is_root() && metadata.uid() != 0 {
         return as_owner(path, (metadata.uid(), metadata.gid()), arguments, input);
     }
@@ -91,7 +92,7 @@ fn as_owner<T: DeserializeOwned>(
     arguments: &[&str],
     input: Stdio,
 ) -> Result<(Vec<T>, bool), Failure> {
-    let program = env::current_exe().map_err(|error| Failure(format!("cannot find this program: {error}")))?;
+    let program = env::current_exe().map_err(|error| Failure(message::cannot_find_program(error)))?;
     let mut command = Command::new(program);
     // Behind the verb: what follows `--` is no option.
     let (verb, rest) = arguments.split_at(1);
@@ -104,9 +105,7 @@ fn as_owner<T: DeserializeOwned>(
         Some((login, home)) => command.env("USER", &login).env("LOGNAME", login).env("HOME", home),
         None => &mut command,
     };
-    let output = command
-        .output()
-        .map_err(|error| Failure(format!("cannot start this program as user {owner}, the owner: {error}")))?;
+    let output = command.output().map_err(|error| Failure(message::cannot_start_as_owner(owner, error)))?;
     let rows = serde_json::from_slice(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);
     let mut said: Vec<_> = said.lines().collect();
@@ -118,7 +117,7 @@ fn as_owner<T: DeserializeOwned>(
     match (rows, why) {
         (Ok(rows), _) => Ok((rows, output.status.success())),
         (Err(_), Some(why)) => failure(why.trim_start_matches("error: ")),
-        (Err(_), None) => failure(format!("nothing could be done as user {owner}, the owner")),
+        (Err(_), None) => failure(message::nothing_as_owner(owner)),
     }
 }
 

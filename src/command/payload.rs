@@ -9,6 +9,7 @@ use super::place::{Place, resolve};
 use super::{Failure, failure, known_format};
 use crate::event::{Event, EventName};
 use crate::format::Format;
+use crate::message;
 use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 
@@ -24,7 +25,7 @@ pub(super) fn run(
     let format = known_format(format)?;
     let name = RefName::new(name.as_bytes());
     if name.kind() == RefKind::Other {
-        return failure(format!("'{}' is no branch or tag: write refs/heads/… or refs/tags/…", name.text()));
+        return failure(message::no_branch_or_tag(name.text()));
     }
     let mut place = Place::find(environment)?;
     place.enter()?;
@@ -35,12 +36,12 @@ pub(super) fn run(
         name,
     };
     if update.old.is_none() && update.new.is_none() {
-        return failure("OLD and NEW are both nowhere");
+        return failure(message::both_nowhere());
     }
     let made = place.event(&place.objects()?, &update, format.wants, environment);
     let bodies = made.map(|made| bodies(format, event, &made)).unwrap_or_default();
     if bodies.is_empty() {
-        return failure(format!("format {} has no event for this", format.name));
+        return failure(message::no_event(format.name));
     }
     let mut out = stdout();
     for body in bodies {
@@ -76,6 +77,6 @@ fn object(place: &Place, text: &str) -> Result<Option<ObjectId>, Failure> {
     }
     match resolve(text) {
         Some(id) => Ok(Some(id)),
-        None => failure(format!("'{text}' names no object here, and is no object id of {width} digits")),
+        None => failure(message::no_object(text, width)),
     }
 }

@@ -11,6 +11,7 @@ use super::{Failure, failure};
 use crate::config::Configuration;
 use crate::event::{Context, Event};
 use crate::identifier;
+use crate::message;
 use crate::process::{self, Environment};
 use crate::receive::{self, Post};
 use crate::ref_update::{ObjectId, RefUpdate};
@@ -84,7 +85,7 @@ impl Place {
                 self.common_dir = repository::common_dir(&self.git_dir);
                 Ok(())
             }
-            Err(error) => failure(format!("cannot enter '{}': {error}", self.git_dir.display())),
+            Err(error) => failure(message::cannot_enter(self.git_dir.display(), error)),
         }
     }
 }
@@ -102,7 +103,7 @@ fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
         .args(before)
         .args(["rev-parse", "--absolute-git-dir"])
         .output()
-        .map_err(|error| Failure(format!("cannot run git: {error}")))?;
+        .map_err(|error| Failure(message::cannot_run_git(error)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().next().unwrap_or_default();
@@ -133,7 +134,7 @@ pub(super) fn below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Every repository below `root`, sorted, whoever owns it.
 pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let root = fs::canonicalize(root).map_err(|error| Failure(format!("cannot read '{}': {error}", root.display())))?;
+    let root = fs::canonicalize(root).map_err(|error| Failure(message::cannot_read(root.display(), error)))?;
     let mut found = Vec::new();
     let mut directories = vec![root];
     while let Some(directory) = directories.pop() {
@@ -147,7 +148,10 @@ pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
                 let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
                 directories.extend(entries.flatten().filter(is_directory).map(|entry| entry.path()));
             }
-            Err(error) => eprintln!("warning: cannot read '{}': {error}", sanitise(&directory.to_string_lossy())),
+            Err(error) => {
+                let text = message::cannot_read(directory.display(), error);
+                eprintln!("warning: {}", sanitise(&text));
+            }
         }
     }
     found.sort();

@@ -14,6 +14,7 @@ use super::table::{Colour, in_colour, lay_out};
 use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::identifier;
+use crate::message;
 use crate::process::{self, Environment};
 use crate::receive::{Job, Post};
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
@@ -124,10 +125,7 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<(Picture, Vec<Re
         Ok(picture) => picture,
         Err(why) => {
             let path = post.spool.root().join("refs");
-            return failure(format!(
-                "cannot read '{}': {why}; take a new one with git webhook reconcile --baseline",
-                path.display()
-            ));
+            return failure(message::bad_picture(path.display(), why));
         }
     };
     let Some(mut expected) = picture else { return Ok(None) };
@@ -205,7 +203,7 @@ fn text(said: &Said<Row>, manner: Manner) -> String {
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());
     if said.rows.len() > MOST && said.rows.iter().any(|row| row.state == "different") && !manner.dry_run {
-        text += &format!("more than {MOST} differences: look at them, then run git webhook reconcile --all\n");
+        text += &(message::too_many_differences(MOST) + "\n");
     }
     text
 }

@@ -11,6 +11,7 @@ use crate::dispatch;
 use crate::event::EventName;
 use crate::format::Webhook;
 use crate::identifier;
+use crate::message;
 use crate::process::Environment;
 use crate::receive::{self, Addresser};
 use crate::ref_update::{RefKind, RefName, RefUpdate};
@@ -59,7 +60,7 @@ pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Re
     let target = &place.configuration.targets[at];
     let delivery = delivery(&place, target, event, environment)?;
     let Some(delivery) = delivery else {
-        return failure(format!("format {} has no event for this", target.format.name));
+        return failure(message::no_event(target.format.name));
     };
     Ok(send(target, &delivery))
 }
@@ -74,7 +75,7 @@ fn delivery(
     let wanted = receive::wanted_by(slice::from_ref(&target).iter().copied());
     let update = update(place, &objects, event)?;
     let Some(event) = place.event(&objects, &update, wanted, environment) else {
-        return failure("nothing to send");
+        return failure(message::nothing_to_send());
     };
     let line = Line { update, event: event.id };
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
@@ -87,7 +88,7 @@ fn delivery(
 
 fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Delivery, Failure> {
     let Some(payload) = target.format.ping else {
-        return failure(format!("format {} has no ping: try --event push", target.format.name));
+        return failure(message::no_ping(target.format.name));
     };
     let context = place.context(&place.objects()?, environment);
     let webhook = Webhook {
@@ -115,8 +116,8 @@ fn find_target(place: &Place, name: &str) -> Result<usize, Failure> {
     }
     let names: Vec<_> = place.configuration.targets.iter().map(|target| target.name.as_str()).collect();
     match names.as_slice() {
-        [] => failure(format!("no target '{name}': there is none; add one with git webhook add {name} https://…")),
-        names => failure(format!("no target '{name}': there are {}", names.join(", "))),
+        [] => failure(message::no_target_yet(name)),
+        names => failure(message::other_targets(name, names.join(", "))),
     }
 }
 
@@ -130,7 +131,7 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
     let head = repository::head(&place.common_dir, layout).filter(|name| name.kind() == RefKind::Branch);
     let tip = head.as_ref().and_then(|name| repository::resolve(&place.common_dir, layout, name));
     let (Some(name), Some(tip)) = (head, tip) else {
-        return failure("the branch that HEAD names has no commit yet: push one first");
+        return failure(message::no_commit_yet());
     };
     let (old, new) = match event {
         TestEvent::Create => (None, Some(tip)),
@@ -144,7 +145,7 @@ fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Fai
     let refs =
         repository::all(&place.common_dir, place.configuration.layout).map_err(|why| Failure(why.to_string()))?;
     let tags = refs.direct.into_iter().filter(|(name, _)| name.kind() == RefKind::Tag);
-    tags.max().ok_or_else(|| Failure("there is no tag yet: push one first".into()))
+    tags.max().ok_or_else(|| Failure(message::no_tag_yet().into()))
 }
 
 /// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.

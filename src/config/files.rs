@@ -19,6 +19,7 @@ use std::rc::Rc;
 
 use super::include::{self, Surroundings, TopFile};
 use super::syntax::{self, Line};
+use crate::message;
 use crate::process::Environment;
 use crate::ref_update::ObjectFormat;
 
@@ -80,28 +81,14 @@ pub enum Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(file, error) => write!(f, "cannot read '{}': {error}", file.display()),
-            Self::Syntax(file, line) => {
-                write!(f, "bad configuration line {line} in '{}'", file.display())
-            }
-            Self::Include(file) => {
-                write!(f, "cannot tell which file '{}' includes: write path = and a file's name", file.display())
-            }
-            Self::Depth(file) => {
-                write!(f, "'{}' is included more than ten files deep: do files include each other?", file.display())
-            }
-            Self::RemoteUrl(file) => write!(
-                f,
-                "'{}' sets a remote's url and is included by includeIf, which git refuses beside includeIf.hasconfig:remote.*.url",
-                file.display()
-            ),
-            Self::OnBranch(file) => write!(
-                f,
-                "cannot tell the branch for includeIf.onbranch in '{}': the refs are in a reftable",
-                file.display()
-            ),
-        }
+        f.write_str(&match self {
+            Self::File(file, error) => message::cannot_read(file.display(), error),
+            Self::Syntax(file, line) => message::bad_configuration_line(line, file.display()),
+            Self::Include(file) => message::include_unclear(file.display()),
+            Self::Depth(file) => message::include_too_deep(file.display()),
+            Self::RemoteUrl(file) => message::remote_url_included(file.display()),
+            Self::OnBranch(file) => message::on_branch_in_reftable(file.display()),
+        })
     }
 }
 

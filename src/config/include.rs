@@ -16,6 +16,7 @@ use gix_glob::wildmatch::Mode;
 
 use super::files::{self, Entry, SECTIONS, Scope, Unreadable};
 use super::syntax::{self, Line};
+use crate::message;
 use crate::process::Environment;
 
 /// What the conditions of `includeIf` and the start of a path are about.
@@ -275,14 +276,14 @@ const LARGEST_FILE: u64 = 32 << 20;
 fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let read = || {
         if fs::metadata(path)?.file_type().is_fifo() {
-            return Err(io::Error::other("is a fifo, which may wait for ever"));
+            return Err(io::Error::other(message::fifo()));
         }
         let mut bytes = Vec::new();
         fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     match read() {
-        Ok(bytes) if bytes.len() as u64 > LARGEST_FILE => Err(io::Error::other("larger than 32 MiB")),
+        Ok(bytes) if bytes.len() as u64 > LARGEST_FILE => Err(io::Error::other(message::configuration_too_large())),
         Ok(bytes) => Ok(Some(bytes)),
         // ENOTDIR too: `$HOME/.gitconfig` where HOME is `/dev/null`.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),

@@ -17,6 +17,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::event::Visibility;
+use crate::message;
 use crate::process::Environment;
 use crate::pusher::KnownUser;
 use crate::target::Target;
@@ -274,14 +275,13 @@ impl<'a> Reader<'a> {
             let mut warn = |why: String| self.warnings.push(Problem::new(&full_key(entry), entry, why));
             match keys::find(&entry.key, places) {
                 Some(key) if key.protected && entry.scope == Scope::Repository => {
-                    let why = "is ignored here, since it counts only from the system's or the user's own configuration, not from a repository's";
-                    warn(why.into());
+                    warn(message::protected_key().into());
                 }
                 Some(_) => {}
                 None => warn(unknown_key(entry, places)),
             }
             if entry.is_cut {
-                warn("is cut at '#' or ';', where a comment begins: put double quotes around the value".into());
+                warn(message::value_cut().into());
             }
         }
     }
@@ -395,13 +395,13 @@ impl<'a> Reader<'a> {
 fn unknown_key(entry: &Entry, places: &[Of]) -> String {
     let elsewhere = |of: Of| keys::find(&entry.key, &[of]).filter(|_| entry.section == "webhook");
     if let Some(key) = elsewhere(Of::TargetAlone) {
-        format!("belongs to one target: write webhook.<name>.{}", key.name)
+        message::belongs_to_target(key.name)
     } else if let Some(key) = elsewhere(Of::Repository) {
-        format!("belongs to no target: write webhook.{}", key.name)
+        message::belongs_to_no_target(key.name)
     } else {
         match keys::nearest(&entry.key, places) {
-            Some(name) => format!("is no known key; did you mean {name}?"),
-            None => "is no known key".into(),
+            Some(name) => message::unknown_key_like(name),
+            None => message::unknown_key().into(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::Scope;
+use crate::message;
 use crate::process::OPEN_CAREFULLY;
 
 /// No secret is longer, and any file may be named.
@@ -17,21 +18,23 @@ const LARGEST: u64 = 64 * 1024;
 /// Why it cannot be taken, in words that do not quote it.
 pub(super) fn read(value: &str, scope: Scope, git_dir: &Path) -> Result<Vec<u8>, String> {
     let path = locate(value, scope, git_dir)?;
-    let place = if Path::new(value).is_absolute() { "" } else { " below webhook/secret/" };
-    let cannot = |error: std::io::Error| format!("cannot be read{place}: {error}");
+    let cannot = |error: std::io::Error| {
+        let is_absolute = Path::new(value).is_absolute();
+        if is_absolute { message::secret_unreadable(error) } else { message::secret_unreadable_below(error) }
+    };
     // Whoever may write the directory could put a fifo there, or a link between the check and this line.
     let file = fs::OpenOptions::new().read(true).custom_flags(OPEN_CAREFULLY).open(&path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
     if !metadata.is_file() {
-        return Err("names what is no regular file".into());
+        return Err(message::secret_no_file().into());
     }
     if metadata.permissions().mode() & 0o007 != 0 {
-        return Err(format!("names a file that others can read or write: run chmod o= '{}'", path.display()));
+        return Err(message::secret_open(path.display()));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > LARGEST {
-        return Err("names a file of more than 64 KiB".into());
+        return Err(message::secret_too_large().into());
     }
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
@@ -45,26 +48,20 @@ fn locate(value: &str, scope: Scope, git_dir: &Path) -> Result<PathBuf, String> 
     let path = Path::new(value);
     if path.is_absolute() {
         if scope == Scope::Repository {
-            return Err(
-                "is an absolute path, which a repository's own configuration cannot use: put the file below webhook/secret/ and write its name"
-                    .into(),
-            );
+            return Err(message::secret_absolute().into());
         }
         // Whoever writes this configuration chose the path: Kubernetes and others hand secrets out as symbolic links.
-        return fs::canonicalize(path).map_err(|error| format!("cannot be read: {error}"));
+        return fs::canonicalize(path).map_err(message::secret_unreadable);
     }
     if value.is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
-        return Err("is no path below webhook/secret/".into());
+        return Err(message::secret_no_path().into());
     }
     let mut place = git_dir.to_owned();
     for part in Path::new("webhook/secret").join(path).components() {
         place.push(part);
         // Members of the group may write here in a shared repository, and could lead to the server user's own files.
         if place.is_symlink() {
-            return Err(format!(
-                "leads through the symbolic link '{}': put the file itself below webhook/secret/",
-                place.display()
-            ));
+            return Err(message::secret_link(place.display()));
         }
     }
     Ok(place)

@@ -13,6 +13,7 @@ use bstr::{BStr, ByteSlice};
 use gix_config::parse::{EventRef, Events, SectionRef};
 
 use super::files::Unreadable;
+use crate::message;
 
 /// `key = value` at one place of a file.
 #[derive(Clone)]
@@ -154,7 +155,7 @@ impl Header {
 
 impl Unreadable {
     pub(super) fn too_many(path: &Path) -> Self {
-        Self::File(path.into(), io::Error::other("more than half a million lines"))
+        Self::File(path.into(), io::Error::other(message::too_many_lines()))
     }
 }
 

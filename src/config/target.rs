@@ -9,6 +9,7 @@ use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, 
 use super::{BrokenTarget, Entry, Problem, Scope, secret_file, shown_name, syntax};
 use crate::event::EventName;
 use crate::format::{self, FORMATS, Format};
+use crate::message;
 use crate::signature::{Secret, SigningSecret};
 use crate::target::{Address, RefPatterns, Target};
 
@@ -117,9 +118,7 @@ impl<'a> TargetReader<'a> {
             && self.name.chars().all(good)
             && self.name.len() <= 64;
         if !fits && let Some(entry) = self.own.first().copied() {
-            let why =
-                "is no target's name: write at most 64 letters, digits, '_', '.' and '-', a letter or digit first";
-            let mut problem = Problem::new("webhook", entry, why);
+            let mut problem = Problem::new("webhook", entry, message::no_target_name());
             problem.value = Some(self.name.clone());
             self.problems.push(problem);
         }
@@ -131,18 +130,15 @@ impl<'a> TargetReader<'a> {
         let Some(last) = urls.last().copied() else {
             if let Some(entry) = self.own.first().copied() {
                 let key = format!("webhook.{}.url", self.name);
-                let why = format!("is not set: write git config {key} https://…");
-                self.problems.push(Problem::new(&key, entry, why));
+                self.problems.push(Problem::new(&key, entry, message::url_not_set(&key)));
             }
             return None;
         };
         if urls.iter().filter(|entry| entry.file == last.file).count() > 1 {
-            let why =
-                "is set twice, and the last one counts: a target has one URL, a second receiver is a second target";
-            self.warn("url", last, why);
+            self.warn("url", last, message::url_twice());
         }
         if last.value.as_deref().is_some_and(|value| value.contains(&b'#')) {
-            self.warn("url", last, "has a part behind '#', which is never sent: remove it");
+            self.warn("url", last, message::url_fragment());
         }
         Some(last)
     }
@@ -157,8 +153,7 @@ impl<'a> TargetReader<'a> {
             .filter(|(key, _)| key.owned)
             .collect();
         for (key, entry) in foreign {
-            let why = "counts only where the target's url is set, and that is not the same configuration";
-            let mut problem = Problem::new(&self.key(key.name, entry), entry, why);
+            let mut problem = Problem::new(&self.key(key.name, entry), entry, message::foreign_owner());
             problem.files.push(url.file.to_path_buf());
             self.problems.push(problem);
         }
@@ -173,14 +168,15 @@ impl<'a> TargetReader<'a> {
         })
     }
 
-    fn parse<T>(&mut self, name: &str, entry: &Entry, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
-        match value_text(entry).and_then(parse) {
+    fn parse<T, E: Into<String>>(
+        &mut self,
+        name: &str,
+        entry: &Entry,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let parse = |text: &str| parse(text).map_err(Into::into);
+        match value_text(entry).map_err(String::from).and_then(parse) {
             Ok(value) => Some(value),
-            Err(why) if name == "format" => {
-                let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-                self.problem(name, entry, format!("{why}: write {}", known.join(", ")));
-                None
-            }
             Err(why) => {
                 self.problem(name, entry, why);
                 None
@@ -204,7 +200,7 @@ impl<'a> TargetReader<'a> {
             return true;
         };
         syntax::boolean(value).unwrap_or_else(|| {
-            self.problem(name, entry, "is no boolean: write true or false");
+            self.problem(name, entry, message::no_boolean());
             true
         })
     }
@@ -237,7 +233,7 @@ impl<'a> TargetReader<'a> {
                     None if word == "all" => events.extend(EventName::ALL),
                     None => {
                         let known = EventName::ALL.map(EventName::word).join(", ");
-                        self.problem("event", entry, format!("holds an unknown event: write {known} or all"));
+                        self.problem("event", entry, message::unknown_event(known));
                     }
                 }
             }
@@ -255,15 +251,14 @@ impl<'a> TargetReader<'a> {
             && events.iter().all(|event| unknown(&event))
         {
             let known: Vec<_> = format.events.iter().map(|(event, _)| event.word()).collect();
-            let why = format!("names nothing that format {} has: write {}", format.name, known.join(", "));
-            self.warn("event", entry, why);
+            self.warn("event", entry, message::events_unknown_to_format(format.name, known.join(", ")));
         }
         if has_secret
             && format.secret_headers().is_empty()
             && let Some(entry) = self.last("secret").or_else(|| self.last("secretFile"))
         {
             let name = entry_key(entry);
-            self.warn(name, entry, format!("is not used by format {}: remove it", format.name));
+            self.warn(name, entry, message::unused_by_format(format.name));
         }
     }
 
@@ -272,11 +267,7 @@ impl<'a> TargetReader<'a> {
         for (entry, value) in self.list("ref") {
             match RefPatterns::parse(value.split_ascii_whitespace()) {
                 Ok(_) => words.extend(value.split_ascii_whitespace()),
-                Err(_) => self.problem(
-                    "ref",
-                    entry,
-                    "holds what no ref name can: write patterns such as refs/heads/* or !wip/*",
-                ),
+                Err(_) => self.problem("ref", entry, message::no_ref_pattern()),
             }
         }
         RefPatterns::parse(words).unwrap_or_default()
@@ -286,7 +277,7 @@ impl<'a> TargetReader<'a> {
         let direct = self.last("secret");
         let file = self.last("secretFile");
         if let (Some(entry), Some(_)) = (direct, file) {
-            self.problem("secret", entry, "stands beside secretFile: keep one of them");
+            self.problem("secret", entry, message::two_secrets());
         }
         if let Some(entry) = direct {
             let value = self.parse("secret", entry, token)?;
@@ -302,7 +293,7 @@ impl<'a> TargetReader<'a> {
                 Some(Secret::new(bytes))
             }
             Err(_) => {
-                self.problem("secretFile", entry, "names a file that is empty or holds more than one line of text");
+                self.problem("secretFile", entry, message::no_secret_file());
                 None
             }
         }
@@ -311,13 +302,12 @@ impl<'a> TargetReader<'a> {
     /// Standard Webhooks asks for 24 bytes, GitLab and GitHub for "a random string".
     fn check_length(&mut self, name: &str, entry: &Entry, length: usize) {
         if length < 24 {
-            self.warn(name, entry, "may be guessed, being shorter than 24 bytes: set a longer one");
+            self.warn(name, entry, message::short_secret());
         }
     }
 
     fn signing_secrets(&mut self) -> Vec<SigningSecret> {
-        const WRONG: Wrong = "is no Standard Webhooks key: write whsec_ and base64";
-        let parse = |text: &str| SigningSecret::parse(text).ok_or(WRONG);
+        let parse = |text: &str| SigningSecret::parse(text).ok_or(message::no_signing_secret());
         let mut secrets = Vec::new();
         for (entry, value) in self.list("signingSecret") {
             for word in value.split_ascii_whitespace() {
@@ -330,7 +320,7 @@ impl<'a> TargetReader<'a> {
         for (entry, value) in self.list("signingSecretFile") {
             for path in value.split_ascii_whitespace() {
                 let Some(bytes) = self.secret_file("signingSecretFile", entry, path) else { continue };
-                match std::str::from_utf8(&bytes).map_err(|_| WRONG).and_then(parse) {
+                match std::str::from_utf8(&bytes).map_err(|_| message::no_signing_secret()).and_then(parse) {
                     Ok(secret) => secrets.push(secret),
                     Err(why) => self.problem("signingSecretFile", entry, why),
                 }
@@ -354,10 +344,10 @@ impl<'a> TargetReader<'a> {
         for (entry, value) in self.list("header") {
             match header(value) {
                 Ok((name, _)) if format.is_some_and(|format| format.sets_header(&name)) => {
-                    self.problem("header", entry, "names a header that the format sets itself");
+                    self.problem("header", entry, message::header_of_format());
                 }
                 Ok((name, _)) if has_credentials && name.eq_ignore_ascii_case("authorization") => {
-                    self.problem("header", entry, "names a header that is made of the url's user name and password");
+                    self.problem("header", entry, message::header_of_credentials());
                 }
                 Ok(header) => headers.push(header),
                 Err(why) => self.problem("header", entry, why),
@@ -371,14 +361,17 @@ fn entry_key(entry: &Entry) -> &'static str {
     if entry.key.eq_ignore_ascii_case("secret") { "secret" } else { "secretFile" }
 }
 
-fn known_format(value: &str) -> Result<&'static Format, Wrong> {
-    format::find(value).ok_or("is no known format")
+fn known_format(value: &str) -> Result<&'static Format, String> {
+    format::find(value).ok_or_else(|| {
+        let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+        message::unknown_format_value(known.join(", "))
+    })
 }
 
 /// A token stands in a header: one line of visible characters.
 fn token(value: &str) -> Result<String, Wrong> {
     if value.is_empty() {
-        return Err("is empty");
+        return Err(message::empty());
     }
     one_line(value)
 }
@@ -403,18 +396,18 @@ const RESERVED: [&str; 14] = [
 
 /// Reads `Name: value`.
 fn header(value: &str) -> Result<(String, String), Wrong> {
-    let (name, value) = value.split_once(':').ok_or("is no header: write Name: value")?;
+    let (name, value) = value.split_once(':').ok_or(message::no_header())?;
     let (name, value) = (name.trim_end(), value.trim());
     // RFC 9110, section 5.6.2: the characters of a token.
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if name.is_empty() || !name.chars().all(is_token) {
-        return Err("has a name that no header can have");
+        return Err(message::no_header_name());
     }
     if value.contains(|c: char| c.is_control() && c != '\t') {
-        return Err("holds a control character");
+        return Err(message::control_character());
     }
     if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-        return Err("names a header that is set by git-webhook itself");
+        return Err(message::reserved_header());
     }
     Ok((name.into(), value.into()))
 }

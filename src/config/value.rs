@@ -7,6 +7,7 @@ use log::LevelFilter;
 
 use super::{Entry, Report, syntax};
 use crate::event::Visibility;
+use crate::message;
 
 /// How a wrong value is told: the words behind key and value.
 pub(super) type Wrong = &'static str;
@@ -15,13 +16,13 @@ pub(super) type Wrong = &'static str;
 const LONGEST_VALUE: usize = 64 * 1024;
 
 pub(super) fn value_text(entry: &Entry) -> Result<&str, Wrong> {
-    let value = entry.value.as_deref().ok_or("has no value: write key = value")?;
+    let value = entry.value.as_deref().ok_or(message::no_value())?;
     if value.len() > LONGEST_VALUE {
-        return Err("is longer than 64 KiB");
+        return Err(message::value_too_long());
     }
-    let text = std::str::from_utf8(value).map_err(|_| "is not UTF-8")?;
+    let text = std::str::from_utf8(value).map_err(|_| message::no_utf8())?;
     if text.contains('\0') {
-        return Err("holds a NUL");
+        return Err(message::holds_nul());
     }
     Ok(text)
 }
@@ -32,24 +33,22 @@ pub(super) fn text(value: &str) -> Result<String, Wrong> {
 
 pub(super) fn one_line(value: &str) -> Result<String, Wrong> {
     if value.contains(char::is_control) {
-        return Err("holds a control character");
+        return Err(message::control_character());
     }
     Ok(value.into())
 }
 
 pub(super) fn absolute_path(value: &str) -> Result<PathBuf, Wrong> {
     let path = PathBuf::from(value);
-    if path.is_absolute() { Ok(path) } else { Err("is not an absolute path") }
+    if path.is_absolute() { Ok(path) } else { Err(message::no_absolute_path()) }
 }
 
 pub(super) fn template(value: &str) -> Result<String, Wrong> {
-    template_with(value, &["{repository}", "{name}"])
-        .ok_or("is no URL template: write a URL, with {repository} and {name} where they belong")
+    template_with(value, &["{repository}", "{name}"]).ok_or(message::no_template())
 }
 
 pub(super) fn commit_template(value: &str) -> Result<String, Wrong> {
-    template_with(value, &["{repository}", "{name}", "{id}"])
-        .ok_or("is no URL template: write a URL, with {repository}, {name} and {id} where they belong")
+    template_with(value, &["{repository}", "{name}", "{id}"]).ok_or(message::no_commit_template())
 }
 
 fn template_with(value: &str, places: &[&str]) -> Option<String> {
@@ -63,7 +62,7 @@ pub(super) fn visibility(value: &str) -> Result<Visibility, Wrong> {
         "private" => Ok(Visibility::Private),
         "internal" => Ok(Visibility::Internal),
         "public" => Ok(Visibility::Public),
-        _ => Err("is no visibility: write private, internal or public"),
+        _ => Err(message::no_visibility()),
     }
 }
 
@@ -72,7 +71,7 @@ pub(super) fn report(value: &str) -> Result<Report, Wrong> {
         "all" => Ok(Report::All),
         "failures" => Ok(Report::Failures),
         "none" => Ok(Report::None),
-        _ => Err("is no report: write all, failures or none"),
+        _ => Err(message::no_report()),
     }
 }
 
@@ -82,7 +81,7 @@ pub(super) fn log_level(value: &str) -> Result<LevelFilter, Wrong> {
         "warn" => Ok(LevelFilter::Warn),
         "info" => Ok(LevelFilter::Info),
         "debug" => Ok(LevelFilter::Debug),
-        _ => Err("is no log level: write error, warn, info or debug"),
+        _ => Err(message::no_log_level()),
     }
 }
 
@@ -90,7 +89,7 @@ pub(super) fn positive_number(value: &str) -> Result<u32, Wrong> {
     syntax::integer(value.as_bytes())
         .and_then(|number| u32::try_from(number).ok())
         .filter(|number| (1..1 << 31).contains(number))
-        .ok_or("is no number from 1 to 2147483647")
+        .ok_or(message::no_number())
 }
 
 /// A number of bytes, from one kibibyte to one gibibyte.
@@ -98,14 +97,14 @@ pub(super) fn size(value: &str) -> Result<usize, Wrong> {
     syntax::integer(value.as_bytes())
         .and_then(|number| usize::try_from(number).ok())
         .filter(|number| (1 << 10..=1 << 30).contains(number))
-        .ok_or("is no size from 1k to 1g")
+        .ok_or(message::no_size())
 }
 
 /// A time for one push, from one second to one hour.
 pub(super) fn seconds(value: &str) -> Result<Duration, Wrong> {
     match time(value)? {
         Some(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("is no time from 1s to 1h"),
+        _ => Err(message::no_time_of_push()),
     }
 }
 
@@ -113,7 +112,7 @@ pub(super) fn seconds(value: &str) -> Result<Duration, Wrong> {
 pub(super) fn days(value: &str) -> Result<Duration, Wrong> {
     match time(value)? {
         Some(seconds @ 1..=TEN_YEARS) => Ok(Duration::from_secs(seconds)),
-        _ => Err("is no time from 1s to 3650d"),
+        _ => Err(message::no_time_of_keeping()),
     }
 }
 
@@ -127,18 +126,16 @@ pub fn time(value: &str) -> Result<Option<u64>, Wrong> {
         "m" => 60,
         "h" => 3600,
         "d" => 86_400,
-        _ => return Err(NO_TIME),
+        _ => return Err(message::no_time()),
     };
     // u64's parser takes a leading plus.
     if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err(NO_TIME);
+        return Err(message::no_time());
     }
-    let number: u64 = digits.parse().map_err(|_| NO_TIME)?;
+    let number: u64 = digits.parse().map_err(|_| message::no_time())?;
     Ok(number.checked_mul(factor))
 }
 
 pub(super) fn boolean(value: &str) -> Result<bool, Wrong> {
-    syntax::boolean(value.as_bytes()).ok_or("is no boolean: write true or false")
+    syntax::boolean(value.as_bytes()).ok_or(message::no_boolean())
 }
-
-const NO_TIME: Wrong = "is no time: write a whole number with s, m, h or d";

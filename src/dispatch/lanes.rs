@@ -11,6 +11,7 @@ use super::{Run, Station};
 use crate::delivery::{Attempt, Delivery, Failure, FailureKind, Outcome};
 use crate::format::{Header, Ids};
 use crate::identifier;
+use crate::message;
 use crate::process;
 use crate::signature;
 use crate::spool::Name;
@@ -85,7 +86,7 @@ impl<'a> Run<'a> {
         match station.queue.put(&[delivery.addition(delivery.name.clone())], &self.bodies) {
             Ok(()) => self.note(station, &delivery, Outcome::Failed(Failure::new(why, ""))),
             Err(error) => {
-                log::error!("webhook {}: {error}", station.target.name);
+                log::error!("{}", message::about_target(&station.target.name, error));
                 self.run_lane(station, [Task::Fresh(delivery)]);
             }
         }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::delivery::{self, Delivery, FailureKind, Outcome, is_due};
 use crate::history::{History, State};
+use crate::message;
 use crate::process;
 use crate::ref_update::RefName;
 use crate::spool::{Bodies, Name, Queue, Receipt, Spool, WHOLE, ref_key};
@@ -260,7 +261,7 @@ impl<'a> Run<'a> {
         }
         let Ok(Some(_lock)) = queue.lock() else { return };
         let station = self.open_unlocked(at, queue.clone());
-        let why = "the target has not answered for as long as retryFor says";
+        let why = message::silent_long();
         for name in queue.list().into_iter().take_while(|name| !name.is_push()) {
             let Some(delivery) = self.load(&station, &name) else { continue };
             // They are in order of their events, so that the first young one ends it.
@@ -286,7 +287,7 @@ impl<'a> Run<'a> {
                 // What was delivered or given up before it was put back into the queue is no reason.
                 match over.get(&name.id).filter(|(_, attempt)| *attempt > name.attempts) {
                     Some((State::Delivered, _)) => is_clean &= station.queue.remove(name),
-                    Some(_) => station.queue.set_aside(name, "it was given up"),
+                    Some(_) => station.queue.set_aside(name, message::given_up()),
                     None => return true,
                 }
                 false

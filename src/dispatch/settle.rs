@@ -5,6 +5,7 @@ use super::{Build, Done, Run, lock};
 use crate::delivery::{self, Attempt, Delivery, Failure, FailureKind, Next, Outcome};
 use crate::event::shorten;
 use crate::history::{self, Entry, State};
+use crate::message;
 use crate::process;
 use crate::signature;
 use crate::spool::{Name, Record, Unfit, ref_text};
@@ -107,7 +108,7 @@ impl Run<'_> {
 
     pub(super) fn log(&self, entry: &Entry) {
         if let Err(error) = self.history.add(entry) {
-            log::error!("{error}: the log lacks a line of webhook {}", entry.target);
+            log::error!("{}", message::log_lacks_line(error, &entry.target));
         }
     }
 
@@ -132,7 +133,7 @@ impl Run<'_> {
         match station.queue.put(&held, &self.bodies) {
             Ok(()) => true,
             Err(error) => {
-                log::error!("webhook {}: {error}", station.target.name);
+                log::error!("{}", message::about_target(&station.target.name, error));
                 self.lose();
                 false
             }
@@ -151,7 +152,7 @@ impl Run<'_> {
         let (waiting, body) = match station.queue.load(name) {
             Ok((Record::Delivery(waiting), body)) => (waiting, body),
             Ok((Record::Push(_), _)) => {
-                station.queue.set_aside(name, "it is not what its name says");
+                station.queue.set_aside(name, message::not_its_name());
                 return None;
             }
             Err(why) => {
@@ -162,7 +163,7 @@ impl Run<'_> {
         let format = waiting.format.clone();
         let delivery = Delivery::waiting(name.clone(), waiting, body);
         if delivery.is_none() {
-            station.queue.set_aside(name, &format!("this program knows no format '{format}'"));
+            station.queue.set_aside(name, &message::unknown_record_format(&format));
         }
         delivery
     }
@@ -172,10 +173,9 @@ impl Run<'_> {
             Unfit::Unsound(why) => station.queue.set_aside(name, why),
             // Somebody else was faster.
             Unfit::Unreadable(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Unfit::Unreadable(error) => log::error!(
-                "webhook {}: cannot read '{name}' in its queue: {error}; its owner can: run git webhook flush as that user",
-                station.target.name
-            ),
+            Unfit::Unreadable(error) => {
+                log::error!("{}", message::owner_can_read_queued(&station.target.name, name, error));
+            }
         }
     }
 
@@ -194,7 +194,7 @@ impl Run<'_> {
                         station.queue.remove(name);
                     }
                 }
-                Ok((Record::Delivery(_), _)) => station.queue.set_aside(name, "it is not what its name says"),
+                Ok((Record::Delivery(_), _)) => station.queue.set_aside(name, message::not_its_name()),
                 Err(why) => self.unfit(station, name, &why),
             }
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Run, lock};
 use crate::delivery::{self, FailureKind, LONGEST_DELAY, is_due};
+use crate::message;
 use crate::process::{self, Locked};
 use crate::spool::{Addition, Queue, Rest};
 use crate::target::Target;
@@ -54,7 +55,7 @@ impl<'a> Run<'a> {
             Ok(Some(lock)) => (Some(lock), Mode::Free),
             Ok(None) => (None, Mode::Closed(FailureKind::Busy)),
             Err(error) => {
-                log::error!("{error}: going on without");
+                log::error!("{}", message::without_lock(error));
                 (None, Mode::Free)
             }
         };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Format, Limits, Payload, Telling};
 use crate::event::{Event, EventName};
+use crate::message;
 
 /// A payload, and what had to be left out of it.
 #[derive(Clone, Debug)]
@@ -30,11 +31,11 @@ pub struct Reduced {
 impl fmt::Display for Reduced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, allowed, commits } = self;
-        write!(f, "a body of {from} bytes is larger than maxBody ({allowed}): told without lists of files")?;
+        let mut text = message::reduced_body(from, allowed);
         if let Some(commits) = commits {
-            write!(f, " and with at most {commits} commits")?;
+            text = message::fewer_commits(text, commits);
         }
-        if to > allowed { write!(f, "; {to} bytes are left all the same") } else { Ok(()) }
+        f.write_str(&if to > allowed { message::still_too_large(text, to) } else { text })
     }
 }
 

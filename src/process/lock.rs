@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::message;
+
 /// How often a lock that is waited for is tried.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -27,7 +29,7 @@ pub fn try_lock(file: File) -> Option<Locked> {
         // EWOULDBLOCK and EAGAIN are one number on Linux.
         Err((_, Errno::EWOULDBLOCK)) => None,
         Err((_, error)) => {
-            log::warn!("files cannot be locked here ({error}): two hooks at once may deliver an event twice");
+            log::warn!("{}", message::no_locks(error));
             Some(Locked { _lock: None })
         }
     }

@@ -9,6 +9,7 @@ use crate::delivery::Delivery;
 use crate::event::{Context, Event, EventName};
 use crate::format::{Payload, Told};
 use crate::identifier;
+use crate::message;
 use crate::ref_update::{ObjectFormat, RefName, RefUpdate};
 use crate::spool::{Line, Name, Origin, Receipt};
 use crate::target::Target;
@@ -138,7 +139,7 @@ fn origin(context: &Context) -> Origin {
 
 fn payload(told: Told, target: &Target, event: &Event) -> Arc<Payload> {
     if let Some(reduced) = told.reduced {
-        warn!("webhook {}: {}: {reduced}", target.name, event.ref_text);
+        warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_text)));
     }
     Arc::new(told.payload)
 }

@@ -10,6 +10,7 @@ use log::error;
 use super::{Post, log_problems};
 use crate::config::{Configuration, Report};
 use crate::log_file;
+use crate::message;
 use crate::process::{self, Environment};
 use crate::report::{Notice, Printer};
 use crate::repository;
@@ -38,7 +39,7 @@ pub(super) fn hand_over(post: &Post<'_>, owned: Owned, printer: &mut Printer) {
             .spawn()
     });
     if let Err(error) = started {
-        error!("cannot start the process that delivers: {error}: run git webhook flush");
+        error!("{}", message::not_detached(error));
     }
     if post.configuration.settings.report == Report::All {
         printer.print(&Notice::Detached(count));

@@ -21,6 +21,7 @@ use crate::dispatch::Done;
 use crate::event::{Context, Time, Wanted};
 use crate::identifier;
 use crate::log_file;
+use crate::message;
 use crate::process::{self, Environment, Process};
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{self, RefUpdate, Skipped};
@@ -226,7 +227,7 @@ fn fresh(updates: Vec<RefUpdate>) -> Vec<Line> {
 }
 
 fn not_kept(error: &FileError, printer: &mut Printer) {
-    error!("{error}: the push is told of once, from memory; afterwards run git webhook reconcile");
+    error!("{}", message::told_from_memory(error));
     printer.print(&Notice::NotKept(error.reason()));
 }
 
@@ -246,11 +247,11 @@ fn of_this_repository(
 fn log_problems(configuration: &Configuration) {
     for target in configuration.broken.iter().filter(|target| target.enabled) {
         for problem in &target.problems {
-            error!("webhook {}: {problem}", target.name);
+            error!("{}", message::about_target(&target.name, problem));
         }
     }
     for problem in &configuration.problems {
-        error!("{problem}; the default counts");
+        error!("{}", message::default_counts(problem));
     }
     for warning in &configuration.warnings {
         warn!("{warning}");
@@ -326,7 +327,7 @@ fn log_outcome(target: &Target, name: &str, outcome: &Outcome) {
             info!("webhook {}: delivered {name} to {origin} ({status}, {} ms)", target.name, elapsed.as_millis());
         }
         Outcome::Failed(failure) => {
-            warn!("webhook {}: {name} not delivered to {origin}: {failure}", target.name);
+            warn!("{}", message::not_delivered(&target.name, name, origin, failure));
         }
     }
 }

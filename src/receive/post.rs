@@ -15,6 +15,7 @@ use crate::delivery::Delivery;
 use crate::dispatch::{self, Older, Run, Station};
 use crate::event::Event;
 use crate::history::{self, History};
+use crate::message;
 use crate::process;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
@@ -165,10 +166,7 @@ impl<'a> Post<'a> {
                         // stays for a better program.
                         let build = || self.build(&objects, job, &wanting, send);
                         if panic::catch_unwind(AssertUnwindSafe(build)).is_err() {
-                            error!(
-                                "push {} cannot be told, by a mistake in git-webhook: please report it",
-                                job.sequence
-                            );
+                            error!("{}", message::push_untold(job.sequence));
                             job.owned = None;
                         }
                     }
@@ -193,7 +191,7 @@ impl<'a> Post<'a> {
             if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
                 for name in self.waiting_targets() {
                     if let Err(error) = self.spool.queue(name).put_push(job.sequence, &job.receipt) {
-                        error!("webhook {name}: {error}");
+                        error!("{}", message::about_target(name, error));
                         run.lose();
                     }
                 }
@@ -239,7 +237,7 @@ impl<'a> Post<'a> {
             match self.spool.bury(&directory) {
                 Ok(Some(0) | None) => {}
                 Ok(Some(count)) => {
-                    error!("webhook {directory}: is configured no more: {count} deliveries that waited were set aside");
+                    error!("{}", message::target_buried(directory, count));
                 }
                 Err(error) => error!("{error}"),
             }

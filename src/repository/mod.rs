@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::config::Layout;
 use crate::event::{Changes, Commit, Context, Event, EventKind, Push, Tag, Tip};
+use crate::message;
 use crate::ref_update::{ObjectFormat, ObjectId, RefKind, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
@@ -81,7 +82,7 @@ pub struct OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot open '{}': {}", self.path.display(), self.source.message())
+        f.write_str(&message::cannot_open(self.path.display(), self.source.message()))
     }
 }
 
@@ -103,13 +104,11 @@ impl Objects {
         let open = || {
             // libgit2 takes a directory that is not there for an empty alternate.
             if !path.is_dir() {
-                return Err(git2::Error::from_str("no such directory"));
+                return Err(git2::Error::from_str(message::no_such_directory()));
             }
             let odb = Odb::new_ext(kind)?;
             // The hook runs in the repository and says ".", so this is text wherever the repository lies.
-            let text = path
-                .to_str()
-                .ok_or_else(|| git2::Error::from_str("its path is not UTF-8: run this in the repository"))?;
+            let text = path.to_str().ok_or_else(|| git2::Error::from_str(message::path_not_utf8()))?;
             odb.add_disk_alternate(text)?;
             Ok(odb)
         };
@@ -335,7 +334,7 @@ impl<'a> Reader<'a> {
     fn refs(&mut self) -> Arc<refs::Refs> {
         let read = || {
             Arc::new(refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
-                log::error!("{error}; commits of other refs are listed as new");
+                log::error!("{}", message::others_listed_as_new(error));
                 refs::Refs::default()
             }))
         };
@@ -403,7 +402,7 @@ impl<'a> Reader<'a> {
         let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut budget);
         self.path_bytes -= allowed - budget.bytes;
         if budget.is_spent() {
-            log::warn!("commit {id}: changed files are listed in part, there are too many");
+            log::warn!("{}", message::files_in_part(id));
         }
         changes
     }

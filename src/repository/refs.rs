@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::config::Layout;
+use crate::message;
 use crate::ref_update::{ObjectId, RefName};
 
 /// The refs cannot be read.
@@ -25,8 +26,8 @@ pub enum RefsError {
 impl fmt::Display for RefsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, error) => write!(f, "cannot read '{}': {error}", path.display()),
-            Self::Git(why) => write!(f, "cannot read the refs through git: {why}"),
+            Self::File(path, error) => f.write_str(&message::cannot_read(path.display(), error)),
+            Self::Git(why) => f.write_str(&message::refs_through_git(why)),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::message;
 use crate::process;
 
 /// What names of files half written begin with. Who finds one that is old removes it.
@@ -16,18 +17,17 @@ const TEMPORARY: &str = ".tmp-";
 /// A record larger than this is none of ours.
 const LARGEST: u64 = 1 << 30;
 
-/// A step on a file failed; in words that name it.
+/// A step on a file failed; in words that name both.
 #[derive(Debug)]
 pub struct FileError {
-    doing: &'static str,
-    path: PathBuf,
+    text: String,
     source: io::Error,
 }
 
 impl FileError {
-    /// While `doing` something to `path`.
-    pub fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { doing, path: path.into(), source }
+    /// What happened to `path`, in the words of a message about a path and what the system said.
+    pub fn new(message: impl FnOnce(String, String) -> String, path: &Path, source: io::Error) -> Self {
+        Self { text: message(path.display().to_string(), source.to_string()), source }
     }
 
     /// What the system said.
@@ -38,7 +38,7 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} '{}': {}", self.doing, self.path.display(), self.source)
+        f.write_str(&self.text)
     }
 }
 
@@ -102,18 +102,18 @@ impl Modes {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Ok(()),
             Ok(_) => {
-                let error = io::Error::other("it is there and is no directory");
-                return Err(FileError::new("use", path, error));
+                let error = io::Error::other(message::no_directory());
+                return Err(FileError::new(message::cannot_use, path, error));
             }
             Err(_) => {}
         }
         match DirBuilder::new().mode(self.directory()).create(path) {
             // The umask took bits from the mode given.
             Ok(()) => fs::set_permissions(path, Permissions::from_mode(self.directory()))
-                .map_err(|error| FileError::new("set the mode of", path, error))?,
+                .map_err(|error| FileError::new(message::cannot_set_mode, path, error))?,
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-            Err(error) => return Err(FileError::new("create", path, error)),
+            Err(error) => return Err(FileError::new(message::cannot_create, path, error)),
         }
         // A record in a directory that a power cut takes away would be as lost as no record.
         sync_directory(parent)
@@ -144,18 +144,18 @@ impl Modes {
             }
             let file = OpenOptions::new().read(true).append(true).custom_flags(process::OPEN_CAREFULLY).open(path)?;
             if !file.metadata()?.is_file() {
-                return Err(io::Error::other("it is no regular file"));
+                return Err(io::Error::other(message::no_regular_file()));
             }
             Ok(file)
         };
-        open().map_err(|error| FileError::new("open", path, error))
+        open().map_err(|error| FileError::new(message::cannot_open, path, error))
     }
 
     /// Opens a file to write over what it holds, and creates it where need be.
     pub(super) fn open_to_overwrite(self, path: &Path) -> Result<File, FileError> {
         drop(self.open(path)?);
         let open = OpenOptions::new().read(true).write(true).custom_flags(process::OPEN_CAREFULLY).open(path);
-        open.map_err(|error| FileError::new("open", path, error))
+        open.map_err(|error| FileError::new(message::cannot_open, path, error))
     }
 
     /// Writes a temporary file in `directory`, which nobody reads until it is renamed.
@@ -164,13 +164,13 @@ impl Modes {
     /// failed fdatasync nobody knows what of it is on the disk, and a second one would say that all is well.
     pub(super) fn write_temporary(self, directory: &Path, bytes: &[u8], durable: bool) -> Result<Draft, FileError> {
         let path = directory.join(format!("{TEMPORARY}{}-{}", std::process::id(), Uuid::now_v7()));
-        let mut file = self.create(&path).map_err(|error| FileError::new("create", &path, error))?;
+        let mut file = self.create(&path).map_err(|error| FileError::new(message::cannot_create, &path, error))?;
         let draft = |file| Draft { path: path.clone(), file, is_placed: false };
         let written = file.write_all(bytes).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
         let draft = draft(file);
         match written {
             Ok(()) => Ok(draft),
-            Err(error) => Err(FileError::new("write", &draft.path, error)),
+            Err(error) => Err(FileError::new(message::cannot_write, &draft.path, error)),
         }
     }
 
@@ -190,11 +190,11 @@ impl Modes {
     /// # Errors
     /// Where it is there, or cannot be written.
     pub fn write_new(self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-        let mut file = self.create(path).map_err(|error| FileError::new("create", path, error))?;
+        let mut file = self.create(path).map_err(|error| FileError::new(message::cannot_create, path, error))?;
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
             // It is ours, made a moment ago.
             let _ = fs::remove_file(path);
-            FileError::new("write", path, error)
+            FileError::new(message::cannot_write, path, error)
         })?;
         sync_directory(path.parent().unwrap_or(Path::new(".")))
     }
@@ -209,7 +209,7 @@ impl Modes {
         // A link in the place of a record is told by ELOOP, which io::ErrorKind has no stable word for.
         let metadata = fs::symlink_metadata(path).map_err(Unfit::Unreadable)?;
         if !metadata.is_file() {
-            return Err(Unfit::Unsound("it is no regular file".into()));
+            return Err(Unfit::Unsound(message::no_regular_file().into()));
         }
         let mut file = OpenOptions::new()
             .read(true)
@@ -218,18 +218,15 @@ impl Modes {
             .map_err(Unfit::Unreadable)?;
         let metadata = file.metadata().map_err(Unfit::Unreadable)?;
         if metadata.nlink() > 1 {
-            return Err(Unfit::Unsound("it is linked from elsewhere too".into()));
+            return Err(Unfit::Unsound(message::linked().into()));
         }
         let of_directory = path.parent().and_then(|parent| fs::metadata(parent).ok());
         let is_known = |uid: u32| uid == process::user_id() || of_directory.as_ref().is_some_and(|it| it.uid() == uid);
         if !self.shared && !is_known(metadata.uid()) {
-            return Err(Unfit::Unsound(format!(
-                "it belongs to user {}, who has no part in this repository",
-                metadata.uid()
-            )));
+            return Err(Unfit::Unsound(message::belongs_to(metadata.uid())));
         }
         if metadata.len() > LARGEST {
-            return Err(Unfit::Unsound("it is larger than any record".into()));
+            return Err(Unfit::Unsound(message::record_too_large().into()));
         }
         let mut bytes = Vec::with_capacity(metadata.len() as usize);
         file.read_to_end(&mut bytes).map_err(Unfit::Unreadable)?;
@@ -247,7 +244,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Gives it its name. The directory is not synced.
     pub(super) fn place(mut self, path: &Path) -> Result<(), FileError> {
-        fs::rename(&self.path, path).map_err(|error| FileError::new("rename to", path, error))?;
+        fs::rename(&self.path, path).map_err(|error| FileError::new(message::cannot_rename_to, path, error))?;
         self.is_placed = true;
         Ok(())
     }
@@ -272,7 +269,7 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), FileError> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)
         .and_then(|directory| directory.sync_all())
-        .map_err(|error| FileError::new("sync the directory", path, error))
+        .map_err(|error| FileError::new(message::cannot_sync_directory, path, error))
 }
 
 /// The names in a directory that can be records, in no order; none where it is not there.
@@ -308,7 +305,7 @@ fn is_directory(path: &Path) -> bool {
 pub(super) fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(process::OPEN_CAREFULLY).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other(message::no_regular_file()));
     }
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
@@ -348,6 +345,6 @@ pub(super) fn set_aside(path: &Path, to: &Path, modes: Modes) -> Result<PathBuf,
         number += 1;
         place = to.join(format!("{name}.{number}"));
     }
-    fs::rename(path, &place).map_err(|error| FileError::new("set aside", path, error))?;
+    fs::rename(path, &place).map_err(|error| FileError::new(message::cannot_set_aside, path, error))?;
     Ok(place)
 }

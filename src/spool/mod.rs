@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::message;
+
 pub use file::{FileError, Modes, Unfit};
 pub use intent::ReadRefs;
 pub use name::{Name, WHOLE, ref_key};
@@ -125,14 +127,14 @@ impl Spool {
     /// Removes settled receipts of days before `day` (`2026-11-22`), and what was left half written.
     pub fn prune(&self, day: &str) {
         if let Err(error) = self.fold_into_picture(day) {
-            return log::error!("{error}: settled receipts are kept");
+            return log::error!("{}", message::settled_kept(error));
         }
         let settled = self.place("settled");
         for name in file::names(&settled).unwrap_or_default() {
             if name.as_str() < day
                 && let Err(error) = fs::remove_dir_all(settled.join(&name))
             {
-                log::warn!("cannot remove settled receipts of {name}: {error}");
+                log::warn!("{}", message::cannot_remove_settled(name, error));
             }
         }
         for directory in ["intents", "receipts"] {
@@ -144,7 +146,7 @@ impl Spool {
     fn set_aside(&self, path: &Path, from: &str, why: &str) {
         let outcome = file::set_aside(path, &self.place("dead").join(from), self.modes);
         match outcome {
-            Ok(to) => log::error!("'{}': {why}; it was set aside as '{}'", path.display(), to.display()),
+            Ok(to) => log::error!("{}", message::was_set_aside(path.display(), why, to.display())),
             Err(error) => log::error!("'{}': {why}; {error}", path.display()),
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::file::{FileError, Unfit};
 use super::record::{self, Text};
 use super::{Spool, file, sequence};
+use crate::message;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
 /// Where all refs stood.
@@ -58,7 +59,7 @@ impl Spool {
             Some((RefName::new(name.bytes()?.into_owned()), ObjectId::from_hex(id.as_bytes())??))
         };
         let refs: Option<_> = form.refs.into_iter().map(line).collect();
-        let refs = refs.ok_or_else(|| Unfit::Unsound("it holds what is no ref".into()))?;
+        let refs = refs.ok_or_else(|| Unfit::Unsound(message::no_ref().into()))?;
         Ok(Some(Picture { sequence: form.sequence, refs }))
     }
 
@@ -94,7 +95,13 @@ impl Spool {
         let mut picture = match self.picture() {
             Ok(Some(picture)) => picture,
             Ok(None) => return Ok(()),
-            Err(why) => return Err(FileError::new("read", &self.picture_path(), io::Error::other(why.to_string()))),
+            Err(why) => {
+                return Err(FileError::new(
+                    message::cannot_read,
+                    &self.picture_path(),
+                    io::Error::other(why.to_string()),
+                ));
+            }
         };
         let settled = self.place("settled");
         let days = file::names(&settled).unwrap_or_default();

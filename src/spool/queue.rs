@@ -15,6 +15,7 @@ use super::receipt::Receipt;
 use super::record;
 use super::waiting::{Addition, Body, Record, Waiting};
 use crate::format::Payload;
+use crate::message;
 use crate::process::{self, Locked, try_lock};
 use crate::signature::sha256_hex;
 
@@ -72,10 +73,9 @@ impl Queue {
     /// not. Whoever finds this note looks into the log before it sends.
     pub fn set_busy(&self, busy: bool) {
         let path = self.directory.join("lock");
-        let written = self
-            .modes
-            .open(&path)
-            .and_then(|file| file.set_len(u64::from(busy)).map_err(|error| FileError::new("write", &path, error)));
+        let written = self.modes.open(&path).and_then(|file| {
+            file.set_len(u64::from(busy)).map_err(|error| FileError::new(message::cannot_write, &path, error))
+        });
         if let Err(error) = written {
             log::warn!("{error}");
         }
@@ -104,7 +104,7 @@ impl Queue {
                 Some(parsed) if parsed.to_string() == name => names.push(parsed),
                 _ if name == "lock" || name == "state" || name == UNKNOWN => {}
                 _ if name.ends_with(".body") => {}
-                _ => self.set_aside_file(&name, "it has no name of a record"),
+                _ => self.set_aside_file(&name, message::no_record_name()),
             }
         }
         names.sort_unstable();
@@ -123,7 +123,7 @@ impl Queue {
             Record::Delivery(Waiting { body: Body::Beside(sum), .. }) => {
                 let body = self.read_body(name)?;
                 if sha256_hex(&body) != *sum {
-                    return Err(Unfit::Unsound("the file with its body is damaged".into()));
+                    return Err(Unfit::Unsound(message::body_damaged().into()));
                 }
                 body
             }
@@ -136,7 +136,7 @@ impl Queue {
     fn read_body(&self, name: &Name) -> Result<Vec<u8>, Unfit> {
         let path = self.directory.join(name.body());
         if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
-            return Err(Unfit::Unsound("the file with its body is missing".into()));
+            return Err(Unfit::Unsound(message::body_missing().into()));
         }
         fs::read(&path).map_err(Unfit::Unreadable)
     }
@@ -180,7 +180,7 @@ impl Queue {
         let directory = fs::File::open(&self.directory);
         directory
             .and_then(process::sync_file_system)
-            .map_err(|error| FileError::new("sync the file system of", &self.directory, error))
+            .map_err(|error| FileError::new(message::cannot_sync_file_system, &self.directory, error))
     }
 
     fn write_body(&self, name: &Name, payload: &Arc<Payload>, bodies: &Bodies, sync: bool) -> Result<(), FileError> {
@@ -194,7 +194,7 @@ impl Queue {
             if sync {
                 // Whoever wrote it first may have failed before it was on the disk.
                 let synced = fs::File::open(&path).and_then(|body| body.sync_data());
-                synced.map_err(|error| FileError::new("sync", &path, error))?;
+                synced.map_err(|error| FileError::new(message::cannot_sync, &path, error))?;
             }
             return Ok(());
         }
@@ -221,7 +221,7 @@ impl Queue {
     pub fn remove(&self, name: &Name) -> bool {
         let path = self.directory.join(name.to_string());
         if let Err(error) = fs::remove_file(&path) {
-            log::error!("cannot remove '{}', which was delivered: {error}", path.display());
+            log::error!("{}", message::cannot_remove_delivered(path.display(), error));
             return false;
         }
         // Few have one.
@@ -233,7 +233,7 @@ impl Queue {
     pub fn rename(&self, from: &Name, to: &Name) {
         let renamed = fs::rename(self.directory.join(from.to_string()), self.directory.join(to.to_string()));
         if let Err(error) = renamed {
-            log::error!("cannot rename '{}' in '{}': {error}", from, self.directory.display());
+            log::error!("{}", message::cannot_rename_in(from, self.directory.display(), error));
         }
     }
 
@@ -267,7 +267,8 @@ impl Queue {
         self.modes.make_directory(&self.directory)?;
         let bring = |from: &str, to: &str| {
             let from = self.dead.join(from);
-            fs::rename(&from, self.directory.join(to)).map_err(|error| FileError::new("bring back", &from, error))
+            fs::rename(&from, self.directory.join(to))
+                .map_err(|error| FileError::new(message::cannot_bring_back, &from, error))
         };
         bring(file, &back.to_string())?;
         if files.contains(&back.body()) {
@@ -291,13 +292,13 @@ impl Queue {
 
     /// Moves a second record of a delivery to `dead`, without the body, which is that of the first as well.
     pub fn set_copy_aside(&self, name: &Name) {
-        self.set_aside_file(&name.to_string(), "there are two records of this delivery");
+        self.set_aside_file(&name.to_string(), message::two_records());
     }
 
     fn set_aside_file(&self, name: &str, why: &str) {
         match file::set_aside(&self.directory.join(name), &self.dead, self.modes) {
-            Ok(to) => log::error!("'{name}' for {}: {why}; it was set aside as '{}'", self.title(), to.display()),
-            Err(error) => log::error!("'{name}' for {}: {why}; {error}", self.title()),
+            Ok(to) => log::error!("{}", message::was_set_aside_from_queue(name, self.title(), why, to.display())),
+            Err(error) => log::error!("{}", message::stays_in_queue(name, self.title(), why, error)),
         }
     }
 
@@ -323,7 +324,7 @@ impl Queue {
         let written = if rest == Rest::default() {
             match fs::remove_file(self.directory.join("state")) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(FileError::new("remove", &self.directory.join("state"), error))
+                    Err(FileError::new(message::cannot_remove, &self.directory.join("state"), error))
                 }
                 _ => Ok(()),
             }
@@ -380,7 +381,7 @@ impl Queue {
         // One step, however many wait; where earlier ones lie there already, one after another.
         if fs::rename(&self.directory, &self.dead).is_err() {
             for name in &names {
-                self.set_aside(name, "its target is configured no more");
+                self.set_aside(name, message::target_gone());
             }
         }
         Ok(Some(names.len()))

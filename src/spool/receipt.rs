@@ -12,6 +12,7 @@ use super::Spool;
 use super::file::{self, FileError, Unfit};
 use super::record::{self, Line, Text};
 use super::sequence::number;
+use crate::message;
 use crate::process::{self, Environment, Locked, Moment, Process, try_lock};
 use crate::ref_update::RefUpdate;
 
@@ -143,7 +144,7 @@ fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
 /// time: whoever comes next would find two.
 fn make_durable(receipts: &Path) {
     if let Err(error) = file::sync_directory(receipts) {
-        log::error!("{error}: a power cut now would lose a push; afterwards run git webhook reconcile");
+        log::error!("{}", message::not_durable(error));
     }
 }
 
@@ -182,7 +183,7 @@ impl Spool {
     /// Crash: its receipts are durable before; an intent that comes back is found told.
     pub fn drop_intent(&self, intent: Intent) {
         if let Err(error) = fs::remove_file(&intent.path) {
-            log::warn!("cannot remove '{}': {error}", intent.path.display());
+            log::warn!("{}", message::cannot_remove(intent.path.display(), error));
         }
     }
 
@@ -197,7 +198,8 @@ impl Spool {
         let renamed = self.modes.make_directory(&directory).and_then(|()| {
             self.with_next(|sequence| {
                 let path = directory.join(intent.receipt.name(sequence));
-                fs::rename(&intent.path, &path).map_err(|error| FileError::new("rename", &intent.path, error))?;
+                fs::rename(&intent.path, &path)
+                    .map_err(|error| FileError::new(message::cannot_rename, &intent.path, error))?;
                 Ok((sequence, path))
             })
         });
@@ -268,10 +270,10 @@ impl Spool {
         let directory = self.place("settled").join(day);
         let moved = self.modes.make_directory(&directory).and_then(|()| {
             fs::rename(&owned.path, directory.join(owned.name()))
-                .map_err(|error| FileError::new("settle", &owned.path, error))
+                .map_err(|error| FileError::new(message::cannot_settle, &owned.path, error))
         });
         if let Err(error) = moved {
-            log::error!("{error}: its deliveries may be made once more");
+            log::error!("{}", message::made_once_more(error));
         }
     }
 
@@ -332,10 +334,11 @@ impl Spool {
         let line = format!("{}\n", receipt.name(sequence));
         let marked = self.modes.make_directory(&directory).and_then(|()| {
             let mut file = self.modes.open(&path)?;
-            std::io::Write::write_all(&mut file, line.as_bytes()).map_err(|error| FileError::new("write", &path, error))
+            std::io::Write::write_all(&mut file, line.as_bytes())
+                .map_err(|error| FileError::new(message::cannot_write, &path, error))
         });
         if let Err(error) = marked {
-            log::warn!("{error}: if the hook is installed twice, it delivers twice");
+            log::warn!("{}", message::delivers_twice(error));
         }
         self.forget_markers(&directory);
     }
@@ -360,7 +363,7 @@ impl Spool {
     fn read_all(&self, directory: &str, wanted: impl Fn(&str) -> bool) -> Vec<(String, Receipt)> {
         let path = self.place(directory);
         let mut names = file::names(&path).unwrap_or_else(|error| {
-            log::error!("cannot read '{}': {error}", path.display());
+            log::error!("{}", message::cannot_read(path.display(), error));
             Vec::new()
         });
         names.retain(|name| wanted(name));
@@ -372,16 +375,13 @@ impl Spool {
             match read {
                 // A copy under another name is no push of its own, and nobody would ever settle it.
                 Ok(receipt) if name != name_in(directory, &name, &receipt) => {
-                    self.set_aside(&path, &format!("_{directory}"), "it is not what its name says");
+                    self.set_aside(&path, &format!("_{directory}"), message::not_its_name());
                 }
                 Ok(receipt) => found.push((name, receipt)),
                 Err(Unfit::Unsound(why)) => self.set_aside(&path, &format!("_{directory}"), &why),
                 Err(Unfit::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(Unfit::Unreadable(error)) => {
-                    log::error!(
-                        "cannot read '{}': {error}; its owner can: run git webhook flush as that user",
-                        path.display()
-                    );
+                    log::error!("{}", message::owner_can_read(path.display(), error));
                 }
             }
         }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::message;
 use crate::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
 use crate::signature;
 
@@ -30,27 +31,27 @@ pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
 /// What is wrong with it: not ours, of another version, torn, or damaged.
 pub(super) fn decode<T: DeserializeOwned>(record: &[u8]) -> Result<T, String> {
     if record.is_empty() {
-        return Err("it is empty".into());
+        return Err(message::record_empty().into());
     }
-    let end = record.iter().take(256).position(|byte| *byte == b'\n').ok_or("it is no record of git-webhook")?;
-    let header = std::str::from_utf8(&record[..end]).map_err(|_| "it is no record of git-webhook")?;
+    let end = record.iter().take(256).position(|byte| *byte == b'\n').ok_or(message::no_record())?;
+    let header = std::str::from_utf8(&record[..end]).map_err(|_| message::no_record())?;
     let mut words = header.split(' ');
     if words.next() != Some(MAGIC) {
-        return Err("it is no record of git-webhook".into());
+        return Err(message::no_record().into());
     }
     match words.next().and_then(|word| word.parse::<u32>().ok()) {
         Some(VERSION) => {}
-        Some(version) => return Err(format!("it is of version {version}, this program reads version {VERSION}")),
-        None => return Err("its version cannot be read".into()),
+        Some(version) => return Err(message::other_version(version, VERSION)),
+        None => return Err(message::no_version().into()),
     }
     let json = &record[end + 1..];
     if words.next().and_then(|word| word.parse().ok()) != Some(json.len()) {
-        return Err("it is torn: its length is not what its header says".into());
+        return Err(message::torn().into());
     }
     if words.next() != Some(&signature::sha256_hex(json)) {
-        return Err("it is damaged: its checksum is wrong".into());
+        return Err(message::damaged().into());
     }
-    serde_json::from_slice(json).map_err(|error| format!("its content cannot be read: {error}"))
+    serde_json::from_slice(json).map_err(message::bad_content)
 }
 
 /// Bytes as JSON text where they are UTF-8, which nearly all are, else in hexadecimal: ref names may be anything.
@@ -118,7 +119,7 @@ impl<'de> Deserialize<'de> for Line {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let form = LineForm::deserialize(deserializer)?;
-        let update = update(&form).ok_or_else(|| D::Error::custom("no ref update"))?;
+        let update = update(&form).ok_or_else(|| D::Error::custom(message::no_ref_update()))?;
         Ok(Self { update, event: form.event })
     }
 }

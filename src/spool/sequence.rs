@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{FileError, Spool, file};
+use crate::message;
 use crate::process::{self, lock_within};
 
 /// Others hold the lock for a few microseconds; whoever holds it longer has been stopped.
@@ -38,10 +39,10 @@ impl Spool {
         let mut file = self.modes.open_to_overwrite(&path)?;
         let lock = lock_within(&file, PATIENCE);
         if lock.is_none() {
-            log::warn!("'{}' has been locked for {} s: going on without it", path.display(), PATIENCE.as_secs());
+            log::warn!("{}", message::locked_for(path.display(), PATIENCE.as_secs()));
         }
         let next =
-            self.next(&mut file).map_err(|error| FileError::new("write the sequence number to", &path, error))?;
+            self.next(&mut file).map_err(|error| FileError::new(message::cannot_write_sequence, &path, error))?;
         place(next)
     }
 

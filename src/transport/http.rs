@@ -17,6 +17,7 @@ use super::wire::{NoAddress, Progress, Wire};
 use crate::delivery::{Attempt, Failure, FailureKind, Outcome};
 use crate::event::shorten;
 use crate::history::Answer;
+use crate::message;
 use crate::signature;
 use crate::target::{Address, Target};
 
@@ -36,7 +37,7 @@ const JSON: &str = "application/json";
 const USER_AGENT: &str = concat!("git-webhook/", env!("CARGO_PKG_VERSION"));
 
 /// What people see in place of a secret.
-const HIDDEN: &str = "(not shown)";
+pub const HIDDEN: &str = "(not shown)";
 
 /// One connection to one target, kept open between deliveries.
 pub struct Http<'a> {
@@ -68,12 +69,10 @@ impl Trust {
         let load = || {
             let found = rustls_native_certs::load_native_certs();
             for error in &found.errors {
-                warn!("trust store: {error}");
+                warn!("{}", message::trust_store(error));
             }
             if found.certs.is_empty() {
-                warn!(
-                    "trust store: no certificate found, so no https receiver can be trusted: install ca-certificates"
-                );
+                warn!("{}", message::no_certificates());
             }
             Arc::new(found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect())
         };
@@ -91,10 +90,10 @@ impl<'a> Http<'a> {
     pub fn send(&mut self, request: &Request<'_>, limit: Duration) -> Attempt {
         let target = self.target;
         if target.address.is_https() && !target.verify_certificate {
-            warn!("webhook {}: the receiver's certificate is not verified (sslVerify is false)", target.name);
+            warn!("{}", message::unverified(&target.name));
         }
         if !agrees(&target.address) {
-            return Attempt::failed(FailureKind::Lookup, "the host is read in two ways");
+            return Attempt::failed(FailureKind::Lookup, message::two_hosts());
         }
         let start = Instant::now();
         let deadline = start + limit.min(target.timeout);
@@ -238,7 +237,7 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
 /// stands there can be the secret, as with Slack and Jenkins, and the commonest redirect is the same URL with https.
 fn elsewhere(location: &HeaderValue, address: &Address) -> String {
     let (Ok(to), Ok(own)) = (Uri::try_from(location.as_bytes()), address.dial().parse::<Uri>()) else {
-        return "to an address that cannot be read".into();
+        return message::redirect_unreadable().into();
     };
     let port = to.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
     let origin = match (to.scheme_str(), to.host()) {
@@ -247,7 +246,7 @@ fn elsewhere(location: &HeaderValue, address: &Address) -> String {
     };
     let is_ours = |part: &str| !part.is_empty() && own.path().split('/').any(|own| own == part);
     let path = if to.path().split('/').any(is_ours) { "/…" } else { to.path() };
-    format!("to {origin}{path}")
+    message::redirect_to(origin + path)
 }
 
 /// Reads what there is of the body, for people, and so that the connection can be used again. Whatever happens here, the
@@ -337,9 +336,9 @@ fn kind_of_io(error: &io::Error, progress: Progress) -> FailureKind {
 /// the library has no better words.
 fn describe(error: Error, progress: Progress) -> String {
     let phase = match progress {
-        Progress { answered: true, .. } => "in the midst of the answer's header",
-        Progress { sent: true, .. } => "the request was sent",
-        _ => "before the request was sent",
+        Progress { answered: true, .. } => message::within_header(),
+        Progress { sent: true, .. } => message::request_sent(),
+        _ => message::before_request(),
     };
     match error {
         Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => phase.into(),
@@ -347,7 +346,7 @@ fn describe(error: Error, progress: Progress) -> String {
         Error::Timeout(_) => phase.into(),
         Error::Protocol(error) => error.to_string(),
         Error::Other(error) => error.to_string(),
-        Error::BadUri(_) => "bad URL".into(),
+        Error::BadUri(_) => message::bad_url().into(),
         error => error.to_string(),
     }
 }

@@ -26,3 +26,4 @@ mod tls;
 mod together;
 mod verbs;
 mod waiting;
+mod whole;

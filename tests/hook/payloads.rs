@@ -153,6 +153,12 @@ fn github() {
 }
 
 #[test]
+fn bitbucket() {
+    tour("bitbucket");
+    detour("bitbucket");
+}
+
+#[test]
 fn codeup_without_any_address() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "codeup");

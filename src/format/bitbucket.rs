@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Telling, append, compact, newest};
+use super::{Format, Header, Ids, Limits, Payload, Telling, append, compact, newest, ref_type};
 use crate::event::{Commit, Context, Event, EventName, Person, Repository, Tag, Time, Utc, Visibility, Wanted, encode};
 use crate::identifier;
 use crate::pusher::Pusher;
@@ -83,11 +83,11 @@ fn ref_page(event: &Event, name: &str) -> String {
 fn state(event: &Event, id: ObjectId, tag: Option<&Tag>, commit: Option<&Commit>) -> Value {
     let context = &*event.context;
     let page = context.repository.page();
-    let (kind, below) = if event.is_tag() { ("tag", "tags") } else { ("branch", "branches") };
+    let below = if event.is_tag() { "tags" } else { "branches" };
     let name = encode(&event.short_name());
     let link = |below: String| json!({ "href": format!("{page}{below}") });
     let mut body = json!({
-        "type": kind,
+        "type": ref_type(event),
         "name": event.short_name(),
         "links": {
             "commits": link(format!("/commits/{name}")),

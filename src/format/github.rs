@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact, newest};
+use super::{Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact, newest, ref_type};
 use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
 use crate::identifier;
 use crate::pusher::Pusher;
@@ -186,10 +186,6 @@ fn delete_body(event: &Event) -> Value {
         "repository": repository(context, false),
         "sender": user(&context.pusher.login, context.pusher.id, "User", &context.repository),
     })
-}
-
-fn ref_type(event: &Event) -> &'static str {
-    if event.is_tag() { "tag" } else { "branch" }
 }
 
 fn ping(context: &Context, webhook: &Webhook) -> Payload {

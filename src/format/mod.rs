@@ -5,8 +5,10 @@
 
 mod bitbucket;
 mod codeup;
+mod gitea;
 mod github;
 mod gitlab;
+mod slack;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +21,8 @@ use crate::event::{Changes, Commit, Context, Event, EventName, Repository, Visib
 use crate::signature::Secret;
 
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
-pub const FORMATS: &[Format] = &[codeup::FORMAT, gitlab::FORMAT, github::FORMAT, bitbucket::FORMAT];
+pub const FORMATS: &[Format] =
+    &[codeup::FORMAT, gitlab::FORMAT, github::FORMAT, gitea::FORMAT, bitbucket::FORMAT, slack::FORMAT];
 
 /// One forge's way to tell of an event.
 pub struct Format {
@@ -215,6 +218,11 @@ pub fn find(name: &str) -> Option<&'static Format> {
 /// The newest `limit` of `commits`, which are oldest first.
 fn newest<T>(commits: &[T], limit: usize) -> &[T] {
     &commits[commits.len().saturating_sub(limit)..]
+}
+
+/// The word of most forges for the kind of ref.
+fn ref_type(event: &Event) -> &'static str {
+    if event.is_tag() { "tag" } else { "branch" }
 }
 
 /// The files a commit changed, as far as they are to be listed.

@@ -291,6 +291,7 @@ messages! {
     too_many_differences(most) = "more than {most} differences: look at them, then run git webhook reconcile --all";
     cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";
     no_address(error) = "cannot tell the address to listen on: {error}";
+    no_secret_in_format(format) = "format {format} sends no secret: leave out --secret-file";
     missing_header(names) = "{names}: MISSING";
     wrong_header(name) = "{name}: WRONG";
     not_verified() = "not verified: no secret was given";

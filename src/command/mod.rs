@@ -5,6 +5,7 @@ mod echo;
 mod edit;
 mod enable;
 mod flush;
+mod formats;
 mod list;
 mod log;
 mod owner;
@@ -74,6 +75,12 @@ enum Verb {
         /// Look at every repository below DIR
         #[arg(long, value_name = "DIR")]
         root: Option<PathBuf>,
+    },
+    /// List the payload formats, with their events and what a secret travels in
+    Formats {
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
     },
     /// Send an event made from the newest commits to one target
     Test {
@@ -223,7 +230,7 @@ fn failure<T>(why: impl Into<String>) -> Result<T, Failure> {
 fn known_format(name: &str) -> Result<&'static Format, Failure> {
     format::find(name).ok_or_else(|| {
         let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        Failure(message::unknown_format(name, known.join(" or ")))
+        Failure(message::unknown_format(name, known.join(", ")))
     })
 }
 
@@ -251,6 +258,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     log_file::start_on_stderr();
     let outcome = match arguments.verb {
         Verb::List { json, root } => list::run(json, root.as_deref(), environment),
+        Verb::Formats { json } => formats::run(json),
         Verb::Test { name, event } => test::run(&name, event, environment),
         Verb::Log { filter, json, root } => log::run(&filter, json, root.as_deref(), environment),
         Verb::Show { id, json } => show::run(&id, json, environment),

@@ -13,6 +13,7 @@ mod kills;
 mod kinds;
 mod objects;
 mod output;
+mod outside;
 mod owners;
 mod payloads;
 mod pushers;

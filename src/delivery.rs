@@ -7,6 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::format::{Format, Payload};
+use crate::history::Answer;
 use crate::spool::{Addition, Line, Name, Origin, Waiting};
 
 /// One event on its way to one target.
@@ -46,7 +47,16 @@ impl Delivery {
     }
 }
 
-/// What came of one attempt.
+/// One attempt: what came of it, and what the receiver said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What the receiver said, where it said anything.
+    pub answer: Option<Answer>,
+}
+
+/// What an attempt comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A 2xx answer whose header was complete.
@@ -70,6 +80,13 @@ pub struct Failure {
     pub detail: String,
     /// How long the receiver asked to be left alone.
     pub retry_after: Option<Duration>,
+}
+
+impl Attempt {
+    /// One that failed before there was any answer.
+    pub fn failed(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Failed(Failure::new(kind, detail)), answer: None }
+    }
 }
 
 impl Failure {

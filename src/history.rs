@@ -42,7 +42,7 @@ impl State {
     }
 }
 
-/// One attempt. It holds no URL, no header and no secret.
+/// One attempt. It holds no URL, no header of the request and no secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// When it was over, RFC 3339 with milliseconds.
@@ -87,6 +87,20 @@ pub struct Entry {
     /// The body's size in bytes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub size: Option<u64>,
+    /// What the receiver said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answer: Option<Answer>,
+}
+
+/// A receiver's answer, for people: what is secret in the target is taken out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Name and value of each header, as far as they are no secret.
+    pub headers: Vec<(String, String)>,
+    /// How many bytes of the body were read.
+    pub size: usize,
+    /// The beginning of the body, with U+FFFD in place of what is not UTF-8.
+    pub body: String,
 }
 
 /// The log of one repository.

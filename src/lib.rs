@@ -5,6 +5,8 @@
 
 #![deny(clippy::unwrap_used, clippy::panic)]
 
+pub mod message;
+
 pub mod process;
 
 pub mod identifier;

@@ -141,6 +141,31 @@ fn a_verb_is_in_the_man_page() {
 }
 
 #[test]
+fn a_message_is_explained() {
+    let page = read("docs/messages.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|line| line.trim_end_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let mut explained: Vec<_> = rows.iter().map(|cells| cells[0].trim_end_matches('`').to_owned()).collect();
+    for (cells, text) in rows.iter().zip(&explained) {
+        assert!(
+            cells.len() == 3 && cells.iter().all(|cell| cell.len() > 2),
+            "docs/messages.md: '{text}' lacks why or what to do"
+        );
+    }
+    let place = |text: &&str| text.replace('\n', " ").replace('{', "<").replace('}', ">");
+    let mut known: Vec<_> = git_webhook::message::ALL.iter().map(place).collect();
+    explained.sort();
+    known.sort();
+    let missing: Vec<_> = known.iter().filter(|text| !explained.contains(text)).collect();
+    let stale: Vec<_> = explained.iter().filter(|text| !known.contains(text)).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "docs/messages.md lacks {missing:#?} and has {stale:#?}");
+    assert!(known.windows(2).all(|pair| pair[0] != pair[1]), "a message stands twice");
+}
+
+#[test]
 #[ignore = "needs mandoc: run tests/run"]
 fn man_pages_are_clean() {
     for page in ["man/git-webhook.1", "man/git-webhook-config.5"] {

@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 use crate::config;
 use crate::format::{self, FORMATS, Format};
 use crate::log_file;
+use crate::message;
 use crate::process::Environment;
 use crate::report::sanitise;
 
@@ -168,7 +169,7 @@ fn failure<T>(why: impl Into<String>) -> Result<T, Failure> {
 fn known_format(name: &str) -> Result<&'static Format, Failure> {
     format::find(name).ok_or_else(|| {
         let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        Failure(format!("unknown format '{name}': choose {}", known.join(" or ")))
+        Failure(message::unknown_format(name, known.join(" or ")))
     })
 }
 
@@ -176,7 +177,7 @@ fn known_format(name: &str) -> Result<&'static Format, Failure> {
 fn seconds(text: &str) -> Result<i64, String> {
     match config::time(text) {
         Ok(Some(seconds)) => Ok(i64::try_from(seconds).unwrap_or(i64::MAX)),
-        _ => Err("write a whole number with s, m, h or d".into()),
+        _ => Err(message::no_length_of_time().into()),
     }
 }
 

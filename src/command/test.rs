@@ -44,7 +44,7 @@ pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Re
     let Some((_, delivery)) = receive::address(&event, &[target], std::iter::once(0), &source).pop() else {
         return failure(format!("format {} has no event for this", target.format.name));
     };
-    let outcome = dispatch::send_once(target, &delivery);
+    let outcome = dispatch::send_once(target, &delivery).outcome;
     Ok(tell(target, &line.update.name, &outcome))
 }
 

@@ -8,7 +8,7 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use super::{Run, Station};
-use crate::delivery::{Delivery, Failure, FailureKind, Outcome};
+use crate::delivery::{Attempt, Delivery, Failure, FailureKind, Outcome};
 use crate::format::Ids;
 use crate::identifier;
 use crate::process;
@@ -122,9 +122,9 @@ impl<'a> Run<'a> {
                     None => continue,
                 },
             };
-            let mut outcome = guarded(|| send(&mut http, station.target, &delivery, left));
+            let mut attempt = guarded(|| send(&mut http, station.target, &delivery, left));
             sent_for += start.elapsed();
-            if let Outcome::Failed(failure) = &mut outcome {
+            if let Outcome::Failed(failure) = &mut attempt.outcome {
                 let is_timeout = matches!(failure.kind, FailureKind::Timeout { .. });
                 // A little less than the target's own time is as good as that: maxWait and timeout are often the same.
                 if is_timeout && left < station.target.timeout.mul_f32(0.9) {
@@ -137,10 +137,10 @@ impl<'a> Run<'a> {
                     station.is_unreachable.store(true, Ordering::Relaxed);
                 }
             }
-            if self.settle(station, &delivery, &outcome, was_queued) {
+            if self.settle(station, &delivery, &attempt, was_queued) {
                 held.insert(delivery.name.ref_key);
             }
-            self.note(station, &delivery, outcome);
+            self.note(station, &delivery, attempt.outcome);
         }
     }
 }
@@ -155,13 +155,13 @@ impl Task {
 }
 
 /// Sends one delivery and keeps nothing of it.
-pub fn send_once(target: &Target, delivery: &Delivery) -> Outcome {
+pub fn send_once(target: &Target, delivery: &Delivery) -> Attempt {
     let trust = Trust::default();
     guarded(|| send(&mut Http::new(target, &trust), target, delivery, target.timeout))
 }
 
 /// Signs and sends one attempt.
-fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Outcome {
+fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Attempt {
     let body = &delivery.payload.body;
     let ids = Ids {
         delivery: delivery.id,
@@ -191,9 +191,8 @@ pub(super) fn lane_count(targets: usize, deliveries: usize) -> usize {
 
 /// A panic in a library, on what a receiver sent perhaps, must not take along what came of the other deliveries. The
 /// panic hook logs it.
-fn guarded(attempt: impl FnOnce() -> Outcome) -> Outcome {
-    panic::catch_unwind(AssertUnwindSafe(attempt))
-        .unwrap_or_else(|_| Outcome::Failed(Failure::new(FailureKind::Fault, "")))
+fn guarded(attempt: impl FnOnce() -> Attempt) -> Attempt {
+    panic::catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Attempt::failed(FailureKind::Fault, ""))
 }
 
 #[cfg(test)]
@@ -203,7 +202,7 @@ mod tests {
     #[test]
     fn a_panic_is_a_failure_of_one_delivery() {
         let outcome = guarded(|| panic!("on purpose"));
-        assert_eq!(outcome, Outcome::Failed(Failure::new(FailureKind::Fault, "")));
+        assert_eq!(outcome, Attempt::failed(FailureKind::Fault, ""));
     }
 
     #[test]

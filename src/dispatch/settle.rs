@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::station::Station;
 use super::{Build, Done, Run, lock};
-use crate::delivery::{self, Delivery, Failure, FailureKind, Next, Outcome};
+use crate::delivery::{self, Attempt, Delivery, Failure, FailureKind, Next, Outcome};
 use crate::event::shorten;
 use crate::format::{self, Payload};
 use crate::history::{self, Entry, State};
@@ -27,13 +27,14 @@ impl Run<'_> {
         &self,
         station: &Station<'_>,
         delivery: &Delivery,
-        outcome: &Outcome,
+        attempt: &Attempt,
         was_queued: bool,
     ) -> bool {
         let now = process::now();
         let mut name = Name { attempts: delivery.name.attempts + 1, ..delivery.name.clone() };
         let mut entry = self.entry(station, delivery, name.attempts);
-        let failure = match outcome {
+        entry.answer = attempt.answer.clone();
+        let failure = match &attempt.outcome {
             Outcome::Delivered { status, elapsed } => {
                 entry.status = Some(*status);
                 entry.ms = Some(elapsed.as_millis() as u64);
@@ -103,6 +104,7 @@ impl Run<'_> {
             next: None,
             sha256: Some(signature::sha256_hex(body)),
             size: Some(body.len() as u64),
+            answer: None,
         }
     }
 

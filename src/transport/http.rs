@@ -8,19 +8,26 @@ use std::io::{self, Read};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use log::{debug, warn};
-use ureq::http::{HeaderName, HeaderValue, Response, Uri};
+use log::warn;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
 use super::wire::{NoAddress, Progress, Wire};
-use crate::delivery::{Failure, FailureKind, Outcome};
+use crate::delivery::{Attempt, Failure, FailureKind, Outcome};
+use crate::event::shorten;
+use crate::history::Answer;
 use crate::signature;
 use crate::target::{Address, Target};
 
 /// How much of an answer's body is read, and how long it is waited for: it is of use to people only.
 const BODY_LIMIT: u64 = 16 * 1024;
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of an answer is kept, in bytes: its body, and each of its headers, of which there may be so many.
+const KEPT_OF_BODY: usize = 4 * 1024;
+const KEPT_OF_HEADER: usize = 256;
+const KEPT_HEADERS: usize = 32;
 
 /// An answer's header may be this large.
 const HEADER_LIMIT: usize = 32 * 1024;
@@ -75,28 +82,28 @@ impl<'a> Http<'a> {
     }
 
     /// Sends one request and waits at most `limit`, all phases together, for the answer's header.
-    pub fn send(&mut self, request: &Request<'_>, limit: Duration) -> Outcome {
+    pub fn send(&mut self, request: &Request<'_>, limit: Duration) -> Attempt {
         let target = self.target;
         if target.address.is_https() && !target.verify_certificate {
             warn!("webhook {}: the receiver's certificate is not verified (sslVerify is false)", target.name);
         }
         if !agrees(&target.address) {
-            return Outcome::Failed(Failure::new(FailureKind::Lookup, "the host is read in two ways"));
+            return Attempt::failed(FailureKind::Lookup, "the host is read in two ways");
         }
         let start = Instant::now();
         let deadline = start + limit.min(target.timeout);
-        let (mut outcome, progress) = self.attempt(request, start, deadline);
+        let (mut attempt, progress) = self.attempt(request, start, deadline);
         // A receiver may close a connection it kept open just as we write to it. Where nothing of an answer came, this
         // is no attempt yet.
         let is_closed =
-            matches!(&outcome, Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Closed { .. }));
+            matches!(&attempt.outcome, Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Closed { .. }));
         if is_closed && !progress.dialled && !progress.answered {
-            (outcome, _) = self.attempt(request, start, deadline);
+            (attempt, _) = self.attempt(request, start, deadline);
         }
-        outcome
+        attempt
     }
 
-    fn attempt(&mut self, request: &Request<'_>, start: Instant, deadline: Instant) -> (Outcome, Progress) {
+    fn attempt(&mut self, request: &Request<'_>, start: Instant, deadline: Instant) -> (Attempt, Progress) {
         let line = self.line.get_or_insert_with(|| open(self.target, self.trust));
         line.wire.begin(deadline);
         match call(&line.agent, self.target, request) {
@@ -104,14 +111,14 @@ impl<'a> Http<'a> {
                 let outcome = judge(&response, start.elapsed(), &self.target.address);
                 let progress = line.wire.progress();
                 line.wire.end_by(Instant::now() + BODY_PATIENCE);
-                drain(response, self.target);
-                (outcome, progress)
+                let answer = Some(read(response, self.target));
+                (Attempt { outcome, answer }, progress)
             }
             Err(error) => {
                 let progress = line.wire.progress();
                 self.line = None;
                 let kind = kind_of(&error, progress);
-                (Outcome::Failed(Failure::new(kind, describe(error, progress))), progress)
+                (Attempt::failed(kind, describe(error, progress)), progress)
             }
         }
     }
@@ -219,23 +226,30 @@ fn elsewhere(location: &HeaderValue, address: &Address) -> String {
     format!("to {origin}{path}")
 }
 
-/// Reads what there is of the body, so that the connection can be used again. Whatever happens here, the outcome
-/// stands.
-fn drain(response: Response<Body>, target: &Target) {
+/// Reads what there is of the body, for people, and so that the connection can be used again. Whatever happens here, the
+/// outcome stands.
+fn read(response: Response<Body>, target: &Target) -> Answer {
+    let secrets = secrets(target);
+    let headers = told_headers(response.headers(), &secrets);
     let mut body = Vec::new();
-    let mut reader = response.into_body().into_reader().take(BODY_LIMIT);
-    let end = reader.read_to_end(&mut body);
-    let text = String::from_utf8_lossy(&body);
-    let shown: String = if repeats_secret(&text, target) {
-        "(it repeats what is secret)".into()
-    } else {
-        text.chars().take(200).collect()
-    };
-    debug!("webhook {}: answered {} bytes ({end:?}): {shown}", target.name, body.len());
+    // What came before an error is as good as what comes before the limit.
+    let _ = response.into_body().into_reader().take(BODY_LIMIT).read_to_end(&mut body);
+    let text = without(&String::from_utf8_lossy(&body), &secrets);
+    Answer { headers, size: body.len(), body: shorten(text, KEPT_OF_BODY) }
 }
 
-/// Whether an answer holds anything that must not reach the log; some receivers echo what they get.
-fn repeats_secret(text: &str, target: &Target) -> bool {
+fn told_headers(headers: &HeaderMap, secrets: &[String]) -> Vec<(String, String)> {
+    let told = |(name, value): (&HeaderName, &HeaderValue)| {
+        // A session is the receiver's secret; where a redirect leads is told with the failure, less what is ours.
+        let is_secret = ["set-cookie", "location"].contains(&name.as_str());
+        let value = if is_secret { "…".into() } else { without(&String::from_utf8_lossy(value.as_bytes()), secrets) };
+        (name.to_string(), shorten(value, KEPT_OF_HEADER))
+    };
+    headers.iter().take(KEPT_HEADERS).map(told).collect()
+}
+
+/// What must not reach the log; some receivers echo what they get.
+fn secrets(target: &Target) -> Vec<String> {
     let mut secrets: Vec<String> = target.headers.iter().map(|(_, value)| value.clone()).collect();
     secrets.extend(target.secret.iter().map(|secret| String::from_utf8_lossy(secret.expose()).into_owned()));
     if let Some((user, password)) = target.address.credentials() {
@@ -243,9 +257,19 @@ fn repeats_secret(text: &str, target: &Target) -> bool {
         secrets.push(signature::basic_authorization(user, password));
     }
     if let Ok(uri) = target.address.dial().parse::<Uri>() {
-        secrets.extend(uri.path().split('/').chain(uri.query()).map(String::from));
+        let values =
+            uri.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').map_or(pair, |it| it.1));
+        secrets.extend(uri.path().split('/').chain(uri.query()).chain(values).map(String::from));
     }
-    secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret))
+    secrets.retain(|secret| !secret.is_empty());
+    // The whole before its parts.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+/// The text with `…` in place of each secret.
+fn without(text: &str, secrets: &[String]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
 }
 
 fn kind_of(error: &Error, progress: Progress) -> FailureKind {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Receiver;
@@ -226,6 +227,13 @@ impl World {
         paths.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'));
         paths.sort();
         paths
+    }
+
+    /// The lines of the delivery log, oldest first.
+    pub fn attempts(&self) -> Vec<Value> {
+        let days = self.files("webhook/log").into_iter().map(|day| fs::read_to_string(day).unwrap());
+        let lines: Vec<String> = days.flat_map(|day| day.lines().map(String::from).collect::<Vec<_>>()).collect();
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The hook's log.

@@ -21,7 +21,7 @@ fn main() {
     println!("| work | git-webhook | git | git's command |\n|---|---|---|---|");
     let files = fifty_thousand_files(directory.path());
     let (old, new) = (id(&files, "main~500"), id(&files, "main"));
-    let wanted = Wanted { commits: 500, changes: true };
+    let wanted = Wanted { commits: 500, paths: usize::MAX, ..Wanted::default() };
     row(
         "files changed by 500 commits in 50,000 files",
         &files,
@@ -31,7 +31,7 @@ fn main() {
         &["log", "--format=%H", "--name-status", "--no-renames", "main~500..main"],
     );
     let refs = hundred_thousand_refs(directory.path());
-    let wanted = Wanted { commits: 20, changes: false };
+    let wanted = Wanted { commits: 20, ..Wanted::default() };
     row(
         "update by 1 commit, 100,000 refs",
         &refs,
@@ -76,7 +76,7 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     let objects = repository::open(repository, configuration.layout).expect("the objects are there");
     let updates = [update.clone()];
     let mut reader = Reader::new(repository, configuration.layout, &objects, &updates, wanted);
-    let context = receive::context(repository, &configuration, &environment, &mut reader);
+    let context = receive::context(repository, &configuration, &environment, 0, &mut reader);
     match reader.event(git_webhook::identifier::event(), update, &context.into()).expect("a branch has an event").kind {
         EventKind::Push(push) => push.total,
         EventKind::TagPush(_) => 0,

@@ -15,8 +15,11 @@ use crate::spool::{Addition, Line, Name, Origin, Waiting};
 pub struct Delivery {
     /// The same over retries and redeliveries.
     pub id: Uuid,
-    /// The ref update and the event's id, the same for all targets.
+    /// The ref update and the event's id, the same for all targets; of a delivery that tells of a whole push, the first
+    /// it tells.
     pub line: Line,
+    /// The further ones it tells.
+    pub more: Vec<Line>,
     /// The format of the payload.
     pub format: &'static Format,
     /// What is sent, shared by all targets of the format.
@@ -38,9 +41,11 @@ impl Delivery {
     pub fn addition(&self, name: Name) -> Addition {
         let receipt = self.receipt.to_string();
         let origin = Origin::clone(&self.origin);
+        let waiting =
+            Waiting::new(self.line.clone(), &self.payload.event, self.format.name, self.time, receipt, origin);
         Addition {
             name,
-            waiting: Waiting::new(self.line.clone(), &self.payload.event, self.format.name, self.time, receipt, origin),
+            waiting: waiting.with_more(self.more.clone()),
             payload: Arc::clone(&self.payload),
             is_shared: self.is_shared,
         }

@@ -1,5 +1,7 @@
 //! What happened, in words no forge owns: a push to a branch, a push of a tag, with commits, repository and pusher.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use uuid::Uuid;
 
 use crate::pusher::Pusher;
-use crate::ref_update::{ObjectId, RefUpdate};
+use crate::ref_update::{Change, ObjectId, RefKind, RefUpdate};
 
 /// One thing that happened, which every target is told in its own format.
 #[derive(Clone, Debug)]
@@ -23,6 +25,87 @@ pub struct Event {
     pub context: Arc<Context>,
     /// What it means.
     pub kind: EventKind,
+    /// The old id is no ancestor of the new one: history was rewritten, or a tag moved elsewhere.
+    pub forced: bool,
+    /// What the ref pointed to before; empty where no target asked.
+    pub before: Tip,
+    /// Of the commits told here those that the repository held before this push; empty where no target asked.
+    pub held: HashSet<ObjectId>,
+    /// Another branch or tag, in full, that points to the same; `None` where there is none, or no target asked.
+    pub twin: Option<String>,
+}
+
+/// The words of `webhook.<name>.event`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventName {
+    /// Every update, creation and deletion of a branch.
+    Push,
+    /// Every update, creation and deletion of a tag.
+    TagPush,
+    /// The separate event some forges send for a creation.
+    Create,
+    /// The separate event some forges send for a deletion.
+    Delete,
+    /// Comments.
+    Note,
+    /// Reviews.
+    MergeRequest,
+}
+
+impl EventName {
+    /// All names, in the order in which they are listed.
+    pub const ALL: [Self; 6] = [Self::Push, Self::TagPush, Self::Create, Self::Delete, Self::Note, Self::MergeRequest];
+
+    /// The word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::TagPush => "tag_push",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Note => "note",
+            Self::MergeRequest => "merge_request",
+        }
+    }
+
+    /// The events that can tell of an update, in the order in which they are told: what is created is there before it
+    /// is pushed to, and gone after that.
+    pub fn of(update: &RefUpdate) -> impl Iterator<Item = Self> + use<> {
+        let change = update.change();
+        let push = match update.name.kind() {
+            RefKind::Branch => Some(Self::Push),
+            RefKind::Tag => Some(Self::TagPush),
+            RefKind::Other => None,
+        };
+        let create = Some(Self::Create).filter(|_| change == Change::Create && push.is_some());
+        let delete = Some(Self::Delete).filter(|_| change == Change::Delete && push.is_some());
+        [create, push, delete].into_iter().flatten()
+    }
+}
+
+/// What there is to know of a push, of which each part costs time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// How many commits are listed at most.
+    pub commits: usize,
+    /// How many changed paths of each commit, which costs a comparison of trees; 0 for none.
+    pub paths: usize,
+    /// What each ref pointed to before, and whether a tag was moved by force.
+    pub before: bool,
+    /// Which commits the repository held before, and which other ref points to the same, for which all refs are read.
+    pub held: bool,
+}
+
+impl Wanted {
+    /// As much as the one or the other asks for.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            commits: self.commits.max(other.commits),
+            paths: self.paths.max(other.paths),
+            before: self.before || other.before,
+            held: self.held || other.held,
+        }
+    }
 }
 
 /// The kinds of event; notes and merge requests find their place here.
@@ -31,7 +114,7 @@ pub enum EventKind {
     /// A branch was created, updated or deleted.
     Push(Push),
     /// A tag was created, moved or deleted.
-    TagPush(TagPush),
+    TagPush(Tip),
 }
 
 /// A push to a branch.
@@ -43,17 +126,56 @@ pub struct Push {
     pub total: u64,
     /// The commit the branch points to now; `None` on deletion, or where it cannot be read.
     pub head: Option<Arc<Commit>>,
-    /// The old commit is no ancestor of the new one: history was rewritten.
-    pub forced: bool,
 }
 
-/// A push of a tag.
-#[derive(Clone, Debug)]
-pub struct TagPush {
-    /// The tag object of an annotated tag; `None` for a lightweight one.
+/// What a branch or tag points to, as far as it can be read.
+#[derive(Clone, Debug, Default)]
+pub struct Tip {
+    /// The tag object of an annotated tag; `None` for a lightweight one, or a branch.
     pub tag: Option<Tag>,
-    /// The commit the tag leads to, through any number of tag objects; `None` for a tag of a tree or blob.
+    /// The commit it leads to, through any number of tag objects; `None` for a tag of a tree or blob.
     pub commit: Option<Arc<Commit>>,
+}
+
+impl Event {
+    /// The commit that the ref leads to now.
+    pub fn head(&self) -> Option<&Arc<Commit>> {
+        match &self.kind {
+            EventKind::Push(push) => push.head.as_ref(),
+            EventKind::TagPush(tip) => tip.commit.as_ref(),
+        }
+    }
+
+    /// The tag object that the ref points to now.
+    pub fn tag(&self) -> Option<&Tag> {
+        match &self.kind {
+            EventKind::Push(_) => None,
+            EventKind::TagPush(tip) => tip.tag.as_ref(),
+        }
+    }
+
+    /// The commits of a push to a branch, oldest first, and how many there are in all; none for a tag.
+    pub fn commits(&self) -> (&[Arc<Commit>], u64) {
+        match &self.kind {
+            EventKind::Push(push) => (&push.commits, push.total),
+            EventKind::TagPush(_) => (&[], 0),
+        }
+    }
+
+    /// The branch's or tag's name without `refs/heads/` or `refs/tags/`.
+    pub fn short_name(&self) -> Cow<'_, str> {
+        self.update.name.short_text()
+    }
+
+    /// Whether the ref is a tag.
+    pub fn is_tag(&self) -> bool {
+        self.update.name.kind() == RefKind::Tag
+    }
+
+    /// What it means for the ref.
+    pub fn change(&self) -> Change {
+        self.update.change()
+    }
 }
 
 /// What all events of one push share.
@@ -65,6 +187,8 @@ pub struct Context {
     pub pusher: Pusher,
     /// Push options, in the order given.
     pub push_options: Vec<String>,
+    /// When it was, in UTC.
+    pub time: Time,
 }
 
 /// A repository as its webhooks present it.
@@ -110,6 +234,10 @@ pub enum Visibility {
 pub struct Commit {
     /// Its object id.
     pub id: ObjectId,
+    /// Its top tree; `None` where the object lacks it.
+    pub tree: Option<ObjectId>,
+    /// Its parents, in their order.
+    pub parents: Vec<ObjectId>,
     /// The whole message with its final newline, as git has it.
     pub message: String,
     /// Who wrote it, and when.
@@ -172,6 +300,11 @@ pub enum Utc {
 }
 
 impl Time {
+    /// A moment in UTC, in seconds since 1970.
+    pub fn utc(seconds: i64) -> Self {
+        Self { seconds, offset: 0 }
+    }
+
     /// RFC 3339 with the writer's own offset, `2019-01-01T00:08:00+08:00`.
     ///
     /// A time or an offset that no calendar has is clamped: git accepts any number there.
@@ -223,17 +356,54 @@ impl Repository {
         self.path.rsplit_once('/').map_or("", |(namespace, _)| namespace)
     }
 
+    /// The web page without a slash at its end, for forms that want a URL: the home page, else `http://<host>/<path>`,
+    /// where perhaps nobody answers.
+    pub fn page(&self) -> String {
+        if self.homepage.is_empty() {
+            return format!("{}/{}", self.instance, encode(&self.path));
+        }
+        self.homepage.trim_end_matches('/').to_owned()
+    }
+
     /// The address of a commit's page: `webhook.commitUrl`, else the forge's own `below` the home page (`/commit/`,
     /// say), else empty.
     pub fn commit_page(&self, id: ObjectId, below: &str) -> String {
+        if self.commit_url.is_empty() && self.homepage.is_empty() {
+            return String::new();
+        }
+        self.commit_address(id, below)
+    }
+
+    /// The same for forms that want a URL, below [`Repository::page`].
+    pub fn commit_address(&self, id: ObjectId, below: &str) -> String {
         if !self.commit_url.is_empty() {
             return self.commit_url.replace("{id}", &id.to_string());
         }
-        if self.homepage.is_empty() {
-            return String::new();
-        }
-        format!("{}{below}{id}", self.homepage.trim_end_matches('/'))
+        format!("{}{below}{id}", self.page())
     }
+
+    /// The clone address for http, for forms that want a URL.
+    pub fn clone_address(&self) -> String {
+        if self.http_url.is_empty() { format!("{}.git", self.page()) } else { self.http_url.clone() }
+    }
+
+    /// The clone address for ssh, else that for http: it clones as well.
+    pub fn ssh_address(&self) -> String {
+        if self.ssh_url.is_empty() { self.clone_address() } else { self.ssh_url.clone() }
+    }
+
+    /// Whom the repository belongs to, for forms that want an owner: its namespace, else its own name.
+    pub fn owner(&self) -> &str {
+        match self.namespace() {
+            "" => &self.name,
+            namespace => namespace,
+        }
+    }
+}
+
+/// Percent-encodes what may not stand in the path of a URL.
+pub fn encode(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 /// Fills a URL template's `{repository}` (path with namespace) and `{name}`, percent-encoded where a URL wants it.
@@ -243,9 +413,7 @@ pub fn fill_template(template: &str, path: &str, name: &str) -> String {
     if !template.contains("://") {
         return template.replace("{repository}", path).replace("{name}", name);
     }
-    template
-        .replace("{repository}", &utf8_percent_encode(path, SEGMENT).to_string())
-        .replace("{name}", &utf8_percent_encode(name, SEGMENT).to_string())
+    template.replace("{repository}", &encode(path)).replace("{name}", &encode(name))
 }
 
 #[cfg(test)]

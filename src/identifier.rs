@@ -35,9 +35,23 @@ pub fn webhook(repository: &str, target: &str) -> Uuid {
 /// A number for `name` among things of one `kind` ("project", "user"): stable, from 1 to 2³¹-1, since Java receivers
 /// read an `int`.
 pub fn number(kind: &str, name: &str) -> u32 {
-    let id = Uuid::new_v5(&NAMESPACE, format!("{kind}\0{name}").as_bytes());
+    number_of(uuid(kind, name))
+}
+
+/// The number of what has a UUID, where a forge has numbers alone.
+pub fn number_of(id: Uuid) -> u32 {
     let (high, ..) = id.as_fields();
     (high & 0x7fff_ffff).max(1)
+}
+
+/// The id that stands for several events together, made of all of theirs: of one event it is that event's own.
+pub fn together(events: impl IntoIterator<Item = Uuid>) -> Option<Uuid> {
+    events.into_iter().reduce(|all, next| Uuid::new_v5(&all, next.as_bytes()))
+}
+
+/// The id of a user or repository, where a forge has UUIDs alone.
+pub fn uuid(kind: &str, name: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("{kind}\0{name}").as_bytes())
 }
 
 #[cfg(test)]
@@ -49,6 +63,14 @@ mod tests {
         let event = event();
         assert_eq!(delivery(event, "ci", "Push Hook"), delivery(event, "ci", "Push Hook"));
         assert_ne!(delivery(event, "ci", "Push Hook"), delivery(event, "chat", "Push Hook"));
+    }
+
+    #[test]
+    fn events_together_have_an_id_of_their_own() {
+        let [one, two] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        assert_eq!(together([one]), Some(one));
+        assert_ne!(together([one, two]), together([one]));
+        assert_ne!(together([one, two]), together([two, one]));
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl Pusher {
         }
     }
 
+    /// Whether an address is known to be the pusher's.
+    pub fn has_address(&self, email: &str) -> bool {
+        !email.is_empty() && email == self.email
+    }
+
     /// Whether a committer of this name and address can be taken for the pusher: the name or the address's local part
     /// is the login.
     pub fn is_committer(&self, name: &str, email: &str) -> bool {

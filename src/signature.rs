@@ -1,13 +1,18 @@
-//! Signs bytes: HMAC-SHA-256 in hexadecimal, and Standard Webhooks; the only door to the crypto crates.
+//! Signs bytes: HMAC in hexadecimal, and Standard Webhooks; the only door to the crypto crates.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// The SHA-256 of `bytes` in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A key or token. It has no `Debug` and no `Display`, so that it cannot reach a log by accident.
@@ -23,6 +28,19 @@ impl Secret {
     /// The secret's bytes, for a header that carries it as it is.
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The HMAC-SHA-256 of a body in hexadecimal (RFC 2104).
+    pub fn hmac_sha256(&self, body: &[u8]) -> String {
+        hex(&hmac_sha256(&self.0, &[body]).finalize().into_bytes())
+    }
+
+    /// The HMAC-SHA-1 of a body in hexadecimal, which older receivers of GitHub's and Gitea's ask for. As a MAC it is
+    /// still sound: what is broken of SHA-1 is collisions.
+    pub fn hmac_sha1(&self, body: &[u8]) -> String {
+        let mut mac = Hmac::<Sha1>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(body);
+        hex(&mac.finalize().into_bytes())
     }
 
     /// Whether `other` is the same, compared in constant time.
@@ -111,6 +129,50 @@ mod tests {
         let headers =
             standard_webhooks(&[secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(headers[2].1, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    /// GitHub's documentation, "Validating webhook deliveries", "Testing the webhook payload validation".
+    #[test]
+    fn the_vector_of_github() {
+        let secret = Secret::new("It's a Secret to Everybody");
+        let expected = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        assert_eq!(secret.hmac_sha256(b"Hello, World!"), expected);
+    }
+
+    /// RFC 2202, section 3, test cases 1, 2, 3 and 6.
+    #[test]
+    fn the_vectors_of_hmac_sha1() {
+        let long = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        for (key, data, expected) in [
+            (vec![0x0b; 20], b"Hi There".as_slice(), "b617318655057264e28bc0b6fb378c8ef146be00"),
+            (b"Jefe".to_vec(), b"what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+            (vec![0xaa; 20], &[0xdd; 50], "125d7342b9ac11cd91a39af48aa17b4f63f175d3"),
+            (vec![0xaa; 80], long, "aa4ae5e15272d00e95705637ce8a3b55ed402112"),
+        ] {
+            assert_eq!(Secret::new(key).hmac_sha1(data), expected);
+        }
+    }
+
+    /// RFC 4231, section 4, test cases 1, 2, 3 and 6.
+    #[test]
+    fn the_vectors_of_hmac_sha256() {
+        let long = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        for (key, data, expected) in [
+            (
+                vec![0x0b; 20],
+                b"Hi There".as_slice(),
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                b"Jefe".to_vec(),
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (vec![0xaa; 20], &[0xdd; 50], "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
+            (vec![0xaa; 131], long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
+        ] {
+            assert_eq!(Secret::new(key).hmac_sha256(data), expected);
+        }
     }
 
     #[test]

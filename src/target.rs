@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::event::{EventName, Wanted};
 use crate::format::Format;
-use crate::ref_update::{RefKind, RefName};
+use crate::ref_update::{RefName, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
 
 /// A receiver, its settings checked: what stands here can be used as it is.
@@ -36,53 +37,27 @@ pub struct Target {
     pub timeout: Duration,
     /// How long a failing delivery is tried again.
     pub retry_for: Duration,
-    /// How many commits a payload lists at most.
-    pub max_commits: usize,
-}
-
-/// The words of `webhook.<name>.event`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventName {
-    /// Every update, creation and deletion of a branch.
-    Push,
-    /// Every update, creation and deletion of a tag.
-    TagPush,
-    /// The separate event some forges send for a creation.
-    Create,
-    /// The separate event some forges send for a deletion.
-    Delete,
-    /// Comments.
-    Note,
-    /// Reviews.
-    MergeRequest,
-}
-
-impl EventName {
-    /// All names, in the order in which they are listed.
-    pub const ALL: [Self; 6] = [Self::Push, Self::TagPush, Self::Create, Self::Delete, Self::Note, Self::MergeRequest];
-
-    /// The word in the configuration.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Push => "push",
-            Self::TagPush => "tag_push",
-            Self::Create => "create",
-            Self::Delete => "delete",
-            Self::Note => "note",
-            Self::MergeRequest => "merge_request",
-        }
-    }
+    /// How many commits a payload lists at most; `None` for as many as the forge does.
+    pub max_commits: Option<usize>,
+    /// How many bytes a body has at most, if leaving out lists can achieve it.
+    pub max_body: usize,
 }
 
 impl Target {
-    /// Whether an update of `name` is to be told to this target.
-    pub fn wants(&self, name: &RefName) -> bool {
-        let event = match name.kind() {
-            RefKind::Branch => EventName::Push,
-            RefKind::Tag => EventName::TagPush,
-            RefKind::Other => return false,
-        };
-        self.enabled && self.events.contains(&event) && self.refs.include(name)
+    /// Whether an update is to be told to this target.
+    pub fn wants(&self, update: &RefUpdate) -> bool {
+        self.events_of(update).next().is_some()
+    }
+
+    /// The events that tell this target of an update, in the order in which they are told.
+    pub fn events_of(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
+        let is_wanted = self.enabled && self.refs.include(&update.name);
+        EventName::of(update).filter(move |event| is_wanted && self.events.contains(event) && self.format.has(*event))
+    }
+
+    /// What the target's payloads need to know of a push.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { commits: self.max_commits.unwrap_or(self.format.wants.commits), ..self.format.wants }
     }
 }
 

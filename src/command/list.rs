@@ -9,9 +9,10 @@ use super::owner::print;
 use super::place::{Place, below};
 use super::table::{Colour, lay_out};
 use crate::config::{BrokenTarget, Configuration};
+use crate::event::EventName;
 use crate::process::Environment;
 use crate::report::sanitise;
-use crate::target::{EventName, Target};
+use crate::target::Target;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
 #[derive(Serialize)]

@@ -166,7 +166,7 @@ impl Row {
             target: target.into(),
             event: waiting.event.clone(),
             format: waiting.format.clone(),
-            r#ref: waiting.line.update.name.text().into_owned(),
+            r#ref: waiting.ref_text(),
             state: State::Waiting,
             time: history::timestamp_of(waiting.time),
             attempts: 0,

@@ -128,6 +128,9 @@ enum Verb {
         /// The format
         #[arg(long, value_name = "F")]
         format: String,
+        /// Only this event, where the format has several for one update
+        #[arg(long, value_parser = ["push", "tag_push", "create", "delete"])]
+        event: Option<String>,
         /// Where the ref pointed before: an object id or any name git resolves, 0 for nowhere
         old: String,
         /// Where the ref points now: an object id or any name git resolves, 0 for nowhere
@@ -208,7 +211,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
             reconcile::run(manner, json, root.as_deref(), environment)
         }
         Verb::Enable { name } => enable::run(&name, environment),
-        Verb::Payload { format, old, new, r#ref } => payload::run(&format, &old, &new, &r#ref, environment),
+        Verb::Payload { format, event, old, new, r#ref } => {
+            payload::run(&format, event.as_deref(), &old, &new, &r#ref, environment)
+        }
         Verb::Echo { port, format, secret_file, target } => {
             let secrets = echo::Source { format, secret_file, target };
             echo::run(port, &secrets, environment)

@@ -7,13 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::place::{Place, resolve};
 use super::{Failure, failure, known_format};
+use crate::event::{Event, EventName};
+use crate::format::Format;
 use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
-use crate::repository::Wanted;
 
-/// Prints the body, and a newline that is not part of it.
+/// Prints each body, and behind it a newline that is not part of it.
 pub(super) fn run(
     format: &str,
+    event: Option<&str>,
     old: &str,
     new: &str,
     name: &OsStr,
@@ -35,15 +37,30 @@ pub(super) fn run(
     if update.old.is_none() && update.new.is_none() {
         return failure("OLD and NEW are both nowhere");
     }
-    let wanted = Wanted { commits: format.max_commits, changes: format.changes };
-    let event = place.event(&place.objects()?, &update, wanted, environment);
-    let Some(payload) = event.and_then(|event| (format.payload)(&event, format.max_commits)) else {
+    let made = place.event(&place.objects()?, &update, format.wants, environment);
+    let bodies = made.map(|made| bodies(format, event, &made)).unwrap_or_default();
+    if bodies.is_empty() {
         return failure(format!("format {} has no event for this", format.name));
-    };
+    }
     let mut out = stdout();
-    // A reader that has gone is no failure.
-    let _ = out.write_all(&payload.body).and_then(|()| out.write_all(b"\n"));
+    for body in bodies {
+        // A reader that has gone is no failure.
+        let _ = out.write_all(&body).and_then(|()| out.write_all(b"\n"));
+    }
     Ok(true)
+}
+
+/// The bodies of all events that the format has for this, or of the one that has this name.
+fn bodies(format: &Format, only: Option<&str>, event: &Event) -> Vec<Vec<u8>> {
+    let is_chosen = |name: &EventName| only.is_none_or(|only| name.word() == only);
+    let names = EventName::of(&event.update).filter(|name| format.has(*name)).filter(is_chosen);
+    let mut told: Vec<_> = if format.is_whole() {
+        names.take(1).filter_map(|_| format.tell_whole(&[event], None, usize::MAX)).collect()
+    } else {
+        names.filter_map(|name| format.tell(event, name, None, usize::MAX)).collect()
+    };
+    told.dedup_by(|a, b| a.payload == b.payload);
+    told.into_iter().map(|told| told.payload.body).collect()
 }
 
 /// A full object id, be it here or not, whatever git can resolve, or zeros for nowhere.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::{Failure, failure};
 use crate::config::Configuration;
-use crate::event::Event;
+use crate::event::{Context, Event};
 use crate::identifier;
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::receive::{self, Post};
 use crate::ref_update::{ObjectId, RefUpdate};
 use crate::report::sanitise;
@@ -66,8 +66,14 @@ impl Place {
     ) -> Option<Event> {
         let updates = std::slice::from_ref(update);
         let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, updates, wanted);
-        let context = receive::context(&self.git_dir, &self.configuration, environment, &mut reader);
+        let context = receive::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader);
         reader.event(identifier::event(), update, &Arc::new(context))
+    }
+
+    /// What events have in common, as if whoever runs this had pushed now.
+    pub(super) fn context(&self, objects: &Objects, environment: &Environment) -> Context {
+        let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, &[], Wanted::default());
+        receive::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader)
     }
 
     /// Goes into the repository, as git does before it runs a hook: from here on every path in it is short and plain.

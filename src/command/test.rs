@@ -1,18 +1,23 @@
 //! `git webhook test`: a real event made from the repository's newest commits, sent to one target.
 
+use std::slice;
+
 use clap::ValueEnum;
 
 use super::place::Place;
 use super::{Failure, failure};
-use crate::delivery::Outcome;
+use crate::delivery::{Delivery, Outcome};
 use crate::dispatch;
+use crate::event::EventName;
+use crate::format::Webhook;
+use crate::identifier;
 use crate::process::Environment;
-use crate::receive::{self, Source};
+use crate::receive::{self, Addresser};
 use crate::ref_update::{RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary, sanitise};
 use crate::repository::{self};
 use crate::spool::{Line, Receipt};
-use crate::target::Target;
+use crate::target::{RefPatterns, Target};
 
 /// How many commits a test tells: GitLab's test button sends three.
 const COMMITS: usize = 3;
@@ -21,36 +26,88 @@ const COMMITS: usize = 3;
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum TestEvent {
-    /// The newest commits of the branch HEAD names.
+    /// The newest commits of the branch HEAD names
     Push,
-    /// The last tag by name.
+    /// The last tag by name
     TagPush,
+    /// The branch HEAD names, as if it were new, in the forge's separate event
+    Create,
+    /// The same branch, as if it were gone
+    Delete,
+    /// What the forge sends to try a receiver out
+    Ping,
 }
 
 /// Whether the receiver took it.
 pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Result<bool, Failure> {
     let mut place = Place::find(environment)?;
     place.enter()?;
-    let target = find_target(&place, name)?;
+    let at = find_target(&place, name)?;
+    let name = match event {
+        TestEvent::Push => EventName::Push,
+        TestEvent::TagPush => EventName::TagPush,
+        TestEvent::Create => EventName::Create,
+        TestEvent::Delete => EventName::Delete,
+        TestEvent::Ping => {
+            let target = &place.configuration.targets[at];
+            return Ok(send(target, &ping(&place, target, environment)?));
+        }
+    };
+    // What is tried out is sent, whatever the target is to get otherwise.
+    let target = &mut place.configuration.targets[at];
+    (target.enabled, target.events, target.refs) = (true, vec![name], RefPatterns::default());
+    let target = &place.configuration.targets[at];
+    let delivery = delivery(&place, target, event, environment)?;
+    let Some(delivery) = delivery else {
+        return failure(format!("format {} has no event for this", target.format.name));
+    };
+    Ok(send(target, &delivery))
+}
+
+fn delivery(
+    place: &Place,
+    target: &Target,
+    event: TestEvent,
+    environment: &Environment,
+) -> Result<Option<Delivery>, Failure> {
     let objects = place.objects()?;
-    let wanted = receive::wanted_by([target].into_iter());
-    let update = update(&place, &objects, event)?;
+    let wanted = receive::wanted_by(slice::from_ref(&target).iter().copied());
+    let update = update(place, &objects, event)?;
     let Some(event) = place.event(&objects, &update, wanted, environment) else {
         return failure("nothing to send");
     };
     let line = Line { update, event: event.id };
-    let receipt = Receipt::new(vec![line.clone()], environment, &place.configuration.settings.user_variables);
-    let source = Source::new(0, 0, &receipt, &line, &event);
-    let Some((_, delivery)) = receive::address(&event, &[target], std::iter::once(0), &source).pop() else {
-        return failure(format!("format {} has no event for this", target.format.name));
-    };
-    let outcome = dispatch::send_once(target, &delivery).outcome;
-    Ok(tell(target, &line.update.name, &outcome))
+    let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
+    let mut made = None;
+    let mut addresser = Addresser::new(0, &receipt, slice::from_ref(&target));
+    addresser.add(0, event, &mut |_, delivery| made = Some(delivery));
+    addresser.finish(&mut |_, delivery| made = Some(delivery));
+    Ok(made)
 }
 
-fn find_target<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> {
-    if let Some(target) = place.configuration.targets.iter().find(|target| target.name == name) {
-        return Ok(target);
+fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Delivery, Failure> {
+    let Some(payload) = target.format.ping else {
+        return failure(format!("format {} has no ping: try --event push", target.format.name));
+    };
+    let context = place.context(&place.objects()?, environment);
+    let webhook = Webhook {
+        id: identifier::webhook(&context.repository.path, &target.name),
+        events: target.format.names(&target.events),
+        origin: target.address.origin(),
+        verify_certificate: target.verify_certificate,
+    };
+    Ok(receive::alone(target, payload(&context, &webhook), &context))
+}
+
+fn send(target: &Target, delivery: &Delivery) -> bool {
+    let outcome = dispatch::send_once(target, delivery).outcome;
+    tell(target, &delivery.line.update.name, &outcome)
+}
+
+/// The place of a target that can be used.
+fn find_target(place: &Place, name: &str) -> Result<usize, Failure> {
+    if let Some(at) = place.configuration.targets.iter().position(|target| target.name == name) {
+        return Ok(at);
     }
     if let Some(broken) = place.configuration.broken.iter().find(|target| target.name == name) {
         let problems: Vec<_> = broken.problems.iter().map(ToString::to_string).collect();
@@ -67,21 +124,22 @@ fn find_target<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> 
 
 fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Result<RefUpdate, Failure> {
     let layout = place.configuration.layout;
-    match event {
-        TestEvent::Push => {
-            let head = repository::head(&place.common_dir, layout).filter(|name| name.kind() == RefKind::Branch);
-            let tip = head.as_ref().and_then(|name| repository::resolve(&place.common_dir, layout, name));
-            let (Some(name), Some(tip)) = (head, tip) else {
-                return failure("the branch that HEAD names has no commit yet: push one first");
-            };
-            let old = repository::ancestor(objects, tip, COMMITS);
-            Ok(RefUpdate { old, new: Some(tip), format: layout.object_format, name })
-        }
-        TestEvent::TagPush => {
-            let (name, id) = last_tag(place)?;
-            Ok(RefUpdate { old: None, new: Some(id), format: layout.object_format, name })
-        }
+    let format = layout.object_format;
+    if let TestEvent::TagPush = event {
+        let (name, id) = last_tag(place)?;
+        return Ok(RefUpdate { old: None, new: Some(id), format, name });
     }
+    let head = repository::head(&place.common_dir, layout).filter(|name| name.kind() == RefKind::Branch);
+    let tip = head.as_ref().and_then(|name| repository::resolve(&place.common_dir, layout, name));
+    let (Some(name), Some(tip)) = (head, tip) else {
+        return failure("the branch that HEAD names has no commit yet: push one first");
+    };
+    let (old, new) = match event {
+        TestEvent::Create => (None, Some(tip)),
+        TestEvent::Delete => (Some(tip), None),
+        _ => (repository::ancestor(objects, tip, COMMITS), Some(tip)),
+    };
+    Ok(RefUpdate { old, new, format, name })
 }
 
 fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Failure> {

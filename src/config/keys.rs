@@ -58,6 +58,7 @@ pub const KEYS: &[Key] = &[
     key("timeout", Of::Target, "10s"),
     key("retryFor", Of::Target, "3d"),
     key("maxCommits", Of::Target, "the forge's own"),
+    key("maxBody", Of::Target, "25m"),
     key("repository", Of::Repository, "derived from the path"),
     protected("root", Of::Repository, "none"),
     key("homepage", Of::Repository, "empty"),

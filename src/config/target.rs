@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::keys::{self, Key, Of};
-use super::value::{Wrong, days, one_line, positive_number, seconds, text, value_text};
+use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
 use super::{BrokenTarget, Entry, Problem, Scope, secret_file, shown_name, syntax};
+use crate::event::EventName;
 use crate::format::{self, FORMATS, Format};
 use crate::signature::{Secret, SigningSecret};
-use crate::target::{Address, EventName, RefPatterns, Target};
+use crate::target::{Address, RefPatterns, Target};
 
 /// Reads the target called `name` from its own entries and the defaults.
 ///
@@ -69,6 +70,10 @@ impl<'a> TargetReader<'a> {
         let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
         let retry_for = self.value("retryFor", days).unwrap_or(Duration::from_secs(3 * 86_400));
         let max_commits = self.value("maxCommits", positive_number).map(|number| number as usize);
+        let max_body = self.value("maxBody", size).unwrap_or(25 << 20);
+        if let Some(format) = format {
+            self.check_use(format, &events, secret.is_some());
+        }
         let (address, format) = (address?, format?);
         Some(Target {
             name: self.name.clone(),
@@ -82,7 +87,8 @@ impl<'a> TargetReader<'a> {
             verify_certificate,
             timeout,
             retry_for,
-            max_commits: max_commits.unwrap_or(format.max_commits),
+            max_commits,
+            max_body,
             address,
             format,
         })
@@ -242,6 +248,25 @@ impl<'a> TargetReader<'a> {
         EventName::ALL.into_iter().filter(|event| events.contains(event)).collect()
     }
 
+    /// Warns of what the format has no use for.
+    fn check_use(&mut self, format: &Format, events: &[EventName], has_secret: bool) {
+        let unknown = |event: &&EventName| !format.has(**event);
+        if let Some(entry) = self.last("event")
+            && events.iter().all(|event| unknown(&event))
+        {
+            let known: Vec<_> = format.events.iter().map(|(event, _)| event.word()).collect();
+            let why = format!("names nothing that format {} has: write {}", format.name, known.join(", "));
+            self.warn("event", entry, why);
+        }
+        if has_secret
+            && format.secret_headers().is_empty()
+            && let Some(entry) = self.last("secret").or_else(|| self.last("secretFile"))
+        {
+            let name = entry_key(entry);
+            self.warn(name, entry, format!("is not used by format {}: remove it", format.name));
+        }
+    }
+
     fn refs(&mut self) -> RefPatterns {
         let mut words = Vec::new();
         for (entry, value) in self.list("ref") {
@@ -340,6 +365,10 @@ impl<'a> TargetReader<'a> {
         }
         headers
     }
+}
+
+fn entry_key(entry: &Entry) -> &'static str {
+    if entry.key.eq_ignore_ascii_case("secret") { "secret" } else { "secretFile" }
 }
 
 fn known_format(value: &str) -> Result<&'static Format, Wrong> {

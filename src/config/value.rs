@@ -93,6 +93,14 @@ pub(super) fn positive_number(value: &str) -> Result<u32, Wrong> {
         .ok_or("is no number from 1 to 2147483647")
 }
 
+/// A number of bytes, from one kibibyte to one gibibyte.
+pub(super) fn size(value: &str) -> Result<usize, Wrong> {
+    syntax::integer(value.as_bytes())
+        .and_then(|number| usize::try_from(number).ok())
+        .filter(|number| (1 << 10..=1 << 30).contains(number))
+        .ok_or("is no size from 1k to 1g")
+}
+
 /// A time for one push, from one second to one hour.
 pub(super) fn seconds(value: &str) -> Result<Duration, Wrong> {
     match time(value)? {

@@ -167,7 +167,9 @@ fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duratio
         delivery: delivery.id,
         event: delivery.line.event,
         webhook: identifier::webhook(&delivery.origin.repository, &target.name),
+        project: delivery.origin.project,
         instance: delivery.origin.instance.clone(),
+        attempt: delivery.name.attempts + 1,
     };
     let mut headers = (delivery.format.headers)(&delivery.payload.event, &ids);
     if let Some(secret) = &target.secret {

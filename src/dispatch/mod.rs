@@ -17,7 +17,7 @@ use crate::delivery::{self, Delivery, FailureKind, Outcome, is_due};
 use crate::history::{History, State};
 use crate::process;
 use crate::ref_update::RefName;
-use crate::spool::{Bodies, Name, Queue, Receipt, Spool, ref_key};
+use crate::spool::{Bodies, Name, Queue, Receipt, Spool, WHOLE, ref_key};
 use crate::target::Target;
 use crate::transport::Trust;
 
@@ -56,10 +56,19 @@ pub struct Done {
     pub sequence: u64,
     /// The delivery.
     pub id: Uuid,
-    /// The ref.
+    /// The ref, the first of a delivery that tells of a whole push.
     pub name: RefName,
+    /// Its further refs.
+    pub more: Vec<RefName>,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+impl Done {
+    /// Each ref with what came of it.
+    pub fn refs(&self) -> impl Iterator<Item = (&RefName, &Outcome)> {
+        std::iter::once(&self.name).chain(&self.more).map(|name| (name, &self.outcome))
+    }
 }
 
 /// Refs that an older push, whose hook is still at work, has deliveries for: the numbers of the oldest, by what stands
@@ -330,12 +339,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The refs of receipts, each with the lowest number of a receipt that names it.
+/// The refs of receipts, each with the lowest number of a receipt that names it. A delivery that tells of a whole push
+/// waits for every older one, whatever its refs.
 pub fn older(receipts: &[(u64, Receipt)]) -> Older {
     let mut older = Older::new();
     for (sequence, receipt) in receipts {
-        for line in &receipt.lines {
-            let oldest = older.entry(ref_key(&line.update.name)).or_insert(*sequence);
+        for key in receipt.lines.iter().map(|line| ref_key(&line.update.name)).chain([WHOLE]) {
+            let oldest = older.entry(key).or_insert(*sequence);
             *oldest = (*oldest).min(*sequence);
         }
     }

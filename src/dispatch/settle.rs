@@ -10,7 +10,7 @@ use crate::format::{self, Payload};
 use crate::history::{self, Entry, State};
 use crate::process;
 use crate::signature;
-use crate::spool::{Name, Record, Unfit};
+use crate::spool::{Name, Record, Unfit, ref_text};
 
 /// A receiver may take 32 KiB to say where it redirects to.
 const LONGEST_REASON: usize = 1024;
@@ -92,7 +92,7 @@ impl Run<'_> {
             target: station.target.name.clone(),
             event: delivery.payload.event.to_string(),
             format: delivery.format.name.into(),
-            r#ref: delivery.line.update.name.text().into_owned(),
+            r#ref: ref_text(&delivery.line, &delivery.more),
             old: delivery.line.update.before(),
             new: delivery.line.update.after(),
             receipt: delivery.receipt.to_string(),
@@ -144,8 +144,9 @@ impl Run<'_> {
 
     pub(super) fn note(&self, station: &Station<'_>, delivery: &Delivery, outcome: Outcome) {
         let name = delivery.line.update.name.clone();
+        let more = delivery.more.iter().map(|line| line.update.name.clone()).collect();
         let sequence = delivery.name.sequence;
-        lock(&self.done).push(Done { target: station.at, sequence, id: delivery.id, name, outcome });
+        lock(&self.done).push(Done { target: station.at, sequence, id: delivery.id, name, more, outcome });
     }
 
     /// Reads a delivery from the queue; one that is not sound is set aside.
@@ -168,6 +169,7 @@ impl Run<'_> {
         Some(Delivery {
             id: name.id,
             line: waiting.line,
+            more: waiting.more,
             format,
             payload: Arc::new(Payload { event: waiting.event.into(), body }),
             is_shared: false,

@@ -4,11 +4,22 @@
 
 use serde::Serialize;
 
-use super::{Author, Format, Header, Ids, Payload, RepositoryBody, json, newest};
-use crate::event::{Commit, Event, EventKind, Push, Repository, Utc};
+use super::{Author, Format, Header, Ids, Limits, Payload, RepositoryBody, Telling, compact, newest};
+use crate::event::{Commit, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
-pub(super) const FORMAT: Format = Format { name: "codeup", max_commits: 20, changes: false, payload, headers, sign };
+const MOST_COMMITS: usize = 20;
+
+pub(super) const FORMAT: Format = Format {
+    name: "codeup",
+    forge: "Alibaba Cloud Codeup",
+    events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, held: false },
+    telling: Telling::Each(payload),
+    ping: None,
+    headers,
+    sign,
+};
 
 #[derive(Serialize)]
 struct PushBody<'a> {
@@ -50,10 +61,12 @@ struct CommitBody<'a> {
     author: Author<'a>,
 }
 
-fn payload(event: &Event, max_commits: usize) -> Option<Payload> {
+fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> {
     match &event.kind {
-        EventKind::Push(push) => Some(json("Push Hook", &push_body(event, push, max_commits))),
-        EventKind::TagPush(_) => Some(json("Tag Push Hook", &tag_push_body(event))),
+        EventKind::Push(push) => {
+            Some(compact("Push Hook", &push_body(event, push, limits.commits.unwrap_or(MOST_COMMITS))))
+        }
+        EventKind::TagPush(_) => Some(compact("Tag Push Hook", &tag_push_body(event))),
     }
 }
 

@@ -8,11 +8,24 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Author, Format, Header, Ids, Payload, RepositoryBody, json, newest, visibility_level};
-use crate::event::{Changes, Commit, Event, EventKind, Repository, Utc};
+use super::{
+    Author, Format, Header, Ids, Limits, Payload, RepositoryBody, Telling, changes, compact, newest, visibility_level,
+};
+use crate::event::{Changes, Commit, Event, EventKind, EventName, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
-pub(super) const FORMAT: Format = Format { name: "gitlab", max_commits: 20, changes: true, payload, headers, sign };
+const MOST_COMMITS: usize = 20;
+
+pub(super) const FORMAT: Format = Format {
+    name: "gitlab",
+    forge: "GitLab",
+    events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
+    wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, held: false },
+    telling: Telling::Each(payload),
+    ping: None,
+    headers,
+    sign,
+};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -70,26 +83,27 @@ struct CommitBody<'a> {
     removed: Vec<&'a str>,
 }
 
-fn payload(event: &Event, max_commits: usize) -> Option<Payload> {
+fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> {
     match &event.kind {
         EventKind::Push(push) => {
-            let mut body = body(event, "push", newest(&push.commits, max_commits));
+            let commits = newest(&push.commits, limits.commits.unwrap_or(MOST_COMMITS));
+            let mut body = body(event, "push", commits, limits);
             // The id from standard input, even where the commit cannot be read.
             body.checkout_sha = event.update.new.map(|id| id.to_string());
             body.total_commits_count = push.total;
-            Some(json("Push Hook", &body))
+            Some(compact("Push Hook", &body))
         }
         EventKind::TagPush(push) => {
-            let mut body = body(event, "tag_push", push.commit.as_slice());
+            let mut body = body(event, "tag_push", push.commit.as_slice(), limits);
             body.checkout_sha = push.commit.as_ref().map(|commit| commit.id.to_string());
             // GitLab tells a tag's text without its final newline.
             body.message = push.tag.as_ref().map(|tag| tag.message.trim_end_matches('\n'));
-            Some(json("Tag Push Hook", &body))
+            Some(compact("Tag Push Hook", &body))
         }
     }
 }
 
-fn body<'a>(event: &'a Event, kind: &'static str, commits: &'a [impl AsRef<Commit>]) -> Body<'a> {
+fn body<'a>(event: &'a Event, kind: &'static str, commits: &'a [impl AsRef<Commit>], limits: &Limits) -> Body<'a> {
     let context = &*event.context;
     let pusher = &context.pusher;
     Body {
@@ -110,7 +124,7 @@ fn body<'a>(event: &'a Event, kind: &'static str, commits: &'a [impl AsRef<Commi
         project_id: context.repository.id,
         project: project(&context.repository),
         total_commits_count: commits.len() as u64,
-        commits: commits.iter().map(|commit| commit_body(commit.as_ref(), &context.repository)).collect(),
+        commits: commits.iter().map(|commit| commit_body(commit.as_ref(), &context.repository, limits)).collect(),
         push_options: push_options(&context.push_options),
         repository: (&context.repository).into(),
     }
@@ -137,7 +151,8 @@ fn project(repository: &Repository) -> ProjectBody<'_> {
     }
 }
 
-fn commit_body<'a>(commit: &'a Commit, repository: &Repository) -> CommitBody<'a> {
+fn commit_body<'a>(commit: &'a Commit, repository: &Repository, limits: &Limits) -> CommitBody<'a> {
+    let changes = changes(commit, limits);
     CommitBody {
         id: commit.id.to_string(),
         message: &commit.message,
@@ -145,9 +160,9 @@ fn commit_body<'a>(commit: &'a Commit, repository: &Repository) -> CommitBody<'a
         timestamp: commit.committer.time.rfc3339(Utc::Zero),
         url: repository.commit_page(commit.id, "/-/commit/"),
         author: commit.into(),
-        added: &commit.changes.added,
-        modified: &commit.changes.modified,
-        removed: removed(&commit.changes),
+        added: &changes.added,
+        modified: &changes.modified,
+        removed: removed(changes),
     }
 }
 

@@ -4,6 +4,8 @@
 //! exact.
 
 mod codeup;
+mod fit;
+mod github;
 mod gitlab;
 
 use std::borrow::Cow;
@@ -11,35 +13,93 @@ use std::borrow::Cow;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::event::{Commit, Event, Repository, Visibility};
+use crate::event::{Changes, Commit, Context, Event, EventName, Repository, Visibility, Wanted};
 use crate::signature::Secret;
 
+pub use fit::{Reduced, Told};
+
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
-pub const FORMATS: &[Format] = &[codeup::FORMAT, gitlab::FORMAT];
+pub const FORMATS: &[Format] = &[codeup::FORMAT, gitlab::FORMAT, github::FORMAT];
 
 /// One forge's way to tell of an event.
 pub struct Format {
     /// The word in `webhook.<name>.format`.
     pub name: &'static str,
-    /// How many commits the forge lists at most.
-    pub max_commits: usize,
-    /// Whether a commit lists the files it changed, which costs a comparison of trees for each.
-    pub changes: bool,
-    /// The payload with at most so many commits; `None` where the forge has no such event, never an empty payload.
-    pub payload: fn(&Event, usize) -> Option<Payload>,
+    /// Whose receivers understand it.
+    pub forge: &'static str,
+    /// The events it can tell, and the forge's own name of each.
+    pub events: &'static [(EventName, &'static str)],
+    /// What its payloads need to know of a push; of commits as many as the forge lists at most.
+    pub wants: Wanted,
+    /// How its payloads are made.
+    pub telling: Telling,
+    /// The payload that tells of nothing, to try a receiver out; `None` where the forge has no such thing.
+    pub ping: Option<fn(&Context, &Webhook) -> Payload>,
     /// The forge's own headers but the secret's, for the forge's event name.
     pub headers: fn(&str, &Ids) -> Vec<Header>,
     /// The headers that prove knowledge of the secret, made at each attempt and never stored.
     pub sign: fn(&Secret, &[u8]) -> Vec<Header>,
 }
 
+/// How many payloads a push makes. `None` where the forge has no such event, never an empty payload.
+pub enum Telling {
+    /// One for each event of each ref update.
+    Each(fn(&Event, EventName, &Limits) -> Option<Payload>),
+    /// One that tells of all the ref updates that a target wants of the push.
+    Whole(fn(&[&Event], &Limits) -> Option<Payload>),
+}
+
+/// How much a payload tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Commits listed at most; `None` for as many as the forge lists.
+    pub commits: Option<usize>,
+    /// Whether commits list the files they changed.
+    pub files: bool,
+}
+
+/// What a ping tells of the target.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Its identifier.
+    pub id: Uuid,
+    /// The forge's names of the events it gets.
+    pub events: Vec<&'static str>,
+    /// Scheme and host of its address.
+    pub origin: String,
+    /// Whether its certificate is verified.
+    pub verify_certificate: bool,
+}
+
 impl Format {
+    /// Whether the forge has such an event.
+    pub fn has(&self, event: EventName) -> bool {
+        self.events.iter().any(|(name, _)| *name == event)
+    }
+
+    /// Whether one payload tells of a whole push.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.telling, Telling::Whole(_))
+    }
+
+    /// The forge's names of some events, each once.
+    pub fn names(&self, events: &[EventName]) -> Vec<&'static str> {
+        let mut names: Vec<_> =
+            self.events.iter().filter(|(event, _)| events.contains(event)).map(|(_, name)| *name).collect();
+        names.dedup();
+        names
+    }
+
+    /// The names of the headers that a secret travels in; none where the forge has no such thing.
+    pub fn secret_headers(&self) -> Vec<&'static str> {
+        (self.sign)(&Secret::new(""), b"").iter().map(|(name, _)| *name).collect()
+    }
+
     /// Whether this format sends a header of that name itself.
     pub fn sets_header(&self, name: &str) -> bool {
-        let ids = Ids { delivery: Uuid::nil(), event: Uuid::nil(), webhook: Uuid::nil(), instance: String::new() };
-        let own = (self.headers)("", &ids);
-        let signed = (self.sign)(&Secret::new(""), b"");
-        own.iter().chain(&signed).any(|(own, _)| own.eq_ignore_ascii_case(name))
+        let own = (self.headers)("", &Ids::default());
+        let own = own.iter().map(|(name, _)| *name).chain(self.secret_headers());
+        own.into_iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
@@ -56,7 +116,7 @@ pub struct Payload {
 }
 
 /// The identifiers that headers carry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Ids {
     /// Of the delivery: the same over retries and redeliveries.
     pub delivery: Uuid,
@@ -64,8 +124,12 @@ pub struct Ids {
     pub event: Uuid,
     /// Of the target in this repository.
     pub webhook: Uuid,
+    /// The repository's number.
+    pub project: u32,
     /// The server's base address.
     pub instance: String,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
 }
 
 /// Looks a format up by its name.
@@ -76,6 +140,13 @@ pub fn find(name: &str) -> Option<&'static Format> {
 /// The newest `limit` of `commits`, which are oldest first.
 fn newest<T>(commits: &[T], limit: usize) -> &[T] {
     &commits[commits.len().saturating_sub(limit)..]
+}
+
+/// The files a commit changed, as far as they are to be listed.
+fn changes<'a>(commit: &'a Commit, limits: &Limits) -> &'a Changes {
+    static NONE: Changes =
+        Changes { added: Vec::new(), modified: Vec::new(), removed: Vec::new(), renamed: Vec::new() };
+    if limits.files { &commit.changes } else { &NONE }
 }
 
 /// The name and address that every forge calls a commit's author.
@@ -126,7 +197,7 @@ fn visibility_level(visibility: Visibility) -> u8 {
     }
 }
 
-fn json(event: &'static str, value: &impl Serialize) -> Payload {
+fn compact(event: &'static str, value: &impl Serialize) -> Payload {
     let body = serde_json::to_vec(value).expect("structs and maps of text, numbers and booleans always serialise");
     Payload { event: event.into(), body }
 }

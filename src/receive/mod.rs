@@ -1,5 +1,6 @@
 //! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
 
+mod address;
 mod announce;
 mod detached;
 mod post;
@@ -16,20 +17,21 @@ use log::{debug, error, info, warn};
 use crate::config::{Configuration, Report, Settings};
 use crate::delivery::Outcome;
 use crate::dispatch::Done;
-use crate::event::Context;
+use crate::event::{Context, Time, Wanted};
 use crate::identifier;
 use crate::log_file;
 use crate::process::{self, Environment, Process};
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{self, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
-use crate::repository::{self, Reader, Wanted};
+use crate::repository::{self, Reader};
 use crate::spool::{FileError, Intent, Line, Owned, ReadRefs, Receipt, Spool};
 use crate::target::Target;
 
+pub use address::{Addresser, alone};
 pub use announce::run as announce;
 pub use detached::{ARGUMENT as DETACHED, run as deliver_detached};
-pub use post::{Job, Post, Source, address};
+pub use post::{Job, Post};
 
 /// git gives all lines at once; a writer silent for so long is taken to have died.
 const INPUT_PATIENCE: Duration = Duration::from_secs(30);
@@ -255,17 +257,15 @@ fn log_problems(configuration: &Configuration) {
 
 /// The most that any of the targets wants to know.
 pub fn wanted_by<'a>(targets: impl Iterator<Item = &'a Target>) -> Wanted {
-    targets.fold(Wanted::default(), |wanted, target| Wanted {
-        commits: wanted.commits.max(target.max_commits),
-        changes: wanted.changes || target.format.changes,
-    })
+    targets.fold(Wanted::default(), |wanted, target| wanted.or(target.wanted()))
 }
 
-/// What all events of the push share.
+/// What all events of the push share, which was at `time` in seconds since 1970.
 pub fn context(
     git_dir: &Path,
     configuration: &Configuration,
     environment: &Environment,
+    time: i64,
     reader: &mut Reader<'_>,
 ) -> Context {
     let settings: &Settings = &configuration.settings;
@@ -281,6 +281,7 @@ pub fn context(
         repository: repository::describe(git_dir, configuration.layout, settings, environment),
         pusher,
         push_options: pusher::push_options(environment),
+        time: Time::utc(time),
     }
 }
 
@@ -294,8 +295,7 @@ fn tell(
 ) {
     let report = configuration.settings.report;
     for (at, target) in configuration.targets.iter().enumerate() {
-        let mut outcomes: Vec<_> =
-            done.iter().filter(|done| done.target == at).map(|done| (&done.name, &done.outcome)).collect();
+        let mut outcomes: Vec<_> = done.iter().filter(|done| done.target == at).flat_map(Done::refs).collect();
         for (name, outcome) in &outcomes {
             log_outcome(target, &name.text(), outcome);
         }

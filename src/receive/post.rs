@@ -9,17 +9,16 @@ use std::time::{Duration, Instant};
 use log::error;
 use uuid::Uuid;
 
-use super::{context, wanted_by};
+use super::{Addresser, context, wanted_by};
 use crate::config::Configuration;
 use crate::delivery::Delivery;
 use crate::dispatch::{self, Older, Run, Station};
-use crate::event::{Context, Event};
+use crate::event::Event;
 use crate::history::{self, History};
-use crate::identifier;
 use crate::process;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
-use crate::spool::{Line, Name, Origin, Owned, Receipt, Spool};
+use crate::spool::{Line, Owned, Receipt, Spool};
 use crate::target::Target;
 
 /// How long one run looks after receipts that other processes left, before what it came for.
@@ -82,7 +81,7 @@ impl<'a> Post<'a> {
 
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
-        let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.wants(&update.name));
+        let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.wants(update));
         updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
     }
 
@@ -143,10 +142,13 @@ impl<'a> Post<'a> {
         jobs.sort_by_key(|job| job.sequence);
         let targets = &self.configuration.targets;
         let count = |target: &Target| {
-            let lines = jobs.iter().flat_map(|job| &job.receipt.lines);
-            lines.filter(|line| target.wants(&line.update.name)).count()
+            let events = |job: &Job| -> usize {
+                job.receipt.lines.iter().map(|line| target.events_of(&line.update).count()).sum()
+            };
+            let most = if target.format.is_whole() { 1 } else { usize::MAX };
+            jobs.iter().map(|job| events(job).min(most)).sum()
         };
-        let counts: Vec<_> = targets.iter().map(count).collect();
+        let counts: Vec<usize> = targets.iter().map(count).collect();
         let wanting: Vec<usize> = (0..targets.len()).filter(|at| counts[*at] > 0).collect();
         if !wanting.is_empty() {
             let objects = repository::open(self.common_dir, self.configuration.layout)?;
@@ -258,13 +260,9 @@ impl<'a> Post<'a> {
     /// Builds the deliveries of one receipt, each for the station of its target.
     fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
         let targets: Vec<&Target> = wanting.iter().map(|at| &self.configuration.targets[*at]).collect();
-        self.events(objects, &job.receipt, &targets, |number, line, event| {
-            let source = Source::new(job.sequence, number, &job.receipt, line, event);
-            let wanting = (0..targets.len()).filter(|at| targets[*at].wants(&line.update.name));
-            for (at, delivery) in address(event, &targets, wanting, &source) {
-                if !job.done.contains(&delivery.id) {
-                    send(at, delivery);
-                }
+        self.address(objects, job.sequence, &job.receipt, &targets, &mut |at, delivery| {
+            if !job.done.contains(&delivery.id) {
+                send(at, delivery);
             }
         });
     }
@@ -274,37 +272,41 @@ impl<'a> Post<'a> {
         let objects = repository::open(self.common_dir, self.configuration.layout);
         let objects = objects.map_err(|error| error!("{error}")).ok()?;
         let mut deliveries = Vec::new();
-        self.events(&objects, receipt, &[target], |number, line, event| {
-            let source = Source::new(sequence, number, receipt, line, event);
-            let built = address(event, &[target], std::iter::once(0), &source);
-            deliveries.extend(built.into_iter().map(|(_, delivery)| delivery));
-        });
+        self.address(&objects, sequence, receipt, &[target], &mut |_, delivery| deliveries.push(delivery));
         Some(deliveries)
     }
 
-    /// Builds the event of each update that any of the targets wants.
-    fn events(
+    fn address(
         &self,
         objects: &Objects,
+        sequence: u64,
         receipt: &Receipt,
         targets: &[&Target],
-        mut take: impl FnMut(u32, &Line, &Event),
+        send: &mut dyn FnMut(usize, Delivery),
     ) {
+        let mut addresser = Addresser::new(sequence, receipt, targets);
+        self.events(objects, receipt, targets, |number, event| addresser.add(number, event, send));
+        addresser.finish(send);
+    }
+
+    /// Builds the event of each update that any of the targets wants.
+    fn events(&self, objects: &Objects, receipt: &Receipt, targets: &[&Target], mut take: impl FnMut(u32, Event)) {
         let updates = receipt.updates();
-        let is_wanted = |line: &Line| targets.iter().any(|target| target.wants(&line.update.name));
+        let is_wanted = |line: &Line| targets.iter().any(|target| target.wants(&line.update));
         if !receipt.lines.iter().any(is_wanted) {
             return;
         }
         let layout = self.configuration.layout;
-        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.wants(&update.name)));
+        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.wants(update)));
         let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted_by(wanting.copied()));
-        let context: Context = context(self.git_dir, self.configuration, &receipt.environment(), &mut reader);
+        let environment = receipt.environment();
+        let context = context(self.git_dir, self.configuration, &environment, receipt.time, &mut reader);
         let context = Arc::new(context);
         for (number, line) in (0..).zip(&receipt.lines) {
             if is_wanted(line)
                 && let Some(event) = reader.event(line.event, &line.update, &context)
             {
-                take(number, line, &event);
+                take(number, event);
             }
         }
     }
@@ -313,62 +315,4 @@ impl<'a> Post<'a> {
 /// Whether there is any event for such an update.
 fn can_be_told(update: &RefUpdate) -> bool {
     update.name.kind() != RefKind::Other
-}
-
-/// What the deliveries of one event have in common.
-pub struct Source<'s> {
-    sequence: u64,
-    number: u32,
-    time: i64,
-    receipt: Arc<str>,
-    line: &'s Line,
-    origin: Arc<Origin>,
-}
-
-impl<'s> Source<'s> {
-    /// The event of a receipt's line, which has this number.
-    pub fn new(sequence: u64, number: u32, receipt: &Receipt, line: &'s Line, event: &Event) -> Self {
-        let repository = &event.context.repository;
-        let origin = Origin { repository: repository.path.clone(), instance: repository.instance.clone() };
-        let name = receipt.name(sequence);
-        Self { sequence, number, time: receipt.time, receipt: name.into(), line, origin: Arc::new(origin) }
-    }
-}
-
-/// Makes one delivery for each target that has a payload for the event; targets of one format share the body.
-pub fn address(
-    event: &Event,
-    targets: &[&Target],
-    wanting: impl Iterator<Item = usize>,
-    source: &Source<'_>,
-) -> Vec<(usize, Delivery)> {
-    let mut built = HashMap::new();
-    let mut deliveries = Vec::new();
-    for at in wanting {
-        let target = targets[at];
-        let payload = built
-            .entry((target.format.name, target.max_commits))
-            .or_insert_with(|| (target.format.payload)(event, target.max_commits).map(Arc::new));
-        let Some(payload) = payload else { continue };
-        let id = identifier::delivery(event.id, &target.name, &payload.event);
-        deliveries.push((
-            at,
-            Delivery {
-                id,
-                line: source.line.clone(),
-                format: target.format,
-                payload: Arc::clone(payload),
-                is_shared: false,
-                time: source.time,
-                receipt: Arc::clone(&source.receipt),
-                origin: Arc::clone(&source.origin),
-                name: Name::new(source.sequence, source.number, &event.update.name, id),
-            },
-        ));
-    }
-    for (_, delivery) in &mut deliveries {
-        // The table holds one, each delivery another.
-        delivery.is_shared = Arc::strong_count(&delivery.payload) > 2;
-    }
-    deliveries
 }

@@ -20,9 +20,10 @@ use git2::{ObjectType, Odb};
 use uuid::Uuid;
 
 use crate::config::Layout;
-use crate::event::{Changes, Commit, Context, Event, EventKind, Push, Tag, TagPush};
+use crate::event::{Changes, Commit, Context, Event, EventKind, Push, Tag, Tip};
 use crate::ref_update::{ObjectFormat, ObjectId, RefKind, RefName, RefUpdate};
 
+pub use crate::event::Wanted;
 pub use about::describe;
 pub use refs::{all, common_dir, head, resolve};
 
@@ -151,15 +152,6 @@ impl Objects {
     }
 }
 
-/// What the targets of a push want to know of its commits.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
-    /// How many commits are listed at most.
-    pub commits: usize,
-    /// Whether each lists the files it changed.
-    pub changes: bool,
-}
-
 /// Turns the ref updates of one push into events.
 pub struct Reader<'a> {
     common_dir: PathBuf,
@@ -168,8 +160,12 @@ pub struct Reader<'a> {
     history: History<'a>,
     /// All updates of the push: the refs as they were before it need them.
     updates: &'a [RefUpdate],
-    /// The commits all refs pointed to before the push, read when a creation first asks.
+    /// All refs as they are now, read when something first asks.
+    refs: Option<Arc<refs::Refs>>,
+    /// The commits all refs pointed to before the push.
     before: Option<Arc<[ObjectId]>>,
+    /// Branches and tags by what they point to after the push.
+    named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
     /// How many bytes of changed paths may still be held for this push.
     path_bytes: usize,
@@ -199,7 +195,9 @@ impl<'a> Reader<'a> {
             objects,
             history: History::new(objects, refs::shallow(common_dir)),
             updates,
+            refs: None,
             before: None,
+            named: None,
             commits: HashMap::new(),
             path_bytes: MOST_PATH_BYTES,
             wanted,
@@ -217,23 +215,44 @@ impl<'a> Reader<'a> {
     ///
     /// What cannot be read is left out: the ids always stand, for they came with the push.
     pub fn event(&mut self, id: Uuid, update: &RefUpdate, context: &Arc<Context>) -> Option<Event> {
+        let mut forced = false;
         let kind = match update.name.kind() {
-            RefKind::Branch => EventKind::Push(self.push(update)),
-            RefKind::Tag => EventKind::TagPush(self.tag_push(update)),
+            RefKind::Branch => {
+                let push;
+                (push, forced) = self.push(update);
+                EventKind::Push(push)
+            }
+            RefKind::Tag => EventKind::TagPush(self.tip(update.new)),
             RefKind::Other => return None,
         };
-        Some(Event {
+        let mut event = Event {
             id,
             ref_text: update.name.text().into_owned(),
             update: update.clone(),
             context: Arc::clone(context),
             kind,
-        })
+            forced,
+            before: Tip::default(),
+            held: HashSet::new(),
+            twin: None,
+        };
+        if self.wanted.before {
+            event.before = self.tip(update.old);
+        }
+        if event.is_tag() && (self.wanted.before || self.wanted.held) {
+            event.forced = self.is_moved_aside(update);
+        }
+        if self.wanted.held {
+            event.held = self.held(&event);
+            event.twin = self.twin(update, context.repository.default_branch.as_deref());
+        }
+        Some(event)
     }
 
-    fn push(&mut self, update: &RefUpdate) -> Push {
+    /// The push, and whether it was forced.
+    fn push(&mut self, update: &RefUpdate) -> (Push, bool) {
         let Some(new) = update.new else {
-            return Push { commits: Vec::new(), total: 0, head: None, forced: false };
+            return (Push { commits: Vec::new(), total: 0, head: None }, false);
         };
         let tip = self.objects.peel(new).unwrap_or(new);
         let old = update.old.map(|old| self.objects.peel(old));
@@ -246,35 +265,88 @@ impl<'a> Reader<'a> {
             }
         };
         let head = self.commit(tip);
-        Push {
-            forced: head.is_some() && matches!(old, Some(Some(_))) && !range.builds_on_hidden,
-            commits: range.newest.iter().filter_map(|id| self.commit(*id)).collect(),
-            total: range.total,
-            head,
-        }
+        let forced = head.is_some() && matches!(old, Some(Some(_))) && !range.builds_on_hidden;
+        let commits = range.newest.iter().filter_map(|id| self.commit(*id)).collect();
+        (Push { commits, total: range.total, head }, forced)
     }
 
-    fn tag_push(&mut self, update: &RefUpdate) -> TagPush {
-        let Some(new) = update.new else {
-            return TagPush { tag: None, commit: None };
-        };
-        let object = self.objects.read(new).filter(|object| object.kind() == Kind::Tag);
+    fn tip(&mut self, id: Option<ObjectId>) -> Tip {
+        let Some(id) = id else { return Tip::default() };
+        let object = self.objects.read(id).filter(|object| object.kind() == Kind::Tag);
         let tag = object.map(|object| {
             let raw = RawTag::parse(object.data());
             Tag { message: raw.message(), tagger: raw.tagger() }
         });
-        let commit = self.objects.peel(new);
-        TagPush { tag, commit: commit.and_then(|commit| self.commit(commit)) }
+        let commit = self.objects.peel(id);
+        Tip { tag, commit: commit.and_then(|commit| self.commit(commit)) }
+    }
+
+    /// Whether a tag was moved to where its old commit is no ancestor of, or from or to what is no commit.
+    fn is_moved_aside(&mut self, update: &RefUpdate) -> bool {
+        let (Some(old), Some(new)) = (update.old, update.new) else { return false };
+        let commits = self.objects.peel(old).zip(self.objects.peel(new));
+        commits.is_none_or(|(old, new)| !self.history.range(new, &[old], 0).builds_on_hidden)
+    }
+
+    /// Of the commits that an event tells those that the repository held before the push.
+    fn held(&mut self, event: &Event) -> HashSet<ObjectId> {
+        let Some(head) = event.head().map(|commit| commit.id) else { return HashSet::new() };
+        let (commits, total) = event.commits();
+        if event.update.old.is_none() && total > 0 {
+            // The commits of a creation are those that are new.
+            return HashSet::new();
+        }
+        let before = self.before();
+        let fresh: HashSet<_> = self.history.range(head, &before, usize::MAX).newest.into_iter().collect();
+        let told = commits.iter().map(|commit| commit.id).chain([head]);
+        told.filter(|id| !fresh.contains(id)).collect()
+    }
+
+    /// Another branch or tag that points to the same commit or tag object after the push: the default branch before
+    /// others, branches before tags, then by name.
+    fn twin(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
+        let new = update.new?;
+        let peeled = self.objects.peel(new);
+        let named = self.named();
+        let same = [Some(new), peeled.filter(|peeled| *peeled != new)].into_iter().flatten();
+        let others = same.filter_map(|id| named.get(&id)).flatten().filter(|name| **name != update.name);
+        let is_default = |name: &RefName| default_branch.is_some_and(|branch| name.short_text() == branch);
+        let first = others.min_by_key(|name| (name.kind() == RefKind::Tag, !is_default(name), (*name).clone()))?;
+        Some(first.text().into_owned())
+    }
+
+    /// Branches and tags by what they point to: those of today, with what the push itself says of its own.
+    fn named(&mut self) -> &HashMap<ObjectId, Vec<RefName>> {
+        let refs = self.refs();
+        self.named.get_or_insert_with(|| {
+            let mut ids: HashMap<&RefName, Option<ObjectId>> =
+                refs.direct.iter().map(|(name, id)| (name, Some(*id))).collect();
+            ids.extend(self.updates.iter().map(|update| (&update.name, update.new)));
+            let mut named: HashMap<ObjectId, Vec<RefName>> = HashMap::new();
+            for (name, id) in ids {
+                if let Some(id) = id.filter(|_| name.kind() != RefKind::Other) {
+                    named.entry(id).or_default().push(name.clone());
+                }
+            }
+            named
+        })
+    }
+
+    fn refs(&mut self) -> Arc<refs::Refs> {
+        let read = || {
+            Arc::new(refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
+                log::error!("{error}; commits of other refs are listed as new");
+                refs::Refs::default()
+            }))
+        };
+        Arc::clone(self.refs.get_or_insert_with(read))
     }
 
     /// The commits that refs pointed to before the push: those of today that the push did not name, and the old ids of
     /// those it did.
     fn before(&mut self) -> Arc<[ObjectId]> {
         if self.before.is_none() {
-            let now = refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
-                log::error!("{error}; commits of other refs are listed as new");
-                refs::Refs::default()
-            });
+            let now = self.refs();
             let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
             // A push to a symbolic ref moved the ref it names.
             let moved = now.symbolic.iter().filter(|(name, _)| named.contains(name)).map(|(_, target)| target);
@@ -305,10 +377,12 @@ impl<'a> Reader<'a> {
         let raw = RawCommit::parse(object.data());
         Some(Commit {
             id,
+            tree: raw.tree,
+            parents: raw.parents.clone(),
             message: raw.message(),
             author: raw.author(),
             committer: raw.committer(),
-            changes: if self.wanted.changes { self.changes(id, &raw) } else { Changes::default() },
+            changes: if self.wanted.paths > 0 { self.changes(id, &raw) } else { Changes::default() },
         })
     }
 
@@ -324,6 +398,7 @@ impl<'a> Reader<'a> {
         };
         let mut budget = Budget::default();
         budget.bytes = budget.bytes.min(self.path_bytes);
+        budget.paths = budget.paths.min(self.wanted.paths);
         let allowed = budget.bytes;
         let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut budget);
         self.path_bytes -= allowed - budget.bytes;

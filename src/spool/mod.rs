@@ -24,12 +24,12 @@ use uuid::Uuid;
 
 pub use file::{FileError, Modes, Unfit};
 pub use intent::ReadRefs;
-pub use name::{Name, ref_key};
+pub use name::{Name, WHOLE, ref_key};
 pub use picture::Picture;
 pub use queue::{Bodies, Queue, Rest};
 pub use receipt::{Intent, Owned, Receipt};
 pub use record::Line;
-pub use waiting::{Addition, Origin, Record, Waiting};
+pub use waiting::{Addition, Origin, Record, Waiting, ref_text};
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]

@@ -14,7 +14,8 @@ pub struct Name {
     pub sequence: u64,
     /// The place among the deliveries of the receipt.
     pub number: u32,
-    /// Stands for the ref: two names of one ref have one, and rarely those of two.
+    /// Stands for the ref: two names of one ref have one, and rarely those of two. [`WHOLE`] for a delivery that tells
+    /// of a whole push.
     pub ref_key: u64,
     /// The delivery's id; of a push that waits as a whole, the receipt's.
     pub id: Uuid,
@@ -32,6 +33,11 @@ impl Name {
     /// The name of a delivery that was not tried yet.
     pub fn new(sequence: u64, number: u32, name: &RefName, id: Uuid) -> Self {
         Self { sequence, number, ref_key: ref_key(name), id, attempts: 0, holds: false, cut_offs: 0, next: 0 }
+    }
+
+    /// The name of a delivery that tells of a whole push and was not tried yet.
+    pub fn of_whole(sequence: u64, number: u32, id: Uuid) -> Self {
+        Self { ref_key: WHOLE, ..Self::new(sequence, number, &RefName::new(""), id) }
     }
 
     /// Accepts `000000000042-00003.9f2c41aa0b3d5e7f.1b4e28ba-….2h0.1763820000`.
@@ -83,9 +89,13 @@ impl fmt::Display for Name {
 /// What stands for all refs in the name of a push that waits as a whole.
 const PUSH: u64 = 0;
 
+/// What stands for all refs in the name of a delivery that tells of a whole push: such deliveries reach a target in the
+/// order of the pushes.
+pub const WHOLE: u64 = 1;
+
 /// What stands for a ref in names.
 pub fn ref_key(name: &RefName) -> u64 {
-    u64::from_str_radix(&sha256_hex(name.as_bytes())[..16], 16).unwrap_or_default().max(PUSH + 1)
+    u64::from_str_radix(&sha256_hex(name.as_bytes())[..16], 16).unwrap_or_default().max(WHOLE + 1)
 }
 
 #[cfg(test)]

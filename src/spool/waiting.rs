@@ -12,8 +12,11 @@ use crate::format::Payload;
 /// A delivery that waits. It has no secret, no URL and no signature: these are the target's when it is sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Waiting {
-    /// The ref update and the event's id.
+    /// The ref update and the event's id; of a delivery that tells of a whole push, the first it tells.
     pub line: Line,
+    /// The further ones it tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Line>,
     /// The forge's name of the event.
     pub event: String,
     /// The format the body was built for.
@@ -34,6 +37,9 @@ pub struct Origin {
     pub repository: String,
     /// The server's base address.
     pub instance: String,
+    /// The repository's number.
+    #[serde(default)]
+    pub project: u32,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,8 +55,24 @@ impl Waiting {
     /// A delivery of an event that happened at `time`.
     pub fn new(line: Line, event: &str, format: &str, time: i64, receipt: String, origin: Origin) -> Self {
         let body = Body::Here(String::new());
-        Self { line, event: event.into(), format: format.into(), time, receipt, origin, body }
+        Self { line, more: Vec::new(), event: event.into(), format: format.into(), time, receipt, origin, body }
     }
+
+    /// The same, telling of further ref updates too.
+    pub fn with_more(self, more: Vec<Line>) -> Self {
+        Self { more, ..self }
+    }
+
+    /// The ref, and how many more.
+    pub fn ref_text(&self) -> String {
+        ref_text(&self.line, &self.more)
+    }
+}
+
+/// The ref of the first line, and how many more there are: `refs/heads/main and 2 more`.
+pub fn ref_text(first: &Line, more: &[Line]) -> String {
+    let name = first.update.name.text();
+    if more.is_empty() { name.into_owned() } else { format!("{name} and {} more", more.len()) }
 }
 
 /// What a record holds.

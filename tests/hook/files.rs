@@ -92,9 +92,9 @@ fn we_say(world: &World) -> BTreeMap<String, Changes> {
     let configuration = Configuration::read(&server, &server, &environment).unwrap();
     let objects = repository::open(&server, configuration.layout).unwrap();
     let updates = [update(world, &server)];
-    let wanted = Wanted { commits: usize::MAX, changes: true };
+    let wanted = Wanted { commits: usize::MAX, paths: usize::MAX, ..Wanted::default() };
     let mut reader = Reader::new(&server, configuration.layout, &objects, &updates, wanted);
-    let context: Context = git_webhook::receive::context(&server, &configuration, &environment, &mut reader);
+    let context: Context = git_webhook::receive::context(&server, &configuration, &environment, 0, &mut reader);
     let event = reader.event(git_webhook::identifier::event(), &updates[0], &context.into()).unwrap();
     let EventKind::Push(push) = event.kind else { panic!("a branch") };
     let changes = |commit: &git_webhook::event::Commit| Changes { renamed: Vec::new(), ..commit.changes.clone() };

@@ -22,16 +22,32 @@ fn world(receiver: &Receiver, format: &str) -> World {
     world
 }
 
+/// The body with a fixed time in place of that of the push, which alone no test can set.
+fn timeless(request: &Request) -> String {
+    let mut body = String::from_utf8(request.body.clone()).unwrap();
+    for key in ["pushed_at", "updated_at"] {
+        let key = format!("\"{key}\":");
+        let Some(start) = body.find(&key).map(|at| at + key.len()) else { continue };
+        let end = start + body[start..].find(',').unwrap();
+        let is_number = !body[start..].starts_with('"');
+        let fixed = if is_number { "1700000000" } else { "\"2023-11-14T22:13:20Z\"" };
+        body.replace_range(start..end, fixed);
+    }
+    body
+}
+
 /// Compares a body with the golden one, which is stored indented and is compact on the wire.
 fn golden(name: &str, request: &Request) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
+    let body = timeless(request);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, format!("{:#}\n", request.json())).unwrap();
+        let json: Value = serde_json::from_str(&body).unwrap();
+        std::fs::write(&path, format!("{json:#}\n")).unwrap();
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     let stored: Value = serde_json::from_str(&stored).unwrap_or_else(|_| panic!("no golden payload {name}"));
-    assert_eq!(String::from_utf8_lossy(&request.body), stored.to_string(), "{name}");
+    assert_eq!(body, stored.to_string(), "{name}");
 }
 
 /// Takes one repository through all that can happen to branches and tags, and compares each body.
@@ -66,14 +82,74 @@ fn tour(format: &str) {
     step("tag-delete", &[":v1.1"]);
 }
 
+/// The separate events of a creation and a deletion, for a target that wants nothing else.
+fn separate(format: &str) {
+    let receiver = Receiver::new();
+    let world = world(&receiver, format);
+    world.configure("webhook.ci.event", "create delete");
+    world.commit("one");
+    world.git(&["tag", "v1"]);
+    for (name, refs) in
+        [("create-branch", "main"), ("create-tag", "v1"), ("delete-branch", ":main"), ("delete-tag", ":v1")]
+    {
+        assert!(world.push(&[refs]).accepted);
+        golden(&format!("{format}/{name}"), &receiver.take_one());
+    }
+    world.push(&["main"]);
+    receiver.take();
+    world.commit("two");
+    assert_eq!(world.push(&["main"]).said(), [""; 0]);
+    assert!(receiver.take().is_empty(), "an update is neither");
+}
+
+/// The further cases: a merge, many commits, a branch at an old commit, a rewind, a tag of a tag and of a tree.
+fn detour(format: &str) {
+    let receiver = Receiver::new();
+    let world = world(&receiver, format);
+    let step = |name: &str, refs: &[&str]| {
+        assert!(world.push(refs).accepted);
+        golden(&format!("{format}/{name}"), &receiver.take_one());
+    };
+    world.commit("base");
+    world.push(&["main"]);
+    world.git(&["checkout", "--quiet", "-b", "topic"]);
+    world.commit("side");
+    world.push(&["topic"]);
+    receiver.take();
+    world.git(&["checkout", "--quiet", "main"]);
+    world.commit("straight");
+    world.git(&["merge", "--quiet", "--no-ff", "--message", "Merge topic\n", "topic"]);
+    step("push-merge", &["main"]);
+    step("push-branch-at-old-commit", &["HEAD~1:refs/heads/release/1.0"]);
+    for number in 1..=12 {
+        world.commit(&format!("number-{number}"));
+    }
+    step("push-many-commits", &["main"]);
+    step("push-rewind", &["HEAD~5:refs/heads/main"]);
+    world.git(&["tag", "--annotate", "--message", "inner", "inner"]);
+    world.git(&["tag", "--annotate", "--message", "outer", "outer", "inner"]);
+    step("tag-of-a-tag", &["outer"]);
+    world.git(&["tag", "tree", "HEAD^{tree}"]);
+    step("tag-of-a-tree", &["tree"]);
+}
+
 #[test]
 fn codeup() {
     tour("codeup");
+    detour("codeup");
 }
 
 #[test]
 fn gitlab() {
     tour("gitlab");
+    detour("gitlab");
+}
+
+#[test]
+fn github() {
+    tour("github");
+    detour("github");
+    separate("github");
 }
 
 #[test]
@@ -177,6 +253,58 @@ fn headers_of_gitlab() {
     assert_ne!(first, second, "of the event");
     let [first, second] = values("Idempotency-Key").try_into().unwrap();
     assert_ne!(first, second, "of the delivery");
+}
+
+#[test]
+fn headers_of_github() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "github");
+    world.configure("webhook.ci.secret", "It's a Secret to Everybody");
+    world.configure("webhook.ci.event", "all");
+    world.configure("webhook.projectId", "4711");
+    world.commit("one");
+    world.push(&["main"]);
+    let requests = receiver.take();
+    let values =
+        |name: &str| -> Vec<String> { requests.iter().map(|request| request.header(name).to_owned()).collect() };
+    assert_eq!(values("X-GitHub-Event"), ["create", "push"], "what is pushed to is there before");
+    let [first, second] = values("X-GitHub-Delivery").try_into().unwrap();
+    assert_ne!(first, second, "of the delivery");
+    let [first, second] = values("X-GitHub-Hook-ID").try_into().unwrap();
+    assert_eq!(first, second, "of the webhook");
+    assert!(first.parse::<i32>().unwrap() > 0);
+    assert_eq!(values("X-GitHub-Hook-Installation-Target-ID"), ["4711"; 2]);
+    assert_eq!(values("X-GitHub-Hook-Installation-Target-Type"), ["repository"; 2]);
+    let secret = git_webhook::signature::Secret::new("It's a Secret to Everybody");
+    for request in &requests {
+        assert!(request.header("User-Agent").starts_with("GitHub-Hookshot/"));
+        assert_eq!(request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("user-agent")).count(), 1);
+        assert_eq!(request.header("X-Hub-Signature"), format!("sha1={}", secret.hmac_sha1(&request.body)));
+        assert_eq!(request.header("X-Hub-Signature-256"), format!("sha256={}", secret.hmac_sha256(&request.body)));
+    }
+    world.push(&[":main"]);
+    let deleted: Vec<_> = receiver.take().iter().map(|request| request.header("X-GitHub-Event").to_owned()).collect();
+    assert_eq!(deleted, ["push", "delete"]);
+}
+
+/// Every address is one, though none is configured.
+#[test]
+fn github_without_any_address() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "github");
+    world.configure("webhook.repository", "my project");
+    world.commit("one");
+    world.push(&["main"]);
+    let body = receiver.take_one().json();
+    let is_address = |text: &str| text.starts_with("http://") && !text.contains(' ');
+    let repository = body["repository"].as_object().unwrap();
+    for (key, value) in repository.iter().filter(|(key, _)| key.ends_with("_url") || *key == "url") {
+        assert!(value.is_null() || is_address(value.as_str().unwrap()), "{key}: {value}");
+    }
+    for pointer in ["/compare", "/head_commit/url", "/commits/0/url", "/sender/url"] {
+        assert!(is_address(body.pointer(pointer).unwrap().as_str().unwrap()), "{pointer}");
+    }
+    assert_eq!(body["repository"]["owner"]["login"], "my project");
 }
 
 #[test]

@@ -1,0 +1,408 @@
+//! GitHub: push, the separate create and delete, and ping, in the order in which GitHub writes them.
+//!
+//! Source: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>, "push", "create", "delete", "ping"; the order of
+//! keys and the constants from the examples and schemas of <https://github.com/octokit/webhooks>.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Format, Header, Ids, Limits, Payload, Telling, Webhook, changes, compact, newest};
+use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
+use crate::identifier;
+use crate::pusher::Pusher;
+use crate::ref_update::Change;
+use crate::signature::Secret;
+
+/// So many commits GitHub lists at most, and so many changed files of each.
+const MOST_COMMITS: usize = 2048;
+const MOST_PATHS: usize = 3000;
+
+pub(super) const FORMAT: Format = Format {
+    name: "github",
+    forge: "GitHub",
+    events: &[
+        (EventName::Push, "push"),
+        (EventName::TagPush, "push"),
+        (EventName::Create, "create"),
+        (EventName::Delete, "delete"),
+    ],
+    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, held: true },
+    telling: Telling::Each(payload),
+    ping: Some(ping),
+    headers,
+    sign,
+};
+
+#[derive(Serialize)]
+struct PushBody<'a> {
+    r#ref: &'a str,
+    before: String,
+    after: String,
+    repository: Value,
+    pusher: PusherBody<'a>,
+    sender: Value,
+    created: bool,
+    deleted: bool,
+    forced: bool,
+    base_ref: Option<&'a str>,
+    compare: String,
+    commits: Vec<CommitBody<'a>>,
+    head_commit: Option<CommitBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct PusherBody<'a> {
+    name: &'a str,
+    email: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct CommitBody<'a> {
+    id: String,
+    tree_id: String,
+    distinct: bool,
+    message: &'a str,
+    timestamp: String,
+    url: String,
+    author: PersonBody<'a>,
+    committer: PersonBody<'a>,
+    added: &'a [String],
+    removed: &'a [String],
+    modified: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PersonBody<'a> {
+    name: &'a str,
+    email: Option<&'a str>,
+    date: String,
+    /// The account, where the address tells that it is the pusher's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+}
+
+fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
+    match name {
+        EventName::Push | EventName::TagPush => Some(compact("push", &push_body(event, limits))),
+        EventName::Create => Some(compact("create", &create_body(event))),
+        EventName::Delete => Some(compact("delete", &delete_body(event))),
+        EventName::Note | EventName::MergeRequest => None,
+    }
+}
+
+fn push_body<'a>(event: &'a Event, limits: &Limits) -> PushBody<'a> {
+    let context = &*event.context;
+    let pusher = &context.pusher;
+    let change = event.change();
+    let (commits, _) = event.commits();
+    let commits = newest(commits, limits.commits.unwrap_or(MOST_COMMITS));
+    PushBody {
+        r#ref: &event.ref_text,
+        before: event.update.before(),
+        after: event.update.after(),
+        repository: repository(context, true),
+        pusher: PusherBody { name: &pusher.login, email: address(&pusher.email) },
+        sender: user(&pusher.login, pusher.id, "User", &context.repository),
+        created: change == Change::Create,
+        deleted: change == Change::Delete,
+        forced: event.forced,
+        base_ref: event.twin.as_deref(),
+        compare: compare(event),
+        commits: commits.iter().map(|commit| commit_body(commit, event, limits)).collect(),
+        head_commit: event.head().map(|commit| commit_body(commit, event, limits)),
+    }
+}
+
+/// From the old id to the new one; of a creation what is new, of a deletion what was there.
+fn compare(event: &Event) -> String {
+    let page = event.context.repository.page();
+    let short = |id: &str| id[..12].to_owned();
+    let (before, after) = (short(&event.update.before()), short(&event.update.after()));
+    let (commits, total) = event.commits();
+    match (event.change(), commits) {
+        (Change::Update | Change::Delete, _) => format!("{page}/compare/{before}...{after}"),
+        (Change::Create, []) => format!("{page}/compare/{}", encode(&event.short_name())),
+        (Change::Create, [only]) if total == 1 => format!("{page}/commit/{}", only.id),
+        (Change::Create, [oldest, ..]) => format!("{page}/compare/{}^...{after}", short(&oldest.id.to_string())),
+    }
+}
+
+fn commit_body<'a>(commit: &'a Commit, event: &'a Event, limits: &Limits) -> CommitBody<'a> {
+    let context = &*event.context;
+    let changes = changes(commit, limits);
+    let mut left = MOST_PATHS;
+    let mut most = |paths: &'a [String]| {
+        let count = paths.len().min(left);
+        left -= count;
+        &paths[..count]
+    };
+    CommitBody {
+        id: commit.id.to_string(),
+        tree_id: commit.tree.map_or_else(|| event.update.format.zero_id(), |tree| tree.to_string()),
+        distinct: !event.held.contains(&commit.id),
+        message: &commit.message,
+        timestamp: commit.committer.time.rfc3339(Utc::Letter),
+        url: context.repository.commit_address(commit.id, "/commit/"),
+        author: person(&commit.author, &context.pusher),
+        committer: person(&commit.committer, &context.pusher),
+        added: most(&changes.added),
+        removed: most(&changes.removed),
+        modified: most(&changes.modified),
+    }
+}
+
+fn person<'a>(person: &'a Person, pusher: &'a Pusher) -> PersonBody<'a> {
+    PersonBody {
+        name: &person.name,
+        email: address(&person.email),
+        date: person.time.rfc3339(Utc::Letter),
+        username: pusher.has_address(&person.email).then_some(&pusher.login),
+    }
+}
+
+fn address(email: &str) -> Option<&str> {
+    (!email.is_empty()).then_some(email)
+}
+
+fn create_body(event: &Event) -> Value {
+    let context = &*event.context;
+    json!({
+        "ref": event.short_name(),
+        "ref_type": ref_type(event),
+        "master_branch": context.repository.default_branch.as_deref().unwrap_or_default(),
+        "description": description(&context.repository),
+        "pusher_type": "user",
+        "repository": repository(context, false),
+        "sender": user(&context.pusher.login, context.pusher.id, "User", &context.repository),
+    })
+}
+
+fn delete_body(event: &Event) -> Value {
+    let context = &*event.context;
+    json!({
+        "ref": event.short_name(),
+        "ref_type": ref_type(event),
+        "pusher_type": "user",
+        "repository": repository(context, false),
+        "sender": user(&context.pusher.login, context.pusher.id, "User", &context.repository),
+    })
+}
+
+fn ref_type(event: &Event) -> &'static str {
+    if event.is_tag() { "tag" } else { "branch" }
+}
+
+fn ping(context: &Context, webhook: &Webhook) -> Payload {
+    let id = identifier::number_of(webhook.id);
+    let time = context.time.rfc3339(Utc::Letter);
+    let page = format!("{}/hooks/{id}", context.repository.page());
+    let body = json!({
+        "zen": "What was pushed is told.",
+        "hook_id": id,
+        "hook": {
+            "type": "Repository",
+            "id": id,
+            "name": "web",
+            "active": true,
+            "events": webhook.events,
+            "config": {
+                "content_type": "json",
+                "insecure_ssl": if webhook.verify_certificate { "0" } else { "1" },
+                "url": webhook.origin,
+            },
+            "updated_at": time,
+            "created_at": time,
+            "url": page,
+            "test_url": format!("{page}/test"),
+            "ping_url": format!("{page}/pings"),
+            "deliveries_url": format!("{page}/deliveries"),
+            "last_response": { "code": null, "status": "unused", "message": null },
+        },
+        "repository": repository(context, false),
+        "sender": user(&context.pusher.login, context.pusher.id, "User", &context.repository),
+    });
+    compact("ping", &body)
+}
+
+fn description(repository: &Repository) -> Option<&str> {
+    (!repository.description.is_empty()).then_some(&repository.description)
+}
+
+/// The repository. In a push two of its times are numbers, and it tells a little more of its owner.
+fn repository(context: &Context, in_push: bool) -> Value {
+    let repository = &context.repository;
+    let page = repository.page();
+    let at = |below: &str| format!("{page}{below}");
+    let time = |time: Time| if in_push { json!(time.seconds) } else { json!(time.rfc3339(Utc::Letter)) };
+    let default_branch = repository.default_branch.as_deref().unwrap_or_default();
+    let mut owner = json!({});
+    if in_push {
+        owner = json!({ "name": repository.owner(), "email": null });
+    }
+    let owner_id = identifier::number("user", repository.owner());
+    append(&mut owner, user(repository.owner(), owner_id, "Organization", repository));
+    let mut body = json!({
+        "id": repository.id,
+        "node_id": format!("R_{}", repository.id),
+        "name": repository.name,
+        "full_name": repository.path,
+        "private": repository.visibility != Visibility::Public,
+        "owner": owner,
+        "html_url": page,
+        "description": description(repository),
+        "fork": false,
+        "url": page,
+    });
+    for (key, below) in PAGES {
+        body[*key] = at(below).into();
+    }
+    append(
+        &mut body,
+        json!({
+            // When it was made nobody knows.
+            "created_at": time(Time::default()),
+            "updated_at": context.time.rfc3339(Utc::Letter),
+            "pushed_at": time(context.time),
+            "git_url": repository.clone_address(),
+            "ssh_url": repository.ssh_address(),
+            "clone_url": repository.clone_address(),
+            "svn_url": page,
+            "homepage": null,
+            "size": 0,
+            "stargazers_count": 0,
+            "watchers_count": 0,
+            "language": null,
+            "has_issues": false,
+            "has_projects": false,
+            "has_downloads": false,
+            "has_wiki": false,
+            "has_pages": false,
+            "has_discussions": false,
+            "forks_count": 0,
+            "mirror_url": null,
+            "archived": false,
+            "disabled": false,
+            "open_issues_count": 0,
+            "license": null,
+            "allow_forking": true,
+            "is_template": false,
+            "web_commit_signoff_required": false,
+            "topics": [],
+            "visibility": visibility(repository.visibility),
+            "forks": 0,
+            "open_issues": 0,
+            "watchers": 0,
+            "default_branch": default_branch,
+        }),
+    );
+    if in_push {
+        append(&mut body, json!({ "stargazers": 0, "master_branch": default_branch }));
+    }
+    body["custom_properties"] = json!({});
+    body
+}
+
+fn visibility(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Private => "private",
+        Visibility::Internal => "internal",
+        Visibility::Public => "public",
+    }
+}
+
+fn append(body: &mut Value, more: Value) {
+    if let (Value::Object(body), Value::Object(more)) = (body, more) {
+        body.extend(more);
+    }
+}
+
+/// What lies below a repository's address at GitHub, in the order of its keys.
+const PAGES: &[(&str, &str)] = &[
+    ("forks_url", "/forks"),
+    ("keys_url", "/keys{/key_id}"),
+    ("collaborators_url", "/collaborators{/collaborator}"),
+    ("teams_url", "/teams"),
+    ("hooks_url", "/hooks"),
+    ("issue_events_url", "/issues/events{/number}"),
+    ("events_url", "/events"),
+    ("assignees_url", "/assignees{/user}"),
+    ("branches_url", "/branches{/branch}"),
+    ("tags_url", "/tags"),
+    ("blobs_url", "/git/blobs{/sha}"),
+    ("git_tags_url", "/git/tags{/sha}"),
+    ("git_refs_url", "/git/refs{/sha}"),
+    ("trees_url", "/git/trees{/sha}"),
+    ("statuses_url", "/statuses/{sha}"),
+    ("languages_url", "/languages"),
+    ("stargazers_url", "/stargazers"),
+    ("contributors_url", "/contributors"),
+    ("subscribers_url", "/subscribers"),
+    ("subscription_url", "/subscription"),
+    ("commits_url", "/commits{/sha}"),
+    ("git_commits_url", "/git/commits{/sha}"),
+    ("comments_url", "/comments{/number}"),
+    ("issue_comment_url", "/issues/comments{/number}"),
+    ("contents_url", "/contents/{+path}"),
+    ("compare_url", "/compare/{base}...{head}"),
+    ("merges_url", "/merges"),
+    ("archive_url", "/{archive_format}{/ref}"),
+    ("downloads_url", "/downloads"),
+    ("issues_url", "/issues{/number}"),
+    ("pulls_url", "/pulls{/number}"),
+    ("milestones_url", "/milestones{/number}"),
+    ("notifications_url", "/notifications{?since,all,participating}"),
+    ("labels_url", "/labels{/name}"),
+    ("releases_url", "/releases{/id}"),
+    ("deployments_url", "/deployments"),
+];
+
+/// The same below a user's.
+const USER_PAGES: &[(&str, &str)] = &[
+    ("url", ""),
+    ("html_url", ""),
+    ("followers_url", "/followers"),
+    ("following_url", "/following{/other_user}"),
+    ("gists_url", "/gists{/gist_id}"),
+    ("starred_url", "/starred{/owner}{/repo}"),
+    ("subscriptions_url", "/subscriptions"),
+    ("organizations_url", "/orgs"),
+    ("repos_url", "/repos"),
+    ("events_url", "/events{/privacy}"),
+    ("received_events_url", "/received_events"),
+];
+
+fn user(login: &str, id: u32, kind: &str, repository: &Repository) -> Value {
+    let page = format!("{}/{}", repository.instance, encode(login));
+    let mut body = json!({
+        "login": login,
+        "id": id,
+        "node_id": format!("U_{id}"),
+        "avatar_url": format!("{page}.png"),
+        "gravatar_id": "",
+    });
+    for (key, below) in USER_PAGES {
+        body[*key] = format!("{page}{below}").into();
+    }
+    append(&mut body, json!({ "type": kind, "site_admin": false }));
+    body
+}
+
+fn headers(event: &str, ids: &Ids) -> Vec<Header> {
+    vec![
+        // Some receivers ask for the beginning.
+        ("User-Agent", concat!("GitHub-Hookshot/git-webhook-", env!("CARGO_PKG_VERSION")).into()),
+        ("X-GitHub-Delivery", ids.delivery.to_string().into()),
+        ("X-GitHub-Event", event.into()),
+        ("X-GitHub-Hook-ID", identifier::number_of(ids.webhook).to_string().into()),
+        ("X-GitHub-Hook-Installation-Target-ID", ids.project.to_string().into()),
+        ("X-GitHub-Hook-Installation-Target-Type", "repository".into()),
+    ]
+}
+
+/// Both, as GitHub does: some receivers know the one alone, some refuse without the other.
+fn sign(secret: &Secret, body: &[u8]) -> Vec<Header> {
+    vec![
+        ("X-Hub-Signature", format!("sha1={}", secret.hmac_sha1(body)).into()),
+        ("X-Hub-Signature-256", format!("sha256={}", secret.hmac_sha256(body)).into()),
+    ]
+}

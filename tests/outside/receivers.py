@@ -6,6 +6,7 @@ answered with 400 and the library's reason. The secret is in the variable SECRET
 
 import json
 import os
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import gidgethub
@@ -40,7 +41,9 @@ class Receiver(BaseHTTPRequestHandler):
         except REFUSALS as refusal:
             self.answer(400, str(refusal))
         else:
-            print(json.dumps(accepted), flush=True)
+            # One write: print would let another connection's line in before the end of this one.
+            sys.stdout.write(json.dumps(accepted) + "\n")
+            sys.stdout.flush()
             self.answer(200, "")
 
     def answer(self, status, text):

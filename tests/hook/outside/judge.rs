@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Receiver, Request};
+use crate::support::{Receiver, Request, until};
 
 use super::world;
 
@@ -57,6 +57,14 @@ impl Judge {
         judge
     }
 
+    /// Starts `tests/outside/octokit.mjs`, whose libraries node finds from the directory it runs in.
+    pub fn octokit(secret: &str) -> Self {
+        let mut command = Self::command("node", secret);
+        command.args(["--input-type=module", "--eval", include_str!("../../outside/octokit.mjs")]);
+        command.current_dir(Self::installed("node_modules").parent().unwrap());
+        Self::start(&mut command, |line| line.strip_prefix("listening on "))
+    }
+
     /// Starts `tests/outside/receivers.py`.
     pub fn python(secret: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/receivers.py");
@@ -73,10 +81,14 @@ impl Judge {
         self.lines.lock().unwrap().clone()
     }
 
-    /// The events it accepted since this was called last, as its driver prints them: one object a line.
-    pub fn events(&self) -> Vec<Value> {
-        let mut lines = self.lines.lock().unwrap();
-        lines.drain(..).filter_map(|line| serde_json::from_str(&line).ok()).filter(Value::is_object).collect()
+    /// The events it accepted since this was called last, as its driver prints them: one object a line. Waits until
+    /// there are `count`, for an answer may be here before what was printed before it.
+    pub fn events(&self, count: usize) -> Vec<Value> {
+        let read = |line: &String| serde_json::from_str(line).ok().filter(Value::is_object);
+        until("the receiver tells of its events", || {
+            self.lines.lock().unwrap().iter().filter_map(read).count() >= count
+        });
+        self.lines.lock().unwrap().drain(..).filter_map(|line| read(&line)).collect()
     }
 
     /// Gets a resource that is JSON.

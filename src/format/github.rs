@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Telling, Webhook, changes, compact, newest};
+use super::{Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact, newest, ref_type};
 use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
 use crate::identifier;
 use crate::pusher::Pusher;
@@ -188,10 +188,6 @@ fn delete_body(event: &Event) -> Value {
     })
 }
 
-fn ref_type(event: &Event) -> &'static str {
-    if event.is_tag() { "tag" } else { "branch" }
-}
-
 fn ping(context: &Context, webhook: &Webhook) -> Payload {
     let id = identifier::number_of(webhook.id);
     let time = context.time.rfc3339(Utc::Letter);
@@ -307,12 +303,6 @@ fn visibility(visibility: Visibility) -> &'static str {
         Visibility::Private => "private",
         Visibility::Internal => "internal",
         Visibility::Public => "public",
-    }
-}
-
-fn append(body: &mut Value, more: Value) {
-    if let (Value::Object(body), Value::Object(more)) = (body, more) {
-        body.extend(more);
     }
 }
 

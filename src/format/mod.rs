@@ -3,23 +3,26 @@
 //! Pure: no clock, no input or output, no configuration. The same event gives the same bytes, so golden files are
 //! exact.
 
+mod bitbucket;
 mod codeup;
-mod fit;
+mod gitea;
 mod github;
 mod gitlab;
+mod slack;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::event::{Changes, Commit, Context, Event, EventName, Repository, Visibility, Wanted};
 use crate::signature::Secret;
 
-pub use fit::{Reduced, Told};
-
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
-pub const FORMATS: &[Format] = &[codeup::FORMAT, gitlab::FORMAT, github::FORMAT];
+pub const FORMATS: &[Format] =
+    &[codeup::FORMAT, gitlab::FORMAT, github::FORMAT, gitea::FORMAT, bitbucket::FORMAT, slack::FORMAT];
 
 /// One forge's way to tell of an event.
 pub struct Format {
@@ -103,6 +106,81 @@ impl Format {
     }
 }
 
+/// A payload, and what had to be left out of it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What is sent.
+    pub payload: Payload,
+    /// Where it would have been larger than allowed.
+    pub reduced: Option<Reduced>,
+}
+
+/// Why a payload does not tell everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reduced {
+    /// How many bytes it would have had.
+    from: usize,
+    /// How many bytes it has.
+    to: usize,
+    /// How many bytes were allowed.
+    allowed: usize,
+    /// How many commits it lists at most; `None` where only file lists were left out.
+    commits: Option<usize>,
+}
+
+impl fmt::Display for Reduced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, allowed, commits } = self;
+        write!(f, "a body of {from} bytes is larger than maxBody ({allowed}): told without lists of files")?;
+        if let Some(commits) = commits {
+            write!(f, " and with at most {commits} commits")?;
+        }
+        if to > allowed { write!(f, "; {to} bytes are left all the same") } else { Ok(()) }
+    }
+}
+
+impl Format {
+    /// The payload of one event; `None` where the forge has no such event, or tells of pushes as a whole.
+    pub fn tell(&self, event: &Event, name: EventName, commits: Option<usize>, allowed: usize) -> Option<Told> {
+        let Telling::Each(payload) = self.telling else { return None };
+        self.fit(commits, allowed, |limits| payload(event, name, limits))
+    }
+
+    /// The payload of a whole push, of which these are the events; `None` where the forge tells of each by itself.
+    pub fn tell_whole(&self, events: &[&Event], commits: Option<usize>, allowed: usize) -> Option<Told> {
+        let Telling::Whole(payload) = self.telling else { return None };
+        self.fit(commits, allowed, |limits| payload(events, limits))
+    }
+
+    fn fit(&self, commits: Option<usize>, allowed: usize, build: impl Fn(&Limits) -> Option<Payload>) -> Option<Told> {
+        let whole = build(&Limits { commits, files: true })?;
+        if whole.body.len() <= allowed {
+            return Some(Told { payload: whole, reduced: None });
+        }
+        let reduced = |payload: Payload, commits| {
+            let reduced = Reduced { from: whole.body.len(), to: payload.body.len(), allowed, commits };
+            Some(Told { payload, reduced: Some(reduced) })
+        };
+        let bare = build(&Limits { commits, files: false })?;
+        if bare.body.len() <= allowed {
+            return reduced(bare, None);
+        }
+        // The largest number of commits that fits; none where not even that does.
+        let (mut fits, mut is_too_much) = (0, commits.unwrap_or(self.wants.commits));
+        let mut best = build(&Limits { commits: Some(0), files: false })?;
+        while fits + 1 < is_too_much {
+            let middle = fits.midpoint(is_too_much);
+            let payload = build(&Limits { commits: Some(middle), files: false })?;
+            if payload.body.len() <= allowed {
+                (fits, best) = (middle, payload);
+            } else {
+                is_too_much = middle;
+            }
+        }
+        reduced(best, Some(fits))
+    }
+}
+
 /// A request header, name and value.
 pub type Header = (&'static str, Vec<u8>);
 
@@ -140,6 +218,11 @@ pub fn find(name: &str) -> Option<&'static Format> {
 /// The newest `limit` of `commits`, which are oldest first.
 fn newest<T>(commits: &[T], limit: usize) -> &[T] {
     &commits[commits.len().saturating_sub(limit)..]
+}
+
+/// The word of most forges for the kind of ref.
+fn ref_type(event: &Event) -> &'static str {
+    if event.is_tag() { "tag" } else { "branch" }
 }
 
 /// The files a commit changed, as far as they are to be listed.
@@ -194,6 +277,13 @@ fn visibility_level(visibility: Visibility) -> u8 {
         Visibility::Private => 0,
         Visibility::Internal => 10,
         Visibility::Public => 20,
+    }
+}
+
+/// Puts the keys of one object behind those of another.
+fn append(body: &mut Value, more: Value) {
+    if let (Value::Object(body), Value::Object(more)) = (body, more) {
+        body.extend(more);
     }
 }
 

@@ -157,9 +157,10 @@ fn payload_explains_what_it_cannot_do() {
         assert_eq!(output.status.code(), Some(1));
         err(&output)
     };
+    let known: Vec<_> = git_webhook::format::FORMATS.iter().map(|format| format.name).collect();
     assert_eq!(
         said(&["--format", "x", "0", "0", "refs/heads/a"]),
-        "error: unknown format 'x': choose codeup or gitlab\n"
+        format!("error: unknown format 'x': choose {}\n", known.join(", "))
     );
     assert_eq!(
         said(&["--format", "gitlab", "0", "1", "main"]),

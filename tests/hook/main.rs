@@ -27,3 +27,4 @@ mod tls;
 mod together;
 mod verbs;
 mod waiting;
+mod whole;

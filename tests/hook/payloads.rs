@@ -153,6 +153,25 @@ fn github() {
 }
 
 #[test]
+fn bitbucket() {
+    tour("bitbucket");
+    detour("bitbucket");
+}
+
+#[test]
+fn gitea() {
+    tour("gitea");
+    detour("gitea");
+    separate("gitea");
+}
+
+#[test]
+fn slack() {
+    tour("slack");
+    detour("slack");
+}
+
+#[test]
 fn codeup_without_any_address() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "codeup");
@@ -285,6 +304,66 @@ fn headers_of_github() {
     world.push(&[":main"]);
     let deleted: Vec<_> = receiver.take().iter().map(|request| request.header("X-GitHub-Event").to_owned()).collect();
     assert_eq!(deleted, ["push", "delete"]);
+}
+
+/// Nobody calls a whole channel by a commit message, and no address stands where none is configured.
+#[test]
+fn slack_escapes_and_links_only_what_is_there() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "slack");
+    world.configure("webhook.ci.secret", "a secret of more than 24 bytes");
+    world.commit("<!channel> & <https://evil.example|all>");
+    let pushed = world.push(&["main"]);
+    let request = receiver.take_one();
+    let text = format!(
+        "alice created branch main in group/project, with 1 commit\n\
+         {} &lt;!channel&gt; &amp; &lt;https://evil.example|all&gt; - A U Thor",
+        &world.id("HEAD")[..7]
+    );
+    assert_eq!(request.json(), serde_json::json!({ "text": text }));
+    assert!(!request.headers.iter().any(|(_, value)| value.contains("secret")), "{:?}", request.headers);
+    assert_eq!(pushed.said().len(), 1);
+    let said = world.webhook(&["list"]);
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("webhook.ci.secret: is not used by format slack: remove it"), "{said}");
+}
+
+/// A branch's deletion is `delete` whether or not that is chosen, and is told once.
+#[test]
+fn headers_of_gitea() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "gitea");
+    world.configure("webhook.ci.secret", "a secret of more than 24 bytes");
+    world.commit("one");
+    world.git(&["tag", "v1"]);
+    let events = || -> Vec<String> {
+        receiver.requests().iter().map(|request| request.header("X-Gitea-Event").to_owned()).collect()
+    };
+    world.push(&["main", "v1"]);
+    world.push(&[":main", ":v1"]);
+    assert_eq!(events(), ["push", "push", "delete", "push"]);
+    world.configure("webhook.ci.event", "all");
+    receiver.take();
+    world.push(&["main", "v1"]);
+    world.push(&[":main", ":v1"]);
+    assert_eq!(events(), ["create", "push", "create", "push", "delete", "push", "delete"]);
+    let secret = git_webhook::signature::Secret::new("a secret of more than 24 bytes");
+    for request in receiver.take() {
+        let delivery = request.header("X-Gitea-Delivery");
+        assert_eq!(delivery.len(), 36);
+        let signature = secret.hmac_sha256(&request.body);
+        for forge in ["Gitea", "Gogs", "Forgejo", "GitHub"] {
+            let header = |name: &str| request.header(&format!("X-{forge}-{name}"));
+            assert_eq!(header("Delivery"), delivery);
+            assert_eq!(header("Event"), request.header("X-Gitea-Event"));
+            assert_eq!(header("Event-Type"), request.header("X-Gitea-Event"));
+            if forge != "GitHub" {
+                assert_eq!(header("Signature"), signature);
+            }
+        }
+        assert_eq!(request.header("X-Hub-Signature"), format!("sha1={}", secret.hmac_sha1(&request.body)));
+        assert_eq!(request.header("X-Hub-Signature-256"), format!("sha256={signature}"));
+    }
 }
 
 /// Every address is one, though none is configured.

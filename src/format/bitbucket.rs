@@ -1,0 +1,235 @@
+//! Bitbucket Cloud: one repo:push for a whole push, with a change for each branch and tag.
+//!
+//! Source: <https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/>, "Push", "Common entities for event payloads".
+
+use serde_json::{Value, json};
+
+use super::{Format, Header, Ids, Limits, Payload, Telling, append, compact, newest, ref_type};
+use crate::event::{Commit, Context, Event, EventName, Person, Repository, Tag, Time, Utc, Visibility, Wanted, encode};
+use crate::identifier;
+use crate::pusher::Pusher;
+use crate::ref_update::{Change, ObjectId};
+use crate::signature::Secret;
+
+const MOST_COMMITS: usize = 5;
+
+pub(super) const FORMAT: Format = Format {
+    name: "bitbucket",
+    forge: "Bitbucket Cloud",
+    events: &[(EventName::Push, "repo:push"), (EventName::TagPush, "repo:push")],
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, held: false },
+    telling: Telling::Whole(payload),
+    ping: None,
+    headers,
+    sign,
+};
+
+fn payload(events: &[&Event], limits: &Limits) -> Option<Payload> {
+    let context = &*events.first()?.context;
+    let changes: Vec<_> = events.iter().map(|event| change(event, limits)).collect();
+    let body = json!({
+        "push": { "changes": changes },
+        "actor": actor(&context.pusher, &context.repository),
+        "repository": repository(context),
+    });
+    Some(compact("repo:push", &body))
+}
+
+fn change(event: &Event, limits: &Limits) -> Value {
+    let update = &event.update;
+    let mut body = json!({
+        "old": update.old.map(|id| state(event, id, event.before.tag.as_ref(), event.before.commit.as_deref())),
+        "new": update.new.map(|id| state(event, id, event.tag(), event.head().map(|commit| &**commit))),
+    });
+    if update.new.is_some() {
+        body["links"] = links(event);
+    }
+    body["created"] = (event.change() == Change::Create).into();
+    body["forced"] = event.forced.into();
+    body["closed"] = (event.change() == Change::Delete).into();
+    let (commits, total) = event.commits();
+    let listed = newest(commits, limits.commits.unwrap_or(MOST_COMMITS));
+    if update.new.is_some() && !event.is_tag() {
+        let listed: Vec<_> = listed.iter().rev().map(|commit| commit_body(commit, &event.context)).collect();
+        body["commits"] = listed.into();
+    }
+    body["truncated"] = (total > listed.len() as u64).into();
+    body
+}
+
+/// What can be seen of a change in a browser: the new commits, and the difference where there is an old state.
+fn links(event: &Event) -> Value {
+    let page = event.context.repository.page();
+    let name = encode(&event.short_name());
+    let link = |below: String| json!({ "href": format!("{page}{below}") });
+    match (event.update.old, event.update.new) {
+        (Some(old), Some(new)) => json!({
+            "html": link(format!("/branches/compare/{new}..{old}")),
+            "diff": link(format!("/diff/{new}..{old}")),
+            "commits": link(format!("/commits?include={new}&exclude={old}")),
+        }),
+        _ => json!({
+            "html": link(ref_page(event, &name)),
+            "commits": link(format!("/commits?include={}", event.update.after())),
+        }),
+    }
+}
+
+fn ref_page(event: &Event, name: &str) -> String {
+    if event.is_tag() { format!("/commits/tag/{name}") } else { format!("/branch/{name}") }
+}
+
+/// A branch or tag as it was or is. `id` stands for a commit that cannot be read.
+fn state(event: &Event, id: ObjectId, tag: Option<&Tag>, commit: Option<&Commit>) -> Value {
+    let context = &*event.context;
+    let page = context.repository.page();
+    let below = if event.is_tag() { "tags" } else { "branches" };
+    let name = encode(&event.short_name());
+    let link = |below: String| json!({ "href": format!("{page}{below}") });
+    let mut body = json!({
+        "type": ref_type(event),
+        "name": event.short_name(),
+        "links": {
+            "commits": link(format!("/commits/{name}")),
+            "self": link(format!("/refs/{below}/{name}")),
+            "html": link(ref_page(event, &name)),
+        },
+        "target": match commit {
+            Some(commit) => commit_body(commit, context),
+            None => json!({ "type": "commit", "hash": id.to_string(), "links": commit_links(id, &context.repository) }),
+        },
+    });
+    if event.is_tag() {
+        let tagger = tag.and_then(|tag| tag.tagger.as_ref());
+        append(
+            &mut body,
+            json!({
+                "message": tag.map(|tag| &tag.message),
+                "date": tagger.map(|tagger| utc(tagger.time)),
+                "tagger": tagger.map(|tagger| person(tagger, context)),
+            }),
+        );
+    }
+    body
+}
+
+fn commit_body(commit: &Commit, context: &Context) -> Value {
+    let parent = |id: &ObjectId| json!({ "type": "commit", "hash": id.to_string(), "links": commit_links(*id, &context.repository) });
+    json!({
+        "type": "commit",
+        "hash": commit.id.to_string(),
+        "author": person(&commit.author, context),
+        "message": commit.message,
+        "summary": {
+            "raw": commit.message,
+            "markup": "markdown",
+            "html": html(&commit.message),
+            "type": "rendered",
+        },
+        "date": utc(commit.committer.time),
+        "parents": commit.parents.iter().map(parent).collect::<Vec<_>>(),
+        "links": commit_links(commit.id, &context.repository),
+    })
+}
+
+/// There is no API beside the pages, so both links are one.
+fn commit_links(id: ObjectId, repository: &Repository) -> Value {
+    let address = repository.commit_address(id, "/commits/");
+    json!({ "self": { "href": address }, "html": { "href": address } })
+}
+
+fn utc(time: Time) -> String {
+    Time::utc(time.seconds).rfc3339(Utc::Zero)
+}
+
+fn person(person: &Person, context: &Context) -> Value {
+    let mut body = json!({ "type": "author", "raw": format!("{} <{}>", person.name, person.email) });
+    if context.pusher.has_address(&person.email) {
+        body["user"] = actor(&context.pusher, &context.repository);
+    }
+    body
+}
+
+/// Text as paragraphs.
+fn html(text: &str) -> String {
+    let escape = |c: char| match c {
+        '&' => "&amp;".into(),
+        '<' => "&lt;".into(),
+        '>' => "&gt;".into(),
+        '"' => "&quot;".into(),
+        c => String::from(c),
+    };
+    let paragraphs = text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
+    let paragraphs =
+        paragraphs.map(|paragraph| format!("<p>{}</p>", paragraph.chars().map(escape).collect::<String>()));
+    paragraphs.collect::<Vec<_>>().join("\n")
+}
+
+fn actor(pusher: &Pusher, repository: &Repository) -> Value {
+    json!({
+        "display_name": pusher.name,
+        "uuid": uuid("user", &pusher.login),
+        "nickname": pusher.login,
+        "account_id": pusher.id.to_string(),
+        "type": "user",
+        "links": account_links(&pusher.login, repository),
+    })
+}
+
+/// UUIDs stand in braces there.
+fn uuid(kind: &str, name: &str) -> String {
+    format!("{{{}}}", identifier::uuid(kind, name))
+}
+
+fn account_links(login: &str, repository: &Repository) -> Value {
+    page_links(&format!("{}/{}", repository.instance, encode(login)))
+}
+
+fn page_links(page: &str) -> Value {
+    json!({ "self": { "href": page }, "html": { "href": page }, "avatar": { "href": format!("{page}/avatar") } })
+}
+
+fn repository(context: &Context) -> Value {
+    let repository = &context.repository;
+    let owner = repository.owner();
+    let links = account_links(owner, repository);
+    json!({
+        "type": "repository",
+        "full_name": repository.path,
+        "links": page_links(&repository.page()),
+        "name": repository.name,
+        "scm": "git",
+        "website": repository.homepage,
+        "owner": { "display_name": owner, "uuid": uuid("user", owner), "type": "team", "links": links },
+        "workspace": { "type": "workspace", "uuid": uuid("user", owner), "name": owner, "slug": owner, "links": links },
+        "project": { "type": "project", "key": owner, "uuid": uuid("group", owner), "name": owner, "links": links },
+        "is_private": repository.visibility != Visibility::Public,
+        "uuid": uuid("project", &repository.path),
+    })
+}
+
+fn headers(event: &str, ids: &Ids) -> Vec<Header> {
+    vec![
+        // What Jenkins' plugin for Bitbucket asks for.
+        ("User-Agent", "Bitbucket-Webhooks/2.0".into()),
+        ("X-Event-Key", event.into()),
+        ("X-Hook-UUID", ids.webhook.to_string().into()),
+        ("X-Request-UUID", ids.delivery.to_string().into()),
+        ("X-Attempt-Number", ids.attempt.to_string().into()),
+    ]
+}
+
+fn sign(secret: &Secret, body: &[u8]) -> Vec<Header> {
+    vec![("X-Hub-Signature", format!("sha256={}", secret.hmac_sha256(body)).into())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_paragraphs() {
+        assert_eq!(html("a <b> & \"c\"\n\n\n\nd\n"), "<p>a &lt;b&gt; &amp; &quot;c&quot;</p>\n<p>d</p>");
+        assert_eq!(html("\n"), "");
+    }
+}

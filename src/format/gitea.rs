@@ -1,0 +1,293 @@
+//! Gitea, and with it Forgejo and Gogs: push, create and delete, in the order in which Gitea writes them.
+//!
+//! Source: <https://docs.gitea.com/usage/webhooks>; keys, their order and what is sent when from Gitea's own `modules/structs/hook.go`,
+//! `modules/structs/repo.go`, `services/repository/push.go` and `services/webhook/deliver.go`.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Format, Header, Ids, Limits, Payload, Telling, append, changes, compact, newest, ref_type};
+use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
+use crate::identifier;
+use crate::pusher::Pusher;
+use crate::ref_update::{Change, ObjectFormat};
+use crate::signature::Secret;
+
+const MOST_COMMITS: usize = 5;
+const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;
+
+pub(super) const FORMAT: Format = Format {
+    name: "gitea",
+    forge: "Gitea, Forgejo, Gogs",
+    events: &[
+        (EventName::Push, "push"),
+        (EventName::TagPush, "push"),
+        (EventName::Create, "create"),
+        (EventName::Delete, "delete"),
+    ],
+    wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, held: false },
+    telling: Telling::Each(payload),
+    ping: None,
+    headers,
+    sign,
+};
+
+#[derive(Serialize)]
+struct PushBody<'a> {
+    r#ref: &'a str,
+    before: String,
+    after: String,
+    compare_url: String,
+    commits: Vec<CommitBody<'a>>,
+    total_commits: u64,
+    head_commit: Option<CommitBody<'a>>,
+    repository: Value,
+    pusher: Value,
+    sender: Value,
+}
+
+#[derive(Serialize)]
+struct CommitBody<'a> {
+    id: String,
+    message: &'a str,
+    url: String,
+    author: PersonBody<'a>,
+    committer: PersonBody<'a>,
+    /// Always null: the hook has no keys to verify a signature with.
+    verification: (),
+    timestamp: String,
+    added: &'a [String],
+    removed: &'a [String],
+    modified: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PersonBody<'a> {
+    name: &'a str,
+    email: &'a str,
+    username: &'a str,
+}
+
+fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
+    match name {
+        // A branch that is gone has no push at Gitea's, a tag has.
+        EventName::Push if event.change() == Change::Delete => Some(compact("delete", &delete_body(event))),
+        EventName::Push | EventName::TagPush => Some(compact("push", &push_body(event, limits))),
+        EventName::Create => Some(compact("create", &create_body(event))),
+        EventName::Delete => Some(compact("delete", &delete_body(event))),
+        EventName::Note | EventName::MergeRequest => None,
+    }
+}
+
+fn push_body<'a>(event: &'a Event, limits: &Limits) -> PushBody<'a> {
+    let context = &*event.context;
+    let is_new = event.change() == Change::Create;
+    let most = limits.commits.unwrap_or(if is_new { MOST_COMMITS_OF_NEW_BRANCH } else { MOST_COMMITS });
+    let (commits, total) = event.commits();
+    let commits = newest(commits, most);
+    let pusher = pusher(context);
+    PushBody {
+        r#ref: &event.ref_text,
+        before: event.update.before(),
+        after: event.update.after(),
+        compare_url: compare(event, commits.first().map(|oldest| &**oldest)),
+        commits: commits.iter().rev().map(|commit| commit_body(commit, context, limits)).collect(),
+        total_commits: total,
+        head_commit: event.head().map(|commit| commit_body(commit, context, limits)),
+        repository: repository(event),
+        pusher: pusher.clone(),
+        sender: pusher,
+    }
+}
+
+/// From the old id to the new one; of a creation from the parent of the oldest commit that is listed, empty where there
+/// is none.
+fn compare(event: &Event, oldest: Option<&Commit>) -> String {
+    let old = match event.update.old {
+        Some(old) => Some(old),
+        None => oldest.and_then(|oldest| oldest.parents.first().copied()),
+    };
+    match (old, event.update.new) {
+        (Some(old), Some(new)) => format!("{}/compare/{old}...{new}", event.context.repository.page()),
+        _ => String::new(),
+    }
+}
+
+fn commit_body<'a>(commit: &'a Commit, context: &'a Context, limits: &Limits) -> CommitBody<'a> {
+    let changes = changes(commit, limits);
+    CommitBody {
+        id: commit.id.to_string(),
+        message: &commit.message,
+        url: context.repository.commit_address(commit.id, "/commit/"),
+        author: person(&commit.author, &context.pusher),
+        committer: person(&commit.committer, &context.pusher),
+        verification: (),
+        timestamp: commit.author.time.rfc3339(Utc::Letter),
+        added: &changes.added,
+        removed: &changes.removed,
+        modified: &changes.modified,
+    }
+}
+
+fn person<'a>(person: &'a Person, pusher: &'a Pusher) -> PersonBody<'a> {
+    let username = if pusher.has_address(&person.email) { &pusher.login } else { "" };
+    PersonBody { name: &person.name, email: &person.email, username }
+}
+
+fn create_body(event: &Event) -> Value {
+    json!({
+        "sha": event.update.after(),
+        "ref": event.short_name(),
+        "ref_type": ref_type(event),
+        "repository": repository(event),
+        "sender": pusher(&event.context),
+    })
+}
+
+fn delete_body(event: &Event) -> Value {
+    json!({
+        "ref": event.short_name(),
+        "ref_type": ref_type(event),
+        "pusher_type": "user",
+        "repository": repository(event),
+        "sender": pusher(&event.context),
+    })
+}
+
+fn pusher(context: &Context) -> Value {
+    let Pusher { login, name, email, id } = &context.pusher;
+    user(*id, login, name, email, &context.repository)
+}
+
+/// How Go writes the time that was never set.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+fn user(id: u32, login: &str, name: &str, email: &str, repository: &Repository) -> Value {
+    let page = format!("{}/{}", repository.instance, encode(login));
+    json!({
+        "id": id,
+        "login": login,
+        "login_name": "",
+        "source_id": 0,
+        "full_name": name,
+        "email": email,
+        "avatar_url": format!("{page}.png"),
+        "html_url": page,
+        "language": "",
+        "is_admin": false,
+        "last_login": NEVER,
+        "created": NEVER,
+        "restricted": false,
+        "active": true,
+        "prohibit_login": false,
+        "location": "",
+        "website": "",
+        "description": "",
+        "visibility": "public",
+        "followers_count": 0,
+        "following_count": 0,
+        "starred_repos_count": 0,
+        "username": login,
+    })
+}
+
+fn repository(event: &Event) -> Value {
+    let repository = &event.context.repository;
+    let owner = repository.owner();
+    let page = repository.page();
+    let mut body = json!({
+        "id": repository.id,
+        "owner": user(identifier::number("user", owner), owner, owner, "", repository),
+        "name": repository.name,
+        "full_name": repository.path,
+        "description": repository.description,
+        "empty": false,
+        "private": repository.visibility == Visibility::Private,
+        "fork": false,
+        "template": false,
+        "mirror": false,
+        "size": 0,
+        "language": "",
+        "languages_url": format!("{page}/languages"),
+        "html_url": page,
+        "url": page,
+        "link": "",
+        "ssh_url": repository.ssh_address(),
+        "clone_url": repository.clone_address(),
+        "original_url": "",
+        "website": "",
+        "stars_count": 0,
+        "forks_count": 0,
+        "watchers_count": 0,
+        "open_issues_count": 0,
+        "open_pr_counter": 0,
+        "release_counter": 0,
+    });
+    append(&mut body, state(event));
+    body
+}
+
+/// The second half of the repository: what has been done to it and what can be.
+fn state(event: &Event) -> Value {
+    let object_format = match event.update.format {
+        ObjectFormat::Sha1 => "sha1",
+        ObjectFormat::Sha256 => "sha256",
+    };
+    let context = &*event.context;
+    let repository = &context.repository;
+    json!({
+        "default_branch": repository.default_branch.as_deref().unwrap_or_default(),
+        "archived": false,
+        // When it was made nobody knows.
+        "created_at": Time::default().rfc3339(Utc::Letter),
+        "updated_at": context.time.rfc3339(Utc::Letter),
+        "archived_at": Time::default().rfc3339(Utc::Letter),
+        "permissions": { "admin": false, "push": true, "pull": true },
+        "has_issues": false,
+        "has_wiki": false,
+        "has_pull_requests": false,
+        "has_projects": false,
+        "has_releases": false,
+        "has_packages": false,
+        "has_actions": false,
+        "ignore_whitespace_conflicts": false,
+        "allow_merge_commits": false,
+        "allow_rebase": false,
+        "allow_rebase_explicit": false,
+        "allow_squash_merge": false,
+        "default_merge_style": "merge",
+        "avatar_url": "",
+        "internal": repository.visibility == Visibility::Internal,
+        "mirror_interval": "",
+        "object_format_name": object_format,
+        "mirror_updated": NEVER,
+    })
+}
+
+/// The same under the names of Gitea, of Gogs, which came before it, of Forgejo, which came after it, and of GitHub.
+fn headers(event: &str, ids: &Ids) -> Vec<Header> {
+    let delivery = ids.delivery.to_string();
+    let of = |names: [&'static str; 3]| {
+        names.into_iter().zip([delivery.as_str(), event, event]).map(|(name, value)| (name, value.into()))
+    };
+    [
+        ["X-Gitea-Delivery", "X-Gitea-Event", "X-Gitea-Event-Type"],
+        ["X-Gogs-Delivery", "X-Gogs-Event", "X-Gogs-Event-Type"],
+        ["X-Forgejo-Delivery", "X-Forgejo-Event", "X-Forgejo-Event-Type"],
+        ["X-GitHub-Delivery", "X-GitHub-Event", "X-GitHub-Event-Type"],
+    ]
+    .into_iter()
+    .flat_map(of)
+    .collect()
+}
+
+fn sign(secret: &Secret, body: &[u8]) -> Vec<Header> {
+    let signature = secret.hmac_sha256(body);
+    vec![
+        ("X-Gitea-Signature", signature.clone().into()),
+        ("X-Gogs-Signature", signature.clone().into()),
+        ("X-Forgejo-Signature", signature.clone().into()),
+        ("X-Hub-Signature", format!("sha1={}", secret.hmac_sha1(body)).into()),
+        ("X-Hub-Signature-256", format!("sha256={signature}").into()),
+    ]
+}

@@ -1,0 +1,106 @@
+//! Slack, and what reads the same: Mattermost, Rocket.Chat, Discord below `/slack`. One message for each event.
+//!
+//! Source: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/>; for links and escapes
+//! <https://docs.slack.dev/messaging/formatting-message-text/>.
+
+use serde_json::json;
+
+use super::{Format, Header, Ids, Limits, Payload, Telling, compact, newest, ref_type};
+use crate::event::{Commit, Event, EventName, Repository, Wanted, shorten};
+use crate::ref_update::Change;
+use crate::signature::Secret;
+
+const MOST_COMMITS: usize = 5;
+
+/// So many bytes of a commit's first line are shown.
+const LONGEST_LINE: usize = 200;
+
+pub(super) const FORMAT: Format = Format {
+    name: "slack",
+    forge: "Slack, Mattermost, Rocket.Chat, Discord",
+    events: &[(EventName::Push, "push"), (EventName::TagPush, "tag_push")],
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, held: false },
+    telling: Telling::Each(payload),
+    ping: None,
+    headers,
+    sign,
+};
+
+fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
+    let name = match name {
+        EventName::Push => "push",
+        EventName::TagPush => "tag_push",
+        _ => return None,
+    };
+    let mut text = headline(event);
+    let (commits, total) = event.commits();
+    let listed = newest(commits, limits.commits.unwrap_or(MOST_COMMITS));
+    for commit in listed {
+        text.push('\n');
+        text += &line(commit, &event.context.repository);
+    }
+    let more = total - listed.len() as u64;
+    if more > 0 && !listed.is_empty() {
+        text += &format!("\n… and {more} older");
+    }
+    Some(compact(name, &json!({ "text": text })))
+}
+
+/// `alice pushed 2 commits to branch main in group/project`.
+fn headline(event: &Event) -> String {
+    let repository = &event.context.repository;
+    let who = escape(&event.context.pusher.name);
+    let what = format!("{} {}", ref_type(event), escape(&event.short_name()));
+    let place = link(repository.homepage.trim_end_matches('/'), &repository.path);
+    let (_, total) = event.commits();
+    let count = if total == 1 { "1 commit".into() } else { format!("{total} commits") };
+    match event.change() {
+        Change::Delete => format!("{who} deleted {what} in {place}"),
+        Change::Create if total > 0 => format!("{who} created {what} in {place}, with {count}"),
+        Change::Create => format!("{who} created {what} in {place}"),
+        Change::Update if event.is_tag() => format!("{who} moved {what} in {place}"),
+        Change::Update if event.forced => format!("{who} rewrote {what} in {place}, with {count}"),
+        Change::Update => format!("{who} pushed {count} to {what} in {place}"),
+    }
+}
+
+/// `1a2b3c4 First line - A U Thor`.
+fn line(commit: &Commit, repository: &Repository) -> String {
+    let id = commit.id.to_string();
+    let first = commit.message.lines().next().unwrap_or_default();
+    let first = shorten(first.trim().to_owned(), LONGEST_LINE);
+    let id = link(&repository.commit_page(commit.id, "/commit/"), &id[..7]);
+    format!("{id} {} - {}", escape(&first), escape(&commit.author.name))
+}
+
+/// A link, or the text alone where there is no page.
+fn link(page: &str, text: &str) -> String {
+    if page.is_empty() { escape(text) } else { format!("<{page}|{}>", escape(text)) }
+}
+
+/// The three characters that Slack reads as its own. Without them nothing can be a link or call everybody (`<!channel>`).
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(['\r', '\n'], " ")
+}
+
+/// Slack knows none: what a message is about stands in it.
+fn headers(_event: &str, ids: &Ids) -> Vec<Header> {
+    vec![("Idempotency-Key", ids.delivery.to_string().into())]
+}
+
+/// The address is the secret.
+fn sign(_secret: &Secret, _body: &[u8]) -> Vec<Header> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_slack_reads_as_its_own_is_escaped() {
+        assert_eq!(escape("<!channel> & <@U1|x>\r\n"), "&lt;!channel&gt; &amp; &lt;@U1|x&gt;  ");
+        assert_eq!(link("", "a|b"), "a|b");
+        assert_eq!(link("https://x/", "a>b"), "<https://x/|a&gt;b>");
+    }
+}

@@ -163,6 +163,24 @@ fn buildbot_records_what_github_would_tell() {
 
 #[test]
 #[ignore = "needs buildbot: run tests/run"]
+fn buildbot_records_what_bitbucket_would_tell() {
+    // It records a change for each ref, by whoever pushed, without commits and files.
+    judge("bitbucket", "bitbucketcloud", |world, _, moved| {
+        let id = peeled(world, if moved.is_deletion() { &moved.old } else { &moved.new });
+        vec![Change {
+            branch: moved.name.clone(),
+            author: "alice <alice>".into(),
+            comments: format!("Bitbucket Cloud commit {id}"),
+            time: None,
+            files: Vec::new(),
+            revlink: format!("https://git.example.org/group/project/commits/{id}"),
+            revision: id,
+        }]
+    });
+}
+
+#[test]
+#[ignore = "needs buildbot: run tests/run"]
 fn buildbot_refuses_a_wrong_secret() {
     let master = Master::start();
     let answers = |format, dialect: &str| {

@@ -9,4 +9,4 @@ mod tour;
 mod webhook;
 
 pub use judge::{Judge, replay};
-pub use tour::{Move, Step, tour, world};
+pub use tour::{Move, Step, TAG_DELETION, tour, tour_unseen, world};

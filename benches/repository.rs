@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use git_webhook::config::Configuration;
-use git_webhook::event::EventKind;
+use git_webhook::event::{EventKind, EventName};
 use git_webhook::process::Environment;
 use git_webhook::receive;
 use git_webhook::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
@@ -29,6 +29,23 @@ fn main() {
         &new,
         wanted,
         &["log", "--format=%H", "--name-status", "--no-renames", "main~500..main"],
+    );
+    let github = git_webhook::format::find("github").expect("it is in the table").wants;
+    row(
+        "GitHub's push of 2,048 commits, 3 files each",
+        &files,
+        Some(&id(&files, "main~2048")),
+        &new,
+        github,
+        &["log", "--format=%H", "--name-status", "--no-renames", "main~2048..main"],
+    );
+    row(
+        "GitHub's push of 1 commit, 20,000 files",
+        &files,
+        Some(&id(&files, "wide~1")),
+        &id(&files, "wide"),
+        github,
+        &["log", "--format=%H", "--name-status", "--no-renames", "wide~1..wide"],
     );
     let refs = hundred_thousand_refs(directory.path());
     let wanted = Wanted { commits: 20, ..Wanted::default() };
@@ -77,7 +94,14 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     let updates = [update.clone()];
     let mut reader = Reader::new(repository, configuration.layout, &objects, &updates, wanted);
     let context = receive::context(repository, &configuration, &environment, 0, &mut reader);
-    match reader.event(git_webhook::identifier::event(), update, &context.into()).expect("a branch has an event").kind {
+    let event = reader.event(git_webhook::identifier::event(), update, &context.into()).expect("a branch has an event");
+    // Where all is told that GitHub tells, the body is made too.
+    if wanted.held {
+        let github = git_webhook::format::find("github").expect("it is in the table");
+        let told = github.tell(&event, EventName::Push, None, usize::MAX).expect("it has such an event");
+        assert!(told.payload.body.len() > 10_000);
+    }
+    match event.kind {
         EventKind::Push(push) => push.total,
         EventKind::TagPush(_) => 0,
     }
@@ -131,13 +155,15 @@ fn fifty_thousand_files(directory: &Path) -> PathBuf {
     let file = |n: usize| format!("d{}/e{}/f{}/file{n}", n % 20, n / 20 % 17, n / 340 % 13);
     let mut stream = commit(0, "main");
     (0..50_000).for_each(|n| stream += &format!("M 100644 inline {}\ndata 2\nx\n", file(n)));
-    for number in 1..=1000 {
+    for number in 1..=2100 {
         stream += &commit(number, "main");
         (0..3).for_each(|n| {
             stream +=
                 &format!("M 100644 inline {}\ndata 8\n{number:08}\n", file((number * 7919 + n * 104_729) % 50_000))
         });
     }
+    stream += &(commit(3000, "wide") + "from refs/heads/main^0\n");
+    (0..20_000).for_each(|n| stream += &format!("M 100644 inline {}\ndata 2\ny\n", file(n)));
     feed(&path, &["fast-import", "--quiet"], &stream);
     path
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::place::Place;
 use super::{Failure, failure, known_format};
-use crate::format::{FORMATS, Format};
+use crate::format::{FORMATS, Format, Header};
 use crate::process::Environment;
 use crate::report::sanitise;
 use crate::signature::{Secret, SigningSecret};
@@ -78,6 +78,12 @@ fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Fail
             Some(secret) => verifier.signing_secrets.push(secret),
             None => verifier.secret = Some(Secret::new(text)),
         }
+    }
+    if let Some(format) = verifier.format.filter(|format| format.secret_headers().is_empty())
+        && verifier.secret.take().is_some()
+        && source.secret_file.is_some()
+    {
+        return failure(format!("format {} sends no secret: leave out --secret-file", format.name));
     }
     Ok(verifier)
 }
@@ -218,16 +224,17 @@ impl Verifier {
 
     fn judge_secret(&self, secret: &Secret, request: &Incoming) -> Result<String, String> {
         let formats = FORMATS.iter().filter(|format| self.format.is_none_or(|only| only.name == format.name));
-        let mut expected = formats.map(|format| (format.sign)(secret, &request.body));
-        let mut names = Vec::new();
-        let found = expected.find(|headers| {
-            names.extend(headers.iter().map(|(name, _)| *name));
-            headers.iter().all(|(name, _)| request.header(name).is_some())
-        });
-        let Some(headers) = found else {
+        let expected: Vec<_> = formats.map(|format| (format.sign)(secret, &request.body)).collect();
+        let expected: Vec<_> = expected.into_iter().filter(|headers| !headers.is_empty()).collect();
+        let is_there = |headers: &&Vec<Header>| headers.iter().all(|(name, _)| request.header(name).is_some());
+        // Of two forges with a header in common the one that has more of them.
+        let Some(headers) = expected.iter().filter(is_there).max_by_key(|headers| headers.len()) else {
+            let mut names: Vec<_> = expected.iter().flatten().map(|(name, _)| *name).collect();
+            names.sort_unstable();
+            names.dedup();
             return Err(format!("{}: MISSING", names.join(" or ")));
         };
-        for (name, value) in &headers {
+        for (name, value) in headers {
             let given = request.header(name).unwrap_or_default();
             if !Secret::new(value.as_slice()).matches(given) {
                 return Err(format!("{name}: WRONG"));

@@ -3,6 +3,7 @@
 mod echo;
 mod enable;
 mod flush;
+mod formats;
 mod list;
 mod log;
 mod owner;
@@ -53,6 +54,12 @@ enum Verb {
         /// Look at every repository below DIR
         #[arg(long, value_name = "DIR")]
         root: Option<PathBuf>,
+    },
+    /// List the payload formats, with their events and what a secret travels in
+    Formats {
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
     },
     /// Send an event made from the newest commits to one target
     Test {
@@ -200,6 +207,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     log_file::start_on_stderr();
     let outcome = match arguments.verb {
         Verb::List { json, root } => list::run(json, root.as_deref(), environment),
+        Verb::Formats { json } => formats::run(json),
         Verb::Test { name, event } => test::run(&name, event, environment),
         Verb::Log { filter, json, root } => log::run(&filter, json, root.as_deref(), environment),
         Verb::Flush { now, target, json, root } => {

@@ -28,7 +28,7 @@ const DELIVERIES_A_LANE: usize = 8;
 /// Something to send.
 pub(super) enum Task {
     /// Built a moment ago; nothing of it is on disk but the receipt.
-    Fresh(Delivery),
+    Fresh(Box<Delivery>),
     /// In the queue, to be read when its turn comes.
     Queued(Name),
 }
@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
             Ok(()) => self.note(station, &delivery, Outcome::Failed(Failure::new(why, ""))),
             Err(error) => {
                 log::error!("webhook {}: {error}", station.target.name);
-                self.run_lane(station, [Task::Fresh(delivery)]);
+                self.run_lane(station, [Task::Fresh(Box::new(delivery))]);
             }
         }
     }
@@ -113,10 +113,10 @@ impl<'a> Run<'a> {
                 (Task::Queued(_), Some(_)) => continue,
                 (Task::Fresh(delivery), Some(why)) => {
                     held.insert(delivery.name.ref_key);
-                    self.enqueue(station, delivery, why);
+                    self.enqueue(station, *delivery, why);
                     continue;
                 }
-                (Task::Fresh(delivery), None) => (delivery, false),
+                (Task::Fresh(delivery), None) => (*delivery, false),
                 (Task::Queued(name), None) => match self.load(station, &name) {
                     Some(delivery) => (delivery, true),
                     None => continue,

@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         self.send_all(stations, &counts, |send| {
             feed(&mut |at, delivery| match &stations[at].mode {
                 Mode::Free if is_held(&delivery.name) => self.line_up(&stations[at], delivery, FailureKind::Held),
-                Mode::Free => send(at, Task::Fresh(delivery)),
+                Mode::Free => send(at, Task::Fresh(Box::new(delivery))),
                 Mode::Backlog => self.line_up(&stations[at], delivery, FailureKind::Held),
                 Mode::Closed(why) => self.line_up(&stations[at], delivery, *why),
             });

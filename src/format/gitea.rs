@@ -6,7 +6,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Telling, append, changes, compact, newest, ref_type};
+use super::{
+    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, append, changes, compact, delete_of_github,
+    newest, ref_type,
+};
 use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
 use crate::identifier;
 use crate::pusher::Pusher;
@@ -19,12 +22,7 @@ const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;
 pub(super) const FORMAT: Format = Format {
     name: "gitea",
     forge: "Gitea, Forgejo, Gogs",
-    events: &[
-        (EventName::Push, "push"),
-        (EventName::TagPush, "push"),
-        (EventName::Create, "create"),
-        (EventName::Delete, "delete"),
-    ],
+    events: EVENTS_OF_GITHUB,
     wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, held: false },
     telling: Telling::Each(payload),
     ping: None,
@@ -71,10 +69,10 @@ struct PersonBody<'a> {
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
     match name {
         // A branch that is gone has no push at Gitea's, a tag has.
-        EventName::Push if event.change() == Change::Delete => Some(compact("delete", &delete_body(event))),
+        EventName::Push if event.change() == Change::Delete => Some(delete(event)),
         EventName::Push | EventName::TagPush => Some(compact("push", &push_body(event, limits))),
         EventName::Create => Some(compact("create", &create_body(event))),
-        EventName::Delete => Some(compact("delete", &delete_body(event))),
+        EventName::Delete => Some(delete(event)),
         EventName::Note | EventName::MergeRequest => None,
     }
 }
@@ -144,14 +142,8 @@ fn create_body(event: &Event) -> Value {
     })
 }
 
-fn delete_body(event: &Event) -> Value {
-    json!({
-        "ref": event.short_name(),
-        "ref_type": ref_type(event),
-        "pusher_type": "user",
-        "repository": repository(event),
-        "sender": pusher(&event.context),
-    })
+fn delete(event: &Event) -> Payload {
+    delete_of_github(event, repository(event), pusher(&event.context))
 }
 
 fn pusher(context: &Context) -> Value {

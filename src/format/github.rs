@@ -6,7 +6,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact, newest, ref_type};
+use super::{
+    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact,
+    delete_of_github, newest, ref_type,
+};
 use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
 use crate::identifier;
 use crate::pusher::Pusher;
@@ -20,12 +23,7 @@ const MOST_PATHS: usize = 3000;
 pub(super) const FORMAT: Format = Format {
     name: "github",
     forge: "GitHub",
-    events: &[
-        (EventName::Push, "push"),
-        (EventName::TagPush, "push"),
-        (EventName::Create, "create"),
-        (EventName::Delete, "delete"),
-    ],
+    events: EVENTS_OF_GITHUB,
     wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, held: true },
     telling: Telling::Each(payload),
     ping: Some(ping),
@@ -85,7 +83,7 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
     match name {
         EventName::Push | EventName::TagPush => Some(compact("push", &push_body(event, limits))),
         EventName::Create => Some(compact("create", &create_body(event))),
-        EventName::Delete => Some(compact("delete", &delete_body(event))),
+        EventName::Delete => Some(delete_of_github(event, repository(&event.context, false), sender(&event.context))),
         EventName::Note | EventName::MergeRequest => None,
     }
 }
@@ -102,7 +100,7 @@ fn push_body<'a>(event: &'a Event, limits: &Limits) -> PushBody<'a> {
         after: event.update.after(),
         repository: repository(context, true),
         pusher: PusherBody { name: &pusher.login, email: address(&pusher.email) },
-        sender: user(&pusher.login, pusher.id, "User", &context.repository),
+        sender: sender(context),
         created: change == Change::Create,
         deleted: change == Change::Delete,
         forced: event.forced,
@@ -173,19 +171,12 @@ fn create_body(event: &Event) -> Value {
         "description": description(&context.repository),
         "pusher_type": "user",
         "repository": repository(context, false),
-        "sender": user(&context.pusher.login, context.pusher.id, "User", &context.repository),
+        "sender": sender(context),
     })
 }
 
-fn delete_body(event: &Event) -> Value {
-    let context = &*event.context;
-    json!({
-        "ref": event.short_name(),
-        "ref_type": ref_type(event),
-        "pusher_type": "user",
-        "repository": repository(context, false),
-        "sender": user(&context.pusher.login, context.pusher.id, "User", &context.repository),
-    })
+fn sender(context: &Context) -> Value {
+    user(&context.pusher.login, context.pusher.id, "User", &context.repository)
 }
 
 fn ping(context: &Context, webhook: &Webhook) -> Payload {
@@ -215,7 +206,7 @@ fn ping(context: &Context, webhook: &Webhook) -> Payload {
             "last_response": { "code": null, "status": "unused", "message": null },
         },
         "repository": repository(context, false),
-        "sender": user(&context.pusher.login, context.pusher.id, "User", &context.repository),
+        "sender": sender(context),
     });
     compact("ping", &body)
 }

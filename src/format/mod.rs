@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::event::{Changes, Commit, Context, Event, EventName, Repository, Visibility, Wanted};
@@ -223,6 +223,26 @@ fn newest<T>(commits: &[T], limit: usize) -> &[T] {
 /// The word of most forges for the kind of ref.
 fn ref_type(event: &Event) -> &'static str {
     if event.is_tag() { "tag" } else { "branch" }
+}
+
+/// GitHub's events, which Gitea took over.
+const EVENTS_OF_GITHUB: &[(EventName, &str)] = &[
+    (EventName::Push, "push"),
+    (EventName::TagPush, "push"),
+    (EventName::Create, "create"),
+    (EventName::Delete, "delete"),
+];
+
+/// GitHub's `delete`, which Gitea took over.
+fn delete_of_github(event: &Event, repository: Value, sender: Value) -> Payload {
+    let body = json!({
+        "ref": event.short_name(),
+        "ref_type": ref_type(event),
+        "pusher_type": "user",
+        "repository": repository,
+        "sender": sender,
+    });
+    compact("delete", &body)
 }
 
 /// The files a commit changed, as far as they are to be listed.

@@ -16,6 +16,10 @@ use crate::target::Target;
 /// One ref update has at most so many deliveries for a target; each has its own number in the order of the push.
 const MOST_EVENTS: u32 = 4;
 
+/// Payloads by format, by what they tell, and by how much; targets that are alike in this share one. `None` where the
+/// forge has no such event.
+type Bodies<K> = HashMap<(&'static str, K, Option<usize>, usize), Option<Arc<Payload>>>;
+
 /// Makes the deliveries of one push. Each is handed to a function with its target's place.
 pub struct Addresser<'a> {
     sequence: u64,
@@ -37,8 +41,7 @@ impl<'a> Addresser<'a> {
     /// Takes the event of the receipt's line that has this number.
     pub fn add(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
         self.origin.get_or_insert_with(|| Arc::new(origin(&event.context)));
-        // Targets of one format share the body.
-        let mut told: HashMap<(&str, EventName, Option<usize>, usize), Option<Arc<Payload>>> = HashMap::new();
+        let mut told = Bodies::<EventName>::new();
         let mut deliveries = Vec::new();
         for (at, target) in self.told(false) {
             let mut ids = HashSet::new();
@@ -68,7 +71,7 @@ impl<'a> Addresser<'a> {
     /// over, and is another for another part of the push, which has a receipt of its own.
     pub fn finish(self, send: &mut dyn FnMut(usize, Delivery)) {
         let Some(whole) = identifier::together(self.receipt.lines.iter().map(|line| line.event)) else { return };
-        let mut told: HashMap<(&str, Vec<u32>, Option<usize>, usize), Option<Arc<Payload>>> = HashMap::new();
+        let mut told = Bodies::<Vec<u32>>::new();
         let mut deliveries = Vec::new();
         for (at, target) in self.told(true) {
             let wanted: Vec<_> = self.kept.iter().filter(|(_, event)| target.wants(&event.update)).collect();

@@ -6,6 +6,7 @@
 //! (`docs/architecture.md` has the figures).
 
 mod about;
+mod before;
 mod changes;
 mod history;
 pub mod object;
@@ -279,87 +280,6 @@ impl<'a> Reader<'a> {
         });
         let commit = self.objects.peel(id);
         Tip { tag, commit: commit.and_then(|commit| self.commit(commit)) }
-    }
-
-    /// Whether a tag was moved to where its old commit is no ancestor of, or from or to what is no commit.
-    fn is_moved_aside(&mut self, update: &RefUpdate) -> bool {
-        let (Some(old), Some(new)) = (update.old, update.new) else { return false };
-        let commits = self.objects.peel(old).zip(self.objects.peel(new));
-        commits.is_none_or(|(old, new)| !self.history.range(new, &[old], 0).builds_on_hidden)
-    }
-
-    /// Of the commits that an event tells those that the repository held before the push.
-    fn held(&mut self, event: &Event) -> HashSet<ObjectId> {
-        let Some(head) = event.head().map(|commit| commit.id) else { return HashSet::new() };
-        let (commits, total) = event.commits();
-        if event.update.old.is_none() && total > 0 {
-            // The commits of a creation are those that are new.
-            return HashSet::new();
-        }
-        let before = self.before();
-        let fresh: HashSet<_> = self.history.range(head, &before, usize::MAX).newest.into_iter().collect();
-        let told = commits.iter().map(|commit| commit.id).chain([head]);
-        told.filter(|id| !fresh.contains(id)).collect()
-    }
-
-    /// Another branch or tag that points to the same commit or tag object after the push: the default branch before
-    /// others, branches before tags, then by name.
-    fn twin(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
-        let new = update.new?;
-        let peeled = self.objects.peel(new);
-        let named = self.named();
-        let same = [Some(new), peeled.filter(|peeled| *peeled != new)].into_iter().flatten();
-        let others = same.filter_map(|id| named.get(&id)).flatten().filter(|name| **name != update.name);
-        let is_default = |name: &RefName| default_branch.is_some_and(|branch| name.short_text() == branch);
-        let first = others.min_by_key(|name| (name.kind() == RefKind::Tag, !is_default(name), (*name).clone()))?;
-        Some(first.text().into_owned())
-    }
-
-    /// Branches and tags by what they point to: those of today, with what the push itself says of its own.
-    fn named(&mut self) -> &HashMap<ObjectId, Vec<RefName>> {
-        let refs = self.refs();
-        self.named.get_or_insert_with(|| {
-            let mut ids: HashMap<&RefName, Option<ObjectId>> =
-                refs.direct.iter().map(|(name, id)| (name, Some(*id))).collect();
-            ids.extend(self.updates.iter().map(|update| (&update.name, update.new)));
-            let mut named: HashMap<ObjectId, Vec<RefName>> = HashMap::new();
-            for (name, id) in ids {
-                if let Some(id) = id.filter(|_| name.kind() != RefKind::Other) {
-                    named.entry(id).or_default().push(name.clone());
-                }
-            }
-            named
-        })
-    }
-
-    fn refs(&mut self) -> Arc<refs::Refs> {
-        let read = || {
-            Arc::new(refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
-                log::error!("{error}; commits of other refs are listed as new");
-                refs::Refs::default()
-            }))
-        };
-        Arc::clone(self.refs.get_or_insert_with(read))
-    }
-
-    /// The commits that refs pointed to before the push: those of today that the push did not name, and the old ids of
-    /// those it did.
-    fn before(&mut self) -> Arc<[ObjectId]> {
-        if self.before.is_none() {
-            let now = self.refs();
-            let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
-            // A push to a symbolic ref moved the ref it names.
-            let moved = now.symbolic.iter().filter(|(name, _)| named.contains(name)).map(|(_, target)| target);
-            named.extend(moved.collect::<Vec<_>>());
-            let others = now.direct.iter().filter(|(name, _)| !named.contains(name));
-            let mut ids: HashSet<ObjectId> = others.map(|(_, id)| *id).collect();
-            ids.extend(self.updates.iter().filter_map(|update| update.old));
-            let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.history.peel(id)).collect();
-            commits.sort_unstable();
-            commits.dedup();
-            self.before = Some(commits.into());
-        }
-        self.before.clone().unwrap_or_else(|| [].into())
     }
 
     /// The commit `id`, read once however many refs list it.

@@ -174,14 +174,14 @@ fn payload_explains_what_it_cannot_do() {
 }
 
 /// A running `git webhook echo`, stopped when dropped.
-struct Echo {
+pub struct Echo {
     child: Child,
     lines: BufReader<ChildStdout>,
-    url: String,
+    pub url: String,
 }
 
 impl Echo {
-    fn start(world: &World, arguments: &[&str]) -> Self {
+    pub fn start(world: &World, arguments: &[&str]) -> Self {
         let mut command = world.webhook_command();
         command.args(["echo", "0"]).args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -193,7 +193,7 @@ impl Echo {
     }
 
     /// Everything it printed, once it is stopped.
-    fn stop(mut self) -> String {
+    pub fn stop(mut self) -> String {
         self.child.kill().unwrap();
         let mut text = String::new();
         self.lines.read_to_string(&mut text).unwrap();

@@ -1,16 +1,19 @@
 //! What happened, in words no forge owns: a push to a branch, a push of a tag, with commits, repository and pusher.
 
+mod repository;
+mod time;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use jiff::tz::Offset;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use uuid::Uuid;
 
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectId, RefKind, RefUpdate};
+
+pub use repository::{Repository, Visibility, encode, fill_template};
+pub use time::{Time, Utc};
 
 /// One thing that happened, which every target is told in its own format.
 #[derive(Clone, Debug)]
@@ -191,44 +194,6 @@ pub struct Context {
     pub time: Time,
 }
 
-/// A repository as its webhooks present it.
-#[derive(Clone, Debug)]
-pub struct Repository {
-    /// The last part of the path.
-    pub name: String,
-    /// Path with namespace, such as `group/project`.
-    pub path: String,
-    /// What people read; empty where there is none.
-    pub description: String,
-    /// The web page; empty where none is configured.
-    pub homepage: String,
-    /// The clone address for http; empty where none is known.
-    pub http_url: String,
-    /// The clone address for ssh; empty where none is known.
-    pub ssh_url: String,
-    /// Template of a commit's page with `{id}`; empty: the format's own, below the home page.
-    pub commit_url: String,
-    /// Who may see it.
-    pub visibility: Visibility,
-    /// A positive number below 2³¹.
-    pub id: u32,
-    /// The branch HEAD names, `main` say; `None` where HEAD is detached or cannot be read.
-    pub default_branch: Option<String>,
-    /// The server's base address, such as `https://git.example.org`: that of the home page, else of this host.
-    pub instance: String,
-}
-
-/// Who may see a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visibility {
-    /// Members only.
-    Private,
-    /// Everybody who has logged in.
-    Internal,
-    /// Everybody.
-    Public,
-}
-
 /// A commit as payloads tell it: text is UTF-8, whatever git has.
 #[derive(Clone, Debug)]
 pub struct Commit {
@@ -259,15 +224,6 @@ pub struct Person {
     pub time: Time,
 }
 
-/// A moment with the offset of whoever wrote it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Time {
-    /// Seconds since 1970-01-01 UTC.
-    pub seconds: i64,
-    /// Minutes east of UTC.
-    pub offset: i32,
-}
-
 /// Paths a commit added, modified and removed, each list in git's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -290,38 +246,6 @@ pub struct Tag {
     pub tagger: Option<Person>,
 }
 
-/// How a forge writes the offset of UTC itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Utc {
-    /// `+00:00`.
-    Zero,
-    /// `Z`.
-    Letter,
-}
-
-impl Time {
-    /// A moment in UTC, in seconds since 1970.
-    pub fn utc(seconds: i64) -> Self {
-        Self { seconds, offset: 0 }
-    }
-
-    /// RFC 3339 with the writer's own offset, `2019-01-01T00:08:00+08:00`.
-    ///
-    /// A time or an offset that no calendar has is clamped: git accepts any number there.
-    pub fn rfc3339(self, utc: Utc) -> String {
-        let offset = Offset::from_seconds(self.offset.saturating_mul(60)).unwrap_or(Offset::UTC);
-        // One day inside jiff's limits, so that no offset can lead out of them.
-        let day = 86_400;
-        let seconds = self.seconds.clamp(Timestamp::MIN.as_second() + day, Timestamp::MAX.as_second() - day);
-        let moment = Timestamp::from_second(seconds).unwrap_or_default().to_zoned(offset.to_time_zone());
-        if offset == Offset::UTC && utc == Utc::Letter {
-            moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-        } else {
-            moment.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
-        }
-    }
-}
-
 /// Cuts text that is longer than `longest` bytes, between two characters, and marks the cut with `…`.
 pub fn shorten(mut text: String, longest: usize) -> String {
     if text.len() > longest {
@@ -330,121 +254,4 @@ pub fn shorten(mut text: String, longest: usize) -> String {
         text.push('…');
     }
     text
-}
-
-/// What may not stand in a path segment of a URL as it is (RFC 3986, section 3.3).
-const SEGMENT: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
-
-impl Repository {
-    /// The part of the path before the name, `group` of `group/project`; empty where there is none.
-    pub fn namespace(&self) -> &str {
-        self.path.rsplit_once('/').map_or("", |(namespace, _)| namespace)
-    }
-
-    /// The web page without a slash at its end, for forms that want a URL: the home page, else `http://<host>/<path>`,
-    /// where perhaps nobody answers.
-    pub fn page(&self) -> String {
-        if self.homepage.is_empty() {
-            return format!("{}/{}", self.instance, encode(&self.path));
-        }
-        self.homepage.trim_end_matches('/').to_owned()
-    }
-
-    /// The address of a commit's page: `webhook.commitUrl`, else the forge's own `below` the home page (`/commit/`,
-    /// say), else empty.
-    pub fn commit_page(&self, id: ObjectId, below: &str) -> String {
-        if self.commit_url.is_empty() && self.homepage.is_empty() {
-            return String::new();
-        }
-        self.commit_address(id, below)
-    }
-
-    /// The same for forms that want a URL, below [`Repository::page`].
-    pub fn commit_address(&self, id: ObjectId, below: &str) -> String {
-        if !self.commit_url.is_empty() {
-            return self.commit_url.replace("{id}", &id.to_string());
-        }
-        format!("{}{below}{id}", self.page())
-    }
-
-    /// The clone address for http, for forms that want a URL.
-    pub fn clone_address(&self) -> String {
-        if self.http_url.is_empty() { format!("{}.git", self.page()) } else { self.http_url.clone() }
-    }
-
-    /// The clone address for ssh, else that for http: it clones as well.
-    pub fn ssh_address(&self) -> String {
-        if self.ssh_url.is_empty() { self.clone_address() } else { self.ssh_url.clone() }
-    }
-
-    /// Whom the repository belongs to, for forms that want an owner: its namespace, else its own name.
-    pub fn owner(&self) -> &str {
-        match self.namespace() {
-            "" => &self.name,
-            namespace => namespace,
-        }
-    }
-}
-
-/// Percent-encodes what may not stand in the path of a URL.
-pub fn encode(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
-}
-
-/// Fills a URL template's `{repository}` (path with namespace) and `{name}`, percent-encoded where a URL wants it.
-///
-/// `git@host:{repository}.git` is no URL: what stands behind its colon is a path as it is.
-pub fn fill_template(template: &str, path: &str, name: &str) -> String {
-    if !template.contains("://") {
-        return template.replace("{repository}", path).replace("{name}", name);
-    }
-    template.replace("{repository}", &encode(path)).replace("{name}", &encode(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn time(seconds: i64, offset: i32) -> Time {
-        Time { seconds, offset }
-    }
-
-    #[test]
-    fn times_keep_their_offset() {
-        assert_eq!(time(1_546_272_480, 480).rfc3339(Utc::Zero), "2019-01-01T00:08:00+08:00");
-        assert_eq!(time(0, 0).rfc3339(Utc::Zero), "1970-01-01T00:00:00+00:00");
-        assert_eq!(time(0, 0).rfc3339(Utc::Letter), "1970-01-01T00:00:00Z");
-        assert_eq!(time(-1, -210).rfc3339(Utc::Letter), "1969-12-31T20:29:59-03:30");
-    }
-
-    #[test]
-    fn times_no_calendar_has_are_clamped() {
-        assert_eq!(time(i64::MAX, 0).rfc3339(Utc::Letter), "9999-12-29T22:00:00Z");
-        assert!(time(i64::MIN, i32::MIN).rfc3339(Utc::Letter).ends_with("Z"));
-        assert_eq!(time(0, 99 * 60 + 99).rfc3339(Utc::Letter), "1970-01-01T00:00:00Z");
-    }
-
-    #[test]
-    fn a_template_is_filled_and_encoded() {
-        assert_eq!(
-            fill_template("https://git.example/{repository}?n={name}", "a b/c#d", "c#d"),
-            "https://git.example/a%20b/c%23d?n=c%23d"
-        );
-        assert_eq!(fill_template("git@h:{repository}.git", "a b/c", "c"), "git@h:a b/c.git");
-    }
 }

@@ -1,0 +1,63 @@
+//! `git webhook formats`: the payload formats there are, with their events and what a secret travels in.
+
+use serde::Serialize;
+
+use super::Failure;
+use super::owner::print;
+use super::table::{Colour, lay_out};
+use crate::event::EventName;
+use crate::format::{FORMATS, Format};
+
+/// One format, for programs.
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    forge: &'static str,
+    /// `ref` or `push`: what one delivery tells of.
+    told: &'static str,
+    events: Vec<EventRow>,
+    ping: bool,
+    commits: usize,
+    files: bool,
+    secret_headers: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct EventRow {
+    /// The word in the configuration.
+    event: &'static str,
+    /// The forge's own.
+    name: &'static str,
+}
+
+pub(super) fn run(json: bool) -> Result<bool, Failure> {
+    if json {
+        let rows: Vec<_> = FORMATS.iter().map(row).collect();
+        print(&(serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"));
+        return Ok(true);
+    }
+    let cells = |format: &Format| {
+        let row = row(format);
+        let mut events: Vec<_> = row.events.iter().map(|event| event.event).collect();
+        events.extend(row.ping.then_some("ping"));
+        let secret = if row.secret_headers.is_empty() { "the address".into() } else { row.secret_headers.join(" ") };
+        [row.name.into(), row.forge.into(), format!("each {}", row.told), events.join(" "), secret]
+    };
+    let rows: Vec<_> = FORMATS.iter().map(|format| (cells(format), Colour::None)).collect();
+    print(&lay_out(["NAME", "FOR", "TOLD", "EVENTS", "SECRET"], &rows, 0, false));
+    Ok(true)
+}
+
+fn row(format: &Format) -> Row {
+    let event = |(event, name): &(EventName, &'static str)| EventRow { event: event.word(), name };
+    Row {
+        name: format.name,
+        forge: format.forge,
+        told: if format.is_whole() { "push" } else { "ref" },
+        events: format.events.iter().map(event).collect(),
+        ping: format.ping.is_some(),
+        commits: format.wants.commits,
+        files: format.wants.paths > 0,
+        secret_headers: format.secret_headers(),
+    }
+}

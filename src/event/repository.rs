@@ -1,0 +1,141 @@
+//! A repository as its webhooks present it, and the addresses of what is in it.
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::ref_update::ObjectId;
+
+/// A repository as its webhooks present it.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// The last part of the path.
+    pub name: String,
+    /// Path with namespace, such as `group/project`.
+    pub path: String,
+    /// What people read; empty where there is none.
+    pub description: String,
+    /// The web page; empty where none is configured.
+    pub homepage: String,
+    /// The clone address for http; empty where none is known.
+    pub http_url: String,
+    /// The clone address for ssh; empty where none is known.
+    pub ssh_url: String,
+    /// Template of a commit's page with `{id}`; empty: the format's own, below the home page.
+    pub commit_url: String,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// A positive number below 2³¹.
+    pub id: u32,
+    /// The branch HEAD names, `main` say; `None` where HEAD is detached or cannot be read.
+    pub default_branch: Option<String>,
+    /// The server's base address, such as `https://git.example.org`: that of the home page, else of this host.
+    pub instance: String,
+}
+
+/// Who may see a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Members only.
+    Private,
+    /// Everybody who has logged in.
+    Internal,
+    /// Everybody.
+    Public,
+}
+
+/// What may not stand in a path segment of a URL as it is (RFC 3986, section 3.3).
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+impl Repository {
+    /// The part of the path before the name, `group` of `group/project`; empty where there is none.
+    pub fn namespace(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
+    /// The web page without a slash at its end, for forms that want a URL: the home page, else `http://<host>/<path>`,
+    /// where perhaps nobody answers.
+    pub fn page(&self) -> String {
+        if self.homepage.is_empty() {
+            return format!("{}/{}", self.instance, encode(&self.path));
+        }
+        self.homepage.trim_end_matches('/').to_owned()
+    }
+
+    /// The address of a commit's page: `webhook.commitUrl`, else the forge's own `below` the home page (`/commit/`,
+    /// say), else empty.
+    pub fn commit_page(&self, id: ObjectId, below: &str) -> String {
+        if self.commit_url.is_empty() && self.homepage.is_empty() {
+            return String::new();
+        }
+        self.commit_address(id, below)
+    }
+
+    /// The same for forms that want a URL, below [`Repository::page`].
+    pub fn commit_address(&self, id: ObjectId, below: &str) -> String {
+        if !self.commit_url.is_empty() {
+            return self.commit_url.replace("{id}", &id.to_string());
+        }
+        format!("{}{below}{id}", self.page())
+    }
+
+    /// The clone address for http, for forms that want a URL.
+    pub fn clone_address(&self) -> String {
+        if self.http_url.is_empty() { format!("{}.git", self.page()) } else { self.http_url.clone() }
+    }
+
+    /// The clone address for ssh, else that for http: it clones as well.
+    pub fn ssh_address(&self) -> String {
+        if self.ssh_url.is_empty() { self.clone_address() } else { self.ssh_url.clone() }
+    }
+
+    /// Whom the repository belongs to, for forms that want an owner: its namespace, else its own name.
+    pub fn owner(&self) -> &str {
+        match self.namespace() {
+            "" => &self.name,
+            namespace => namespace,
+        }
+    }
+}
+
+/// Percent-encodes what may not stand in the path of a URL.
+pub fn encode(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// Fills a URL template's `{repository}` (path with namespace) and `{name}`, percent-encoded where a URL wants it.
+///
+/// `git@host:{repository}.git` is no URL: what stands behind its colon is a path as it is.
+pub fn fill_template(template: &str, path: &str, name: &str) -> String {
+    if !template.contains("://") {
+        return template.replace("{repository}", path).replace("{name}", name);
+    }
+    template.replace("{repository}", &encode(path)).replace("{name}", &encode(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_and_encoded() {
+        assert_eq!(
+            fill_template("https://git.example/{repository}?n={name}", "a b/c#d", "c#d"),
+            "https://git.example/a%20b/c%23d?n=c%23d"
+        );
+        assert_eq!(fill_template("git@h:{repository}.git", "a b/c", "c"), "git@h:a b/c.git");
+    }
+}

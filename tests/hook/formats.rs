@@ -1,0 +1,193 @@
+//! The verbs over every format and every event it has.
+
+use std::process::Output;
+
+use git_webhook::event::EventName;
+use git_webhook::format::{FORMATS, Format};
+use serde_json::Value;
+
+use crate::command::Echo;
+use crate::support::{Receiver, Request, World};
+
+/// The headers in which each forge names its event.
+const EVENT_HEADERS: [&str; 5] = ["Codeup-Event", "X-Gitlab-Event", "X-Gitea-Event", "X-GitHub-Event", "X-Event-Key"];
+
+fn event_of(request: &Request) -> &str {
+    EVENT_HEADERS.iter().map(|name| request.header(name)).find(|value| !value.is_empty()).unwrap_or_default()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A world with a branch and a tag on the server and a target of this format that wants nothing.
+fn world(receiver: &Receiver, format: &Format) -> World {
+    let world = World::told_to(receiver, format.name);
+    world.configure("webhook.ci.event", "note");
+    world.commit("one");
+    world.commit("two");
+    world.git(&["tag", "v1"]);
+    world.push(&["main", "v1"]);
+    world
+}
+
+#[test]
+fn formats_lists_all_that_each_can_tell() {
+    let world = World::new();
+    let table = out(&world.webhook(&["formats"]));
+    let rows: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect()).collect();
+    let cell = |row: usize, column: usize| rows[row][column].trim();
+    assert_eq!(rows[0].iter().map(|cell| cell.trim()).collect::<Vec<_>>(), ["NAME", "FOR", "TOLD", "EVENTS", "SECRET"]);
+    assert_eq!(
+        (1..rows.len()).map(|row| cell(row, 0)).collect::<Vec<_>>(),
+        FORMATS.iter().map(|format| format.name).collect::<Vec<_>>()
+    );
+    let github = (1..rows.len()).find(|row| cell(*row, 0) == "github").unwrap();
+    assert_eq!((cell(github, 2), cell(github, 3)), ("each ref", "push tag_push create delete ping"));
+    assert_eq!(cell(github, 4), "X-Hub-Signature X-Hub-Signature-256");
+    let json: Value = serde_json::from_slice(&world.webhook(&["formats", "--json"]).stdout).unwrap();
+    let bitbucket = json.as_array().unwrap().iter().find(|row| row["name"] == "bitbucket").unwrap();
+    assert_eq!(bitbucket["told"], "push");
+    assert_eq!(bitbucket["events"][0], serde_json::json!({ "event": "push", "name": "repo:push" }));
+}
+
+#[test]
+fn test_sends_each_event_that_a_format_has_and_names_one_that_it_has_not() {
+    for format in FORMATS {
+        let receiver = Receiver::new();
+        let world = world(&receiver, format);
+        assert!(receiver.take().is_empty());
+        for event in [EventName::Push, EventName::TagPush, EventName::Create, EventName::Delete] {
+            let output = world.webhook(&["test", "ci", "--event", event.word()]);
+            let Some((_, name)) = format.events.iter().find(|(known, _)| *known == event) else {
+                assert_eq!(err(&output), format!("error: format {} has no event for this\n", format.name));
+                continue;
+            };
+            assert!(output.status.success(), "{}: {}", format.name, err(&output));
+            let request = receiver.take_one();
+            // Slack's messages have no name.
+            let expected = if format.name == "slack" { "" } else { name };
+            assert_eq!(event_of(&request), expected, "{}", format.name);
+        }
+        let output = world.webhook(&["test", "ci", "--event", "ping"]);
+        match format.ping {
+            Some(_) => assert_eq!(event_of(&receiver.take_one()), "ping"),
+            None => {
+                assert_eq!(err(&output), format!("error: format {} has no ping: try --event push\n", format.name));
+            }
+        }
+    }
+}
+
+/// An empty repository can be tried out; the address, which may be the secret, is told as far as it is none.
+#[test]
+fn a_ping_needs_no_commit_and_keeps_the_address() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "github");
+    world.configure("webhook.ci.event", "all");
+    let output = world.webhook(&["test", "ci", "--event", "ping"]);
+    assert!(out(&output).starts_with("webhook ci: delivered ping (200, "), "{}", out(&output));
+    let request = receiver.take_one();
+    let body = request.json();
+    assert_eq!(body["hook_id"].to_string(), request.header("X-GitHub-Hook-ID"));
+    assert_eq!(body["hook"]["events"], serde_json::json!(["push", "create", "delete"]));
+    assert_eq!(body["hook"]["config"]["url"], receiver.url().replace("/hook", ""));
+    let keys: Vec<_> = body.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["zen", "hook_id", "hook", "repository", "sender"]);
+}
+
+#[test]
+fn payload_prints_every_body_that_an_update_has() {
+    for format in FORMATS {
+        let receiver = Receiver::new();
+        let world = world(&receiver, format);
+        world.server_git(&["config", "webhook.ci.event", "all"]);
+        for (refs, old, new, name) in [
+            ("main~1:refs/heads/new", "0", "main~1", "refs/heads/new"),
+            ("main:refs/heads/new", "main~1", "main", "refs/heads/new"),
+            (":refs/heads/new", "main", "0", "refs/heads/new"),
+        ] {
+            let output = world.webhook(&["payload", "--format", format.name, old, new, name]);
+            assert!(output.status.success(), "{}: {}", format.name, err(&output));
+            let events = |bodies: Vec<Value>| -> Vec<String> {
+                bodies
+                    .iter()
+                    .map(|body| body.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "))
+                    .collect()
+            };
+            let printed = out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            world.push(&[refs]);
+            let sent = receiver.take().iter().map(Request::json).collect();
+            assert_eq!(events(printed), events(sent), "{} {refs}", format.name);
+        }
+    }
+    let receiver = Receiver::new();
+    let world = world(&receiver, &FORMATS[2]);
+    let only = world.webhook(&["payload", "--format", "github", "--event", "create", "0", "main", "refs/heads/new"]);
+    assert_eq!(serde_json::from_slice::<Value>(&only.stdout).unwrap()["ref_type"], "branch");
+    let none = world.webhook(&["payload", "--format", "gitlab", "--event", "create", "0", "main", "refs/heads/new"]);
+    assert_eq!(err(&none), "error: format gitlab has no event for this\n");
+}
+
+#[test]
+fn echo_verifies_the_signatures_of_every_format() {
+    for format in FORMATS.iter().filter(|format| !format.secret_headers().is_empty()) {
+        let world = World::new();
+        std::fs::write(world.path("secret"), "a secret of more than 24 bytes\n").unwrap();
+        // Named, and found by its headers.
+        for arguments in [&["--secret-file", "../secret", "--format", format.name][..], &["--secret-file", "../secret"]]
+        {
+            let echo = Echo::start(&world, arguments);
+            world.server_git(&["config", "webhook.ci.url", &echo.url]);
+            world.server_git(&["config", "webhook.ci.format", format.name]);
+            world.server_git(&["config", "webhook.ci.secret", "a secret of more than 24 bytes"]);
+            world.commit("one");
+            world.push(&["main"]);
+            world.server_git(&["config", "webhook.ci.secret", "another secret of so many bytes"]);
+            world.commit("two");
+            world.push(&["main"]);
+            world.webhook(&["flush"]);
+            std::fs::remove_dir_all(world.server().join("webhook")).unwrap();
+            let text = echo.stop();
+            let headers = format.secret_headers();
+            assert!(text.contains(&format!("=> {}: right\n", headers.join(", "))), "{}: {text}", format.name);
+            assert!(text.contains(&format!("=> {}: WRONG\n", headers[0])), "{}: {text}", format.name);
+        }
+    }
+}
+
+#[test]
+fn echo_knows_that_slack_sends_no_secret() {
+    let world = World::new();
+    std::fs::write(world.path("secret"), "x").unwrap();
+    let output = world.webhook(&["echo", "0", "--format", "slack", "--secret-file", "../secret"]);
+    assert_eq!(err(&output), "error: format slack sends no secret: leave out --secret-file\n");
+    let echo = Echo::start(&world, &["--format", "slack"]);
+    world.configure("webhook.ci.url", &echo.url);
+    world.configure("webhook.ci.format", "slack");
+    world.commit("one");
+    world.push(&["main"]);
+    assert!(echo.stop().contains("\"text\": \"alice created branch main in group/project, with 1 commit\\n"));
+}
+
+/// A target may want the separate events alone, and one that a format does not have is told of.
+#[test]
+fn an_event_that_the_format_has_not_is_a_warning() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.ci.event", "create");
+    let said = err(&world.webhook(&["list"]));
+    assert!(said.contains("webhook.ci.event: names nothing that format gitlab has: write push, tag_push"), "{said}");
+    world.commit("one");
+    world.push(&["main"]);
+    assert!(receiver.take().is_empty());
+    world.server_git(&["config", "webhook.ci.format", "gitea"]);
+    assert_eq!(err(&world.webhook(&["list"])), "");
+    world.push(&["main:next"]);
+    assert_eq!(event_of(&receiver.take_one()), "create");
+}

@@ -153,6 +153,19 @@ fn a_format_has_row_golden_payloads_and_page() {
 }
 
 #[test]
+fn the_receivers_run_against_are_named_with_their_versions() {
+    let overview = read("docs/formats/README.md");
+    let pinned = read("tests/outside/requirements.in");
+    let from_pypi = pinned.lines().filter_map(|line| line.split_once("=="));
+    let package = read("tests/outside/package.json");
+    let from_npm = package.lines().filter_map(|line| line.trim().strip_prefix("\"@octokit/")?.split_once("\": \""));
+    for (name, version) in from_pypi.chain(from_npm) {
+        let version = version.trim_end_matches(['"', ',']);
+        assert!(overview.contains(version), "docs/formats/README.md does not name version {version} of {name}");
+    }
+}
+
+#[test]
 fn a_key_is_documented_with_its_default() {
     let pages = [read("docs/config.md"), read("man/git-webhook-config.5")];
     for key in git_webhook::config::KEYS {

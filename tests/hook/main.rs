@@ -15,6 +15,7 @@ mod kills;
 mod kinds;
 mod objects;
 mod output;
+mod outside;
 mod owners;
 mod payloads;
 mod pushers;

@@ -1,0 +1,120 @@
+//! The libraries that receivers are written with: their own signature checks and schemas, over a real connection.
+
+use serde_json::Value;
+
+use crate::support::World;
+
+use super::{Judge, Step, replay, tour, world};
+
+const SECRET: &str = "a secret of sufficient length";
+const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OTHER_SIGNING_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+#[test]
+#[ignore = "needs standardwebhooks: run tests/run"]
+fn standardwebhooks_verifies_every_format() {
+    let judge = Judge::python(SIGNING_SECRET);
+    for format in git_webhook::format::FORMATS {
+        let world = world(&judge.url("/standardwebhooks"), format.name);
+        // The first key is the one to come: whoever still has the old one must find the signature made with it.
+        world.configure("webhook.ci.signingSecret", &format!("{OTHER_SIGNING_SECRET} {SIGNING_SECRET}"));
+        world.commit("one");
+        let said = world.push(&["main"]).said();
+        assert!(said[0].starts_with("webhook ci: delivered main ("), "{}: {said:?}", format.name);
+        let secrets = [SIGNING_SECRET, OTHER_SIGNING_SECRET];
+        let answers = replay(&judge, "/standardwebhooks", format.name, "webhook.ci.signingSecret", secrets);
+        assert_eq!(answers, [200, 400, 400], "{}", format.name);
+        let changed = |event: &Value| event["payload"].to_string().contains("E U Thor");
+        assert!(!judge.events(2).iter().any(changed), "{}", format.name);
+    }
+}
+
+/// Takes a library for GitHub's webhooks through the tour: each push event has the ref and the id of git, and each
+/// creation and deletion an event of its own.
+fn takes_github(judge: &Judge, path: &str) {
+    let world = world(&judge.url(path), "github");
+    world.configure("webhook.ci.secret", SECRET);
+    world.configure("webhook.ci.event", "push tag_push create delete");
+    tour(&world, |step| {
+        let happened = happened(step);
+        assert_eq!(told(&judge.events(happened.len())), happened, "{}", step.name);
+    });
+    let tested = world.webhook(&["test", "ci", "--event", "ping"]);
+    assert!(tested.status.success(), "{tested:?}");
+    let events = judge.events(1);
+    assert_eq!((events.len(), &events[0]["event"]), (1, &Value::from("ping")));
+}
+
+/// The name of each event, the ref and what it points to now, sorted.
+fn told(events: &[Value]) -> Vec<[String; 3]> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let tell =
+        |event: &Value| [text(&event["event"]), text(&event["payload"]["ref"]), text(&event["payload"]["after"])];
+    let mut told: Vec<_> = events.iter().map(tell).collect();
+    told.sort();
+    told
+}
+
+fn happened(step: &Step) -> Vec<[String; 3]> {
+    let mut happened = Vec::new();
+    for moved in &step.moves {
+        happened.push(["push", &moved.name, &moved.new]);
+        if moved.is_creation() {
+            happened.push(["create", moved.short(), ""]);
+        }
+        if moved.is_deletion() {
+            happened.push(["delete", moved.short(), ""]);
+        }
+    }
+    happened.sort();
+    happened.into_iter().map(|event| event.map(String::from)).collect()
+}
+
+#[test]
+#[ignore = "needs @octokit/webhooks: run tests/run"]
+fn octokit_accepts_every_event_and_its_schemas_hold() {
+    takes_github(&Judge::octokit(SECRET), "/hook");
+}
+
+/// The schemas want URLs and ids of a certain form even where a server has no web page or another kind of id.
+#[test]
+#[ignore = "needs @octokit/webhooks: run tests/run"]
+fn the_schemas_hold_without_any_address_and_for_sha256() {
+    let judge = Judge::octokit(SECRET);
+    for options in [&[][..], &["--object-format=sha256"]] {
+        let world = World::with(options);
+        world.configure("webhook.ci.url", &judge.url("/hook"));
+        world.configure("webhook.ci.format", "github");
+        world.configure("webhook.ci.secret", SECRET);
+        world.commit("one");
+        world.git(&["tag", "--annotate", "--message", "one", "v1"]);
+        let said = world.push(&["main", "v1"]).said();
+        assert!(said[0].starts_with("webhook ci: delivered main, v1 ("), "{said:?}: {:#?}", judge.said());
+    }
+}
+
+#[test]
+#[ignore = "needs @octokit/webhooks: run tests/run"]
+fn octokit_refuses_what_is_not_signed_rightly() {
+    let secrets = [SECRET, "another secret, as long as it"];
+    let answers = replay(&Judge::octokit(SECRET), "/hook", "github", "webhook.ci.secret", secrets);
+    assert_eq!(answers, [200, 400, 400]);
+}
+
+#[test]
+#[ignore = "needs gidgethub: run tests/run"]
+fn gidgethub_accepts_every_event() {
+    takes_github(&Judge::python(SECRET), "/gidgethub");
+}
+
+#[test]
+#[ignore = "needs gidgethub: run tests/run"]
+fn gidgethub_refuses_what_is_not_signed_rightly() {
+    let judge = Judge::python(SECRET);
+    // Gitea signs as GitHub does, beside its own way.
+    for format in ["github", "gitea"] {
+        let secrets = [SECRET, "another secret, as long as it"];
+        let answers = replay(&judge, "/gidgethub", format, "webhook.ci.secret", secrets);
+        assert_eq!(answers, [200, 400, 400], "{format}");
+    }
+}

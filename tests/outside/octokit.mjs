@@ -1,0 +1,32 @@
+// Receives as a GitHub app does: the signature is checked by @octokit/webhooks, the body by @octokit/webhooks-schemas.
+//
+// Prints the port it listens on, then a line of JSON for each event it accepted. An event whose body breaks the schema
+// is answered with 500. The secret is in the variable SECRET.
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { Webhooks, createNodeMiddleware } from "@octokit/webhooks";
+
+const require = createRequire(import.meta.url);
+const Ajv = require("ajv").default;
+const addFormats = require("ajv-formats").default;
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true });
+// uri, date-time and uri-template are what the schemas use.
+addFormats(ajv);
+// A word the schemas hold for their generator of types.
+ajv.addKeyword("tsAdditionalProperties");
+ajv.addSchema(require("@octokit/webhooks-schemas/schema.json"), "webhooks");
+// Compiled before anything listens: the schemas are large, and the first takes seconds.
+const known = ["push", "create", "delete", "ping"];
+const schemas = new Map(known.map((name) => [name, ajv.getSchema(`webhooks#/definitions/${name}$event`)]));
+
+const webhooks = new Webhooks({ secret: process.env.SECRET });
+webhooks.onAny(({ id, name, payload }) => {
+  const valid = schemas.get(name);
+  if (!valid) throw new Error(`'${name}' is no event of ours`);
+  if (!valid(payload)) throw new Error(`${name}: ${ajv.errorsText(valid.errors)}`);
+  console.log(JSON.stringify({ id, event: name, payload }));
+});
+
+const server = createServer(createNodeMiddleware(webhooks, { path: "/hook" }));
+server.listen(0, "127.0.0.1", () => console.log(`listening on ${server.address().port}`));

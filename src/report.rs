@@ -81,10 +81,10 @@ impl fmt::Display for Notice<'_> {
             Self::Target(summary) => summary.fmt(f),
             Self::Misconfigured(name, is_kept) => {
                 let event = if *is_kept { "the event is kept" } else { "nothing was sent" };
-                write!(f, "webhook {name}: not configured rightly, {event}; see git webhook list")
+                write!(f, "webhook {name}: not configured rightly, {event}; see git webhook check")
             }
             Self::Unreadable => f.write_str(
-                "webhook: the configuration cannot be read, the event is kept; see git webhook list",
+                "webhook: the configuration cannot be read, the event is kept; see git webhook check",
             ),
             Self::NoObjects => f.write_str("webhook: the repository cannot be read, the event is kept"),
             Self::NotKept(why) => {

@@ -60,7 +60,7 @@ fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Fail
         let mut place = Place::find(environment)?;
         let targets = &mut place.configuration.targets;
         let Some(at) = targets.iter().position(|target| target.name == *name) else {
-            return failure(format!("no target '{name}', or it is not configured rightly: see git webhook list"));
+            return failure(format!("no target '{name}', or it is not configured rightly: see git webhook check"));
         };
         let target = targets.swap_remove(at);
         verifier.format = Some(target.format);

@@ -63,7 +63,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     if let Some(name) = only
         && !configuration.targets.iter().any(|target| target.name == name)
     {
-        return failure(format!("no target '{name}' that can be used; see git webhook list"));
+        return failure(format!("no target '{name}' that can be used; see git webhook check"));
     }
     let post = place.post();
     let run = post.run(None).at_once(now).only(only);

@@ -1,5 +1,6 @@
 //! `git webhook`: one file a verb.
 
+mod check;
 mod echo;
 mod enable;
 mod flush;
@@ -53,6 +54,11 @@ enum Verb {
         /// Look at every repository below DIR
         #[arg(long, value_name = "DIR")]
         root: Option<PathBuf>,
+    },
+    /// Find what is wrong with this set-up, and print the commands that mend it; exit 1 where deliveries cannot work
+    Check {
+        #[command(flatten)]
+        options: check::Options,
     },
     /// Send an event made from the newest commits to one target
     Test {
@@ -197,6 +203,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     log_file::start_on_stderr();
     let outcome = match arguments.verb {
         Verb::List { json, root } => list::run(json, root.as_deref(), environment),
+        Verb::Check { options } => check::run(&options, environment),
         Verb::Test { name, event } => test::run(&name, event, environment),
         Verb::Log { filter, json, root } => log::run(&filter, json, root.as_deref(), environment),
         Verb::Flush { now, target, json, root } => {

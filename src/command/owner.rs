@@ -23,6 +23,8 @@ const KEPT: [&str; 7] =
 
 /// What a verb says of one repository, and whether all is well there.
 pub(super) struct Said<T> {
+    pub(super) path: PathBuf,
+    /// The same where there are several.
     pub(super) repository: Option<PathBuf>,
     pub(super) rows: Vec<T>,
     pub(super) is_well: bool,
@@ -38,18 +40,33 @@ pub(super) fn in_each<T: Serialize + DeserializeOwned>(
     environment: &Environment,
     run: impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Vec<Said<T>>, Failure> {
+    let find = || if process::is_root() { find_any() } else { Ok(Place::find(environment)?.git_dir) };
+    visit_each(root, find, arguments, |path| {
+        let mut place = Place::open(path, environment)?;
+        place.enter()?;
+        run(&place)
+    })
+}
+
+/// The same for a verb that reads the configuration itself; `find` finds the one repository without a `root`.
+pub(super) fn visit_each<T: Serialize + DeserializeOwned>(
+    root: Option<&Path>,
+    find: impl FnOnce() -> Result<PathBuf, Failure>,
+    arguments: &[&str],
+    run: impl Fn(&Path) -> Result<(Vec<T>, bool), Failure>,
+) -> Result<Vec<Said<T>>, Failure> {
     let Some(root) = root else {
-        let path = if process::is_root() { find_any()? } else { Place::find(environment)?.git_dir };
-        let (rows, is_well) = in_one(&path, arguments, environment, &run)?;
-        return Ok(vec![Said { repository: None, rows, is_well }]);
+        let path = find()?;
+        let (rows, is_well) = in_one(&path, arguments, &run)?;
+        return Ok(vec![Said { path, repository: None, rows, is_well }]);
     };
     let mut all = Vec::new();
     for path in all_below(root)? {
-        let (rows, is_well) = in_one(&path, arguments, environment, &run).unwrap_or_else(|why| {
+        let (rows, is_well) = in_one(&path, arguments, &run).unwrap_or_else(|why| {
             eprintln!("error: {}: {why}", sanitise(&path.to_string_lossy()));
             (Vec::new(), false)
         });
-        all.push(Said { repository: Some(path), rows, is_well });
+        all.push(Said { path: path.clone(), repository: Some(path), rows, is_well });
     }
     Ok(all)
 }
@@ -57,8 +74,7 @@ pub(super) fn in_each<T: Serialize + DeserializeOwned>(
 fn in_one<T: Serialize + DeserializeOwned>(
     path: &Path,
     arguments: &[&str],
-    environment: &Environment,
-    run: &impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
+    run: &impl Fn(&Path) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<(Vec<T>, bool), Failure> {
     let metadata = fs::metadata(path).map_err(|error| Failure(format!("cannot read '{}': {error}", path.display())))?;
     if process::is_root() && metadata.uid() != 0 {
@@ -68,9 +84,7 @@ fn in_one<T: Serialize + DeserializeOwned>(
         // git's own rule on other people's repositories, safe.directory.
         Place::check(path)?;
     }
-    let mut place = Place::open(path, environment)?;
-    place.enter()?;
-    run(&place)
+    run(path)
 }
 
 /// Starts this program once more as the repository's owner.

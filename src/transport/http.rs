@@ -9,11 +9,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
+use ureq::config::Config;
 use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
-use super::wire::{NoAddress, Progress, Wire};
+use super::wire::{NoAddress, Progress, Reached, Wire};
 use crate::delivery::{Failure, FailureKind, Outcome};
 use crate::signature;
 use crate::target::{Address, Target};
@@ -140,7 +141,34 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
     })
 }
 
+/// Looks the receiver up, dials it and, for https, shakes hands with it as for a delivery. Nothing is sent.
+///
+/// # Errors
+/// Why no request could be sent.
+pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
+    if !agrees(&target.address) {
+        return Err(Failure::new(FailureKind::Lookup, "the host is read in two ways"));
+    }
+    let wire = Wire::new();
+    let agent = wire.agent_that_stops(configure(target, trust));
+    wire.begin(Instant::now() + target.timeout);
+    match agent.get(target.address.dial()).call() {
+        Err(Error::Other(cause)) if cause.is::<Reached>() => Ok(()),
+        Err(error) => {
+            let progress = wire.progress();
+            Err(Failure::new(kind_of(&error, progress), describe(error, progress)))
+        }
+        // The connection ends before there is a request, so there is no answer.
+        Ok(_) => Ok(()),
+    }
+}
+
 fn open(target: &Target, trust: &Trust) -> Line {
+    let wire = Wire::new();
+    Line { agent: wire.agent(configure(target, trust)), wire }
+}
+
+fn configure(target: &Target, trust: &Trust) -> Config {
     let mut tls = TlsConfig::builder();
     if target.address.is_https() {
         if target.verify_certificate {
@@ -150,7 +178,7 @@ fn open(target: &Target, trust: &Trust) -> Line {
         }
     }
     // Time limits are the wire's.
-    let config = Agent::config_builder()
+    Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -163,9 +191,7 @@ fn open(target: &Target, trust: &Trust) -> Line {
         .output_buffer_size(16 * 1024)
         .max_idle_connections_per_host(1)
         .tls_config(tls.build())
-        .build();
-    let wire = Wire::new();
-    Line { agent: wire.agent(config), wire }
+        .build()
 }
 
 /// Whether ureq's own parser sees the host and port that were judged.

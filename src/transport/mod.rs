@@ -3,4 +3,4 @@
 mod http;
 mod wire;
 
-pub use http::{Http, Request, Trust};
+pub use http::{Http, Request, Trust, reach};

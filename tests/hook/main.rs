@@ -2,6 +2,7 @@
 
 mod support;
 
+mod check;
 mod clients;
 mod command;
 mod commits;

@@ -113,8 +113,7 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
     }
     let key = problem.key.as_str();
     let of_file = |entry: &&Entry| &*entry.file == file && name.names(entry);
-    let all: Vec<_> = scene.entries.iter().filter(of_file).collect();
-    let Some(last) = all.last() else {
+    let Some(last) = scene.entries.iter().rfind(of_file) else {
         // The target has no URL; or its name is shown in part, being none.
         return if key.contains('…') { mend::edit(file) } else { mend::set(file, key, "https://HOST/PATH") };
     };
@@ -124,7 +123,7 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
         return to.map_or_else(|| mend::unset(file, key), |to| mend::shift((file, key), (&to, key)));
     }
     match known.name {
-        "url" => url(key, file, last, all.len()),
+        "url" => url(key, file, last),
         "secret" if is_beside_file(scene, name) => mend::unset(file, key),
         "secret" => mend::set(file, key, NEW_SECRET),
         "signingSecret" => mend::set(file, key, NEW_KEY),
@@ -141,17 +140,17 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
 const NEW_SECRET: &str = "\"$(openssl rand -hex 32)\"";
 const NEW_KEY: &str = "\"whsec_$(openssl rand -base64 24)\"";
 
-fn url(key: &str, file: &Path, last: &Entry, count: usize) -> String {
+fn url(key: &str, file: &Path, last: &Entry) -> String {
     let text = String::from_utf8_lossy(last.value.as_deref().unwrap_or_default());
     if last.is_cut || Address::parse(&text).is_err() {
         return mend::set(file, key, "https://HOST/PATH");
     }
-    if count > 1 {
+    if !text.contains('#') {
+        // It is set more than once.
         return mend::set(file, key, &mend::value_of(file, key));
     }
-    let value = mend::value_of(file, key);
-    let inner = value.trim_matches('"').trim_start_matches("$(").trim_end_matches(')');
-    mend::set(file, key, &format!("\"$({inner} | sed 's/#.*//')\""))
+    let value = format!("git config --file {} {}", mend::path(file), mend::quote(key));
+    mend::set(file, key, &format!("\"$({value} | sed 's/#.*//')\""))
 }
 
 fn is_beside_file(scene: &Scene<'_>, name: &Name<'_>) -> bool {

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +20,14 @@ const MARK: &[u8] = b"post-receive (git-webhook) ";
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The mark with the longest version there may be.
+const LONGEST_MARK: usize = 80;
+
 /// No program of ours is larger, and a hook may be any file.
 const LARGEST: u64 = 1 << 29;
+
+/// How much is read at once.
+const BLOCK: u64 = 1 << 20;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let directory = match directory(scene) {
@@ -113,17 +120,14 @@ enum File {
 impl Hook {
     fn read(directory: &Path, name: &str) -> Self {
         let path = directory.join(name);
-        let content = match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST => fs::read(&path).unwrap_or_default(),
-            Ok(_) => Vec::new(),
-            Err(_) => {
-                let file = if path.is_symlink() { File::Dangling } else { File::Missing };
-                return Self { path, file, entries: Vec::new() };
-            }
-        };
-        if version(&content).is_some() {
+        if !path.exists() {
+            let file = if path.is_symlink() { File::Dangling } else { File::Missing };
+            return Self { path, file, entries: Vec::new() };
+        }
+        if version_of(&path).is_some() {
             return Self { path, file: File::Ours, entries: Vec::new() };
         }
+        let content = text_of(&path);
         let mut entries = Vec::new();
         // Our driver and most others find them by their own name, `"$0.d"/*`.
         if [&b"$0.d"[..], format!("{name}.d").as_bytes()].iter().any(|word| content.contains_str(word)) {
@@ -166,8 +170,7 @@ impl Hook {
         }
         let ours = self.ours();
         for path in &ours {
-            let found = fs::read(path).ok().and_then(|content| version(&content));
-            if let Some(found) = found.filter(|found| found != OWN_VERSION) {
+            if let Some(found) = version_of(path).filter(|found| found != OWN_VERSION) {
                 let message = message::check_hook_other_version(path.display(), found, OWN_VERSION);
                 findings.push(Finding::advice(About::Hooks, message).mend(link(path)));
             }
@@ -196,23 +199,53 @@ fn ours_in(directory: &Path, start: &str) -> Vec<PathBuf> {
         let is_off = name.starts_with('.') || ["~", ".bak", ".sample"].iter().any(|end| name.ends_with(end));
         name.starts_with(start) && !is_off && process::may_execute(path)
     };
-    let is_ours = |path: &PathBuf| {
-        let fits = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LARGEST);
-        fits && fs::read(path).is_ok_and(|content| version(&content).is_some())
-    };
+    let is_ours = |path: &PathBuf| version_of(path).is_some();
     let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_on).filter(is_ours).collect();
     found.sort();
     found
 }
 
 /// The version of a program of ours; `None` for any other file.
+fn version_of(path: &Path) -> Option<String> {
+    let mut file = open(path)?;
+    let mut window = Vec::new();
+    let mut total = 0;
+    // The mark stands near the start, before the code: a whole program need not be read.
+    while total < LARGEST {
+        let count = file.by_ref().take(BLOCK).read_to_end(&mut window).ok()?;
+        if let Some(found) = version(&window) {
+            return Some(found);
+        }
+        if count == 0 {
+            return None;
+        }
+        total += count as u64;
+        window.drain(..window.len().saturating_sub(LONGEST_MARK));
+    }
+    None
+}
+
 fn version(content: &[u8]) -> Option<String> {
     content.find_iter(MARK).find_map(|at| {
-        let rest = content[at + MARK.len()..].split(|byte| *byte == b'\n').next()?;
-        let text = std::str::from_utf8(rest).ok()?;
-        let is_version = text.starts_with(|c: char| c.is_ascii_digit()) && text.len() < 40;
+        let (text, _) = content[at + MARK.len()..].split_once_str("\n")?;
+        let text = std::str::from_utf8(text).ok()?;
+        let is_version = text.starts_with(|c: char| c.is_ascii_digit()) && text.len() < LONGEST_MARK - MARK.len();
         is_version.then(|| text.to_owned())
     })
+}
+
+/// A regular file; to open a fifo would be to wait for its writer.
+fn open(path: &Path) -> Option<fs::File> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    fs::File::open(path).ok()
+}
+
+/// The text of a script, as far as anybody writes one.
+fn text_of(path: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    // What cannot be read says nothing, and git passes over it too.
+    let _ = open(path).map(|file| file.take(BLOCK).read_to_end(&mut text));
+    text
 }
 
 /// Our hook program and our driver: installed beside this program's prefix, or built beside this program.

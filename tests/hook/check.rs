@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::owners::{as_root, nothing_is_roots, of_nobody, push_as_nobody};
 use crate::support::{Answer, Receiver, World};
+use crate::tls::{Authority, self_signed};
 
 /// A set-up with nothing wrong: hooks, a target, a timer.
 struct SetUp {
@@ -526,10 +528,173 @@ fn a_backlog() {
     assert_eq!(set_up.check(&[]).1.len(), 1, "what waits for a moment is no backlog");
     set_up.run(&commands[0]);
     assert!(set_up.check(&[]).1.is_empty());
-    // Written two hours ago.
-    set_up.run(&format!(
-        "sed -i 's/\"time\":[0-9]*/\"time\":'$(($(date +%s) - 7200))/ '{}'/webhook/v1/queue/down/*",
-        set_up.server().display()
-    ));
-    set_up.finds("advice", "1 deliveries wait for target 'down', the oldest for 2h");
+}
+
+/// `git webhook check --json` as it runs in two hours.
+fn in_two_hours(set_up: &SetUp) -> Vec<Value> {
+    let mut faked = set_up.world.command("faketime", &set_up.server());
+    faked.args(["-f", "+2h", env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]);
+    read(&faked.output().unwrap()).1
+}
+
+#[test]
+#[ignore = "needs faketime: run tests/run"]
+fn a_backlog_of_hours() {
+    let set_up = SetUp::new();
+    let down = Receiver::answering(Answer::Status(500));
+    set_up.world.add_target("down", &down, "gitlab");
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    let findings = in_two_hours(&set_up);
+    let [finding] = findings.as_slice() else { panic!("{findings:#?}") };
+    assert_eq!(message(finding), "1 deliveries wait for target 'down', the oldest for 2h");
+    set_up.world.server_git(&["config", "--remove-section", "webhook.down"]);
+    set_up.mends("advice", "1 deliveries wait for 'down', which is configured no more");
+    assert!(set_up.finds("advice", "1 deliveries of 'down' were given up")[0].ends_with("webhook log --state dead"));
+}
+
+#[test]
+fn no_timer() {
+    let set_up = SetUp::new();
+    let crontab = set_up.world.path("crontab");
+    for lines in ["", "# * * * * * git webhook flush --root /\n", "* * * * * git webhook flush --root /srv/other\n"] {
+        fs::write(&crontab, lines).unwrap();
+        set_up.mends("advice", "no timer runs git webhook flush for ");
+        set_up.is_well();
+    }
+    fs::write(&crontab, format!("* * * * * cd {} && git webhook flush\n", set_up.server().display())).unwrap();
+    set_up.is_well();
+}
+
+#[test]
+fn a_timer_of_systemd() {
+    let set_up = SetUp::new();
+    fs::write(set_up.world.path("crontab"), "").unwrap();
+    let units = set_up.world.path("home/.config/systemd/user");
+    fs::create_dir_all(&units).unwrap();
+    let root = set_up.world.path("");
+    let service = format!("[Service]\nExecStart=/usr/local/bin/git-webhook flush --root \"{}\"\n", root.display());
+    fs::write(units.join("git-webhook-flush.service"), service).unwrap();
+    let marker = set_up.world.path("enabled");
+    let systemctl = "#!/bin/sh\n[ \"$1\" = --user ] || exit 3\n\
+        case $2 in enable) touch 'MARK' ;; is-active) [ -e 'MARK' ] && echo active || echo inactive ;; esac\n";
+    program(&set_up.world.path("bin/systemctl"), &systemctl.replace("MARK", marker.to_str().unwrap()));
+    set_up.mends("advice", "the timer 'git-webhook-flush.timer' is not active");
+    set_up.is_well();
+}
+
+/// What the system's own directories say, seen in a mount namespace of the test's own.
+#[test]
+#[ignore = "needs root or user namespaces: run tests/run"]
+fn what_the_machine_runs_and_lets_in() {
+    crate::disks::in_mounts("check::what_the_machine_runs_and_lets_in", || {
+        let set_up = SetUp::new();
+        fs::write(set_up.world.path("crontab"), "").unwrap();
+        for place in ["/etc/cron.d", "/etc/ssh"] {
+            fs::create_dir_all(place).unwrap();
+            set_up.run(&format!("mount -t tmpfs tmpfs {place}"));
+        }
+        set_up.finds("advice", "no timer runs");
+        fs::write(
+            "/etc/cron.d/flush",
+            format!("* * * * * git git webhook flush --root {}\n", set_up.world.path("").display()),
+        )
+        .unwrap();
+        set_up.is_well();
+        fs::write("/etc/ssh/sshd_config", "AcceptEnv LANG GIT_*\n").unwrap();
+        let commands = set_up.finds("advice", "sshd takes GIT_* from clients (AcceptEnv in '/etc/ssh/sshd_config')");
+        set_up.run(commands[0].strip_suffix(" && sshd -t").unwrap());
+        set_up.is_well();
+    });
+}
+
+#[test]
+#[ignore = "needs root or user namespaces: run tests/run"]
+fn a_disk_that_takes_no_more() {
+    crate::disks::in_mounts("check::a_disk_that_takes_no_more", || {
+        let set_up = SetUp::new();
+        crate::disks::mount(&set_up.world, "size=64k,mode=0700");
+        fs::create_dir(set_up.server().join("webhook/v1")).unwrap();
+        let said = |part: &str| assert!(set_up.finds("error", part)[0].starts_with("df -hiT "));
+        set_up
+            .check(&[])
+            .1
+            .iter()
+            .for_each(|finding| assert!(message(finding).contains("lies in memory"), "{finding}"));
+        crate::disks::remount(&set_up.world, "ro");
+        said("Read-only file system");
+        crate::disks::remount(&set_up.world, "rw");
+        let _ = fs::write(set_up.server().join("webhook/filler"), vec![0; 1 << 20]);
+        said("No space left on device");
+    });
+}
+
+#[test]
+fn connect_dials_and_sends_nothing() {
+    let authority = Authority::new();
+    let set_up = SetUp::of(authority.world());
+    let (good, bad) = (Receiver::secure(authority.server()), Receiver::secure(self_signed()));
+    let silent = Receiver::answering(Answer::Never);
+    for (name, receiver) in [("good", &good), ("bad", &bad), ("silent", &silent)] {
+        set_up.world.add_target(name, receiver, "gitlab");
+    }
+    let plain = Receiver::new().over_https();
+    set_up.world.add_target("plain", &plain, "gitlab");
+    set_up.world.configure("webhook.closed.url", "http://127.0.0.1:1/canary");
+    set_up.world.configure("webhook.nowhere.url", "http://user:canary@no-such-host.invalid/");
+    set_up.world.configure("webhook.off.url", "http://127.0.0.1:1/");
+    set_up.world.configure("webhook.off.enabled", "false");
+    let (_, findings) = set_up.check(&[]);
+    assert!(findings.iter().all(|finding| finding["severity"] == "advice"), "{findings:#?}");
+    assert_eq!(good.connections() + bad.connections(), 0, "dialled though nobody asked for it");
+    let (code, findings) = set_up.check(&["--connect"]);
+    let errors: Vec<_> = findings.iter().filter(|finding| finding["severity"] == "error").collect();
+    let names: Vec<_> = errors.iter().map(|finding| finding["target"].as_str().unwrap()).collect();
+    assert_eq!((code, names.as_slice()), (1, &["bad", "closed", "nowhere", "plain"][..]), "{findings:#?}");
+    for (finding, part) in
+        errors.iter().zip(["UnknownIssuer", "refused", "cannot be looked up", "no trusted TLS connection"])
+    {
+        assert!(message(finding).contains(part), "{finding:#?}");
+    }
+    assert!(errors[0]["mend"][0].as_str().unwrap().starts_with("openssl s_client -connect localhost:"), "{errors:#?}");
+    assert!(!format!("{findings:?}").contains("canary"), "{findings:#?}");
+    assert_eq!((good.connections(), silent.connections(), set_up.receiver.connections()), (1, 1, 1));
+    for receiver in [&good, &bad, &silent, &set_up.receiver] {
+        assert!(receiver.take().is_empty(), "a request was sent");
+    }
+    assert!(set_up.world.log().is_empty());
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn root_looks_as_the_owner() {
+    let world = of_nobody();
+    push_as_nobody(&world, &["main:a"]);
+    let root = world.path("");
+    let check = || read(&as_root(&world, Path::new("/"), &["check", "--json", "--root", root.to_str().unwrap()]));
+    let (code, findings) = check();
+    assert_eq!(code, 0, "{findings:#?}");
+    let timers: Vec<_> = findings.iter().filter(|finding| finding["about"] == "timer").collect();
+    assert_eq!(timers.len(), 1, "{findings:#?}");
+    assert_eq!(timers[0].get("repository"), None, "one timer is for all of them");
+    nothing_is_roots(&world);
+    let webhook = world.server().join("webhook");
+    let find = |part: &str| {
+        let (code, findings) = check();
+        let found: Vec<_> = findings.iter().filter(|finding| message(finding).contains(part)).cloned().collect();
+        let [finding] = found.as_slice() else { panic!("'{part}': {findings:#?}") };
+        assert_eq!(finding["repository"], fs::canonicalize(world.server()).unwrap().to_str().unwrap());
+        assert_eq!(code, 1);
+        finding["mend"][0].as_str().unwrap().to_owned()
+    };
+    let run =
+        |command: &str| assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
+    fs::write(webhook.join("v1/settled/stray"), "").unwrap();
+    run(&find("1 files below "));
+    nothing_is_roots(&world);
+    run(&format!("chown root '{0}' && chmod 755 '{0}'", webhook.display()));
+    run(&find("user nobody cannot write "));
+    assert_eq!(check().0, 0);
+    run(&format!("chmod 700 '{}'", webhook.display()));
+    nothing_is_roots(&world);
 }

@@ -63,6 +63,7 @@ messages! {
     check_no_locks(path, why) = "files in '{path}' cannot be locked: {why}";
     check_network_file_system(path, kind) = "'{path}' lies on a network file system ({kind})";
     check_memory_file_system(path, kind) = "'{path}' lies in memory ({kind}), and the repository does not";
+    check_connect_hint() = "git webhook check --connect dials the receivers too, and sends nothing";
     check_no_target() = "no target is configured";
     check_disabled(name) = "target '{name}' is disabled";
     check_nothing_wanted(name) = "target '{name}' asks for no event that is sent";

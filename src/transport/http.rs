@@ -81,8 +81,8 @@ impl<'a> Http<'a> {
         if target.address.is_https() && !target.verify_certificate {
             warn!("webhook {}: the receiver's certificate is not verified (sslVerify is false)", target.name);
         }
-        if !agrees(&target.address) {
-            return Outcome::Failed(Failure::new(FailureKind::Lookup, "the host is read in two ways"));
+        if let Err(failure) = agree(&target.address) {
+            return Outcome::Failed(failure);
         }
         let start = Instant::now();
         let deadline = start + limit.min(target.timeout);
@@ -146,9 +146,7 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
 /// # Errors
 /// Why no request could be sent.
 pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
-    if !agrees(&target.address) {
-        return Err(Failure::new(FailureKind::Lookup, "the host is read in two ways"));
-    }
+    agree(&target.address)?;
     let wire = Wire::new();
     let agent = wire.agent_that_stops(configure(target, trust));
     wire.begin(Instant::now() + target.timeout);
@@ -194,14 +192,19 @@ fn configure(target: &Target, trust: &Trust) -> Config {
         .build()
 }
 
-/// Whether ureq's own parser sees the host and port that were judged.
-fn agrees(address: &Address) -> bool {
-    let Ok(uri) = address.dial().parse::<Uri>() else { return false };
-    let port = uri.port_u16().or(match uri.scheme_str() {
-        Some("https") => Some(443),
-        _ => Some(80),
-    });
-    uri.host() == Some(address.host()) && port == address.port()
+/// Sees to it that ureq's own parser finds the host and port that were judged.
+fn agree(address: &Address) -> Result<(), Failure> {
+    let is_alike = |uri: Uri| {
+        let port = uri.port_u16().or(match uri.scheme_str() {
+            Some("https") => Some(443),
+            _ => Some(80),
+        });
+        uri.host() == Some(address.host()) && port == address.port()
+    };
+    if address.dial().parse().is_ok_and(is_alike) {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Lookup, "the host is read in two ways"))
 }
 
 fn judge(response: &Response<Body>, elapsed: Duration, address: &Address) -> Outcome {

@@ -346,7 +346,9 @@ fn root_follows_no_link_of_the_owner() {
         std::os::unix::fs::lchown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
         let root = world.path("");
         let below = ["flush", "--root", root.to_str().unwrap()];
-        for arguments in [&["flush", "--now"][..], &["status"], &["log"], &["reconcile", "--baseline"], &below] {
+        for arguments in
+            [&["flush", "--now"][..], &["status"], &["log"], &["reconcile", "--baseline"], &["check"], &below]
+        {
             let output = as_root(&world, &world.server(), arguments);
             assert!(output.status.code().is_some(), "{arguments:?}");
         }
@@ -431,7 +433,16 @@ fn no_secret_is_kept_or_shown() {
     holds_no_secret("what the pusher reads", pushed.output.as_bytes(), &secret);
     for arguments in ["flush --now", "flush --now --json", "log", "log --json", "status", "status --json", "list"]
         .into_iter()
-        .chain(["list --json", "reconcile", "reconcile --json", "test t0", "test w0", "enable t4"])
+        .chain([
+            "list --json",
+            "check --connect",
+            "check --json",
+            "reconcile",
+            "reconcile --json",
+            "test t0",
+            "test w0",
+            "enable t4",
+        ])
     {
         let output = world.webhook(&arguments.split(' ').collect::<Vec<_>>());
         holds_no_secret(&format!("git webhook {arguments}"), said(&output).as_bytes(), &secret);

@@ -29,7 +29,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 findings.push(advice(message::check_untold(row.waiting, age)).mend(webhook("flush".into())));
             }
             ("removed", _) if row.waiting > 0 => {
-                findings.push(advice(message::check_removed(row.waiting, name)).mend(webhook("flush".into())));
+                // flush sets them aside after a while; until then the target can come back.
+                let own = scene.place.common_dir.join("config");
+                let command = mend::set(&own, &format!("webhook.{name}.url"), "https://HOST/PATH");
+                findings.push(advice(message::check_removed(row.waiting, name)).mend(command));
             }
             // They wait until the target is right or enabled, which is told elsewhere.
             ("wrong" | "disabled" | "untold", _) => {}

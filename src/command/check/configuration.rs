@@ -1,6 +1,6 @@
 //! The configuration: everything that is wrong or odd about a value, with the command for each kind.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::mend;
 use super::{About, Finding, Scene, Severity};
@@ -233,7 +233,7 @@ fn rename(scene: &Scene<'_>, shown: &str, file: &Path) -> String {
 
 /// What belongs to the URL's owner and is set by somebody else. It is never carried over: the server's secret would go
 /// to whatever URL the repository has set.
-fn foreign(scene: &Scene<'_>, key: &str, file: &Path, of_url: &PathBuf) -> String {
+fn foreign(scene: &Scene<'_>, key: &str, file: &Path, of_url: &Path) -> String {
     let name = Name::of(key);
     let url = Name { key: "url", ..name };
     let scope_of = |file: &Path| scene.entries.iter().find(|entry| &*entry.file == file).map(|entry| entry.scope);

@@ -224,7 +224,7 @@ fn tell(said: &[Said<Finding>], connect: bool) {
     }
     print(&text);
     if !connect && stdout().is_terminal() {
-        eprintln!("git webhook check --connect dials the receivers too, and sends nothing");
+        eprintln!("{}", message::check_connect_hint());
     }
 }
 

@@ -56,8 +56,8 @@ fn single_valued(entry: &Entry) -> Option<&'static str> {
     };
     let key = config::find_key(&entry.key, places)?;
     // Those that do not count from where they stand are told of already.
-    let counts = !(key.protected && entry.scope == Scope::Repository) && !(key.owned && entry.subsection.is_some());
-    (counts && !LISTS.contains(&key.name)).then_some(key.name)
+    let is_elsewhere = key.protected && entry.scope == Scope::Repository || key.owned && entry.subsection.is_some();
+    (!is_elsewhere && !LISTS.contains(&key.name)).then_some(key.name)
 }
 
 fn full_key(entry: &Entry, key: &str) -> String {

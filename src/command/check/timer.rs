@@ -72,15 +72,26 @@ fn cron_line(below: &Path) -> String {
     format!("(crontab -l; echo {}) | crontab -", mend::quote(&line))
 }
 
+/// Behind it install.sh writes the directory into units and cron lines, as it is.
+const MARK: &str = "# git-webhook-flush: ";
+
 impl Job {
-    /// Whether it goes to the repository at `path`: by `--root`, or by naming it.
+    /// Whether it goes to the repository at `path`: by the directory it is for, or by naming it.
     fn covers(&self, path: &Path) -> bool {
-        match self.text.split_once("--root") {
-            Some((_, rest)) => {
-                first_word(rest.trim_start_matches(['=', ' ', '\t'])).is_some_and(|word| path.starts_with(word))
-            }
+        match self.root() {
+            Some(root) => path.starts_with(absolute(&root)),
             None => self.text.contains(&*path.to_string_lossy()),
         }
+    }
+
+    fn root(&self) -> Option<PathBuf> {
+        if let Some((_, rest)) = self.text.split_once(MARK) {
+            return rest.lines().next().map(PathBuf::from);
+        }
+        let (before, rest) = self.text.split_once("--root")?;
+        let word = first_word(rest.trim_start_matches(['=', ' ', '\t']))?;
+        let directory = before.lines().chain(rest.lines()).find_map(|line| line.strip_prefix("WorkingDirectory="));
+        Some(directory.map_or_else(PathBuf::new, PathBuf::from).join(word))
     }
 
     fn is_active(&self) -> bool {
@@ -110,7 +121,7 @@ fn first_word(text: &str) -> Option<PathBuf> {
             _ => word.push(c),
         }
     }
-    (!word.is_empty()).then(|| absolute(Path::new(&word)))
+    (!word.is_empty()).then(|| word.into())
 }
 
 /// Root looks into the owners' timers too.
@@ -160,7 +171,8 @@ fn units(directory: &Path, words: &'static str, jobs: &mut Vec<Job>) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(stem) = name.strip_suffix(".service") else { continue };
         let Ok(text) = fs::read_to_string(entry.path()) else { continue };
-        let says = |line: &&str| line.starts_with("ExecStart=") || line.starts_with("WorkingDirectory=");
+        let starts = ["ExecStart=", "WorkingDirectory=", MARK];
+        let says = |line: &&str| starts.iter().any(|start| line.starts_with(start));
         let text: Vec<_> = text.lines().filter(says).collect();
         if text.iter().any(|line| line.starts_with("ExecStart=") && is_flush(line)) {
             let instances = if stem.ends_with('@') { "*" } else { "" };
@@ -188,6 +200,9 @@ mod tests {
         }
         assert!(covers("ExecStart=/usr/bin/git-webhook flush --root=/no/100%%", "/no/100%/a.git"));
         assert!(!covers("git webhook flush --root /no/git", "/no/gits/a.git"));
+        let unit = "WorkingDirectory=%f\nExecStart=/bin/git-webhook flush --root .\n# git-webhook-flush: /no/it's git";
+        assert!(covers(unit, "/no/it's git/a.git") && !covers(unit, "/no/git/a.git"));
+        assert!(covers("WorkingDirectory=/no/git\nExecStart=/bin/git-webhook flush --root .", "/no/git/a.git"));
         assert!(covers("cd /no/a.git && git webhook flush", "/no/a.git"));
         assert!(!covers("cd /no/a.git && git webhook flush", "/no/b.git"));
     }

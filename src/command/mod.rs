@@ -1,6 +1,7 @@
 //! `git webhook`: one file a verb.
 
 mod add;
+mod check;
 mod echo;
 mod edit;
 mod enable;
@@ -81,6 +82,11 @@ enum Verb {
         /// Print one JSON array
         #[arg(long)]
         json: bool,
+    },
+    /// Find what is wrong with this set-up, and print the commands that mend it; exit 1 where deliveries cannot work
+    Check {
+        #[command(flatten)]
+        options: check::Options,
     },
     /// Send an event made from the newest commits to one target
     Test {
@@ -259,6 +265,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     let outcome = match arguments.verb {
         Verb::List { json, root } => list::run(json, root.as_deref(), environment),
         Verb::Formats { json } => formats::run(json),
+        Verb::Check { options } => check::run(&options, environment),
         Verb::Test { name, event } => test::run(&name, event, environment),
         Verb::Log { filter, json, root } => log::run(&filter, json, root.as_deref(), environment),
         Verb::Show { id, json } => show::run(&id, json, environment),

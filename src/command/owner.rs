@@ -24,6 +24,8 @@ const KEPT: [&str; 7] =
 
 /// What a verb says of one repository, and whether all is well there.
 pub(super) struct Said<T> {
+    pub(super) path: PathBuf,
+    /// The same where there are several.
     pub(super) repository: Option<PathBuf>,
     pub(super) rows: Vec<T>,
     pub(super) is_well: bool,
@@ -37,10 +39,20 @@ pub(super) fn in_this<T: Serialize + DeserializeOwned>(
     environment: &Environment,
     run: impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Said<T>, Failure> {
-    let path = if process::is_root() { find_any()? } else { Place::find(environment)?.git_dir };
+    let path = find(environment)?;
     let input = if reads_input { Stdio::inherit() } else { Stdio::null() };
-    let (rows, is_well) = in_one(&path, arguments, input, environment, &run)?;
-    Ok(Said { repository: None, rows, is_well })
+    let (rows, is_well) = in_one(&path, arguments, input, &|path| run(&enter(path, environment)?))?;
+    Ok(Said { path, repository: None, rows, is_well })
+}
+
+fn find(environment: &Environment) -> Result<PathBuf, Failure> {
+    if process::is_root() { find_any() } else { Ok(Place::find(environment)?.git_dir) }
+}
+
+fn enter(path: &Path, environment: &Environment) -> Result<Place, Failure> {
+    let mut place = Place::open(path, environment)?;
+    place.enter()?;
+    Ok(place)
 }
 
 /// Runs a verb in the repository around the working directory, or in every one below `root`, each as its owner.
@@ -53,14 +65,28 @@ pub(super) fn in_each<T: Serialize + DeserializeOwned>(
     environment: &Environment,
     run: impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Vec<Said<T>>, Failure> {
-    let Some(root) = root else { return Ok(vec![in_this(arguments, false, environment, run)?]) };
+    visit_each(root, || find(environment), arguments, |path| run(&enter(path, environment)?))
+}
+
+/// The same for a verb that reads the configuration itself; `find` finds the one repository without a `root`.
+pub(super) fn visit_each<T: Serialize + DeserializeOwned>(
+    root: Option<&Path>,
+    find: impl FnOnce() -> Result<PathBuf, Failure>,
+    arguments: &[&str],
+    run: impl Fn(&Path) -> Result<(Vec<T>, bool), Failure>,
+) -> Result<Vec<Said<T>>, Failure> {
+    let Some(root) = root else {
+        let path = find()?;
+        let (rows, is_well) = in_one(&path, arguments, Stdio::null(), &run)?;
+        return Ok(vec![Said { path, repository: None, rows, is_well }]);
+    };
     let mut all = Vec::new();
     for path in all_below(root)? {
-        let (rows, is_well) = in_one(&path, arguments, Stdio::null(), environment, &run).unwrap_or_else(|why| {
+        let (rows, is_well) = in_one(&path, arguments, Stdio::null(), &run).unwrap_or_else(|why| {
             eprintln!("error: {}: {why}", sanitise(&path.to_string_lossy()));
             (Vec::new(), false)
         });
-        all.push(Said { repository: Some(path), rows, is_well });
+        all.push(Said { path: path.clone(), repository: Some(path), rows, is_well });
     }
     Ok(all)
 }
@@ -69,8 +95,7 @@ fn in_one<T: Serialize + DeserializeOwned>(
     path: &Path,
     arguments: &[&str],
     input: Stdio,
-    environment: &Environment,
-    run: &impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
+    run: &impl Fn(&Path) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<(Vec<T>, bool), Failure> {
     let metadata = fs::metadata(path).map_err(|error| Failure(message::cannot_read(path.display(), error)))?;
     if process::is_root() && metadata.uid() != 0 {
@@ -80,9 +105,7 @@ fn in_one<T: Serialize + DeserializeOwned>(
         // git's own rule on other people's repositories, safe.directory.
         Place::check(path)?;
     }
-    let mut place = Place::open(path, environment)?;
-    place.enter()?;
-    run(&place)
+    run(path)
 }
 
 /// Starts this program once more as the repository's owner.

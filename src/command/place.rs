@@ -98,7 +98,7 @@ pub(super) fn resolve(text: &str) -> Option<ObjectId> {
     ObjectId::from_hex(output.stdout.trim_ascii_end()).flatten()
 }
 
-fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
+pub(super) fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
     let output = Command::new("git")
         .args(before)
         .args(["rev-parse", "--absolute-git-dir"])
@@ -159,6 +159,6 @@ pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// As git tells a repository's directory from any other (gitrepository-layout(5)).
-fn is_repository(directory: &Path) -> bool {
+pub(super) fn is_repository(directory: &Path) -> bool {
     directory.join("HEAD").is_file() && directory.join("objects").is_dir() && directory.join("refs").exists()
 }

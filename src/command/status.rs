@@ -15,14 +15,14 @@ use crate::spool::{Name, Queue, Record};
 /// How one target stands; with an empty name, the pushes that are not told to any yet.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Row {
-    target: String,
-    state: String,
-    waiting: usize,
+    pub(super) target: String,
+    pub(super) state: String,
+    pub(super) waiting: usize,
     /// Seconds since the oldest of them happened.
-    oldest: Option<i64>,
+    pub(super) oldest: Option<i64>,
     /// When the target is tried again, in seconds since 1970.
     next: Option<i64>,
-    dead: usize,
+    pub(super) dead: usize,
 }
 
 /// Whether nothing has waited for longer than `max_age`.
@@ -41,7 +41,8 @@ pub(super) fn run(limit: i64, json: bool, root: Option<&Path>, environment: &Env
     Ok(said.iter().all(|said| said.is_well))
 }
 
-fn rows(place: &Place) -> Vec<Row> {
+/// How the targets of one repository stand.
+pub(super) fn rows(place: &Place) -> Vec<Row> {
     let configuration = &place.configuration;
     let post = place.post();
     let mut dead = post.spool.dead();

@@ -50,7 +50,8 @@ pub(super) fn lay_out<const N: usize>(
 }
 
 impl Colour {
-    fn codes(self) -> (&'static str, &'static str) {
+    /// What switches it on and off on a terminal.
+    pub(super) fn codes(self) -> (&'static str, &'static str) {
         match self {
             Self::None => ("", ""),
             Self::Green => ("\x1b[32m", "\x1b[0m"),

@@ -23,7 +23,7 @@ use crate::pusher::KnownUser;
 use crate::target::Target;
 
 pub use files::{Entry, Layout, Scope, Unreadable};
-pub use keys::{KEYS, Key, Of};
+pub use keys::{KEYS, Key, Of, find as find_key, is_confidential, nearest as nearest_key};
 
 use value::{
     Wrong, absolute_path, boolean, commit_template, days, log_level, one_line, positive_number, report, seconds,

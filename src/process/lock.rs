@@ -35,6 +35,21 @@ pub fn try_lock(file: File) -> Option<Locked> {
     }
 }
 
+/// Whether a lock on `first` keeps the same file, opened once more as `second`, from being locked.
+///
+/// # Errors
+/// Where the file system knows no locks.
+pub fn keeps_out(first: File, second: File) -> std::io::Result<bool> {
+    let locked = Flock::lock(first, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+    let again = Flock::lock(second, FlockArg::LockExclusiveNonblock);
+    drop(locked);
+    match again {
+        Ok(_) => Ok(false),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(true),
+        Err((_, error)) => Err(error.into()),
+    }
+}
+
 /// Locks `file`, waiting at most `patience`: whoever holds it may have been stopped.
 pub fn lock_within(file: &File, patience: Duration) -> Option<Locked> {
     let end = Instant::now() + patience;

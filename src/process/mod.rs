@@ -14,13 +14,15 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::statfs::statfs;
+use nix::sys::statvfs::FsFlags;
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{User, geteuid, gethostname, setsid, syncfs};
+use nix::unistd::{AccessFlags, User, eaccess, geteuid, gethostname, setsid, syncfs};
 use serde::{Deserialize, Serialize};
 
 pub use ancestry::Process;
-pub use lock::{Locked, lock_within, try_lock};
+pub use lock::{Locked, keeps_out, lock_within, try_lock};
 
 /// Flags to open a file whose path others may have prepared: no symbolic link in its last place, no waiting for a fifo's writer.
 pub const OPEN_CAREFULLY: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
@@ -102,6 +104,48 @@ pub fn is_root() -> bool {
 /// The number of the user this process acts as.
 pub fn user_id() -> u32 {
     geteuid().as_raw()
+}
+
+/// Whether this process may write the file, or make files in the directory, at `path`.
+pub fn may_write(path: &std::path::Path) -> bool {
+    eaccess(path, AccessFlags::W_OK).is_ok()
+}
+
+/// Whether this process may run the file at `path`, by which git decides whether a hook is on.
+pub fn may_execute(path: &std::path::Path) -> bool {
+    eaccess(path, AccessFlags::X_OK).is_ok()
+}
+
+/// What matters of the file system that a path lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// Shared by several machines, and what it is called.
+    Network(&'static str),
+    /// Gone when the machine stops, and what it is called.
+    Memory(&'static str),
+    /// Any other.
+    Other,
+}
+
+impl FileSystem {
+    /// Whether that of `path` is mounted so that nobody writes to it.
+    pub fn is_read_only(path: &std::path::Path) -> bool {
+        statfs(path).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY))
+    }
+
+    /// That of `path`; `Other` where it cannot be told.
+    pub fn of(path: &std::path::Path) -> Self {
+        // The numbers of statfs(2).
+        match statfs(path).map_or(0, |found| found.filesystem_type().0 as u32) {
+            0x6969 => Self::Network("nfs"),
+            0x517b | 0xff53_4d42 | 0xfe53_4d42 => Self::Network("cifs"),
+            0x0102_1997 => Self::Network("9p"),
+            0x00c3_6400 => Self::Network("ceph"),
+            0x0102_1994 => Self::Memory("tmpfs"),
+            0x8584_58f6 => Self::Memory("ramfs"),
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A moment that no change of the clock moves: the id of this run of the machine, and the time since it began.

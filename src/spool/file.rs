@@ -249,6 +249,13 @@ impl Draft {
         Ok(())
     }
 
+    /// The file, opened once more.
+    pub(super) fn reopen(&self) -> Result<File, FileError> {
+        // NFS locks for one process alone only what is open for writing.
+        let open = OpenOptions::new().read(true).write(true).custom_flags(process::OPEN_CAREFULLY).open(&self.path);
+        open.map_err(|error| FileError::new(message::cannot_open, &self.path, error))
+    }
+
     /// The open file.
     pub(super) fn file(&self) -> &File {
         &self.file

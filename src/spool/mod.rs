@@ -17,12 +17,14 @@ mod waiting;
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use crate::message;
+use crate::process;
 
 pub use file::{FileError, Modes, Unfit};
 pub use intent::ReadRefs;
@@ -62,6 +64,21 @@ impl Spool {
     /// How our files are made.
     pub fn modes(&self) -> Modes {
         self.modes
+    }
+
+    /// Writes a scratch file where records would lie, as durably as a record, and tells whether locks hold there or why
+    /// there are none. The file is gone again when this returns, and no directory is made.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn try_out(&self) -> Result<io::Result<bool>, FileError> {
+        let places = [self.place(""), self.root.clone()];
+        let above = self.root.parent().unwrap_or(&self.root).to_path_buf();
+        let directory = places.into_iter().find(|place| place.is_dir()).unwrap_or(above);
+        let draft = self.modes.write_temporary(&directory, b"scratch\n", true)?;
+        let again = draft.reopen()?;
+        let first = draft.reopen()?;
+        Ok(process::keeps_out(first, again))
     }
 
     fn place(&self, name: &str) -> PathBuf {

@@ -9,11 +9,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use log::warn;
+use ureq::config::Config;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
-use super::wire::{NoAddress, Progress, Wire};
+use super::wire::{NoAddress, Progress, Reached, Wire};
 use crate::delivery::{Attempt, Failure, FailureKind, Outcome};
 use crate::event::shorten;
 use crate::history::Answer;
@@ -92,8 +93,8 @@ impl<'a> Http<'a> {
         if target.address.is_https() && !target.verify_certificate {
             warn!("{}", message::unverified(&target.name));
         }
-        if !agrees(&target.address) {
-            return Attempt::failed(FailureKind::Lookup, message::two_hosts());
+        if let Err(failure) = agree(&target.address) {
+            return Attempt { outcome: Outcome::Failed(failure), answer: None };
         }
         let start = Instant::now();
         let deadline = start + limit.min(target.timeout);
@@ -170,7 +171,32 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
     })
 }
 
+/// Looks the receiver up, dials it and, for https, shakes hands with it as for a delivery. Nothing is sent.
+///
+/// # Errors
+/// Why no request could be sent.
+pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
+    agree(&target.address)?;
+    let wire = Wire::new();
+    let agent = wire.agent_that_stops(configure(target, trust));
+    wire.begin(Instant::now() + target.timeout);
+    match agent.get(target.address.dial()).call() {
+        Err(Error::Other(cause)) if cause.is::<Reached>() => Ok(()),
+        Err(error) => {
+            let progress = wire.progress();
+            Err(Failure::new(kind_of(&error, progress), describe(error, progress)))
+        }
+        // The connection ends before there is a request, so there is no answer.
+        Ok(_) => Ok(()),
+    }
+}
+
 fn open(target: &Target, trust: &Trust) -> Line {
+    let wire = Wire::new();
+    Line { agent: wire.agent(configure(target, trust)), wire }
+}
+
+fn configure(target: &Target, trust: &Trust) -> Config {
     let mut tls = TlsConfig::builder();
     if target.address.is_https() {
         if target.verify_certificate {
@@ -180,7 +206,7 @@ fn open(target: &Target, trust: &Trust) -> Line {
         }
     }
     // Time limits are the wire's.
-    let config = Agent::config_builder()
+    Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -193,19 +219,22 @@ fn open(target: &Target, trust: &Trust) -> Line {
         .output_buffer_size(16 * 1024)
         .max_idle_connections_per_host(1)
         .tls_config(tls.build())
-        .build();
-    let wire = Wire::new();
-    Line { agent: wire.agent(config), wire }
+        .build()
 }
 
-/// Whether ureq's own parser sees the host and port that were judged.
-fn agrees(address: &Address) -> bool {
-    let Ok(uri) = address.dial().parse::<Uri>() else { return false };
-    let port = uri.port_u16().or(match uri.scheme_str() {
-        Some("https") => Some(443),
-        _ => Some(80),
-    });
-    uri.host() == Some(address.host()) && port == address.port()
+/// Sees to it that ureq's own parser finds the host and port that were judged.
+fn agree(address: &Address) -> Result<(), Failure> {
+    let is_alike = |uri: Uri| {
+        let port = uri.port_u16().or(match uri.scheme_str() {
+            Some("https") => Some(443),
+            _ => Some(80),
+        });
+        uri.host() == Some(address.host()) && port == address.port()
+    };
+    if address.dial().parse().is_ok_and(is_alike) {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Lookup, message::two_hosts()))
 }
 
 fn judge(response: &Response<Body>, elapsed: Duration, address: &Address) -> Outcome {

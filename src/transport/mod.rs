@@ -3,4 +3,4 @@
 mod http;
 mod wire;
 
-pub use http::{HIDDEN, Http, Request, Trust, shown_headers};
+pub use http::{HIDDEN, Http, Request, Trust, reach, shown_headers};

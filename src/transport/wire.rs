@@ -54,6 +54,12 @@ impl Wire {
         Agent::with_parts(config, connector, LookUp(self.clone()))
     }
 
+    /// The same, but each connection ends as [`Reached`] once it is made, so that no request is sent.
+    pub(super) fn agent_that_stops(&self, config: Config) -> Agent {
+        let connector = Dial(self.clone()).chain(RustlsConnector::default()).chain(Stop);
+        Agent::with_parts(config, connector, LookUp(self.clone()))
+    }
+
     /// Begins an attempt.
     pub(super) fn begin(&self, deadline: Instant) {
         let mut state = self.state();
@@ -106,6 +112,31 @@ impl fmt::Display for NoAddress {
 }
 
 impl std::error::Error for NoAddress {}
+
+/// A connection was made, TLS included.
+#[derive(Debug)]
+pub(super) struct Reached;
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("reached")
+    }
+}
+
+impl std::error::Error for Reached {}
+
+/// Ends a connection that is made: ureq asks for one before it writes anything, and RustlsConnector hands one on only
+/// after the handshake.
+#[derive(Debug)]
+struct Stop;
+
+impl<T: Transport> Connector<T> for Stop {
+    type Out = T;
+
+    fn connect(&self, _: &ConnectionDetails<'_>, _: Option<T>) -> Result<Option<T>, Error> {
+        Err(Error::Other(Box::new(Reached)))
+    }
+}
 
 /// Looks names up.
 #[derive(Debug)]

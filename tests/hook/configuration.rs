@@ -507,7 +507,7 @@ mod scopes {
             other.take_one();
             let listed = list(&world);
             for (key, _) in OWNED {
-                let line = format!("webhook {key}: not configured rightly, the event is kept; see git webhook list");
+                let line = format!("webhook {key}: not configured rightly, the event is kept; see git webhook check");
                 assert!(told.said.contains(&line), "{:?}", told.said);
                 let error = listed.error(key);
                 assert!(error.starts_with(&format!("webhook.{key}.{key}: counts only where")), "{error}");
@@ -872,7 +872,7 @@ mod secret_files {
     fn is_refused(world: &World, receiver: &Receiver, why: &str) {
         let start = Instant::now();
         let pushed = push(world);
-        assert_eq!(pushed.said, ["webhook ci: not configured rightly, the event is kept; see git webhook list"]);
+        assert_eq!(pushed.said, ["webhook ci: not configured rightly, the event is kept; see git webhook check"]);
         assert!(start.elapsed() < Duration::from_secs(5), "it waited {:?}", start.elapsed());
         assert!(receiver.take().is_empty());
         let listed = list(world);
@@ -1125,7 +1125,7 @@ mod wrong_values {
             let error = listed.error(&name);
             assert!(error.contains(&expected.replace("NAME", &name)), "{key} {value}: {error}");
             assert!(error.ends_with("/project.git/config')") && !error.contains("canary"), "{error}");
-            let line = format!("webhook {name}: not configured rightly, the event is kept; see git webhook list");
+            let line = format!("webhook {name}: not configured rightly, the event is kept; see git webhook check");
             assert_eq!(said[at + 1], line);
         }
         assert!(!world.log().contains("canary") && !listed.said.contains("canary"));
@@ -1532,7 +1532,7 @@ mod names {
 mod unreadable {
     use super::*;
 
-    const LINE: &str = "webhook: the configuration cannot be read, the event is kept; see git webhook list";
+    const LINE: &str = "webhook: the configuration cannot be read, the event is kept; see git webhook check";
 
     /// The hook says so, the log names the file, nothing is sent, and nothing of the file is shown anywhere.
     #[track_caller]

@@ -21,29 +21,34 @@ const LOUD: &str = "webhook: the event cannot be written down (";
 
 /// Runs a test once more in a mount namespace of its own, which takes all mounts along when it ends.
 fn with_mounts(name: &str, test: impl FnOnce()) {
+    let (_, module) = module_path!().split_once("::").unwrap();
+    in_mounts(&format!("{module}::{name}"), test);
+}
+
+/// The same for a test of any module, by its whole name.
+pub fn in_mounts(name: &str, test: impl FnOnce()) {
     const INSIDE: &str = "GIT_WEBHOOK_TEST_NAMESPACE";
     if std::env::var_os(INSIDE).is_some() {
         return test();
     }
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let (_, module) = module_path!().split_once("::").unwrap();
     let mut unshare = Command::new("unshare");
     unshare.arg(if is_root { "-m" } else { "-rm" }).arg(std::env::current_exe().unwrap());
-    unshare.args(["--exact", &format!("{module}::{name}"), "--include-ignored", "--nocapture"]).env(INSIDE, "1");
+    unshare.args(["--exact", name, "--include-ignored", "--nocapture"]).env(INSIDE, "1");
     let output = unshare.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 /// Puts a file system of its own over the repository's `webhook` directory, or changes it.
-fn mount(world: &World, options: &str) {
+pub fn mount(world: &World, options: &str) {
     let place = world.server().join("webhook");
     fs::create_dir_all(&place).unwrap();
     let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn remount(world: &World, options: &str) {
+pub fn remount(world: &World, options: &str) {
     mount(world, &format!("remount,{options}"));
 }
 

@@ -3,6 +3,7 @@
 mod support;
 
 mod again;
+mod check;
 mod clients;
 mod command;
 mod commits;

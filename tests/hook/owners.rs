@@ -149,7 +149,7 @@ impl Drop for Accounts {
 }
 
 /// Copies our programs into the world: their own place may be closed to other users.
-fn bring_programs(world: &World) {
+pub fn bring_programs(world: &World) {
     let hooks = world.server().join("hooks");
     let places = [
         (env!("CARGO_BIN_EXE_post-receive"), hooks.join("post-receive")),
@@ -261,12 +261,12 @@ fn two_users_deliver_for_each_other() {
 }
 
 /// Runs `git webhook` as root.
-fn as_root(world: &World, place: &Path, arguments: &[&str]) -> Output {
+pub fn as_root(world: &World, place: &Path, arguments: &[&str]) -> Output {
     world.command(world.path("git-webhook"), place).args(arguments).output().unwrap()
 }
 
 /// A repository of `nobody` with deliveries that wait, whom the test calls as root.
-fn of_nobody() -> World {
+pub fn of_nobody() -> World {
     let world = World::new();
     world.configure("webhook.ci.url", NOWHERE);
     world.configure("webhook.ci.format", "gitlab");
@@ -277,7 +277,7 @@ fn of_nobody() -> World {
 }
 
 /// Pushes as `nobody`, from a clone that is his.
-fn push_as_nobody(world: &World, refs: &[&str]) {
+pub fn push_as_nobody(world: &World, refs: &[&str]) {
     run("chown", &["-hR", &format!("{NOBODY}:{NOBODY}"), world.work().to_str().unwrap()]);
     let mut push = world.command("git", &world.work());
     push.args(["push", "--quiet"]).arg(world.server()).args(refs).uid(NOBODY).gid(NOBODY);
@@ -285,7 +285,7 @@ fn push_as_nobody(world: &World, refs: &[&str]) {
     assert!(output.status.success(), "{}", said(&output));
 }
 
-fn nothing_is_roots(world: &World) {
+pub fn nothing_is_roots(world: &World) {
     for (path, metadata) in all_below(&world.server()) {
         assert_eq!((metadata.uid(), metadata.gid()), (NOBODY, NOBODY), "{}", path.display());
     }
@@ -366,7 +366,9 @@ fn root_follows_no_link_of_the_owner() {
         std::os::unix::fs::lchown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
         let root = world.path("");
         let below = ["flush", "--root", root.to_str().unwrap()];
-        for arguments in [&["flush", "--now"][..], &["status"], &["log"], &["reconcile", "--baseline"], &below] {
+        for arguments in
+            [&["flush", "--now"][..], &["status"], &["log"], &["reconcile", "--baseline"], &["check"], &below]
+        {
             let output = as_root(&world, &world.server(), arguments);
             assert!(output.status.code().is_some(), "{arguments:?}");
         }
@@ -451,7 +453,16 @@ fn no_secret_is_kept_or_shown() {
     holds_no_secret("what the pusher reads", pushed.output.as_bytes(), &secret);
     for arguments in ["flush --now", "flush --now --json", "log", "log --json", "status", "status --json", "list"]
         .into_iter()
-        .chain(["list --json", "reconcile", "reconcile --json", "test t0", "test w0", "enable t4"])
+        .chain([
+            "list --json",
+            "check --connect",
+            "check --json",
+            "reconcile",
+            "reconcile --json",
+            "test t0",
+            "test w0",
+            "enable t4",
+        ])
     {
         let output = world.webhook(&arguments.split(' ').collect::<Vec<_>>());
         holds_no_secret(&format!("git webhook {arguments}"), said(&output).as_bytes(), &secret);

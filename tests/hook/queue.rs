@@ -83,7 +83,7 @@ fn a_push_for_a_wrong_target_is_told_as_it_was_when_the_target_is_mended() {
     world.configure("webhook.ci.ref", "refs/heads/*");
     world.commit("one");
     let said = world.push_with(&["-o", "ci.variable=x"], &["main"]).said();
-    assert_eq!(said, ["webhook ci: not configured rightly, the event is kept; see git webhook list"]);
+    assert_eq!(said, ["webhook ci: not configured rightly, the event is kept; see git webhook check"]);
     world.git(&["tag", "v1"]);
     world.push(&["v1"]);
     assert!(receiver.take().is_empty());

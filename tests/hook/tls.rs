@@ -18,14 +18,14 @@ use crate::support::{Answer, Fan, Receiver, World};
 const UNTRUSTED: &str = "no trusted TLS connection";
 
 /// A certificate authority.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::called("ours")
     }
 
-    fn called(name: &str) -> Self {
+    pub fn called(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -33,12 +33,12 @@ impl Authority {
     }
 
     /// A server that it vouches for.
-    fn server(&self) -> ServerConfig {
+    pub fn server(&self) -> ServerConfig {
         self.server_with(|_| ())
     }
 
     /// A server with a certificate changed for the worse.
-    fn server_with(&self, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+    pub fn server_with(&self, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
         let (key, params) = key_and_params(change);
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let builder = ServerConfig::builder().with_no_client_auth();
@@ -46,7 +46,7 @@ impl Authority {
     }
 
     /// A world that trusts it and nobody else.
-    fn world(&self) -> World {
+    pub fn world(&self) -> World {
         let mut world = World::new();
         let store = world.path("trust.pem");
         fs::write(&store, self.0.pem()).unwrap();
@@ -67,7 +67,7 @@ fn der(key: &KeyPair) -> PrivateKeyDer<'static> {
 }
 
 /// A server nobody vouches for.
-fn self_signed() -> ServerConfig {
+pub fn self_signed() -> ServerConfig {
     let (key, params) = key_and_params(|_| ());
     let certificate: CertificateDer = params.self_signed(&key).unwrap().into();
     ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], der(&key)).unwrap()

@@ -553,7 +553,7 @@ fn what_a_misconfigured_target_misses_it_gets_in_order_when_it_is_mended() {
     for message in ["one", "two", "three"] {
         world.commit(message);
         let said = world.push(&["main", &format!("main:{message}")]).said();
-        assert_eq!(said, ["webhook ci: not configured rightly, the event is kept; see git webhook list"]);
+        assert_eq!(said, ["webhook ci: not configured rightly, the event is kept; see git webhook check"]);
     }
     assert_eq!((status(&world)["state"].clone(), count(&world, "queue")), ("wrong".into(), 3));
     world.server_git(&["config", "webhook.ci.timeout", "5s"]);

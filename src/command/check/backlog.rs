@@ -1,0 +1,50 @@
+//! What waits for longer than it should, and what was given up; counted by `git webhook status`.
+
+use super::mend;
+use super::{About, Finding, Scene};
+use crate::command::status;
+use crate::command::table::length;
+use crate::message;
+
+/// Seconds: a receiver that is down for less is nobody's fault yet.
+const LONG: i64 = 3600;
+
+pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let webhook = |arguments: String| mend::webhook(&scene.place.git_dir, &arguments);
+    for row in status::rows(&scene.place) {
+        let name = row.target.as_str();
+        let advice = |message: String| {
+            let finding = Finding::advice(About::Backlog, message);
+            if name.is_empty() { finding } else { finding.of(name) }
+        };
+        let quoted = mend::quote(name);
+        let age = row.oldest.filter(|oldest| *oldest > LONG).map(length);
+        match (row.state.as_str(), &age) {
+            ("parked", _) => {
+                let finding = Finding::error(About::Backlog, message::check_parked(name)).of(name);
+                findings.push(finding.mend(webhook(format!("enable {quoted}"))));
+            }
+            ("untold", Some(age)) => {
+                findings.push(advice(message::check_untold(row.waiting, age)).mend(webhook("flush".into())));
+            }
+            ("removed", _) if row.waiting > 0 => {
+                // flush sets them aside after a while; until then the target can come back.
+                let own = scene.place.common_dir.join("config");
+                let command = mend::set(&own, &format!("webhook.{name}.url"), "https://HOST/PATH");
+                findings.push(advice(message::check_removed(row.waiting, name)).mend(command));
+            }
+            // They wait until the target is right or enabled, which is told elsewhere.
+            ("wrong" | "disabled" | "untold", _) => {}
+            (_, Some(age)) => {
+                let command = webhook(format!("flush --now --target {quoted}"));
+                findings.push(advice(message::check_waiting(row.waiting, name, age)).mend(command));
+            }
+            _ => {}
+        }
+        if row.dead > 0 {
+            findings.push(advice(message::check_dead(row.dead, name)).mend(webhook("log --state dead".into())));
+        }
+    }
+    findings
+}

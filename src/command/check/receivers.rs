@@ -1,0 +1,126 @@
+//! The targets: whether each asks for anything that is sent, and, where that is wanted, whether it can be reached.
+
+use std::sync::Mutex;
+use std::thread;
+
+use super::hooks::git;
+use super::mend;
+use super::{About, Finding, Scene};
+use crate::event::EventName;
+use crate::message;
+use crate::target::Target;
+use crate::transport::{self, Trust};
+
+pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
+    if !scene.has_targets() {
+        let example = mend::set(&scene.place.common_dir.join("config"), "webhook.NAME.url", "https://HOST/PATH");
+        return vec![Finding::advice(About::Receivers, message::check_no_target()).mend(example)];
+    }
+    let targets = &scene.place.configuration.targets;
+    let mut findings = Vec::new();
+    for target in targets {
+        if !target.enabled {
+            let finding = Finding::advice(About::Receivers, message::check_disabled(&target.name)).of(&target.name);
+            findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &format!("enable {}", target.name))));
+            continue;
+        }
+        findings.extend(events(scene, target));
+        if target.address.is_https() && !target.verify_certificate {
+            let finding = Finding::advice(About::Receivers, message::check_unverified(&target.name)).of(&target.name);
+            findings.push(finding.mend(mend::set(
+                &file_of(scene, target, "sslverify"),
+                &key(target, "sslVerify"),
+                "true",
+            )));
+        }
+    }
+    if connect {
+        findings.extend(unreached(targets.iter().filter(|target| target.enabled)));
+    }
+    findings
+}
+
+fn key(target: &Target, name: &str) -> String {
+    format!("webhook.{}.{name}", target.name)
+}
+
+/// The file where the target's own key stands, else the one of its URL.
+fn file_of(scene: &Scene<'_>, target: &Target, name: &str) -> std::path::PathBuf {
+    let find = |name: &str| {
+        let is_it = |entry: &&crate::config::Entry| {
+            entry.section == "webhook"
+                && entry.subsection.as_deref() == Some(target.name.as_bytes())
+                && entry.key == name
+        };
+        scene.entries.iter().rfind(is_it).map(|entry| entry.file.to_path_buf())
+    };
+    find(name).or_else(|| find("url")).unwrap_or_else(|| scene.place.common_dir.join("config"))
+}
+
+/// Event words that nothing is sent for. Who wrote `all` asked for whatever there is.
+fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let is_sent = |event: &&EventName| matches!(event, EventName::Push | EventName::TagPush);
+    let sent: Vec<_> = target.events.iter().filter(is_sent).map(|event| event.word()).collect();
+    let unsent: Vec<_> = target.events.iter().filter(|event| !is_sent(event)).map(|event| event.word()).collect();
+    let is_all = target.events.len() == EventName::ALL.len();
+    let command = |words: &str| mend::set(&file_of(scene, target, "event"), &key(target, "event"), &mend::quote(words));
+    if sent.is_empty() {
+        let finding = Finding::error(About::Receivers, message::check_nothing_wanted(&target.name));
+        findings.push(finding.of(&target.name).mend(command("push tag_push")));
+    } else if !unsent.is_empty() && !is_all {
+        let message = message::check_event_unsent(unsent.join(", "), &target.name);
+        findings.push(Finding::advice(About::Receivers, message).of(&target.name).mend(command(&sent.join(" "))));
+    }
+    let wants_reviews = target.events.iter().any(|event| matches!(event, EventName::Note | EventName::MergeRequest));
+    if wants_reviews && !advertises_push_options(scene) {
+        let finding = Finding::advice(About::Receivers, message::check_push_options(&target.name)).of(&target.name);
+        let own = scene.place.common_dir.join("config");
+        findings.push(finding.mend(mend::set(&own, "receive.advertisePushOptions", "true")));
+    }
+    findings
+}
+
+fn advertises_push_options(scene: &Scene<'_>) -> bool {
+    let output = git(scene).args(["config", "--type=bool", "receive.advertisePushOptions"]).output();
+    output.is_ok_and(|output| output.stdout.starts_with(b"true"))
+}
+
+/// Dials all of them at once: one that is silent takes its whole `timeout`.
+fn unreached<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<Finding> {
+    let trust = Trust::default();
+    let found = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for target in targets {
+            let dial = || {
+                let finding = dial(target, &trust);
+                if let (Some(finding), Ok(mut found)) = (finding, found.lock()) {
+                    found.push(finding);
+                }
+            };
+            if thread::Builder::new().spawn_scoped(scope, dial).is_err() {
+                dial();
+            }
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_default();
+    found.sort_by(|one: &Finding, other| one.target.cmp(&other.target));
+    found
+}
+
+fn dial(target: &Target, trust: &Trust) -> Option<Finding> {
+    let failure = transport::reach(target, trust).err()?;
+    let address = &target.address;
+    let (host, port) = (address.host(), address.port().unwrap_or_default());
+    let bare = host.trim_matches(['[', ']']);
+    let command = match failure.kind {
+        crate::delivery::FailureKind::Lookup => format!("getent ahosts {}", mend::quote(bare)),
+        crate::delivery::FailureKind::Tls => {
+            let place = mend::quote(&format!("{host}:{port}"));
+            format!("openssl s_client -connect {place} -servername {} -showcerts </dev/null", mend::quote(bare))
+        }
+        _ => format!("curl --head {}", mend::quote(&address.origin())),
+    };
+    let message = message::check_unreached(&target.name, address.origin(), failure);
+    Some(Finding::error(About::Receivers, message).of(&target.name).mend(command))
+}

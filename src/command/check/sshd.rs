@@ -1,0 +1,124 @@
+//! What sshd lets clients put into the environment of a hook: with `GIT_*`, `HOME` or `XDG_*` a pusher chooses which
+//! configuration is read, and with the names of users who he is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::mend;
+use super::{About, Finding};
+use crate::message;
+
+const FILE: &str = "/etc/ssh/sshd_config";
+
+/// What must not come from a client. `GIT_PROTOCOL` may, and does where git-daemon(1)'s advice is followed.
+const GUARDED: [&str; 10] = [
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_COUNT",
+    "GIT_EXEC_PATH",
+    "GIT_DIR",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "GL_USER",
+    "REMOTE_USER",
+];
+
+pub(super) fn look() -> Vec<Finding> {
+    look_at(Path::new(FILE))
+}
+
+fn look_at(file: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for path in with_includes(file) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (number, line) in (1..).zip(text.lines()) {
+            let Some(words) = words(line, "acceptenv") else { continue };
+            let odd: Vec<_> = words.iter().filter(|word| GUARDED.iter().any(|name| matches(word, name))).collect();
+            let Some(first) = odd.first() else { continue };
+            let message = message::check_accept_env(first, path.display());
+            let kept: Vec<_> = words.iter().filter(|word| !odd.contains(word)).copied().collect();
+            let edit = if kept.is_empty() {
+                format!("{number}d")
+            } else {
+                format!("{number}s|.*|AcceptEnv {}|", kept.join(" "))
+            };
+            let command = format!("sed -i {} {} && sshd -t", mend::quote(&edit), mend::path(&path));
+            findings.push(Finding::advice(About::Sshd, message).mend(command));
+        }
+    }
+    findings
+}
+
+/// The words behind a keyword, which sshd_config(5) compares without case and may part from them by `=`.
+fn words<'a>(line: &'a str, keyword: &str) -> Option<Vec<&'a str>> {
+    let line = line.split('#').next().unwrap_or_default();
+    let mut words = line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
+    words.next().filter(|first| first.eq_ignore_ascii_case(keyword))?;
+    Some(words.map(|word| word.trim_matches('"')).collect())
+}
+
+/// The file and those it includes, of which the last part may hold `*` and a relative name lies in sshd's directory.
+fn with_includes(file: &Path) -> Vec<PathBuf> {
+    let directory = file.parent().unwrap_or(file);
+    let mut found = vec![file.to_path_buf()];
+    let text = fs::read_to_string(file).unwrap_or_default();
+    for pattern in text.lines().filter_map(|line| words(line, "include")).flatten() {
+        let pattern = directory.join(pattern);
+        let name = pattern.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let entries = pattern.parent().and_then(|parent| fs::read_dir(parent).ok());
+        let fits = |path: &PathBuf| path.file_name().is_some_and(|own| matches(&name, &own.to_string_lossy()));
+        let mut of_pattern: Vec<_> =
+            entries.into_iter().flatten().flatten().map(|entry| entry.path()).filter(fits).collect();
+        of_pattern.sort();
+        found.extend(of_pattern);
+    }
+    found
+}
+
+/// ssh_config(5), PATTERNS: `*` is any run of characters, `?` any one.
+fn matches(pattern: &str, name: &str) -> bool {
+    match (pattern.chars().next(), name.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            let rest = pattern.trim_start_matches('*');
+            name.char_indices().any(|(at, _)| matches(rest, &name[at..])) || rest.is_empty()
+        }
+        (Some(one), Some(other)) if one == '?' || one == other => {
+            matches(&pattern[one.len_utf8()..], &name[other.len_utf8()..])
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_reaches_a_hook_from_a_client_is_found_in_included_files_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = directory.path().join("sshd_config");
+        let included = directory.path().join("sshd_config.d");
+        fs::create_dir(&included).unwrap();
+        fs::write(&main, "Include sshd_config.d/*.conf\nAcceptEnv LANG LC_* GIT_PROTOCOL\n# AcceptEnv HOME\n").unwrap();
+        fs::write(included.join("a.conf"), "acceptenv LANG GIT_*\n").unwrap();
+        fs::write(included.join("b.txt"), "AcceptEnv *\n").unwrap();
+        let findings = look_at(&main);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].message.contains("GIT_*"), "{findings:?}");
+        let command = findings[0].mend[0].strip_suffix(" && sshd -t").unwrap().to_owned();
+        assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());
+        assert_eq!(fs::read_to_string(included.join("a.conf")).unwrap(), "AcceptEnv LANG\n");
+        assert!(look_at(&main).is_empty());
+        fs::write(&main, "AcceptEnv=XDG_?ONFIG*\n").unwrap();
+        let command = look_at(&main)[0].mend[0].clone();
+        assert!(command.contains("sed -i 1d "), "{command}");
+    }
+
+    #[test]
+    fn patterns_are_sshd_s() {
+        assert!(matches("GIT_*", "GIT_DIR") && matches("*", "HOME") && matches("H?ME", "HOME"));
+        assert!(!matches("GIT_PROTOCOL", "GIT_DIR") && !matches("LC_*", "HOME") && !matches("HOM", "HOME"));
+    }
+}

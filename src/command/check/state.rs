@@ -1,0 +1,139 @@
+//! Where pushes and deliveries wait: whether whoever pushes can write there, and whether locks hold.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::mend;
+use super::{About, Finding, Scene};
+use crate::message;
+use crate::process::{self, FileSystem};
+
+/// So many files are looked at: what is wrong with one is mostly wrong with all.
+const MOST_FILES: usize = 20_000;
+
+pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let root = scene.root();
+    let state = |message: String| Finding::error(About::State, message);
+    let shown = mend::path(&root);
+    match fs::symlink_metadata(&root) {
+        Ok(metadata) if metadata.is_symlink() => {
+            let command = format!("to=$(readlink -f {shown}) && rm {shown} && mv \"$to\" {shown}");
+            return vec![state(message::check_state_link(root.display())).mend(command)];
+        }
+        Ok(metadata) if !metadata.is_dir() => {
+            let finding = state(message::check_state_no_directory(root.display()));
+            return vec![finding.mend(format!("mv {shown} {shown}.old"))];
+        }
+        _ => {}
+    }
+    let mut findings = modes_and_owners(scene, &root);
+    findings.extend(writable(scene, &root));
+    findings.extend(file_system(scene, &root));
+    findings
+}
+
+/// Writes and locks for real, as whoever runs this.
+fn writable(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
+    let common_dir = &scene.place.common_dir;
+    // Who cannot write objects does not push: that is for somebody else to find out.
+    if !process::may_write(&common_dir.join("objects")) {
+        return None;
+    }
+    let place = if root.is_dir() { root } else { common_dir };
+    let user = scene.environment.os_user();
+    // On a read-only file system nobody may write; the attempt below tells that in the system's own words.
+    if !process::may_write(place) && !FileSystem::is_read_only(place) {
+        let finding = Finding::error(About::State, message::check_state_not_writable(&user, place.display()));
+        return Some(finding.mend(open_to(scene, place, &user)));
+    }
+    match scene.place.post().spool.try_out() {
+        Ok(Ok(true)) => None,
+        Ok(Ok(false)) => Some(Finding::error(About::State, message::check_locks_ignored(place.display()))),
+        Ok(Err(error)) => Some(Finding::error(About::State, message::check_no_locks(place.display(), error))),
+        Err(error) => Some(Finding::error(About::State, message::check_cannot_keep(error))),
+    }
+    .map(|finding| finding.mend(format!("df -hiT {0}; findmnt -T {0}", mend::path(place))))
+}
+
+fn open_to(scene: &Scene<'_>, place: &Path, user: &str) -> String {
+    if scene.is_shared() {
+        return for_group(place);
+    }
+    format!("chown -hR {} {}", mend::quote(user), mend::path(place))
+}
+
+fn for_group(place: &Path) -> String {
+    let place = mend::path(place);
+    format!("chmod -R g+rwX,o= {place} && find {place} -type d -exec chmod g+s {{}} +")
+}
+
+/// A record of another owner is set aside where the repository is not shared, and cannot be settled where it is.
+fn modes_and_owners(scene: &Scene<'_>, root: &Path) -> Vec<Finding> {
+    let Ok(of_repository) = fs::metadata(&scene.place.common_dir) else { return Vec::new() };
+    let mut odd_modes = Vec::new();
+    let mut odd_owners: BTreeMap<u32, usize> = BTreeMap::new();
+    let is_shared = scene.is_shared();
+    each_below(root, &mut |path, metadata| {
+        let group = if metadata.is_dir() { 0o2070 } else { 0o060 };
+        if is_shared && metadata.permissions().mode() & group != group {
+            odd_modes.push(path.to_path_buf());
+        }
+        let is_odd =
+            if is_shared { metadata.gid() != of_repository.gid() } else { metadata.uid() != of_repository.uid() };
+        if is_odd {
+            *odd_owners.entry(if is_shared { metadata.gid() } else { metadata.uid() }).or_default() += 1;
+        }
+    });
+    let mut findings = Vec::new();
+    if let Some(path) = odd_modes.first() {
+        let message = message::check_state_not_groups(path.display());
+        findings.push(Finding::error(About::State, message).mend(for_group(root)));
+    }
+    let count: usize = odd_owners.values().sum();
+    if count > 0 {
+        let shown = mend::path(root);
+        let (message, command) = if is_shared {
+            let group = of_repository.gid();
+            (message::check_state_other_group(count, root.display(), group), format!("chgrp -hR {group} {shown}"))
+        } else {
+            let owner = process::account(of_repository.uid())
+                .map_or_else(|| of_repository.uid().to_string(), |(login, _)| login);
+            let command = format!("chown -hR {}:{} {shown}", of_repository.uid(), of_repository.gid());
+            (message::check_state_other_owner(count, root.display(), owner), command)
+        };
+        findings.push(Finding::error(About::State, message).mend(command));
+    }
+    findings
+}
+
+/// Everything below our directory, itself included, but for secrets: who may read them is the administrator's choice.
+fn each_below(root: &Path, see: &mut impl FnMut(&Path, &Metadata)) {
+    let mut left = vec![root.to_path_buf()];
+    let mut count = 0;
+    while let Some(path) = left.pop() {
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        count += 1;
+        if count > MOST_FILES || metadata.is_symlink() || path == root.join("secret") {
+            continue;
+        }
+        see(&path, &metadata);
+        if metadata.is_dir() {
+            left.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        }
+    }
+}
+
+fn file_system(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
+    let place = if root.is_dir() { root } else { &scene.place.common_dir };
+    let message = match FileSystem::of(place) {
+        FileSystem::Network(kind) => message::check_network_file_system(place.display(), kind),
+        // A repository that is gone with it needs no deliveries either.
+        FileSystem::Memory(kind) if FileSystem::of(&scene.place.common_dir) == FileSystem::Other => {
+            message::check_memory_file_system(place.display(), kind)
+        }
+        _ => return None,
+    };
+    Some(Finding::advice(About::State, message).mend(format!("findmnt -T {}", mend::path(place))))
+}

@@ -1,0 +1,719 @@
+//! `git webhook check`: each fault made for real, its command run in a shell, and the fault gone afterwards.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::owners::{as_root, nothing_is_roots, of_nobody, push_as_nobody};
+use crate::support::{Answer, Receiver, World};
+use crate::tls::{Authority, self_signed};
+
+/// A set-up with nothing wrong: hooks, a target, a timer.
+struct SetUp {
+    world: World,
+    receiver: Receiver,
+}
+
+/// A stand-in for cron's own program, which keeps the lines in a file.
+const CRONTAB: &str = "#!/bin/sh\ncase $* in -) cat >'FILE' ;; *) cat 'FILE' ;; esac\n";
+
+impl SetUp {
+    fn new() -> Self {
+        Self::of(World::new())
+    }
+
+    fn of(mut world: World) -> Self {
+        let receiver = Receiver::new();
+        world.add_target("ci", &receiver, "gitlab");
+        let bin = world.path("bin");
+        fs::create_dir(&bin).unwrap();
+        let lines = world.path("crontab");
+        program(&bin.join("crontab"), &CRONTAB.replace("FILE", lines.to_str().unwrap()));
+        program(&bin.join("systemctl"), "#!/bin/sh\nexit 3\n");
+        fs::write(&lines, format!("* * * * * git webhook flush --root {}\n", world.path("").display())).unwrap();
+        let ours = Path::new(env!("CARGO_BIN_EXE_git-webhook")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        world.set("PATH", &format!("{}:{}:{path}", bin.display(), ours.display()));
+        Self { world, receiver }
+    }
+
+    fn server(&self) -> PathBuf {
+        self.world.server()
+    }
+
+    fn config(&self) -> PathBuf {
+        self.server().join("config")
+    }
+
+    fn check(&self, arguments: &[&str]) -> (i32, Vec<Value>) {
+        let output = self.world.webhook(&[&["check", "--json"], arguments].concat());
+        read(&output)
+    }
+
+    /// Sees a finding, runs its commands, and sees it gone.
+    #[track_caller]
+    fn mends(&self, severity: &str, part: &str) {
+        self.finds(severity, part).iter().for_each(|command| self.run(command));
+        let (_, findings) = self.check(&[]);
+        let left: Vec<_> = findings.iter().filter(|finding| message(finding).contains(part)).collect();
+        assert!(left.is_empty(), "{left:#?}");
+    }
+
+    /// Sees a finding; its commands.
+    #[track_caller]
+    fn finds(&self, severity: &str, part: &str) -> Vec<String> {
+        let (code, findings) = self.check(&[]);
+        let found: Vec<_> = findings.iter().filter(|finding| message(finding).contains(part)).collect();
+        let [finding] = found.as_slice() else { panic!("'{part}' is not told once: {findings:#?}") };
+        assert_eq!(finding["severity"], severity, "{finding:#?}");
+        let has_errors = findings.iter().any(|finding| finding["severity"] == "error");
+        assert_eq!(code, i32::from(has_errors), "{findings:#?}");
+        let mend: Vec<_> =
+            finding["mend"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect();
+        assert!(!mend.is_empty(), "{finding:#?}");
+        mend
+    }
+
+    /// Runs a command as an administrator would, from anywhere.
+    #[track_caller]
+    fn run(&self, command: &str) {
+        let output = self.world.command("sh", Path::new("/")).args(["-c", command]).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[track_caller]
+    fn is_well(&self) {
+        let output = self.world.webhook(&["check"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.starts_with("all is well: ") && said.lines().count() == 1, "{said}");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    }
+}
+
+fn program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+}
+
+fn message(finding: &Value) -> &str {
+    finding["message"].as_str().unwrap()
+}
+
+#[track_caller]
+fn read(output: &Output) -> (i32, Vec<Value>) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let findings = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    (output.status.code().unwrap(), findings)
+}
+
+#[test]
+fn a_set_up_with_nothing_wrong_is_said_to_be_well() {
+    let set_up = SetUp::new();
+    set_up.is_well();
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    set_up.receiver.take_one();
+    set_up.is_well();
+    let output = set_up.world.webhook(&["check", "--connect"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd; every receiver was reached\n"
+    );
+    assert!(set_up.receiver.take().is_empty(), "a request was sent");
+    assert_eq!(set_up.check(&[]), (0, Vec::new()));
+    assert_eq!(set_up.world.files("webhook").iter().filter(|path| path.ends_with("v1")).count(), 1);
+}
+
+#[test]
+fn a_finding_is_one_line_with_commands_below_it() {
+    let set_up = SetUp::new();
+    let hook = set_up.server().join("hooks/post-receive");
+    fs::remove_file(&hook).unwrap();
+    let output = set_up.world.webhook(&["check"]);
+    let (program, hooks) = (env!("CARGO_BIN_EXE_post-receive"), hook.parent().unwrap().display());
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("error: no post-receive hook in '{hooks}'\n    ln -sfn {program} {hooks}/post-receive\n")
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let (_, findings) = set_up.check(&[]);
+    let keys: Vec<_> = findings[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["severity", "about", "message", "mend"]);
+}
+
+#[test]
+fn hooks_that_git_does_not_run() {
+    for (name, severity) in [("post-receive", "error"), ("pre-receive", "advice")] {
+        let set_up = SetUp::new();
+        let hook = set_up.server().join("hooks").join(name);
+        let replace = |text: &str| {
+            let _ = fs::remove_file(&hook);
+            program(&hook, text);
+        };
+        fs::remove_file(&hook).unwrap();
+        set_up.mends(severity, &format!("no {name} hook"));
+        fs::remove_file(&hook).unwrap();
+        symlink("/no/such/post-receive", &hook).unwrap();
+        set_up.mends(severity, "is a link that leads nowhere");
+        replace(&format!("#!/bin/sh\nexec {} --of git-webhook/post-receive\n", env!("CARGO_BIN_EXE_post-receive")));
+        fs::set_permissions(&hook, Permissions::from_mode(0o644)).unwrap();
+        set_up.mends(severity, "is not executable");
+        set_up.is_well();
+        replace("#!/bin/sh\ncat >/dev/null\n");
+        set_up.mends(severity, "is another hook and does not run git-webhook");
+        set_up.is_well();
+        assert!(set_up.world.server().join(format!("hooks/{name}.d/50-local")).exists());
+    }
+    let set_up = SetUp::new();
+    fs::remove_dir_all(set_up.server().join("hooks")).unwrap();
+    set_up.mends("error", "no post-receive hook");
+}
+
+/// The driver has both run: what was there, and ours.
+#[test]
+fn the_command_keeps_a_hook_that_was_there() {
+    let set_up = SetUp::new();
+    let (hook, mark) = (set_up.server().join("hooks/post-receive"), set_up.world.path("mark"));
+    fs::remove_file(&hook).unwrap();
+    program(&hook, &format!("#!/bin/sh\ncat >'{}'\n", mark.display()));
+    set_up.mends("error", "is another hook");
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    set_up.receiver.take_one();
+    assert!(fs::read_to_string(&mark).unwrap().contains("refs/heads/main"));
+}
+
+#[test]
+fn layouts_of_drivers_and_gitolite_are_known() {
+    let set_up = SetUp::new();
+    let hooks = set_up.server().join("hooks");
+    let ours = env!("CARGO_BIN_EXE_post-receive");
+    for (name, driver) in [
+        (
+            "post-receive.d/00-git-webhook",
+            fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/driver")).unwrap(),
+        ),
+        ("post-receive.h00-webhook", "#!/bin/sh\nfor h in $0.h*; do [ -x $h ] && $h $@; done\n".into()),
+        ("post-receive.d/tell", "#!/bin/sh\nrun-parts \"$(dirname \"$0\")/post-receive.d\"\n".into()),
+    ] {
+        let _ = fs::remove_file(hooks.join("post-receive"));
+        program(&hooks.join("post-receive"), &driver);
+        fs::create_dir_all(hooks.join("post-receive.d")).unwrap();
+        symlink(ours, hooks.join(name)).unwrap();
+        set_up.is_well();
+        fs::remove_file(hooks.join(name)).unwrap();
+        set_up.finds("error", "is another hook and does not run git-webhook");
+    }
+    // Switched off, as the driver has it.
+    symlink(ours, hooks.join("post-receive.d/tell.bak")).unwrap();
+    set_up.finds("error", "is another hook and does not run git-webhook");
+}
+
+#[test]
+fn a_hook_that_runs_twice() {
+    let set_up = SetUp::new();
+    let hooks = set_up.server().join("hooks");
+    let entries = hooks.join("post-receive.d");
+    fs::create_dir(&entries).unwrap();
+    fs::remove_file(hooks.join("post-receive")).unwrap();
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/driver"), hooks.join("post-receive")).unwrap();
+    for name in ["00-git-webhook", "50-local"] {
+        symlink(env!("CARGO_BIN_EXE_post-receive"), entries.join(name)).unwrap();
+    }
+    set_up.mends("advice", "git-webhook runs twice");
+    assert!(entries.join("00-git-webhook").exists() && !entries.join("50-local").exists());
+    set_up.is_well();
+}
+
+#[test]
+fn a_program_of_another_version() {
+    let set_up = SetUp::new();
+    let old = set_up.world.path("old-program");
+    fs::write(&old, "\x7fELF post-receive (git-webhook) 0.0.9\n").unwrap();
+    fs::set_permissions(&old, Permissions::from_mode(0o755)).unwrap();
+    let hook = set_up.server().join("hooks/post-receive");
+    fs::remove_file(&hook).unwrap();
+    symlink(&old, &hook).unwrap();
+    set_up.mends("advice", "runs git-webhook 0.0.9, and this is ");
+    set_up.is_well();
+}
+
+#[test]
+fn core_hooks_path_leads_elsewhere() {
+    for global in [false, true] {
+        let set_up = SetUp::new();
+        let elsewhere = set_up.world.path("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::remove_file(set_up.server().join("hooks/pre-receive")).unwrap();
+        symlink(env!("CARGO_BIN_EXE_post-receive"), elsewhere.join("pre-receive")).unwrap();
+        let set = |key: &str, value: &str| {
+            if global { set_up.world.configure_globally(key, value) } else { set_up.world.configure(key, value) }
+        };
+        set("core.hooksPath", elsewhere.to_str().unwrap());
+        set_up.mends("error", "where there is no post-receive of git-webhook");
+        symlink(env!("CARGO_BIN_EXE_post-receive"), set_up.server().join("hooks/pre-receive")).unwrap();
+        set_up.is_well();
+        set_up.world.commit("one");
+        assert!(set_up.world.push(&["main"]).said()[0].contains("delivered main"));
+    }
+    let set_up = SetUp::new();
+    let hooks = set_up.server().join("hooks");
+    set_up.run(&format!("cp -a '{0}' '{0}-two'", hooks.display()));
+    set_up.world.configure("core.hooksPath", "hooks-two");
+    for name in ["post-receive", "pre-receive"] {
+        set_up.mends("advice", &format!("hooks/{name}' is never run"));
+    }
+    set_up.is_well();
+}
+
+/// Each value, what is said of it, and whether deliveries can go on.
+#[test]
+fn values_that_are_wrong_or_odd() {
+    for (key, value, severity, part) in [
+        ("webhook.ci.timeout", "soon", "error", "webhook.ci.timeout 'soon'"),
+        ("webhook.ci.format", "x", "error", "webhook.ci.format 'x'"),
+        ("webhook.ci.event", "psh", "error", "webhook.ci.event 'psh'"),
+        ("webhook.ci.ref", "a[", "error", "webhook.ci.ref"),
+        ("webhook.ci.enabled", "maybe", "error", "is no boolean"),
+        ("webhook.ci.maxCommits", "x", "error", "is no number"),
+        ("webhook.ci.secret", "", "error", "webhook.ci.secret"),
+        ("webhook.ci.secretFile", "none", "error", "webhook.ci.secretFile"),
+        ("webhook.ci.secretFile", "../x", "error", "is no path below webhook/secret/"),
+        ("webhook.ci.signingSecret", "whsec_x", "error", "is no Standard Webhooks key"),
+        ("webhook.ci.signingSecretFile", "key", "error", "webhook.ci.signingSecretFile"),
+        ("webhook.ci.url", "http://127.0.0.1:1/#part", "advice", "has a part behind '#'"),
+        ("webhook.ci.url", "http://127.0.0.1:1/", "advice", "is set twice, and the last one counts: a target"),
+        ("webhook.ci.secert", "a secret of more than 24 bytes", "advice", "is no known key; did you mean secret?"),
+        ("webhook.ci.nonsense", "x", "advice", "is no known key"),
+        ("webhook.ci.homepage", "https://example.org/", "advice", "belongs to no target"),
+        ("webhook.secret", "a secret of more than 24 bytes", "advice", "belongs to one target"),
+        ("webhook.ci.secret", "short", "advice", "may be guessed"),
+        ("webhook.report", "none", "advice", "is ignored here"),
+        ("webhook.maxWait", "soon", "advice", "webhook.maxWait 'soon'"),
+        ("webhook.projectId", "x", "advice", "webhook.projectId"),
+    ] {
+        let set_up = SetUp::new();
+        fs::set_permissions(set_up.config(), Permissions::from_mode(0o600)).unwrap();
+        set_up.world.configure(key, value);
+        set_up.mends(severity, part);
+        let (code, left) = set_up.check(&[]);
+        assert_eq!(code, 0, "{key} '{value}': {left:#?}");
+    }
+}
+
+#[test]
+fn what_only_a_person_knows_is_left_to_an_editor_or_a_placeholder() {
+    let set_up = SetUp::new();
+    set_up.world.configure("webhook.ci.header", "no header");
+    assert!(set_up.finds("error", "webhook.ci.header: is no header")[0].starts_with("\"${EDITOR:-vi}\" /"));
+    fs::write(
+        set_up.config(),
+        "[webhook \"ci\"]\n\turl = https://user:canary@example.org/a#canary;b\n\tevent=push;x\n",
+    )
+    .unwrap();
+    for key in ["url", "event"] {
+        let mend = set_up.finds("advice", &format!("webhook.ci.{key}: is cut at"));
+        assert!(
+            mend[0].starts_with("git config --file /") && mend[0].contains(&format!("webhook.ci.{key} ")),
+            "{mend:?}"
+        );
+    }
+    let output = set_up.world.webhook(&["check"]);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("canary"));
+}
+
+#[test]
+fn a_name_no_target_can_have_and_a_target_without_url() {
+    let set_up = SetUp::new();
+    set_up.world.configure("webhook.two words.url", "http://127.0.0.1:1/");
+    set_up.mends("error", "is no target's name");
+    assert_eq!(set_up.world.server_git(&["config", "webhook.two-words.url"]), "http://127.0.0.1:1/");
+    set_up.world.configure("webhook.bare.format", "gitlab");
+    set_up.mends("error", "webhook.bare.url: is not set");
+    set_up.world.configure("webhook.https://canary@example.org/canary.format", "gitlab");
+    let (_, findings) = set_up.check(&[]);
+    assert!(!format!("{findings:?}").contains("canary"), "{findings:#?}");
+}
+
+/// The server's secret is never carried to where the repository's URL is set, nor the other way round.
+#[test]
+fn keys_of_another_owner() {
+    let set_up = SetUp::new();
+    set_up.world.configure_globally("webhook.ci.secret", "canary: more than 24 bytes of it");
+    set_up.mends("error", "counts only where the target's url is set");
+    assert!(!fs::read_to_string(set_up.config()).unwrap().contains("canary"));
+    let set_up = SetUp::new();
+    set_up.world.configure_globally("webhook.ci.url", "http://127.0.0.1:1/");
+    set_up.world.configure_globally("webhook.ci.secret", "canary: more than 24 bytes of it");
+    set_up.mends("error", "counts only where the target's url is set");
+    assert!(!fs::read_to_string(set_up.config()).unwrap().contains("127.0.0.1"), "the repository took the target over");
+    set_up.world.configure("webhook.ci.header", "X-Key: value");
+    set_up.mends("error", "counts only where the target's url is set");
+}
+
+#[test]
+fn values_that_never_count() {
+    let set_up = SetUp::new();
+    set_up.world.configure_globally("webhook.ci.timeout", "5s");
+    set_up.world.configure("webhook.ci.timeout", "7s");
+    set_up.mends("advice", "webhook.ci.timeout in ");
+    set_up.world.configure("webhook.ci.timeout", "9s");
+    set_up.mends("advice", "webhook.ci.timeout is set twice");
+    assert_eq!(set_up.world.server_git(&["config", "--get-all", "webhook.ci.timeout"]), "9s");
+    // Those that add up, and a default that a target does not share, are no shadows.
+    set_up.world.configure("webhook.ci.event", "push");
+    set_up.world.configure("webhook.ci.event", "tag_push");
+    set_up.world.configure_globally("webhook.timeout", "5s");
+    set_up.is_well();
+}
+
+/// git and we read alike, so a git that says otherwise stands in for the one that would.
+#[test]
+fn what_git_reads_otherwise() {
+    let set_up = SetUp::new();
+    let git = String::from_utf8(Command::new("sh").args(["-c", "command -v git"]).output().unwrap().stdout).unwrap();
+    let odd = format!(
+        "#!/bin/sh\ncase $* in *--list*) {0} \"$@\" | sed 's/gitlab/codeup/' ;; *) exec {0} \"$@\" ;; esac\n",
+        git.trim()
+    );
+    program(&set_up.world.path("bin/git"), &odd);
+    let mend = set_up.finds("error", "webhook.ci.format in ");
+    assert!(mend[0].contains("--show-origin"), "{mend:?}");
+    fs::remove_file(set_up.world.path("bin/git")).unwrap();
+    set_up.world.configure("core.sharedRepository", "group");
+    set_up.world.configure_globally("webhook.timeout", "5s");
+    set_up.world.webhook(&["reconcile"]);
+    set_up.is_well();
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read() {
+    let set_up = SetUp::new();
+    let config = fs::read_to_string(set_up.config()).unwrap();
+    fs::write(set_up.config(), format!("{config}[webhook \"ci\n")).unwrap();
+    let line = config.lines().count() + 1;
+    let root = set_up.server();
+    for arguments in [&[][..], &["--root", root.to_str().unwrap()]] {
+        let (code, findings) = set_up.check(arguments);
+        let [finding] = findings.as_slice() else { panic!("{findings:#?}") };
+        assert!(message(finding).starts_with(&format!("bad configuration line {line} in '/")), "{finding}");
+        assert!(
+            finding["mend"][0].as_str().unwrap().starts_with(&format!("\"${{EDITOR:-vi}}\" +{line} /")),
+            "{finding}"
+        );
+        assert_eq!(code, 1);
+    }
+}
+
+#[test]
+fn secrets_that_others_can_read() {
+    let set_up = SetUp::new();
+    set_up.world.configure("webhook.ci.secret", "canary: more than 24 bytes of it");
+    fs::set_permissions(set_up.config(), Permissions::from_mode(0o644)).unwrap();
+    set_up.mends("advice", "which holds webhook.ci.secret");
+    assert!(!fs::read_to_string(set_up.config()).unwrap().contains("canary"));
+    set_up.world.configure("webhook.ci.signingSecret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    set_up.mends("advice", "which holds webhook.ci.signingSecret");
+    set_up.is_well();
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    let request = set_up.receiver.take_one();
+    assert_eq!(request.header("X-Gitlab-Token"), "canary: more than 24 bytes of it");
+    assert!(request.header("webhook-signature").starts_with("v1,"));
+    set_up.world.configure("webhook.ci.header", "X-Key: canary");
+    set_up.mends("advice", "which holds webhook.ci.header");
+    set_up.world.configure_globally("webhook.other.url", "http://user:canary@127.0.0.1:1/");
+    set_up.mends("advice", "which holds webhook.other.url");
+    for place in ["webhook", "webhook/secret"] {
+        fs::set_permissions(set_up.server().join(place), Permissions::from_mode(0o755)).unwrap();
+        set_up.mends("advice", &format!("others can enter '{}'", set_up.server().join(place).display()));
+    }
+    fs::set_permissions(set_up.server().join("webhook/secret/ci"), Permissions::from_mode(0o604)).unwrap();
+    set_up.mends("error", "names a file that others can read");
+    set_up.is_well();
+}
+
+#[test]
+fn a_state_directory_that_is_none() {
+    let set_up = SetUp::new();
+    set_up.world.webhook(&["reconcile"]);
+    let root = set_up.server().join("webhook");
+    fs::rename(&root, set_up.world.path("away")).unwrap();
+    symlink(set_up.world.path("away"), &root).unwrap();
+    set_up.mends("error", "is a symbolic link");
+    assert!(root.join("refs").is_file());
+    fs::remove_dir_all(&root).unwrap();
+    fs::write(&root, "").unwrap();
+    set_up.mends("error", "is no directory");
+    set_up.is_well();
+}
+
+#[test]
+fn a_shared_repository_whose_state_is_not_the_groups() {
+    let set_up = SetUp::new();
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    set_up.world.configure("core.sharedRepository", "group");
+    set_up.mends("error", "is not open to the group");
+    set_up.is_well();
+}
+
+#[test]
+#[ignore = "needs strace: run tests/run"]
+fn locks_that_do_not_hold() {
+    for (inject, part) in [("error=ENOLCK", "cannot be locked: "), ("retval=0", "can be locked again")] {
+        let set_up = SetUp::new();
+        let mut strace = set_up.world.command("strace", &set_up.server());
+        strace.args(["-f", "-q", "-o", "/dev/null", "-e", &format!("inject=flock:{inject}")]);
+        let output = strace.args([env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]).output().unwrap();
+        let (code, findings) = read(&output);
+        assert!(findings.iter().any(|finding| message(finding).contains(part)), "{findings:#?}");
+        assert_eq!(code, 1);
+    }
+    let set_up = SetUp::new();
+    let mut strace = set_up.world.command("strace", &set_up.server());
+    strace.args(["-f", "-q", "-o", "/dev/null", "-e", "inject=fdatasync:error=ENOSPC"]);
+    let output = strace.args([env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]).output().unwrap();
+    let (_, findings) = read(&output);
+    assert!(message(&findings[0]).contains("No space left on device"), "{findings:#?}");
+}
+
+#[test]
+fn targets_that_get_nothing() {
+    let set_up = SetUp::new();
+    set_up.world.configure("webhook.ci.enabled", "false");
+    set_up.mends("advice", "target 'ci' is disabled");
+    set_up.world.configure("webhook.ci.event", "push note");
+    set_up.mends("advice", "no format sends note, which target 'ci' asks for");
+    set_up.run(&format!(
+        "git config --file '{}' --replace-all webhook.ci.event merge_request",
+        set_up.config().display()
+    ));
+    set_up.mends("error", "asks for no event that is sent");
+    set_up.world.server_git(&["config", "--replace-all", "webhook.ci.event", "all"]);
+    set_up.world.server_git(&["config", "--unset-all", "receive.advertisePushOptions"]);
+    set_up.mends("advice", "push options are not advertised, and target 'ci' asks for reviews");
+    set_up.is_well();
+    set_up.world.configure("webhook.more.url", "http://127.0.0.1:1/");
+    set_up.world.configure_globally("webhook.maxTargets", "1");
+    set_up.mends("advice", "2 targets are configured, and webhook.maxTargets allows 1");
+    set_up.is_well();
+}
+
+#[test]
+fn a_repository_without_targets_is_no_error() {
+    let set_up = SetUp::new();
+    set_up.world.server_git(&["config", "--remove-section", "webhook.ci"]);
+    fs::remove_dir_all(set_up.server().join("hooks")).unwrap();
+    fs::write(set_up.world.path("crontab"), "").unwrap();
+    let (code, findings) = set_up.check(&[]);
+    assert_eq!((code, findings.len()), (0, 1), "{findings:#?}");
+    set_up.finds("advice", "no target is configured");
+}
+
+#[test]
+fn a_backlog() {
+    let set_up = SetUp::new();
+    let gone = Receiver::answering(Answer::Status(410));
+    let down = Receiver::answering(Answer::Status(500));
+    set_up.world.add_target("gone", &gone, "gitlab");
+    set_up.world.add_target("down", &down, "gitlab");
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    let commands = set_up.finds("error", "target 'gone' answered 410");
+    assert!(commands[0].ends_with("webhook enable gone"), "{commands:?}");
+    assert_eq!(set_up.check(&[]).1.len(), 1, "what waits for a moment is no backlog");
+    set_up.run(&commands[0]);
+    assert!(set_up.check(&[]).1.is_empty());
+}
+
+/// `git webhook check --json` as it runs in two hours.
+fn in_two_hours(set_up: &SetUp) -> Vec<Value> {
+    let mut faked = set_up.world.command("faketime", &set_up.server());
+    faked.args(["-f", "+2h", env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]);
+    read(&faked.output().unwrap()).1
+}
+
+#[test]
+#[ignore = "needs faketime: run tests/run"]
+fn a_backlog_of_hours() {
+    let set_up = SetUp::new();
+    let down = Receiver::answering(Answer::Status(500));
+    set_up.world.add_target("down", &down, "gitlab");
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    let findings = in_two_hours(&set_up);
+    let [finding] = findings.as_slice() else { panic!("{findings:#?}") };
+    assert_eq!(message(finding), "1 deliveries wait for target 'down', the oldest for 2h");
+    set_up.world.server_git(&["config", "--remove-section", "webhook.down"]);
+    set_up.mends("advice", "1 deliveries wait for 'down', which is configured no more");
+    // As retryFor has it in the end.
+    let v1 = set_up.server().join("webhook/v1");
+    set_up.run(&format!("mkdir -p '{0}/dead/down' && mv '{0}'/queue/down/[0-9]* '{0}/dead/down'", v1.display()));
+    assert!(set_up.finds("advice", "1 deliveries of 'down' were given up")[0].ends_with("webhook log --state dead"));
+}
+
+#[test]
+#[ignore = "needs faketime: run tests/run"]
+fn a_push_that_nobody_told() {
+    let set_up = SetUp::new();
+    set_up.world.commit("one");
+    let (hook, away) = (set_up.server().join("hooks/post-receive"), set_up.world.path("away"));
+    fs::rename(&hook, &away).unwrap();
+    set_up.world.push(&["main"]);
+    fs::rename(&away, &hook).unwrap();
+    let findings = in_two_hours(&set_up);
+    let [finding] = findings.as_slice() else { panic!("{findings:#?}") };
+    assert_eq!(message(finding), "1 pushes are told to nobody yet, the oldest for 2h");
+    // What was announced a moment ago may still be pushed.
+    set_up.run(&format!("faketime -f +2h sh -c \"{}\"", finding["mend"][0].as_str().unwrap()));
+    set_up.receiver.take_one();
+    assert_eq!(in_two_hours(&set_up), Vec::<Value>::new());
+}
+
+#[test]
+fn no_timer() {
+    let set_up = SetUp::new();
+    let crontab = set_up.world.path("crontab");
+    for lines in ["", "# * * * * * git webhook flush --root /\n", "* * * * * git webhook flush --root /srv/other\n"] {
+        fs::write(&crontab, lines).unwrap();
+        set_up.mends("advice", "no timer runs git webhook flush for ");
+        set_up.is_well();
+    }
+    fs::write(&crontab, format!("* * * * * cd {} && git webhook flush\n", set_up.server().display())).unwrap();
+    set_up.is_well();
+}
+
+#[test]
+fn a_timer_of_systemd() {
+    let set_up = SetUp::new();
+    fs::write(set_up.world.path("crontab"), "").unwrap();
+    let units = set_up.world.path("home/.config/systemd/user");
+    fs::create_dir_all(&units).unwrap();
+    let root = set_up.world.path("");
+    let service = format!("[Service]\nExecStart=/usr/local/bin/git-webhook flush --root \"{}\"\n", root.display());
+    fs::write(units.join("git-webhook-flush.service"), service).unwrap();
+    let marker = set_up.world.path("enabled");
+    let systemctl = "#!/bin/sh\n[ \"$1\" = --user ] || exit 3\n\
+        case $2 in enable) touch 'MARK' ;; is-active) [ -e 'MARK' ] && echo active || echo inactive ;; esac\n";
+    program(&set_up.world.path("bin/systemctl"), &systemctl.replace("MARK", marker.to_str().unwrap()));
+    set_up.mends("advice", "the timer 'git-webhook-flush.timer' is not active");
+    set_up.is_well();
+}
+
+/// What the system's own directories say, seen in a mount namespace of the test's own.
+#[test]
+#[ignore = "needs root or user namespaces: run tests/run"]
+fn what_the_machine_runs_and_lets_in() {
+    crate::disks::in_mounts("check::what_the_machine_runs_and_lets_in", || {
+        let set_up = SetUp::new();
+        fs::write(set_up.world.path("crontab"), "").unwrap();
+        for place in ["/etc/cron.d", "/etc/ssh"] {
+            fs::create_dir_all(place).unwrap();
+            set_up.run(&format!("mount -t tmpfs tmpfs {place}"));
+        }
+        set_up.finds("advice", "no timer runs");
+        fs::write(
+            "/etc/cron.d/flush",
+            format!("* * * * * git git webhook flush --root {}\n", set_up.world.path("").display()),
+        )
+        .unwrap();
+        set_up.is_well();
+        fs::write("/etc/ssh/sshd_config", "AcceptEnv LANG GIT_*\n").unwrap();
+        let commands = set_up.finds("advice", "sshd takes GIT_* from clients (AcceptEnv in '/etc/ssh/sshd_config')");
+        set_up.run(commands[0].strip_suffix(" && sshd -t").unwrap());
+        set_up.is_well();
+    });
+}
+
+#[test]
+#[ignore = "needs root or user namespaces: run tests/run"]
+fn a_disk_that_takes_no_more() {
+    crate::disks::in_mounts("check::a_disk_that_takes_no_more", || {
+        let set_up = SetUp::new();
+        crate::disks::mount(&set_up.world, "size=64k,mode=0700");
+        fs::create_dir(set_up.server().join("webhook/v1")).unwrap();
+        let said = |part: &str| assert!(set_up.finds("error", part)[0].starts_with("df -hiT "));
+        set_up
+            .check(&[])
+            .1
+            .iter()
+            .for_each(|finding| assert!(message(finding).contains("lies in memory"), "{finding}"));
+        crate::disks::remount(&set_up.world, "ro");
+        said("Read-only file system");
+        crate::disks::remount(&set_up.world, "rw");
+        let _ = fs::write(set_up.server().join("webhook/filler"), vec![0; 1 << 20]);
+        said("No space left on device");
+    });
+}
+
+#[test]
+fn connect_dials_and_sends_nothing() {
+    let authority = Authority::new();
+    let set_up = SetUp::of(authority.world());
+    let (good, bad) = (Receiver::secure(authority.server()), Receiver::secure(self_signed()));
+    let silent = Receiver::answering(Answer::Never);
+    for (name, receiver) in [("good", &good), ("bad", &bad), ("silent", &silent)] {
+        set_up.world.add_target(name, receiver, "gitlab");
+    }
+    let plain = Receiver::new().over_https();
+    set_up.world.add_target("plain", &plain, "gitlab");
+    set_up.world.configure("webhook.closed.url", "http://127.0.0.1:1/canary");
+    set_up.world.configure("webhook.nowhere.url", "http://user:canary@no-such-host.invalid/");
+    set_up.world.configure("webhook.off.url", "http://127.0.0.1:1/");
+    set_up.world.configure("webhook.off.enabled", "false");
+    let (_, findings) = set_up.check(&[]);
+    assert!(findings.iter().all(|finding| finding["severity"] == "advice"), "{findings:#?}");
+    assert_eq!(good.connections() + bad.connections(), 0, "dialled though nobody asked for it");
+    let (code, findings) = set_up.check(&["--connect"]);
+    let errors: Vec<_> = findings.iter().filter(|finding| finding["severity"] == "error").collect();
+    let names: Vec<_> = errors.iter().map(|finding| finding["target"].as_str().unwrap()).collect();
+    assert_eq!((code, names.as_slice()), (1, &["bad", "closed", "nowhere", "plain"][..]), "{findings:#?}");
+    for (finding, part) in errors.iter().zip(["UnknownIssuer", "refused", "cannot be looked up", "connection closed"]) {
+        assert!(message(finding).contains(part), "{finding:#?}");
+    }
+    assert!(errors[0]["mend"][0].as_str().unwrap().starts_with("openssl s_client -connect localhost:"), "{errors:#?}");
+    assert!(!format!("{findings:?}").contains("canary"), "{findings:#?}");
+    assert_eq!((good.connections(), silent.connections(), set_up.receiver.connections()), (1, 1, 1));
+    for receiver in [&good, &bad, &silent, &set_up.receiver] {
+        assert!(receiver.take().is_empty(), "a request was sent");
+    }
+    assert!(set_up.world.log().is_empty());
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn root_looks_as_the_owner() {
+    let world = of_nobody();
+    push_as_nobody(&world, &["main:a"]);
+    let root = world.path("");
+    let check = || read(&as_root(&world, Path::new("/"), &["check", "--json", "--root", root.to_str().unwrap()]));
+    let (code, findings) = check();
+    assert_eq!(code, 0, "{findings:#?}");
+    let timers: Vec<_> = findings.iter().filter(|finding| finding["about"] == "timer").collect();
+    assert_eq!(timers.len(), 1, "{findings:#?}");
+    assert_eq!(timers[0].get("repository"), None, "one timer is for all of them");
+    nothing_is_roots(&world);
+    let webhook = world.server().join("webhook");
+    let find = |part: &str| {
+        let (code, findings) = check();
+        let found: Vec<_> = findings.iter().filter(|finding| message(finding).contains(part)).cloned().collect();
+        let [finding] = found.as_slice() else { panic!("'{part}': {findings:#?}") };
+        assert_eq!(finding["repository"], fs::canonicalize(world.server()).unwrap().to_str().unwrap());
+        assert_eq!(code, 1);
+        finding["mend"][0].as_str().unwrap().to_owned()
+    };
+    let run =
+        |command: &str| assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
+    fs::write(webhook.join("v1/settled/stray"), "").unwrap();
+    run(&find("1 files below "));
+    nothing_is_roots(&world);
+    run(&format!("chown root '{0}' && chmod 755 '{0}'", webhook.display()));
+    run(&find("user nobody cannot write "));
+    assert_eq!(check().0, 0);
+    run(&format!("chmod 700 '{}'", webhook.display()));
+    nothing_is_roots(&world);
+}

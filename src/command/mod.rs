@@ -223,7 +223,7 @@ fn failure<T>(why: impl Into<String>) -> Result<T, Failure> {
 fn known_format(name: &str) -> Result<&'static Format, Failure> {
     format::find(name).ok_or_else(|| {
         let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        Failure(message::unknown_format(name, known.join(" or ")))
+        Failure(message::unknown_format(name, known.join(", ")))
     })
 }
 

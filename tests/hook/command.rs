@@ -157,10 +157,8 @@ fn payload_explains_what_it_cannot_do() {
         assert_eq!(output.status.code(), Some(1));
         err(&output)
     };
-    assert_eq!(
-        said(&["--format", "x", "0", "0", "refs/heads/a"]),
-        "error: unknown format 'x': choose codeup or gitlab\n"
-    );
+    let unknown = said(&["--format", "x", "0", "0", "refs/heads/a"]);
+    assert!(unknown.starts_with("error: unknown format 'x': choose codeup, gitlab, "), "{unknown}");
     assert_eq!(
         said(&["--format", "gitlab", "0", "1", "main"]),
         "error: 'main' is no branch or tag: write refs/heads/… or refs/tags/…\n"

@@ -61,7 +61,10 @@ impl Post<'_> {
         if let Some(name) = queue.list().into_iter().find(|name| name.id == id) {
             return Ok(Some((name, Source::Stored)));
         }
-        if let Some(name) = queue.restore(id, attempts).map_err(|error| error.to_string())? {
+        // A record that is damaged stays where it is, and is built again.
+        if queue.find(id).is_some()
+            && let Some(name) = queue.restore(id, attempts).map_err(|error| error.to_string())?
+        {
             return Ok(Some((name, Source::Stored)));
         }
         let (delivery, source) = self.find(target, id)?;

@@ -331,7 +331,7 @@ messages! {
     check_no_target() = "no target is configured";
     check_disabled(name) = "target '{name}' is disabled";
     check_nothing_wanted(name) = "target '{name}' asks for no event that is sent";
-    check_event_unsent(words, name) = "no format sends {words}, which target '{name}' asks for";
+    check_event_unsent(format, words, name) = "format {format} sends no {words}, which target '{name}' asks for";
     check_unverified(name) = "the certificate of target '{name}' is not verified";
     check_push_options(name) = "push options are not advertised, and target '{name}' asks for reviews";
     check_unreached(name, origin, why) = "cannot reach target '{name}' at {origin}: {why}";

@@ -487,7 +487,7 @@ fn targets_that_get_nothing() {
     set_up.world.configure("webhook.ci.enabled", "false");
     set_up.mends("advice", "target 'ci' is disabled");
     set_up.world.configure("webhook.ci.event", "push note");
-    set_up.mends("advice", "no format sends note, which target 'ci' asks for");
+    set_up.mends("advice", "format gitlab sends no note, which target 'ci' asks for");
     set_up.run(&format!(
         "git config --file '{}' --replace-all webhook.ci.event merge_request",
         set_up.config().display()
@@ -553,7 +553,10 @@ fn a_backlog_of_hours() {
     // As retryFor has it in the end.
     let v1 = set_up.server().join("webhook/v1");
     set_up.run(&format!("mkdir -p '{0}/dead/down' && mv '{0}'/queue/down/[0-9]* '{0}/dead/down'", v1.display()));
-    assert!(set_up.finds("advice", "1 deliveries of 'down' were given up")[0].ends_with("webhook log --state dead"));
+    assert!(
+        set_up.finds("advice", "1 deliveries of 'down' were given up")[0]
+            .ends_with("webhook redeliver --failed --target down")
+    );
 }
 
 #[test]

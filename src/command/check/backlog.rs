@@ -30,8 +30,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
             ("removed", _) if row.waiting > 0 => {
                 // flush sets them aside after a while; until then the target can come back.
-                let own = scene.place.common_dir.join("config");
-                let command = mend::set(&own, &format!("webhook.{name}.url"), "https://HOST/PATH");
+                let command = webhook(format!("add {quoted} https://HOST/PATH"));
                 findings.push(advice(message::check_removed(row.waiting, name)).mend(command));
             }
             // They wait until the target is right or enabled, which is told elsewhere.
@@ -43,7 +42,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             _ => {}
         }
         if row.dead > 0 {
-            findings.push(advice(message::check_dead(row.dead, name)).mend(webhook("log --state dead".into())));
+            let command = match row.state.as_str() {
+                "removed" => "log --state dead".into(),
+                _ => format!("redeliver --failed --target {quoted}"),
+            };
+            findings.push(advice(message::check_dead(row.dead, name)).mend(webhook(command)));
         }
     }
     findings

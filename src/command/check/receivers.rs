@@ -13,7 +13,7 @@ use crate::transport::{self, Trust};
 
 pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
     if !scene.has_targets() {
-        let example = mend::set(&scene.place.common_dir.join("config"), "webhook.NAME.url", "https://HOST/PATH");
+        let example = mend::webhook(&scene.place.git_dir, "add NAME https://HOST/PATH");
         return vec![Finding::advice(About::Receivers, message::check_no_target()).mend(example)];
     }
     let targets = &scene.place.configuration.targets;
@@ -60,7 +60,7 @@ fn file_of(scene: &Scene<'_>, target: &Target, name: &str) -> std::path::PathBuf
 /// Event words that nothing is sent for. Who wrote `all` asked for whatever there is.
 fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let is_sent = |event: &&EventName| matches!(event, EventName::Push | EventName::TagPush);
+    let is_sent = |event: &&EventName| target.format.has(**event);
     let sent: Vec<_> = target.events.iter().filter(is_sent).map(|event| event.word()).collect();
     let unsent: Vec<_> = target.events.iter().filter(|event| !is_sent(event)).map(|event| event.word()).collect();
     let is_all = target.events.len() == EventName::ALL.len();
@@ -69,7 +69,7 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
         let finding = Finding::error(About::Receivers, message::check_nothing_wanted(&target.name));
         findings.push(finding.of(&target.name).mend(command("push tag_push")));
     } else if !unsent.is_empty() && !is_all {
-        let message = message::check_event_unsent(unsent.join(", "), &target.name);
+        let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
         findings.push(Finding::advice(About::Receivers, message).of(&target.name).mend(command(&sent.join(" "))));
     }
     let wants_reviews = target.events.iter().any(|event| matches!(event, EventName::Note | EventName::MergeRequest));

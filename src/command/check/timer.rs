@@ -66,9 +66,10 @@ fn absolute(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.into())
 }
 
-/// In a crontab `%` begins the command's input.
+/// As install.sh writes it, so that it finds the line again. In a crontab `%` begins the command's input.
 fn cron_line(below: &Path) -> String {
-    let line = format!("* * * * * git webhook flush --root {} >/dev/null", mend::path(below)).replace('%', "\\%");
+    let flush = format!("git webhook flush --root {} >/dev/null", mend::path(below));
+    let line = format!("* * * * * {flush} {MARK}{}", below.display()).replace('%', "\\%");
     format!("(crontab -l; echo {}) | crontab -", mend::quote(&line))
 }
 

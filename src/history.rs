@@ -181,6 +181,17 @@ impl History {
         over
     }
 
+    /// How often each of `ids` was tried, as far as the log goes.
+    pub fn attempts(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, u32> {
+        let mut attempts: HashMap<Uuid, u32> = HashMap::new();
+        let entries = self.days().into_iter().flat_map(|day| self.entries(&day));
+        for entry in entries.filter(|entry| ids.contains(&entry.id)) {
+            let most = attempts.entry(entry.id).or_default();
+            *most = entry.attempt.max(*most);
+        }
+        attempts
+    }
+
     /// Every line there is of one delivery, in the order of its attempts.
     pub fn of(&self, id: Uuid) -> Vec<Entry> {
         let text = id.to_string();

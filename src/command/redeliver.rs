@@ -17,7 +17,7 @@ use crate::dispatch::Run;
 use crate::history::{self, State};
 use crate::message;
 use crate::process::{self, Environment};
-use crate::receive::{Post, Source};
+use crate::receive::{Post, PutBack, Source};
 use crate::report::sanitise;
 use crate::spool::{Name, Queue};
 use crate::target::Target;
@@ -167,8 +167,7 @@ impl Again<'_> {
             Some((_, target)) if !target.enabled => message::target_is_disabled(name),
             Some((at, target)) => {
                 let run = self.run;
-                let put_back =
-                    |queue: &Queue| rows.iter().filter_map(|row| self.put_back(queue, target, row)).collect();
+                let put_back = |queue: &Queue| self.put_back(queue, target, rows);
                 match run.redeliver(at, put_back) {
                     Ok(Some(_)) => return,
                     Ok(None) => message::target_is_busy(name),
@@ -179,16 +178,20 @@ impl Again<'_> {
         self.why.extend(rows.iter().map(|row| (row.id, why.clone())));
     }
 
-    fn put_back(&mut self, queue: &Queue, target: &Target, row: &log::Row) -> Option<Name> {
-        match self.post.put_back(queue, target, row.id, row.attempts) {
-            Ok(Some((name, source))) => {
-                self.differs.extend((source == Source::Differs).then_some(row.id));
-                return Some(name);
+    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&log::Row]) -> Vec<Name> {
+        let chosen: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
+        let mut names = Vec::new();
+        for (id, put_back) in self.post.put_back(queue, target, &chosen) {
+            match put_back {
+                PutBack::Waits(name, source) => {
+                    self.differs.extend((source == Source::Differs).then_some(id));
+                    names.push(name);
+                }
+                PutBack::Meanwhile => drop(self.meanwhile.insert(id)),
+                PutBack::Gone(why) => drop(self.why.insert(id, why)),
             }
-            Ok(None) => drop(self.meanwhile.insert(row.id)),
-            Err(why) => drop(self.why.insert(row.id, why)),
         }
-        None
+        names
     }
 
     /// What came of a delivery, which stands like this in the log now.

@@ -39,7 +39,7 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
         text.push('\n');
         text += &line(commit, &event.context.repository);
     }
-    let more = total - listed.len() as u64;
+    let more = total.saturating_sub(listed.len() as u64);
     if more > 0 && !listed.is_empty() {
         text += &format!("\n… and {more} older");
     }

@@ -9,7 +9,7 @@ use crate::format;
 use crate::history::Entry;
 use crate::message;
 use crate::signature::sha256_hex;
-use crate::spool::{Bodies, Name, Queue, Record};
+use crate::spool::{Bodies, Name, Queue, Record, Stock};
 use crate::target::{RefPatterns, Target};
 
 /// Where a body comes from that is shown or sent again.
@@ -23,53 +23,72 @@ pub enum Source {
     Differs,
 }
 
+/// What became of a delivery that is to be made again.
+pub enum PutBack {
+    /// It waits in the target's queue under this name.
+    Waits(Name, Source),
+    /// Somebody has tried it since it was chosen.
+    Meanwhile,
+    /// It cannot be had any more, and why.
+    Gone(String),
+}
+
 impl Post<'_> {
     /// A delivery as it would be sent next, and where its body comes from.
     ///
     /// # Errors
     /// Why it cannot be had any more.
     pub fn find(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
-        if let Some((name, Record::Delivery(waiting), body)) = self.spool.queue(&target.name).find(id)
+        let queue = self.spool.queue(&target.name);
+        if let Some((name, Record::Delivery(waiting), body)) = queue.find(&queue.stock(), id)
             && let Some(delivery) = Delivery::waiting(name, waiting, body)
         {
             return Ok((delivery, Source::Stored));
         }
+        self.rebuilt(target, id)
+    }
+
+    /// Has deliveries wait for their next attempt, each from wherever it is. Whoever calls this sends to the target at this
+    /// moment, and nobody else. Each comes with the number of attempts it was seen to have when it was chosen.
+    pub fn put_back(&self, queue: &Queue, target: &Target, chosen: &[(Uuid, u32)]) -> Vec<(Uuid, PutBack)> {
+        let stock = queue.stock();
+        let attempts = self.history.attempts(&chosen.iter().map(|(id, _)| *id).collect());
+        let put_back = |(id, seen): &(Uuid, u32)| {
+            let attempts = attempts.get(id).copied().unwrap_or(0);
+            if attempts > *seen {
+                return (*id, PutBack::Meanwhile);
+            }
+            let waits = self.have_wait(queue, &stock, target, *id, attempts);
+            (*id, waits.map_or_else(PutBack::Gone, |(name, source)| PutBack::Waits(name, source)))
+        };
+        chosen.iter().map(put_back).collect()
+    }
+
+    fn have_wait(
+        &self,
+        queue: &Queue,
+        stock: &Stock,
+        target: &Target,
+        id: Uuid,
+        attempts: u32,
+    ) -> Result<(Name, Source), String> {
+        if let Some(name) = stock.waiting(id) {
+            return Ok((name.clone(), Source::Stored));
+        }
+        if let Some(name) = queue.restore(stock, id, attempts).map_err(|error| error.to_string())? {
+            return Ok((name, Source::Stored));
+        }
+        let (delivery, source) = self.rebuilt(target, id)?;
+        let put = queue.put(&[delivery.addition(delivery.name.clone())], &Bodies::default());
+        put.map(|()| (delivery.name, source)).map_err(|error| error.to_string())
+    }
+
+    fn rebuilt(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
         let last = self.history.of(id).pop().ok_or_else(|| message::no_such_delivery(id))?;
         let mut delivery = self.rebuild(target, &last)?;
         delivery.name.attempts = last.attempt;
         let is_same = last.sha256.as_ref().is_none_or(|sum| *sum == sha256_hex(&delivery.payload.body));
         Ok((delivery, if is_same { Source::Rebuilt } else { Source::Differs }))
-    }
-
-    /// Has a delivery wait for its next attempt, from wherever it is, and returns its name; `None` where somebody has tried
-    /// it since it was `seen` to have so many attempts. Whoever calls this sends to the target at this moment, and nobody
-    /// else.
-    ///
-    /// # Errors
-    /// Why it cannot be had any more.
-    pub fn put_back(
-        &self,
-        queue: &Queue,
-        target: &Target,
-        id: Uuid,
-        seen: u32,
-    ) -> Result<Option<(Name, Source)>, String> {
-        let attempts = self.history.of(id).last().map_or(0, |last| last.attempt);
-        if attempts > seen {
-            return Ok(None);
-        }
-        if let Some(name) = queue.list().into_iter().find(|name| name.id == id) {
-            return Ok(Some((name, Source::Stored)));
-        }
-        // A record that is damaged stays where it is, and is built again.
-        if queue.find(id).is_some()
-            && let Some(name) = queue.restore(id, attempts).map_err(|error| error.to_string())?
-        {
-            return Ok(Some((name, Source::Stored)));
-        }
-        let (delivery, source) = self.find(target, id)?;
-        let put = queue.put(&[delivery.addition(delivery.name.clone())], &Bodies::default());
-        put.map(|()| Some((delivery.name, source))).map_err(|error| error.to_string())
     }
 
     fn rebuild(&self, target: &Target, last: &Entry) -> Result<Delivery, String> {

@@ -31,7 +31,7 @@ use crate::spool::{FileError, Intent, Line, Owned, ReadRefs, Receipt, Spool};
 use crate::target::Target;
 
 pub use address::{Addresser, alone};
-pub use again::Source;
+pub use again::{PutBack, Source};
 pub use announce::run as announce;
 pub use detached::{ARGUMENT as DETACHED, run as deliver_detached};
 pub use post::{Job, Post};

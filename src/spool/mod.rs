@@ -13,6 +13,7 @@ mod receipt;
 mod record;
 mod sequence;
 mod standing;
+mod stock;
 mod waiting;
 
 use std::collections::HashSet;
@@ -33,6 +34,7 @@ pub use picture::Picture;
 pub use queue::{Bodies, Queue, Rest};
 pub use receipt::{Intent, Owned, Receipt};
 pub use record::Line;
+pub use stock::Stock;
 pub use waiting::{Addition, Origin, Record, Waiting, ref_text};
 
 /// The spool of one repository. Nothing is created before the first record.

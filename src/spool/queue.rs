@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::file::{self, FileError, Modes, Unfit};
 use super::name::Name;
@@ -32,9 +31,9 @@ const SYNC_ALL_FROM: usize = 16;
 /// The directory of one target.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    directory: PathBuf,
-    dead: PathBuf,
-    modes: Modes,
+    pub(super) directory: PathBuf,
+    pub(super) dead: PathBuf,
+    pub(super) modes: Modes,
 }
 
 /// When a target is tried again that failed last time. Missing where it did not.
@@ -246,48 +245,6 @@ impl Queue {
         {
             log::error!("{error}");
         }
-    }
-
-    /// Brings a delivery back that was set aside, under a name that is due; `None` where there is none of this id. It was
-    /// tried so many times: the name has what it had before the last attempt.
-    ///
-    /// Crash: the record first. Without its body it is set aside again, and both are found once more.
-    ///
-    /// # Errors
-    /// Where a file cannot be moved.
-    pub fn restore(&self, id: Uuid, attempts: u32) -> Result<Option<Name>, FileError> {
-        let files = file::names(&self.dead).unwrap_or_default();
-        let name_of = |file: &String| {
-            // A number may follow, where two of one name were set aside.
-            let parts: Vec<_> = file.split('.').take(5).collect();
-            Name::parse(&parts.join(".")).filter(|name| name.id == id && !name.is_push())
-        };
-        let Some((file, name)) = files.iter().find_map(|file| Some((file, name_of(file)?))) else { return Ok(None) };
-        let back = Name { attempts: attempts.max(name.attempts), holds: false, cut_offs: 0, next: 0, ..name };
-        self.modes.make_directory(&self.directory)?;
-        let bring = |from: &str, to: &str| {
-            let from = self.dead.join(from);
-            fs::rename(&from, self.directory.join(to))
-                .map_err(|error| FileError::new(message::cannot_bring_back, &from, error))
-        };
-        bring(file, &back.to_string())?;
-        if files.contains(&back.body()) {
-            bring(&back.body(), &back.body())?;
-        }
-        file::sync_directory(&self.directory)?;
-        Ok(Some(back))
-    }
-
-    /// A delivery that waits or was set aside, its record and its body; `None` where there is none of this id, or it is
-    /// not sound.
-    pub fn find(&self, id: Uuid) -> Option<(Name, Record, Vec<u8>)> {
-        let aside = Self { directory: self.dead.clone(), ..self.clone() };
-        [self, &aside].into_iter().find_map(|queue| {
-            let names = file::names(&queue.directory).ok()?;
-            let name = names.iter().filter_map(|name| Name::parse(name)).find(|name| name.id == id)?;
-            let (record, body) = queue.load(&name).ok()?;
-            Some((name, record, body))
-        })
     }
 
     /// Moves a second record of a delivery to `dead`, without the body, which is that of the first as well.

@@ -145,6 +145,22 @@ fn a_body_beside_its_record_comes_back_with_it() {
 }
 
 #[test]
+fn what_is_damaged_where_it_was_set_aside_is_built_again() {
+    let (world, receiver) = pushed([Answer::Status(404), Answer::Status(200)]);
+    let text = fs::read_to_string(world.server().join("config")).unwrap();
+    world.webhook(&["remove", "ci"]);
+    fs::write(world.server().join("config"), text).unwrap();
+    let files = world.files("webhook/v1/dead/ci");
+    let record = files.iter().find(|path| path.file_name().unwrap().len() > 20).unwrap();
+    fs::write(record, "torn").unwrap();
+    let output = world.webhook(&["redeliver", "--failed"]);
+    assert!(out(&output).ends_with(" ms), attempt 2\n1 delivered, 0 not\n"), "{}{}", out(&output), err(&output));
+    let requests = receiver.take();
+    assert_eq!(requests[0].body, requests[1].body);
+    assert!(record.exists(), "for whoever wants to know what happened");
+}
+
+#[test]
 fn a_redelivery_that_fails_is_tried_again() {
     let (world, receiver) = pushed([Answer::Status(200), Answer::Status(503), Answer::Status(200)]);
     let output = world.webhook(&["redeliver", &newest(&world)]);

@@ -1,0 +1,79 @@
+//! What a target has in its queue and what was set aside, by id: for whoever asks for deliveries by name.
+
+use std::collections::HashMap;
+use std::fs;
+
+use uuid::Uuid;
+
+use super::file::{self, FileError};
+use super::name::Name;
+use super::queue::Queue;
+use super::waiting::Record;
+use crate::message;
+
+/// The records of a target, found by one look at its directories however many are asked for.
+pub struct Stock {
+    waiting: HashMap<Uuid, Name>,
+    /// With the names of their files: a number may follow, where two of one name were set aside.
+    aside: HashMap<Uuid, (String, Name)>,
+}
+
+impl Queue {
+    /// Takes stock. While nobody else sends to the target, it stays true.
+    pub fn stock(&self) -> Stock {
+        let aside = |file: String| {
+            let parts: Vec<_> = file.split('.').take(5).collect();
+            let name = Name::parse(&parts.join(".")).filter(|name| !name.is_push())?;
+            Some((name.id, (file, name)))
+        };
+        let names = file::names(&self.dead).unwrap_or_default();
+        Stock {
+            waiting: self.list().into_iter().filter(|name| !name.is_push()).map(|name| (name.id, name)).collect(),
+            aside: names.into_iter().filter_map(aside).collect(),
+        }
+    }
+
+    /// A delivery that waits or was set aside, its record and its body; `None` where there is none of this id, or it is
+    /// not sound.
+    pub fn find(&self, stock: &Stock, id: Uuid) -> Option<(Name, Record, Vec<u8>)> {
+        let aside = Self { directory: self.dead.clone(), ..self.clone() };
+        let places = [(self, stock.waiting(id)), (&aside, stock.aside.get(&id).map(|(_, name)| name))];
+        places.into_iter().find_map(|(queue, name)| {
+            let (record, body) = queue.load(name?).ok()?;
+            Some((name?.clone(), record, body))
+        })
+    }
+
+    /// Brings a delivery back that was set aside, under a name that is due; `None` where there is none of this id, or it is
+    /// not sound and stays where it is. It was tried so many times: the name has what it had before the last attempt.
+    ///
+    /// Crash: the record first. Without its body it is set aside again, and both are found once more.
+    ///
+    /// # Errors
+    /// Where a file cannot be moved.
+    pub fn restore(&self, stock: &Stock, id: Uuid, attempts: u32) -> Result<Option<Name>, FileError> {
+        let Some((file, name)) = stock.aside.get(&id).filter(|_| self.find(stock, id).is_some()) else {
+            return Ok(None);
+        };
+        let back = Name { attempts: attempts.max(name.attempts), holds: false, cut_offs: 0, next: 0, ..name.clone() };
+        self.modes.make_directory(&self.directory)?;
+        let bring = |from: &str, to: &str| {
+            let from = self.dead.join(from);
+            let moved = fs::rename(&from, self.directory.join(to));
+            moved.map_err(|error| FileError::new(message::cannot_bring_back, &from, error))
+        };
+        bring(file, &back.to_string())?;
+        if self.dead.join(back.body()).exists() {
+            bring(&back.body(), &back.body())?;
+        }
+        file::sync_directory(&self.directory)?;
+        Ok(Some(back))
+    }
+}
+
+impl Stock {
+    /// The name of what waits.
+    pub fn waiting(&self, id: Uuid) -> Option<&Name> {
+        self.waiting.get(&id)
+    }
+}

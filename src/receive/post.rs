@@ -102,21 +102,26 @@ impl<'a> Post<'a> {
     /// that nobody settled.
     pub fn take_over(&self, own: &HashSet<u64>) -> Vec<Job> {
         let start = Instant::now();
+        let is_late = || start.elapsed() > TIME_FOR_OTHERS;
         self.spool.settle_intents(&|| self.refs());
-        let mut jobs = Vec::new();
-        let mut queued = None;
-        for (sequence, receipt) in self.spool.receipts(own) {
-            if start.elapsed() > TIME_FOR_OTHERS {
-                break;
-            }
-            let Some(owned) = self.spool.take_over(sequence, &receipt) else { continue };
-            // The queues first: what is delivered between the two looks has its line in the log before it leaves its
-            // queue.
-            let mut done = queued.get_or_insert_with(|| self.queued()).clone();
-            done.extend(self.history.done(&owned.name(), receipt.time));
-            jobs.push(Job { owned: Some(owned), receipt, sequence, done });
+        let receipts = self.spool.receipts(own).into_iter().take_while(|_| !is_late());
+        let owned: Vec<_> =
+            receipts.filter_map(|(sequence, receipt)| self.spool.take_over(sequence, &receipt)).collect();
+        if owned.is_empty() {
+            return Vec::new();
         }
-        jobs
+        // Only now that all of them are ours: until its lock was free, a receipt's own process could put what it had not
+        // delivered into a queue, and die. And the queues before the log: what is delivered between the two looks has its
+        // line in the log before it leaves its queue.
+        let queued = self.queued();
+        let job = |owned: Owned| {
+            let mut done = queued.clone();
+            done.extend(self.history.done(&owned.name(), owned.receipt.time));
+            Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done }
+        };
+        // What there is no time for is let go of, for whoever comes next; but one is seen to every time.
+        let in_time = owned.into_iter().enumerate().take_while(|(at, _)| *at == 0 || !is_late());
+        in_time.map(|(_, owned)| job(owned)).collect()
     }
 
     /// The ids of everything that waits in a queue.

@@ -115,6 +115,7 @@ fn die_after(world: &World, state: &str) {
     let log = fs::read_dir(world.server().join("webhook/log")).unwrap().next().unwrap().unwrap().path();
     let lines = fs::read_to_string(&log).unwrap();
     let last = lines.lines().last().unwrap().replace("\"state\":\"waiting\"", &format!("\"state\":\"{state}\""));
+    let last = last.replace("\"attempt\":1", "\"attempt\":2");
     fs::write(&log, format!("{lines}{last}\n")).unwrap();
     fs::write(record.with_file_name("lock"), "x").unwrap();
 }

@@ -162,7 +162,7 @@ fn fifty_thousand_files(directory: &Path) -> PathBuf {
                 &format!("M 100644 inline {}\ndata 8\n{number:08}\n", file((number * 7919 + n * 104_729) % 50_000))
         });
     }
-    stream += &(commit(3000, "wide") + "from refs/heads/main^0\n");
+    stream += &(commit(3000, "wide") + "from :2101\n");
     (0..20_000).for_each(|n| stream += &format!("M 100644 inline {}\ndata 2\ny\n", file(n)));
     feed(&path, &["fast-import", "--quiet"], &stream);
     path

@@ -162,6 +162,7 @@ choose_prefix() {
     libexec=$prefix/libexec/git-webhook
     program=$libexec/post-receive
     driver=$libexec/driver
+    completion=$prefix/share/bash-completion/completions/git-webhook
 }
 
 # --- the programs --------------------------------------------------------------------------
@@ -255,6 +256,8 @@ install_programs() {
     install_file 755 "$checkout/hooks/driver" "$driver"
     install_manual 1
     install_manual 5
+    make_directory "${completion%/*}"
+    install_file 644 "$checkout/completions/git-webhook.bash" "$completion"
     tell "installed the programs in '$prefix'" "already installed: the programs in '$prefix'"
 }
 
@@ -299,6 +302,7 @@ uninstall_programs() {
     for page in "$checkout"/man/*.1 "$checkout"/man/*.5; do
         remove_file "$prefix/share/man/man${page##*.}/${page##*/}"
     done
+    remove_file "$completion"
     tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
     if $changed; then
         warning "repositories that are linked to it still tell of no push now, and git does not say so" \

@@ -7,6 +7,7 @@ mod check;
 mod clients;
 mod command;
 mod commits;
+mod completion;
 mod configuration;
 mod configuration_files;
 mod disks;

@@ -876,12 +876,19 @@ fn a_strict_umask_does_not_lock_out_the_hooks_user() {
 }
 
 #[test]
-fn the_manual_is_installed() {
+fn what_helps_the_administrator_comes_and_goes_with_the_programs() {
     let world = World::new();
+    let files = ["man/man1/git-webhook.1", "man/man5/git-webhook-config.5", "bash-completion/completions/git-webhook"];
+    let share = world.path("prefix/share");
     world.install("").succeeds();
+    for file in files {
+        let mode = fs::metadata(share.join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{file}");
+    }
 
-    for page in ["man1/git-webhook.1", "man5/git-webhook-config.5"] {
-        assert!(world.has(&format!("prefix/share/man/{page}")), "{page}");
+    world.uninstall("").succeeds();
+    for file in files {
+        assert!(!share.join(file).exists(), "{file}");
     }
 }
 
@@ -1099,7 +1106,8 @@ fn a_demonstration_without_delivery_fails() {
 #[test]
 #[ignore = "needs shellcheck: run tests/run"]
 fn shellcheck_finds_nothing() {
-    let scripts = ["install.sh", "install/timer.sh", "hooks/driver", "tests/run", ".ci/run"];
+    let scripts =
+        ["install.sh", "install/timer.sh", "hooks/driver", "tests/run", ".ci/run", "completions/git-webhook.bash"];
     let scripts = scripts.map(|script| Path::new(CHECKOUT).join(script));
     let present = scripts.iter().filter(|script| script.exists());
     Run::of(Command::new("shellcheck").arg("-x").args(present).current_dir(CHECKOUT)).succeeds();

@@ -271,7 +271,7 @@ messages! {
     short_id(id) = "'{id}' is no delivery's id: write at least four of its characters";
     target_is_busy(name) = "webhook {name}: another process is sending to it: try again when it is done";
     target_is_gone(name) = "no target '{name}' that can be used: add it again, or mend its configuration";
-    target_is_disabled(name) = "webhook {name}: is disabled: run git webhook enable {name} first";
+    target_is_disabled(name) = "target '{name}' is disabled: run git webhook enable {name} first";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
     other_targets(name, names) = "no target '{name}': there are {names}";
@@ -336,10 +336,10 @@ messages! {
     check_push_options(name) = "push options are not advertised, and target '{name}' asks for reviews";
     check_unreached(name, origin, why) = "cannot reach target '{name}' at {origin}: {why}";
     check_parked(name) = "target '{name}' answered 410 and gets nothing";
-    check_waiting(count, name, age) = "{count} deliveries wait for target '{name}', the oldest for {age}";
+    check_waiting(count, name, age) = "target '{name}' has {count} waiting, the oldest for {age}";
     check_untold(count, age) = "{count} pushes are told to nobody yet, the oldest for {age}";
-    check_removed(count, name) = "{count} deliveries wait for '{name}', which is configured no more";
-    check_dead(count, name) = "{count} deliveries of '{name}' were given up";
+    check_removed(count, name) = "'{name}' is configured no more, and has {count} waiting";
+    check_dead(count, name) = "'{name}' has {count} set aside";
     check_no_timer(path) = "no timer runs git webhook flush for '{path}'";
     check_timer_inactive(unit) = "the timer '{unit}' is not active";
     check_accept_env(word, file) = "sshd takes {word} from clients (AcceptEnv in '{file}')";

@@ -54,7 +54,7 @@ fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
 fn text(row: &Row) -> String {
     let name = sanitise(&row.name);
     let (state, rest) = match row.enabled {
-        true => ("enabled", "git webhook flush sends them".into()),
+        true => ("enabled", "git webhook flush --now sends them".into()),
         false => ("disabled", format!("they stay until git webhook enable {name}")),
     };
     let rest = if row.waiting > 0 { format!("; {} waiting: {rest}", row.waiting) } else { String::new() };

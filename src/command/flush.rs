@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
+use super::status;
 use super::table::moment;
 use super::{Failure, failure};
 use crate::delivery::Outcome;
@@ -30,7 +31,9 @@ pub(super) struct Row {
     failed: usize,
     waiting: usize,
     dead: usize,
-    /// When the next of them is tried, in seconds since 1970.
+    /// As in `git webhook status`.
+    state: String,
+    /// When the target is tried next, in seconds since 1970.
     next: Option<i64>,
 }
 
@@ -89,14 +92,17 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     let row = |(at, target): (usize, &crate::target::Target)| {
         let of_target = || done.iter().filter(|done| done.target == at);
         let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
-        let names = post.spool.queue(&target.name).list();
+        let queue = post.spool.queue(&target.name);
+        let names = queue.list();
+        let (state, next) = status::state(target.enabled, queue.rest(), &names);
         Row {
             target: target.name.clone(),
             delivered,
             failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
             waiting: names.len(),
             dead: dead.iter().find(|(name, _)| *name == target.name).map_or(0, |(_, count)| *count),
-            next: names.iter().map(|name| name.next).filter(|next| *next > 0).min(),
+            state: state.into(),
+            next,
         }
     };
     let targets = configuration.targets.iter().enumerate();
@@ -138,7 +144,11 @@ fn text(said: &Said<Row>) -> String {
             parts.push(format!("{} failed", row.failed));
         }
         if row.waiting > 0 {
-            let next = row.next.map(|next| format!(" (next at {})", moment(next))).unwrap_or_default();
+            let next = match (row.state.as_str(), row.next) {
+                ("disabled" | "parked", _) => format!(" ({})", row.state),
+                (_, Some(next)) => format!(" (next at {})", moment(next)),
+                _ => String::new(),
+            };
             parts.push(format!("{} waiting{next}", row.waiting));
         }
         if row.dead > 0 {

@@ -93,9 +93,8 @@ pub(super) fn names(place: &Place) -> String {
 
 fn text(row: &Row) -> String {
     let name = sanitise(&row.name);
-    let mut text = format!("{name}: removed\n");
-    if row.set_aside > 0 {
-        text += &format!("{} deliveries waited and are set aside in webhook/v1/dead/{name}\n", row.set_aside);
+    match row.set_aside {
+        0 => format!("{name}: removed\n"),
+        count => format!("{name}: removed; {count} waiting: set aside in webhook/v1/dead/{name}\n"),
     }
-    text
 }

@@ -10,7 +10,7 @@ use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length};
 use crate::process::{self, Environment};
-use crate::spool::{Name, Queue, Record};
+use crate::spool::{Name, Queue, Record, Rest};
 
 /// How one target stands; with an empty name, the pushes that are not told to any yet.
 #[derive(Serialize, Deserialize)]
@@ -51,21 +51,17 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
     let broken = configuration.broken.iter().map(|target| (target.name.as_str(), target.enabled, false));
     for (name, enabled, is_right) in right.chain(broken) {
         let queue = post.spool.queue(name);
-        let rest = queue.rest();
-        let state = match (is_right, enabled) {
-            (false, _) => "wrong",
-            (_, false) => "disabled",
-            _ if rest.parked => "parked",
-            _ if rest.failures > 0 => "failing",
-            _ => "ok",
-        };
         let names = queue.list();
+        let (state, next) = match is_right {
+            true => state(enabled, queue.rest(), &names),
+            false => ("wrong", None),
+        };
         rows.push(Row {
             target: name.into(),
             state: state.into(),
             waiting: names.len(),
             oldest: oldest(&queue, &names),
-            next: (rest.failures > 0 && !rest.parked).then_some(rest.until),
+            next,
             dead: take(&mut dead, &queue.directory_name()),
         });
     }
@@ -109,6 +105,23 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
     rows
 }
 
+/// How a target that is configured rightly stands, and when it is tried next, in seconds since 1970.
+///
+/// A target may take one delivery and refuse another: it is failing for as long as something waits that failed.
+pub(super) fn state(enabled: bool, rest: Rest, names: &[Name]) -> (&'static str, Option<i64>) {
+    if !enabled {
+        return ("disabled", None);
+    }
+    if rest.parked {
+        return ("parked", None);
+    }
+    let due = names.iter().filter(|name| name.attempts > 0).map(|name| name.next).min();
+    let until = (rest.failures > 0).then_some(rest.until);
+    // Neither counts before the other: a delivery has its own time, and the target has one.
+    let next = due.max(until);
+    (if next.is_some() { "failing" } else { "ok" }, next)
+}
+
 /// Takes the number of what was set aside from one queue out of all of them.
 fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
     let at = dead.iter().position(|(name, _)| name == directory);
@@ -134,7 +147,11 @@ fn text(said: &Said<Row>, limit: i64) -> String {
         };
         let name = if row.target.is_empty() { "(all)".into() } else { row.target.clone() };
         let oldest = row.oldest.map(length).unwrap_or_default();
-        let next = row.next.map(|next| format!("in {}", length(next - now))).unwrap_or_default();
+        let next = match row.next {
+            Some(next) if next > now => format!("in {}", length(next - now)),
+            Some(_) => "due".into(),
+            None => String::new(),
+        };
         ([name, row.state.clone(), row.waiting.to_string(), oldest, next, row.dead.to_string()], colour)
     };
     if said.rows.is_empty() {

@@ -371,6 +371,8 @@ fn describe(error: Error, progress: Progress) -> String {
     };
     match error {
         Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => phase.into(),
+        // The kind says it already.
+        Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => String::new(),
         Error::Io(error) => error.to_string(),
         Error::Timeout(_) => phase.into(),
         Error::Protocol(error) => error.to_string(),

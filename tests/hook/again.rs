@@ -82,7 +82,7 @@ fn what_failed_is_redelivered_all_together() {
     world.webhook(&["disable", "other"]);
     let rows = json(&world.webhook(&["redeliver", "--failed", "--json"]));
     let row = rows.as_array().unwrap().iter().find(|row| row["target"] == "other").unwrap();
-    assert_eq!(row["reason"], "webhook other: is disabled: run git webhook enable other first");
+    assert_eq!(row["reason"], "target 'other' is disabled: run git webhook enable other first");
     world.webhook(&["enable", "other"]);
     assert_eq!(out(&world.webhook(&["redeliver", "--failed", "--target", "ci"])), "nothing to redeliver\n");
     assert_eq!(

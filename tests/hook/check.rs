@@ -547,16 +547,13 @@ fn a_backlog_of_hours() {
     set_up.world.push(&["main"]);
     let findings = in_two_hours(&set_up);
     let [finding] = findings.as_slice() else { panic!("{findings:#?}") };
-    assert_eq!(message(finding), "1 deliveries wait for target 'down', the oldest for 2h");
+    assert_eq!(message(finding), "target 'down' has 1 waiting, the oldest for 2h");
     set_up.world.server_git(&["config", "--remove-section", "webhook.down"]);
-    set_up.mends("advice", "1 deliveries wait for 'down', which is configured no more");
+    set_up.mends("advice", "'down' is configured no more, and has 1 waiting");
     // As retryFor has it in the end.
     let v1 = set_up.server().join("webhook/v1");
     set_up.run(&format!("mkdir -p '{0}/dead/down' && mv '{0}'/queue/down/[0-9]* '{0}/dead/down'", v1.display()));
-    assert!(
-        set_up.finds("advice", "1 deliveries of 'down' were given up")[0]
-            .ends_with("webhook redeliver --failed --target down")
-    );
+    assert!(set_up.finds("advice", "'down' has 1 set aside")[0].ends_with("webhook redeliver --failed --target down"));
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod tags;
 mod targets;
 mod tls;
 mod together;
+mod tour;
 mod verbs;
 mod waiting;
 mod whole;

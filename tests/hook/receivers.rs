@@ -249,7 +249,7 @@ fn bad_250_295_nobody_there() {
         ]
     );
     let log = world.log();
-    assert!(log.contains(&format!("not delivered to http://{free}: connection refused")), "{log}");
+    assert!(log.contains(&format!("not delivered to http://{free}: connection refused\n")), "{log}");
     assert!(log.contains("not delivered to https://does-not-exist.invalid: "), "{log}");
     assert!(!log.contains("/hook"), "{log}");
 }

@@ -233,10 +233,7 @@ fn remove_takes_the_secret_along_and_sets_aside_what_waits() {
     fs::write(world.server().join("webhook/secret/shared"), "x").unwrap();
     world.commit("one");
     world.push(&["main"]);
-    assert_eq!(
-        well(&world.webhook(&["remove", "ci"])),
-        "ci: removed\n1 deliveries waited and are set aside in webhook/v1/dead/ci\n"
-    );
+    assert_eq!(well(&world.webhook(&["remove", "ci"])), "ci: removed; 1 waiting: set aside in webhook/v1/dead/ci\n");
     assert_eq!(world.files("webhook/v1/dead/ci").iter().filter(|path| path.file_name().unwrap().len() > 20).count(), 1);
     well(&world.webhook(&["remove", "cd"]));
     let left: Vec<_> = world.files("webhook/secret").iter().map(|path| path.file_name().unwrap().to_owned()).collect();
@@ -276,7 +273,7 @@ fn disable_keeps_what_waits() {
     world.push(&["main:second"]);
     well(&world.webhook(&["flush", "--now"]));
     assert_eq!(receiver.take().len(), 1, "neither the new nor the old");
-    assert_eq!(well(&world.webhook(&["enable", "ci"])), "ci: enabled; 1 waiting: git webhook flush sends them\n");
+    assert_eq!(well(&world.webhook(&["enable", "ci"])), "ci: enabled; 1 waiting: git webhook flush --now sends them\n");
     well(&world.webhook(&["flush", "--now"]));
     assert_eq!(receiver.take_one().json()["ref"], "refs/heads/main");
 }

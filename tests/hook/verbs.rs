@@ -102,6 +102,29 @@ fn status_is_the_check_of_a_monitoring_system() {
 }
 
 #[test]
+fn a_target_that_refuses_one_push_is_failing_until_it_is_delivered() {
+    let (world, _receiver) = failing(Answer::Status(401));
+    let status = || out(&world.webhook(&["status"])).lines().nth(1).unwrap_or_default().to_owned();
+    assert!(status().starts_with("ci      failing  1        ") && status().contains("  in 1"), "{}", status());
+    world.push(&["main:second"]);
+    assert!(status().starts_with("ci      failing  1        ") && status().contains("  in 1"), "{}", status());
+    world.webhook(&["flush", "--now"]);
+    assert!(status().starts_with("ci      ok     0        "), "{}", status());
+}
+
+#[test]
+fn a_target_that_is_off_has_no_next_try() {
+    let (world, _receiver) = failing(Answer::Status(410));
+    assert_eq!(out(&world.webhook(&["flush"])), "ci: 1 waiting (parked)\n");
+    assert!(rows(&world, &["status", "--json"])[0]["next"].is_null());
+    world.webhook(&["disable", "ci"]);
+    assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 1 waiting (disabled)\n");
+    let row = &rows(&world, &["status", "--json"])[0];
+    assert_eq!((&row["state"], &row["waiting"]), (&"disabled".into(), &1.into()));
+    assert!(row["next"].is_null(), "{row}");
+}
+
+#[test]
 fn a_push_that_nobody_told_is_seen_by_status_and_told_by_flush() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
@@ -261,7 +284,7 @@ fn enable_brings_a_parked_target_back() {
     assert!(out(&world.webhook(&["status"])).contains("ci      parked "));
     world.webhook(&["flush", "--now"]);
     assert_eq!(receiver.requests().len(), 1, "not even when told");
-    assert_eq!(out(&world.webhook(&["enable", "ci"])), "ci: enabled; 2 waiting: git webhook flush sends them\n");
+    assert_eq!(out(&world.webhook(&["enable", "ci"])), "ci: enabled; 2 waiting: git webhook flush --now sends them\n");
     assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 2 delivered\n");
 }
 

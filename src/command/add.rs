@@ -145,14 +145,11 @@ impl Wish {
 
 fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Failure> {
     let configuration = &place.configuration;
-    let names = || {
-        configuration.targets.iter().map(|target| &target.name).chain(configuration.broken.iter().map(|it| &it.name))
-    };
-    if names().any(|name| *name == wish.name) {
+    if configuration.names().any(|name| *name == wish.name) {
         return failure(message::target_is_there(&wish.name));
     }
     let most = configuration.settings.max_targets;
-    if names().count() >= most {
+    if configuration.names().count() >= most {
         return failure(message::too_many_targets(most));
     }
     let mut kept = Kept { paths: Vec::new(), is_needed: false };

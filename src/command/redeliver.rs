@@ -92,15 +92,17 @@ impl Choice {
             return self.ids.iter().map(|id| find(&rows, id).cloned()).collect();
         }
         if let Some(name) = &self.target
-            && !rows.iter().any(|row| row.target == *name)
-            && !place.configuration.targets.iter().any(|target| target.name == *name)
+            && !place.configuration.names().any(|other| other == name)
         {
             return failure(message::no_such_target(name, names(place)));
         }
+        // Those of a target that is no more cannot be sent.
+        let known: HashSet<_> = place.configuration.names().collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
         rows.retain(|row| {
             row.state != State::Delivered
                 && row.attempts > 0
+                && known.contains(row.target.as_str())
                 && self.target.as_ref().is_none_or(|name| row.target == *name)
                 && since.as_ref().is_none_or(|since| row.time >= *since)
         });

@@ -85,9 +85,7 @@ fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
 
 /// The names of all targets, for whoever mistyped one.
 pub(super) fn names(place: &Place) -> String {
-    let configuration = &place.configuration;
-    let right = configuration.targets.iter().map(|target| target.name.as_str());
-    let names: Vec<_> = right.chain(configuration.broken.iter().map(|target| target.name.as_str())).collect();
+    let names: Vec<_> = place.configuration.names().collect();
     if names.is_empty() { "there is none".into() } else { format!("there is {}", names.join(", ")) }
 }
 

@@ -180,6 +180,12 @@ impl Default for Settings {
 }
 
 impl Configuration {
+    /// The names of all targets, rightly configured or not.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let right = self.targets.iter().map(|target| target.name.as_str());
+        right.chain(self.broken.iter().map(|target| target.name.as_str()))
+    }
+
     /// Reads the configuration of the repository at `git_dir` (`common_dir` differs in a linked worktree alone), secret
     /// files included.
     ///

@@ -227,9 +227,7 @@ impl<'a> Post<'a> {
 
     /// The directory names of the queues of all targets that are configured, rightly or not.
     pub fn known_queues(&self) -> HashSet<String> {
-        let right = self.configuration.targets.iter().map(|target| &target.name);
-        let names = right.chain(self.configuration.broken.iter().map(|target| &target.name));
-        names.map(|name| self.spool.queue(name).directory_name()).collect()
+        self.configuration.names().map(|name| self.spool.queue(name).directory_name()).collect()
     }
 
     fn bury(&self) {

@@ -101,6 +101,8 @@ impl Spool {
         for ((intent, _), lines) in predecessors.iter().zip(standing(predecessors, records, &now)) {
             let Some(claimed) = self.claim(intent) else { return };
             judged.insert(intent.id);
+            // Another push that follows on it may have announced it since the receipts were read, and let go of it.
+            let lines = self.untold(intent, lines);
             if !lines.is_empty() {
                 match self.keep(claimed.receipt.with(lines)) {
                     Ok(owned) => announced.push(owned),
@@ -121,21 +123,26 @@ impl Spool {
         // From the newest on: what a push follows on was written down before it.
         for intent in intents.into_iter().rev() {
             let precedes = |line: &&Line| starts.contains(&(line.update.name.clone(), line.update.new));
-            let mut lines: Vec<_> = intent.lines.iter().filter(precedes).cloned().collect();
+            let lines: Vec<_> = intent.lines.iter().filter(precedes).cloned().collect();
             if lines.is_empty() {
                 continue;
             }
             starts.extend(lines.iter().map(|line| (line.update.name.clone(), line.update.old)));
-            let told = self.receipts_since(intent.after);
-            let told: HashSet<_> =
-                told.iter().flat_map(|(_, receipt)| &receipt.lines).map(|line| &line.update).collect();
-            lines.retain(|line| !told.contains(&line.update));
+            let lines = self.untold(&intent, lines);
             if !lines.is_empty() {
                 found.push((intent, lines));
             }
         }
         found.reverse();
         found
+    }
+
+    /// The lines of an intent that no receipt has.
+    fn untold(&self, intent: &Receipt, mut lines: Vec<Line>) -> Vec<Line> {
+        let told = self.receipts_since(intent.after);
+        let told: HashSet<_> = told.iter().flat_map(|(_, receipt)| &receipt.lines).map(|line| &line.update).collect();
+        lines.retain(|line| !told.contains(&line.update));
+        lines
     }
 
     /// The intents of pushes that are over, which a hook or a flush will settle.

@@ -149,6 +149,7 @@ fn what_is_damaged_where_it_was_set_aside_is_built_again() {
     let (world, receiver) = pushed([Answer::Status(404), Answer::Status(200)]);
     let text = fs::read_to_string(world.server().join("config")).unwrap();
     world.webhook(&["remove", "ci"]);
+    assert_eq!(out(&world.webhook(&["redeliver", "--failed"])), "nothing to redeliver\n", "while it is no more");
     fs::write(world.server().join("config"), text).unwrap();
     let files = world.files("webhook/v1/dead/ci");
     let record = files.iter().find(|path| path.file_name().unwrap().len() > 20).unwrap();

@@ -99,17 +99,21 @@ impl Spool {
         // Of ours there is no receipt yet.
         records.push((u64::MAX, own.with(as_lines(updates))));
         for ((intent, _), lines) in predecessors.iter().zip(standing(predecessors, records, &now)) {
-            let Some(claimed) = self.claim(intent) else { return };
+            let Some(told) = self.announce(intent, lines) else { return };
             judged.insert(intent.id);
-            // Another push that follows on it may have announced it since the receipts were read, and let go of it.
-            let lines = self.untold(intent, lines);
-            if !lines.is_empty() {
-                match self.keep(claimed.receipt.with(lines)) {
-                    Ok(owned) => announced.push(owned),
-                    Err(error) => log::error!("{error}"),
-                }
-            }
+            announced.extend(told);
         }
+    }
+
+    /// Makes a receipt of an intent's lines as far as they have none yet; `None` where somebody else has claimed it.
+    fn announce(&self, intent: &Receipt, lines: Vec<Line>) -> Option<Option<Owned>> {
+        let claimed = self.claim(intent)?;
+        // Only now: another push that follows on it may have announced it and let go of it since its lines were chosen.
+        let lines = self.untold(intent, lines);
+        if lines.is_empty() {
+            return Some(None);
+        }
+        Some(self.keep(claimed.receipt.with(lines)).map_err(|error| log::error!("{error}")).ok())
     }
 
     /// The lines of older intents that have no receipt yet and that the updates follow on, directly or through others,
@@ -257,5 +261,28 @@ fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
             return answer;
         }
         thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identifier;
+    use crate::process::Environment;
+    use crate::ref_update::ObjectFormat;
+
+    /// Seen by killing hooks at random moments: two pushes that followed on one whose hook had died each told of it.
+    #[test]
+    fn an_intent_is_announced_once_however_many_follow_on_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path(), false);
+        let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
+        let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new("refs/heads/main") };
+        let intent = Receipt::new(vec![Line { update, event: identifier::event() }], &Environment::default(), &[]);
+        spool.write_intent(intent.clone()).unwrap();
+        // Both chose its lines before either had told of them.
+        assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_some());
+        assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_none());
+        assert_eq!(spool.receipts_since(0).len(), 1);
     }
 }

@@ -245,7 +245,6 @@ messages! {
     cannot_find_program(error) = "cannot find this program: {error}";
     cannot_start_as_owner(user, error) = "cannot start this program as user {user}, the owner: {error}";
     nothing_as_owner(user) = "nothing could be done as user {user}, the owner";
-    no_such_target(name, others) = "no target '{name}': {others}";
     target_is_there(name) =
         "target '{name}' is there already: git config webhook.{name}.<key> changes it, git webhook remove {name} \
          removes it";
@@ -274,7 +273,7 @@ messages! {
     target_is_disabled(name) = "target '{name}' is disabled: run git webhook enable {name} first";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
-    other_targets(name, names) = "no target '{name}': there are {names}";
+    other_targets(name, names) = "no target '{name}': there is {names}";
     no_targets() = "no targets; add one with: git webhook add <name> https://…";
     more_targets(count, most) = "{count} targets, more than webhook.maxTargets allows ({most})";
     no_usable_target(name) = "no target '{name}' that can be used; see git webhook check";
@@ -291,6 +290,10 @@ messages! {
     too_many_differences(most) = "more than {most} differences: look at them, then run git webhook reconcile --all";
     cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";
     no_address(error) = "cannot tell the address to listen on: {error}";
+    not_roots_alone(path) = "'{path}' is root's, but others can write it or its configuration: run chmod o-w '{path}', or chown it to whoever uses it";
+    owner_takes_too_long(path) = "'{path}' took longer than ten minutes, and was left: run this there as its owner";
+    section_stays(name, file) = "'{file}' spells the section of '{name}' in capitals, and nothing was changed: remove it with an editor";
+    secret_without_use(format) = "format {format} sends no secret: leave it out, or make a key with --generate-signing-secret";
     no_secret_in_format(format) = "format {format} sends no secret: leave out --secret-file";
     missing_header(names) = "{names}: MISSING";
     wrong_header(name) = "{name}: WRONG";

@@ -1,7 +1,7 @@
 //! Everything the pusher is told: one enum, one `Display`, escaped for terminals, in few words and without ever
 //! blocking.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::io::{self, Write, stderr};
 use std::time::Duration;
@@ -102,8 +102,12 @@ impl fmt::Display for Notice<'_> {
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.outcomes.len();
-        let failed: Vec<_> = self.failures().collect();
+        // A ref may have had several events; it is named once.
+        let mut seen = HashSet::new();
+        let told: Vec<_> = self.outcomes.iter().map(|(name, _)| *name).filter(|name| seen.insert(*name)).collect();
+        let mut seen = HashSet::new();
+        let failed: Vec<_> = self.failures().filter(|(name, _)| seen.insert(*name)).collect();
+        let all = told.len();
         let names = |refs: &[&RefName]| -> String {
             if refs.len() > 3 {
                 return format!("{} refs", refs.len());
@@ -112,8 +116,7 @@ impl fmt::Display for Summary<'_> {
             names.join(", ")
         };
         let Some((first, failure)) = failed.first() else {
-            let refs: Vec<_> = self.outcomes.iter().map(|(name, _)| *name).collect();
-            return write!(f, "webhook {}: delivered {} ({})", self.target, names(&refs), self.answers());
+            return write!(f, "webhook {}: delivered {} ({})", self.target, names(&told), self.answers());
         };
         let refs: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
         let reason = failure.kind.plain();
@@ -232,6 +235,16 @@ mod tests {
         assert_eq!(
             line(&[("refs/heads/main", refused()), ("refs/tags/v1", delivered(3))]),
             "webhook ci: delivered 1 of 2 refs, not main (connection refused); kept, and tried again later"
+        );
+    }
+
+    #[test]
+    fn a_ref_of_two_events_is_named_once() {
+        let twice = |second| [("refs/heads/main", delivered(12)), ("refs/heads/main", second)];
+        assert_eq!(line(&twice(delivered(5))), "webhook ci: delivered main (200, up to 12 ms)");
+        assert_eq!(
+            line(&twice(refused())),
+            "webhook ci: not delivered: main (connection refused); kept, and tried again later"
         );
     }
 

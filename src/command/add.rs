@@ -48,6 +48,13 @@ struct Secrets {
     generate_signing_secret: bool,
 }
 
+impl Secrets {
+    /// Whether the format's own secret is wanted.
+    fn is_token(&self) -> bool {
+        self.secret || self.generate_secret
+    }
+}
+
 /// The values of keys, one option for each key of a target, in the order of the documentation.
 struct Values(Vec<(&'static str, String)>);
 
@@ -160,8 +167,14 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
         values.insert(1, ("format", format_for(&wish.url).into()));
     }
     // First all that can be said without the secrets, for which somebody may have to type.
-    tried(wish, place, environment, &values)?;
-    for (key, name, secret) in secrets(wish)? {
+    let (target, _) = tried(wish, place, environment, &values)?;
+    if wish.secrets.is_token() && target.format.secret_headers().is_empty() {
+        return failure(message::secret_without_use(target.format.name));
+    }
+    let secrets = secrets(wish)?;
+    // From here on a file is left behind where this ends half done.
+    process::hold_back_interrupts();
+    for (key, name, secret) in secrets {
         kept.keep(place, &name, &secret)?;
         values.push((key, name));
     }
@@ -171,6 +184,10 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
     }
     edit(place, |draft| {
         let section = format!("webhook.{}", wish.name);
+        // Somebody else may have added it since the configuration was read.
+        if draft.has(&format!("{section}.")) {
+            return failure(message::target_is_there(&wish.name));
+        }
         values.iter().try_for_each(|(key, value)| draft.git_config(&["--add", &format!("{section}.{key}"), value]))
     })?;
     kept.is_needed = true;

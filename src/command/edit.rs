@@ -71,6 +71,13 @@ impl Draft {
         Ok(draft)
     }
 
+    /// Whether a key stands in the copy that begins so.
+    pub(super) fn has(&self, start: &str) -> bool {
+        let listed = Command::new("git").args(["config", "--list", "--name-only", "--file"]).arg(&self.lock).output();
+        let listed = listed.map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&listed).lines().any(|key| key.starts_with(start))
+    }
+
     /// Runs `git config` on the copy.
     pub(super) fn git_config(&self, arguments: &[&str]) -> Result<(), Failure> {
         let output = Command::new("git")

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Failure;
 use super::edit::edit;
 use super::owner::{in_this, print, print_json};
 use super::place::Place;
-use super::remove::names;
-use super::{Failure, failure};
-use crate::message;
+use super::remove::no_such_target;
 use crate::process::Environment;
 use crate::report::sanitise;
 use crate::spool::Rest;
@@ -37,7 +36,7 @@ fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
     let right = configuration.targets.iter().map(|target| (&target.name, target.enabled));
     let broken = configuration.broken.iter().map(|target| (&target.name, target.enabled));
     let Some((_, was_enabled)) = right.chain(broken).find(|(other, _)| *other == name) else {
-        return failure(message::no_such_target(name, names(place)));
+        return no_such_target(name, place);
     };
     if enabled != was_enabled {
         let key = format!("webhook.{name}.enabled");

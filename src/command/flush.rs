@@ -77,7 +77,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
         eprintln!("error: {}", sanitise(&problem.to_string()));
     }
     let total = configuration.targets.iter().map(|target| post.spool.queue(&target.name).list().len()).sum();
-    with_progress("flush", total, &run, || {
+    with_progress("flush", MUCH, total, &run, || {
         if let Err(error) = post.deliver(&run, jobs) {
             eprintln!("error: {}", sanitise(&error.to_string()));
             is_well = false;
@@ -114,8 +114,8 @@ fn was_tried(outcome: &Outcome) -> bool {
 }
 
 /// Runs `work` and tells how far it is, on a terminal, where there is much to do.
-pub(super) fn with_progress(verb: &str, total: usize, run: &Run<'_>, work: impl FnOnce()) {
-    if total < MUCH || !stderr().is_terminal() {
+pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Run<'_>, work: impl FnOnce()) {
+    if total < much || !stderr().is_terminal() {
         return work();
     }
     thread::scope(|scope| {

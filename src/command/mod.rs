@@ -123,7 +123,7 @@ enum Verb {
         #[arg(long)]
         json: bool,
         /// Go to every repository below DIR
-        #[arg(long, value_name = "DIR", requires = "failed")]
+        #[arg(long, value_name = "DIR", conflicts_with = "ids")]
         root: Option<PathBuf>,
     },
     /// Send what waits and is due

@@ -2,12 +2,14 @@
 //! follow links that the owner set.
 
 use std::env;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, Metadata};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +17,7 @@ use serde::de::DeserializeOwned;
 use super::place::{Place, all_below, find_any};
 use super::{Failure, failure};
 use crate::message;
-use crate::process::{self, Environment};
+use crate::process::{self, Account, Environment};
 use crate::report::sanitise;
 
 /// What of the environment counts for somebody else too.
@@ -101,11 +103,53 @@ fn in_one<T: Serialize + DeserializeOwned>(
     if process::is_root() && metadata.uid() != 0 {
         return as_owner(path, (metadata.uid(), metadata.gid()), arguments, input);
     }
+    // Who can write here, or brought the configuration, would have root read and send what he likes.
+    if process::is_root() && !is_roots(path, &metadata) {
+        return failure(message::not_roots_alone(path.display()));
+    }
     if !process::is_root() && metadata.uid() != process::user_id() {
         // git's own rule on other people's repositories, safe.directory.
         Place::check(path)?;
     }
     run(path)
+}
+
+/// Whether a repository of root's is his alone.
+fn is_roots(path: &Path, metadata: &Metadata) -> bool {
+    let config = fs::symlink_metadata(path.join("config"));
+    metadata.mode() & 0o002 == 0 && config.map_or(true, |config| config.uid() == 0)
+}
+
+/// How long a process of an owner may take: another's repository comes after it.
+const OWNERS_TIME: Duration = Duration::from_secs(600);
+
+/// Waits for a process, and kills it when its time is up.
+fn output_within(mut child: Child, limit: Duration) -> io::Result<Output> {
+    fn read(from: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What came before an error is all there is.
+            let _ = from.map(|mut from| from.read_to_end(&mut bytes));
+            bytes
+        })
+    }
+    let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if start.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    };
+    let whole = |bytes: JoinHandle<Vec<u8>>| bytes.join().unwrap_or_default();
+    Ok(Output { status, stdout: whole(stdout), stderr: whole(stderr) })
 }
 
 /// Starts this program once more as the repository's owner.
@@ -119,16 +163,23 @@ fn as_owner<T: DeserializeOwned>(
     let mut command = Command::new(program);
     // Behind the verb: what follows `--` is no option.
     let (verb, rest) = arguments.split_at(1);
+    let account = process::account(owner);
+    // Not the directory's group where the owner has his own: it may be root's.
+    let group = account.as_ref().map_or(group, |account| account.group);
     command.args(verb).arg("--json").args(rest).current_dir(path).uid(owner).gid(group);
     // Nothing else of root's environment, which the owner can read in his process.
     let kept = |name: &str| KEPT.contains(&name) || name.starts_with("LC_");
     let variables = env::vars_os().filter(|(name, _)| name.to_str().is_some_and(kept));
     command.env_clear().envs(variables).env("GIT_DIR", ".").stdin(input);
-    match process::account(owner) {
-        Some((login, home)) => command.env("USER", &login).env("LOGNAME", login).env("HOME", home),
-        None => &mut command,
-    };
-    let output = command.output().map_err(|error| Failure(message::cannot_start_as_owner(owner, error)))?;
+    if let Some(Account { login, home, .. }) = account {
+        command.env("USER", &login).env("LOGNAME", login).env("HOME", home);
+    }
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let output = child.and_then(|child| output_within(child, OWNERS_TIME));
+    let output = output.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => Failure(message::owner_takes_too_long(path.display())),
+        _ => Failure(message::cannot_start_as_owner(owner, error)),
+    })?;
     let rows = serde_json::from_slice(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);
     let mut said: Vec<_> = said.lines().collect();

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -106,8 +107,8 @@ pub(super) fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure(message::cannot_run_git(error)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().next().unwrap_or_default();
-        return failure(said.strip_prefix("fatal: ").unwrap_or(said));
+        let fatal = said.lines().find_map(|line| line.strip_prefix("fatal: "));
+        return failure(fatal.or(said.lines().next()).unwrap_or_default());
     }
     Ok(OsStr::from_bytes(output.stdout.trim_ascii_end()).into())
 }
@@ -138,9 +139,13 @@ pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut directories = vec![root];
     while let Some(directory) = directories.pop() {
+        // Where anybody can write, anybody can make it look like one, and hide what lies below.
+        let is_open = || fs::metadata(&directory).is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0);
         if is_repository(&directory) {
-            found.push(directory);
-            continue;
+            found.push(directory.clone());
+            if !is_open() {
+                continue;
+            }
         }
         match fs::read_dir(&directory) {
             Ok(entries) => {

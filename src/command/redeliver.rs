@@ -10,7 +10,7 @@ use super::flush::with_progress;
 use super::log;
 use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
-use super::remove::names;
+use super::remove::no_such_target;
 use super::{Failure, failure};
 use crate::delivery::Outcome;
 use crate::dispatch::Run;
@@ -94,14 +94,13 @@ impl Choice {
         if let Some(name) = &self.target
             && !place.configuration.names().any(|other| other == name)
         {
-            return failure(message::no_such_target(name, names(place)));
+            return no_such_target(name, place);
         }
         // Those of a target that is no more cannot be sent.
         let known: HashSet<_> = place.configuration.names().collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
         rows.retain(|row| {
             row.state != State::Delivered
-                && row.attempts > 0
                 && known.contains(row.target.as_str())
                 && self.target.as_ref().is_none_or(|name| row.target == *name)
                 && since.as_ref().is_none_or(|since| row.time >= *since)
@@ -135,7 +134,7 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
     let run = post.run(None).at_once(true);
     let mut again =
         Again { post: &post, run: &run, why: HashMap::new(), differs: HashSet::new(), meanwhile: HashSet::new() };
-    with_progress("redeliver", chosen.len(), &run, || {
+    with_progress("redeliver", 2, chosen.len(), &run, || {
         let mut names: Vec<_> = chosen.iter().map(|row| row.target.as_str()).collect();
         names.sort_unstable();
         names.dedup();

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,15 +43,26 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
         |entry: &&Entry| entry.section == "webhook" && entry.subsection.as_deref() == Some(name.as_bytes());
     let own: Vec<_> = entries.iter().filter(is_of_target).collect();
     if own.is_empty() {
-        return failure(message::no_such_target(name, names(place)));
+        return no_such_target(name, place);
     }
     let file = place.common_dir.join("config");
     if let Some(entry) = own.iter().find(|entry| *entry.file != *file) {
         return failure(message::target_is_elsewhere(name, entry.file.display()));
     }
     let secrets = secrets(&entries, name);
-    edit(place, |draft| draft.git_config(&["--remove-section", &format!("webhook.{name}")]))?;
-    let removed = secrets.into_iter().filter(|secret| fs::remove_file(place.git_dir.join(secret)).is_ok()).collect();
+    edit(place, |draft| {
+        draft.git_config(&["--remove-section", &format!("webhook.{name}")])?;
+        // git finds a section only as it is spelled here.
+        match draft.has(&format!("webhook.{name}.")) {
+            true => failure(message::section_stays(name, file.display())),
+            false => Ok(()),
+        }
+    })?;
+    let is_removed = |secret: &String| {
+        // Not what a link leads to, which is somebody else's.
+        config::secret_below(secret, &place.git_dir).is_ok_and(|path| fs::remove_file(path).is_ok())
+    };
+    let removed = secrets.into_iter().filter(is_removed).map(|secret| format!("webhook/secret/{secret}")).collect();
     let post = place.post();
     let queue = post.spool.queue(name);
     let set_aside = match post.spool.bury_at_once(&queue.directory_name()) {
@@ -78,15 +88,16 @@ fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
         text.split_whitespace().map(String::from).collect()
     };
     let used: HashSet<String> = others.iter().flat_map(words).collect();
-    let is_below = |path: &String| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    let own = own.iter().flat_map(words).filter(|path| !used.contains(path) && is_below(path));
-    own.map(|path| format!("webhook/secret/{path}")).collect()
+    own.iter().flat_map(words).filter(|path| !used.contains(path)).collect()
 }
 
-/// The names of all targets, for whoever mistyped one.
-pub(super) fn names(place: &Place) -> String {
+/// For whoever mistyped a name: which there are.
+pub(super) fn no_such_target<T>(name: &str, place: &Place) -> Result<T, Failure> {
     let names: Vec<_> = place.configuration.names().collect();
-    if names.is_empty() { "there is none".into() } else { format!("there is {}", names.join(", ")) }
+    match names.as_slice() {
+        [] => failure(message::no_target_yet(name)),
+        names => failure(message::other_targets(name, names.join(", "))),
+    }
 }
 
 fn text(row: &Row) -> String {

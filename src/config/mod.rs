@@ -30,6 +30,7 @@ use value::{
     template, text, value_text, visibility,
 };
 
+pub use secret_file::below as secret_below;
 pub use value::time;
 
 /// All that the configuration says, with all that is wrong about it.

@@ -53,6 +53,15 @@ fn locate(value: &str, scope: Scope, git_dir: &Path) -> Result<PathBuf, String> 
         // Whoever writes this configuration chose the path: Kubernetes and others hand secrets out as symbolic links.
         return fs::canonicalize(path).map_err(message::secret_unreadable);
     }
+    below(value, git_dir)
+}
+
+/// The file below `webhook/secret/` of the repository that a relative path names.
+///
+/// # Errors
+/// Why it is none there, in words that do not quote it.
+pub fn below(value: &str, git_dir: &Path) -> Result<PathBuf, String> {
+    let path = Path::new(value);
     if value.is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(message::secret_no_path().into());
     }

@@ -199,7 +199,10 @@ impl<'a> Run<'a> {
     /// find it taken, this looks once more after unlocking and sees what they left.
     pub fn tend(&self, at: usize, older: &dyn Fn() -> Older, build: Build<'_>) {
         let mut tried = HashSet::new();
-        loop {
+        let mut idle = 0;
+        // What lies in a queue that cannot be written is found again and again: a round for what others left meanwhile is
+        // enough.
+        while idle < 2 {
             let station = self.open(at);
             if station.lock.is_none() || self.clock.is_up() {
                 return;
@@ -210,6 +213,7 @@ impl<'a> Run<'a> {
                 names = self.list(&station);
             }
             let due = self.due(&station.queue, &names, older);
+            idle = if due.is_empty() { idle + 1 } else { 0 };
             tried.extend(due.iter().map(|name| name.id));
             self.send_queued(&station, due);
             let queue = station.queue.clone();

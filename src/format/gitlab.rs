@@ -187,8 +187,19 @@ fn title(message: &str) -> String {
     format!("{}…", &line[..cut])
 }
 
+/// Options that may be given several times: each value is a key, with how often it was given
+/// (`Gitlab::PushOptions::MULTI_VALUE_OPTIONS`).
+const MULTI_VALUED: [(&str, &str); 6] = [
+    ("ci", "variable"),
+    ("ci", "input"),
+    ("merge_request", "label"),
+    ("merge_request", "unlabel"),
+    ("merge_request", "assign"),
+    ("merge_request", "unassign"),
+];
+
 /// `ci.skip=true` is `{"ci":{"skip":"true"}}`; an option without a value is `true`; of two with one name the last
-/// counts.
+/// counts, but for those that may be given several times. `mr` is short for `merge_request`.
 fn push_options(options: &[String]) -> Map<String, Value> {
     let mut map = Map::new();
     for option in options.iter().filter(|option| !option.is_empty()) {
@@ -196,22 +207,31 @@ fn push_options(options: &[String]) -> Map<String, Value> {
             Some((key, value)) => (key, Value::from(value)),
             None => (option.as_str(), Value::from(true)),
         };
-        match key.split_once('.') {
-            None => {
-                map.insert(key.into(), value);
+        let Some((namespace, key)) = key.split_once('.') else {
+            map.insert(key.into(), value);
+            continue;
+        };
+        let namespace = if namespace == "mr" { "merge_request" } else { namespace };
+        let inner = inner(&mut map, namespace);
+        match value {
+            Value::String(value) if MULTI_VALUED.contains(&(namespace, key)) => {
+                let counts = self::inner(inner, key);
+                let count = counts.get(&value).and_then(Value::as_u64).unwrap_or(0);
+                counts.insert(value, (count + 1).into());
             }
-            Some((namespace, key)) => {
-                let inner = map.entry(namespace).or_insert_with(|| Value::Object(Map::new()));
-                if !inner.is_object() {
-                    *inner = Value::Object(Map::new());
-                }
-                if let Value::Object(inner) = inner {
-                    inner.insert(key.into(), value);
-                }
-            }
+            value => drop(inner.insert(key.into(), value)),
         }
     }
     map
+}
+
+/// The object below a key; what else stood there is gone.
+fn inner<'m>(map: &'m mut Map<String, Value>, key: &str) -> &'m mut Map<String, Value> {
+    let inner = map.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    if !inner.is_object() {
+        *inner = Value::Object(Map::new());
+    }
+    inner.as_object_mut().expect("it is an object by now")
 }
 
 fn headers(event: &str, ids: &Ids) -> Vec<Header> {
@@ -250,10 +270,11 @@ mod tests {
 
     #[test]
     fn push_options_become_an_object() {
-        let options = ["ci.skip", "ci.variable=A=1", "topic=x", "topic.y", ""].map(String::from);
+        let options =
+            ["ci.skip", "ci.variable=A=1", "ci.variable=B=2", "mr.create", "topic=x", "topic.y", ""].map(String::from);
         assert_eq!(
             Value::Object(push_options(&options)).to_string(),
-            r#"{"ci":{"skip":true,"variable":"A=1"},"topic":{"y":true}}"#
+            r#"{"ci":{"skip":true,"variable":{"A=1":1,"B=2":1}},"merge_request":{"create":true},"topic":{"y":true}}"#
         );
     }
 }

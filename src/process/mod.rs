@@ -90,10 +90,21 @@ pub fn host_name() -> String {
         .unwrap_or_else(|| "localhost".into())
 }
 
-/// The id of a user's account, its login and home; `None` for a user without a passwd entry.
-pub fn account(uid: u32) -> Option<(String, std::path::PathBuf)> {
+/// A user's entry in the passwd database.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The name.
+    pub login: String,
+    /// The number of the main group.
+    pub group: u32,
+    /// The home directory.
+    pub home: std::path::PathBuf,
+}
+
+/// The account of a user; `None` for one without a passwd entry.
+pub fn account(uid: u32) -> Option<Account> {
     let user = User::from_uid(uid.into()).ok().flatten()?;
-    Some((user.name, user.dir))
+    Some(Account { login: user.name, group: user.gid.as_raw(), home: user.dir })
 }
 
 /// Whether this process is root's.

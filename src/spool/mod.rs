@@ -125,6 +125,21 @@ impl Spool {
         records.filter_map(|record| record.split('.').nth(2)?.parse().ok()).collect()
     }
 
+    /// The deliveries that were set aside and can be read, each with the directory name of the queue it comes from.
+    pub fn set_aside(&self) -> Vec<(Uuid, String, Waiting)> {
+        let mut found = Vec::new();
+        for (directory, _) in self.dead() {
+            let queue = self.queue_in(&directory);
+            let stock = queue.stock();
+            let records = stock.set_aside().filter_map(|id| match queue.find(&stock, id)?.1 {
+                Record::Delivery(waiting) => Some((id, directory.clone(), waiting)),
+                Record::Push(_) => None,
+            });
+            found.extend(records);
+        }
+        found
+    }
+
     /// Sets aside what waits for a target that is configured no more, given by its queue's directory name.
     ///
     /// Returns how many deliveries it was, or `None` where somebody is sending them at this moment.
@@ -162,7 +177,7 @@ impl Spool {
     }
 
     /// Moves a record that cannot be read as one to `dead`, never over another.
-    fn set_aside(&self, path: &Path, from: &str, why: &str) {
+    fn set_file_aside(&self, path: &Path, from: &str, why: &str) {
         let outcome = file::set_aside(path, &self.place("dead").join(from), self.modes);
         match outcome {
             Ok(to) => log::error!("{}", message::was_set_aside(path.display(), why, to.display())),

@@ -375,10 +375,10 @@ impl Spool {
             match read {
                 // A copy under another name is no push of its own, and nobody would ever settle it.
                 Ok(receipt) if name != name_in(directory, &name, &receipt) => {
-                    self.set_aside(&path, &format!("_{directory}"), message::not_its_name());
+                    self.set_file_aside(&path, &format!("_{directory}"), message::not_its_name());
                 }
                 Ok(receipt) => found.push((name, receipt)),
-                Err(Unfit::Unsound(why)) => self.set_aside(&path, &format!("_{directory}"), &why),
+                Err(Unfit::Unsound(why)) => self.set_file_aside(&path, &format!("_{directory}"), &why),
                 Err(Unfit::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(Unfit::Unreadable(error)) => {
                     log::error!("{}", message::owner_can_read(path.display(), error));

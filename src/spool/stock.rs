@@ -72,6 +72,11 @@ impl Queue {
 }
 
 impl Stock {
+    /// The ids of what was set aside.
+    pub fn set_aside(&self) -> impl Iterator<Item = Uuid> {
+        self.aside.keys().copied()
+    }
+
     /// The name of what waits.
     pub fn waiting(&self, id: Uuid) -> Option<&Name> {
         self.waiting.get(&id)

@@ -114,7 +114,7 @@ impl<'a> Http<'a> {
         line.wire.begin(deadline);
         match call(&line.agent, self.target, request) {
             Ok(response) => {
-                let outcome = judge(&response, start.elapsed(), &self.target.address);
+                let outcome = judge(&response, start.elapsed(), self.target);
                 let progress = line.wire.progress();
                 line.wire.end_by(Instant::now() + BODY_PATIENCE);
                 let answer = Some(read(response, self.target));
@@ -237,7 +237,7 @@ fn agree(address: &Address) -> Result<(), Failure> {
     Err(Failure::new(FailureKind::Lookup, message::two_hosts()))
 }
 
-fn judge(response: &Response<Body>, elapsed: Duration, address: &Address) -> Outcome {
+fn judge(response: &Response<Body>, elapsed: Duration, target: &Target) -> Outcome {
     let status = response.status().as_u16();
     let retry_after = response.headers().get("retry-after").and_then(retry_after);
     let failed = |kind, detail| Outcome::Failed(Failure { kind, detail, retry_after });
@@ -245,7 +245,8 @@ fn judge(response: &Response<Body>, elapsed: Duration, address: &Address) -> Out
         200..=299 => Outcome::Delivered { status, elapsed },
         300..=399 => {
             let location = response.headers().get("location");
-            let detail = location.map(|location| elsewhere(location, address)).unwrap_or_default();
+            let detail = location.map(|location| elsewhere(location, &target.address)).unwrap_or_default();
+            let detail = without(&detail, &secrets(target));
             failed(FailureKind::Redirect(status), detail)
         }
         _ => failed(FailureKind::Status(status), String::new()),
@@ -300,24 +301,39 @@ fn told_headers(headers: &HeaderMap, secrets: &[String]) -> Vec<(String, String)
     headers.iter().take(KEPT_HEADERS).map(told).collect()
 }
 
-/// What must not reach the log; some receivers echo what they get.
+/// What must not reach the log, in the forms in which receivers repeat it.
 fn secrets(target: &Target) -> Vec<String> {
-    let mut secrets: Vec<String> = target.headers.iter().map(|(_, value)| value.clone()).collect();
-    secrets.extend(target.secret.iter().map(|secret| String::from_utf8_lossy(secret.expose()).into_owned()));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut secrets = Vec::new();
+    for (_, value) in &target.headers {
+        secrets.push(value.clone());
+        // The token of `Bearer <token>`.
+        secrets.extend(value.split_whitespace().skip(1).map(String::from));
+    }
+    secrets.extend(target.secret.iter().map(|secret| text(secret.expose())));
     if let Some((user, password)) = target.address.credentials() {
-        secrets.push(String::from_utf8_lossy(password).into_owned());
-        secrets.push(signature::basic_authorization(user, password));
+        let authorization = signature::basic_authorization(user, password);
+        secrets.push(text(password));
+        secrets.extend(authorization.split_whitespace().map(String::from));
     }
     if let Ok(uri) = target.address.dial().parse::<Uri>() {
         let values =
             uri.query().unwrap_or_default().split('&').map(|pair| pair.split_once('=').map_or(pair, |it| it.1));
-        secrets.extend(uri.path().split('/').chain(uri.query()).chain(values).map(String::from));
+        let parts: Vec<_> = uri.path().split('/').chain(uri.query()).chain(values).map(String::from).collect();
+        let decoded = parts.iter().map(|part| text(&percent_encoding::percent_decode_str(part).collect::<Vec<_>>()));
+        secrets.extend(decoded);
+        secrets.extend(parts);
     }
-    secrets.retain(|secret| !secret.is_empty());
+    // `Basic` is no secret, and neither is what is in every other word.
+    secrets.retain(|secret| secret.len() >= SHORTEST_SECRET && secret != "Basic");
     // The whole before its parts.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
     secrets
 }
+
+/// Shorter ones stand in half of all texts; taking them out would leave nothing to read.
+const SHORTEST_SECRET: usize = 4;
 
 /// The text with `…` in place of each secret, be it in capitals or not: names of headers come without.
 fn without(text: &str, secrets: &[String]) -> String {

@@ -162,6 +162,22 @@ fn what_is_damaged_where_it_was_set_aside_is_built_again() {
 }
 
 #[test]
+fn what_was_never_tried_is_redelivered_too() {
+    let (world, receiver) = pushed([Answer::Status(503), Answer::Status(503), Answer::Status(200)]);
+    world.push(&["main:second", "main:third"]);
+    let text = fs::read_to_string(world.server().join("config")).unwrap();
+    world.webhook(&["remove", "ci"]);
+    fs::write(world.server().join("config"), text).unwrap();
+    let rows = json(&world.webhook(&["log", "--json", "--state", "dead"]));
+    assert_eq!(rows.as_array().unwrap().len(), 3, "the log has all that was set aside: {rows}");
+    let tries: u64 = rows.as_array().unwrap().iter().map(|row| row["attempts"].as_u64().unwrap()).sum();
+    assert_eq!(tries, 1, "two of them were never tried");
+    assert!(out(&world.webhook(&["redeliver", "--failed"])).ends_with("2 delivered, 1 not\n"));
+    assert!(out(&world.webhook(&["redeliver", "--failed"])).ends_with("1 delivered, 0 not\n"));
+    assert_eq!(receiver.take().len(), 5);
+}
+
+#[test]
 fn a_redelivery_that_fails_is_tried_again() {
     let (world, receiver) = pushed([Answer::Status(200), Answer::Status(503), Answer::Status(200)]);
     let output = world.webhook(&["redeliver", &newest(&world)]);

@@ -118,7 +118,7 @@ fn test_tells_the_administrator_what_is_wrong() {
     assert_eq!(out(&output), "webhook ci: not delivered: main (answered 403)\n");
     let origin = receiver.url().replace("/hook", "");
     assert_eq!(err(&output), format!("error: {origin}: answered 403\n"));
-    assert_eq!(err(&world.webhook(&["test", "cd"])), "error: no target 'cd': there are ci\n");
+    assert_eq!(err(&world.webhook(&["test", "cd"])), "error: no target 'cd': there is ci\n");
 }
 
 #[test]

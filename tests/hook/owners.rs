@@ -350,6 +350,55 @@ fn what_root_configures_is_the_owners() {
     nothing_is_roots(&world);
 }
 
+/// Whoever can write there would have root read and send what he likes.
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn root_does_nothing_in_a_directory_of_his_that_others_can_write() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    bring_programs(&world);
+    let place = world.server();
+    let config = place.join("config");
+    std::os::unix::fs::chown(&config, Some(NOBODY), Some(NOBODY)).unwrap();
+    for verb in [&["flush"][..], &["check"], &["log"], &["add", "new", NOWHERE]] {
+        let output = as_root(&world, &place, verb);
+        assert!(said(&output).contains("is root's, but others can write it"), "{verb:?}: {}", said(&output));
+    }
+    std::os::unix::fs::chown(&config, Some(0), Some(0)).unwrap();
+    assert_eq!(as_root(&world, &place, &["flush"]).status.code(), Some(0));
+    fs::set_permissions(&place, Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(as_root(&world, &place, &["flush"]).status.code(), Some(1));
+    // What lies below is looked at all the same.
+    let below = place.join("below.git");
+    run("git", &["init", "--quiet", "--bare", below.to_str().unwrap()]);
+    let output = as_root(&world, Path::new("/"), &["status", "--root", place.to_str().unwrap()]);
+    assert!(said(&output).contains("below.git:\nno targets"), "{}", said(&output));
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn flush_ends_though_nothing_can_be_removed_from_a_queue() {
+    let world = of_nobody();
+    push_as_nobody(&world, &["main:a"]);
+    let receiver = Receiver::new();
+    let config = world.server().join("config");
+    run("git", &["config", "--file", config.to_str().unwrap(), "webhook.ci.url", &receiver.url()]);
+    std::os::unix::fs::chown(&config, Some(NOBODY), Some(NOBODY)).unwrap();
+    let queue = world.server().join("webhook/v1/queue/ci");
+    fs::set_permissions(&queue, Permissions::from_mode(0o500)).unwrap();
+    for _ in 0..2 {
+        let output = as_root(&world, &world.server(), &["flush", "--now"]);
+        assert!(said(&output).len() < 10_000, "{}", said(&output).len());
+    }
+    assert_eq!(receiver.take().len(), 1, "it was delivered once");
+    let output = as_root(&world, &world.server(), &["check"]);
+    assert!(
+        said(&output).contains("cannot write") && said(&output).contains("setpriv --reuid=65534"),
+        "{}",
+        said(&output)
+    );
+}
+
 #[test]
 #[ignore = "needs two users: run tests/run"]
 fn root_follows_no_link_of_the_owner() {

@@ -295,3 +295,55 @@ fn the_verbs_tell_programs_what_they_did() {
     let removed = row(&["remove", "ci", "--json"]);
     assert_eq!(removed, serde_json::json!({"name": "ci", "set_aside": 0, "secrets": ["webhook/secret/ci"]}));
 }
+
+#[test]
+fn of_two_that_add_one_name_at_once_one_is_told_so() {
+    let world = World::new();
+    let lock = world.server().join("config.lock");
+    fs::write(&lock, "").unwrap();
+    let start = |url: &str| world.webhook_command().args(["add", "ci", url]).stderr(Stdio::piped()).spawn().unwrap();
+    let children = [start("https://one.example/"), start("https://two.example/")];
+    thread::sleep(std::time::Duration::from_millis(500));
+    fs::remove_file(&lock).unwrap();
+    let codes: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap().status.success()).collect();
+    assert_eq!(codes.iter().filter(|is_well| **is_well).count(), 1, "{codes:?}");
+    assert_eq!(config(&world).matches("url = ").count(), 1);
+}
+
+#[test]
+fn a_section_in_capitals_is_not_half_removed() {
+    let world = World::new();
+    let text = config(&world) + "[WebHook \"ci\"]\n\turl = https://x/\n[webhook \"ci\"]\n\tformat = gitlab\n";
+    fs::write(world.server().join("config"), &text).unwrap();
+    let output = world.webhook(&["remove", "ci"]);
+    assert!(
+        err(&output).contains("spells the section of 'ci' in capitals, and nothing was changed"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(config(&world), text);
+}
+
+#[test]
+fn remove_does_not_follow_a_link_to_what_is_not_ours() {
+    let world = World::new();
+    let elsewhere = world.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("keys"), "of somebody").unwrap();
+    fs::create_dir(world.server().join("webhook")).unwrap();
+    symlink(&elsewhere, world.server().join("webhook/secret")).unwrap();
+    world.configure("webhook.ci.url", "https://x/");
+    world.configure("webhook.ci.secretFile", "keys");
+    well(&world.webhook(&["remove", "ci"]));
+    assert!(elsewhere.join("keys").exists());
+}
+
+#[test]
+fn a_secret_that_no_receiver_would_see_is_not_made() {
+    let world = World::new();
+    let output = world.webhook(&["add", "chat", "https://hooks.slack.com/services/T0/B0/x", "--generate-secret"]);
+    assert!(err(&output).starts_with("error: format slack sends no secret: leave it out"), "{}", err(&output));
+    assert!(world.files("webhook/secret").is_empty() && !config(&world).contains("chat"));
+    well(&world.webhook(&["add", "chat", "https://hooks.slack.com/services/T0/B0/x"]));
+    assert_eq!(world.server_git(&["config", "webhook.chat.format"]), "slack");
+}

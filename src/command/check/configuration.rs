@@ -168,13 +168,18 @@ fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry
         "echo \"whsec_$(openssl rand -base64 24)\""
     };
     let umask = if scene.is_shared() { "007" } else { "077" };
-    let make = format!("umask {umask}; mkdir -p {}", mend::path(&own));
+    // A secret that is there is not written over.
+    let make = format!("umask {umask}; set -C; mkdir -p {}", mend::path(&own));
     let target = name.target.unwrap_or("NAME");
     let path = Path::new(value.as_ref());
     let is_inside = !value.is_empty() && path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     if path.is_absolute() && entry.scope == Scope::Repository {
         let to = mend::path(&own.join(target));
-        return format!("({make} && cp {} {to}) && {}", mend::path(path), mend::set(file, key, &mend::quote(target)));
+        return format!(
+            "({make} && cp -n {} {to}) && {}",
+            mend::path(path),
+            mend::set(file, key, &mend::quote(target))
+        );
     }
     if !path.is_absolute() && !is_inside {
         let to = mend::path(&own.join(target));
@@ -193,7 +198,7 @@ fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry
     if metadata.is_file() && std::fs::File::open(&place).is_err() {
         return format!("chown {} {shown}", mend::quote(&scene.environment.os_user()));
     }
-    format!("{secret} >{shown}")
+    if metadata.len() > 0 { mend::edit(&place) } else { format!("{secret} >{shown}") }
 }
 
 /// A key that is none in its place: to where it belongs, to the name that was meant, or away.

@@ -141,6 +141,9 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<bool, 
         let is_well = is_well(&findings);
         Ok((findings, is_well))
     })?;
+    if process::is_root() {
+        said.iter_mut().for_each(as_owner);
+    }
     if !options.repository_alone {
         look_at_machine(&mut said, root, environment);
     }
@@ -153,6 +156,22 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<bool, 
         tell(&said, options.connect);
     }
     Ok(said.iter().all(|said| said.is_well && is_well(&said.rows)))
+}
+
+/// What stands in a command comes from the owner's files: root is not to run it as root.
+fn as_owner(said: &mut Said<Finding>) {
+    let Ok(metadata) = fs::metadata(&said.path) else { return };
+    if metadata.uid() == 0 {
+        return;
+    }
+    let (uid, gid) = (metadata.uid(), process::account(metadata.uid()).map_or(metadata.gid(), |it| it.group));
+    // These take our own numbers and the repository's own path, and only root can.
+    let is_roots = |command: &String| command.starts_with("chown -hR ") || command.starts_with("chgrp -hR ");
+    let mends = said.rows.iter_mut().flat_map(|finding| &mut finding.mend);
+    for command in mends.filter(|command| !is_roots(command)) {
+        let quoted = mend::quote(command);
+        *command = format!("setpriv --reuid={uid} --regid={gid} --clear-groups sh -c {quoted}");
+    }
 }
 
 fn is_well(findings: &[Finding]) -> bool {

@@ -68,7 +68,7 @@ fn into_file(scene: &Scene<'_>, file: &Path, full: &str, name: &str, key: &str) 
     // A target may have both kinds.
     let place = if key == "secretFile" { name.to_owned() } else { format!("{name}.whsec") };
     format!(
-        "(umask {umask}; mkdir -p {} && git config --file {} {} >{}) && {} && {}",
+        "(umask {umask}; set -C; mkdir -p {} && git config --file {} {} >{}) && {} && {}",
         mend::path(&directory),
         mend::path(file),
         mend::quote(full),

@@ -28,10 +28,37 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         _ => {}
     }
+    if let Some(finding) = unusable(scene, &root) {
+        return vec![finding];
+    }
     let mut findings = modes_and_owners(scene, &root);
     findings.extend(writable(scene, &root));
     findings.extend(file_system(scene, &root));
     findings
+}
+
+/// A directory of ours that is none, or that whoever runs this cannot write.
+fn unusable(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
+    let v1 = root.join("v1");
+    let mut places: Vec<_> = ["intents", "receipts", "settled", "pushes", "queue"].map(|name| v1.join(name)).into();
+    places.extend(fs::read_dir(v1.join("queue")).into_iter().flatten().flatten().map(|entry| entry.path()));
+    places.extend([v1, root.join("log")]);
+    let user = scene.environment.os_user();
+    places.iter().find_map(|place| {
+        let metadata = fs::symlink_metadata(place).ok()?;
+        let shown = mend::path(place);
+        if !metadata.is_dir() {
+            let finding = Finding::error(About::State, message::check_state_no_directory(place.display()));
+            return Some(finding.mend(format!("mv {shown} {shown}.old")));
+        }
+        let is_own = metadata.uid() == process::user_id();
+        // Another's and read-only file systems are told below.
+        if !is_own || metadata.permissions().mode() & 0o700 == 0o700 {
+            return None;
+        }
+        let finding = Finding::error(About::State, message::check_state_not_writable(&user, place.display()));
+        Some(finding.mend(format!("chmod u+rwx {shown}")))
+    })
 }
 
 /// Writes and locks for real, as whoever runs this.
@@ -99,7 +126,7 @@ fn modes_and_owners(scene: &Scene<'_>, root: &Path) -> Vec<Finding> {
             (message::check_state_other_group(count, root.display(), group), format!("chgrp -hR {group} {shown}"))
         } else {
             let owner = process::account(of_repository.uid())
-                .map_or_else(|| of_repository.uid().to_string(), |(login, _)| login);
+                .map_or_else(|| of_repository.uid().to_string(), |account| account.login);
             let command = format!("chown -hR {}:{} {shown}", of_repository.uid(), of_repository.gid());
             (message::check_state_other_owner(count, root.display(), owner), command)
         };

@@ -2,6 +2,7 @@
 //! it does, but a repository that nobody pushes to has nobody else.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -68,9 +69,11 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// As install.sh writes it, so that it finds the line again. In a crontab `%` begins the command's input.
 fn cron_line(below: &Path) -> String {
-    let flush = format!("git webhook flush --root {} >/dev/null", mend::path(below));
+    // cron's PATH has neither /usr/local/bin nor a user's own.
+    let program = env::current_exe().unwrap_or_else(|_| "git-webhook".into());
+    let flush = format!("{} flush --root {} >/dev/null", mend::path(&program), mend::path(below));
     let line = format!("* * * * * {flush} {MARK}{}", below.display()).replace('%', "\\%");
-    format!("(crontab -l; echo {}) | crontab -", mend::quote(&line))
+    format!("(crontab -l; printf '%s\\n' {}) | crontab -", mend::quote(&line))
 }
 
 /// Behind it install.sh writes the directory into units and cron lines, as it is.
@@ -144,7 +147,7 @@ fn jobs(said: &[Said<Finding>], environment: &Environment) -> Vec<Job> {
         cron(&fs::read_to_string(entry.path()).unwrap_or_default(), &mut jobs);
     }
     crontab(&[], &mut jobs);
-    for (login, _) in owners.into_iter().filter_map(process::account) {
+    for process::Account { login, .. } in owners.into_iter().filter_map(process::account) {
         crontab(&["-u", &login], &mut jobs);
     }
     jobs

@@ -47,18 +47,20 @@ pub struct Job {
     sequence: u64,
     /// Deliveries that an earlier process has made or queued.
     done: HashSet<Uuid>,
+    /// Other pushes may have moved refs since.
+    is_late: bool,
 }
 
 impl Job {
     /// The push this process was started for.
     pub fn own(owned: Owned) -> Self {
         let (receipt, sequence) = (owned.receipt.clone(), owned.sequence);
-        Self { owned: Some(owned), receipt, sequence, done: HashSet::new() }
+        Self { owned: Some(owned), receipt, sequence, done: HashSet::new(), is_late: false }
     }
 
     /// A push whose receipt could not be written down.
     pub fn unkept(receipt: Receipt, sequence: u64) -> Self {
-        Self { owned: None, receipt, sequence, done: HashSet::new() }
+        Self { owned: None, receipt, sequence, done: HashSet::new(), is_late: false }
     }
 
     /// The receipt's number.
@@ -117,7 +119,7 @@ impl<'a> Post<'a> {
         let job = |owned: Owned| {
             let mut done = queued.clone();
             done.extend(self.history.done(&owned.name(), owned.receipt.time));
-            Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done }
+            Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done, is_late: true }
         };
         // What there is no time for is let go of, for whoever comes next; but one is seen to every time.
         let in_time = owned.into_iter().enumerate().take_while(|(at, _)| *at == 0 || !is_late());
@@ -261,7 +263,8 @@ impl<'a> Post<'a> {
     /// Builds the deliveries of one receipt, each for the station of its target.
     fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
         let targets: Vec<&Target> = wanting.iter().map(|at| &self.configuration.targets[*at]).collect();
-        self.address(objects, job.sequence, &job.receipt, &targets, &mut |at, delivery| {
+        let later = if job.is_late { self.later(job.sequence) } else { Vec::new() };
+        self.address(objects, job.sequence, &job.receipt, later, &targets, &mut |at, delivery| {
             if !job.done.contains(&delivery.id) {
                 send(at, delivery);
             }
@@ -273,8 +276,14 @@ impl<'a> Post<'a> {
         let objects = repository::open(self.common_dir, self.configuration.layout);
         let objects = objects.map_err(|error| error!("{error}")).ok()?;
         let mut deliveries = Vec::new();
-        self.address(&objects, sequence, receipt, &[target], &mut |_, delivery| deliveries.push(delivery));
+        let later = self.later(sequence);
+        self.address(&objects, sequence, receipt, later, &[target], &mut |_, delivery| deliveries.push(delivery));
         Some(deliveries)
+    }
+
+    /// What was pushed after the push of this number: without it the refs would tell of a later time.
+    fn later(&self, sequence: u64) -> Vec<RefUpdate> {
+        self.spool.receipts_since(sequence).iter().flat_map(|(_, receipt)| receipt.updates()).collect()
     }
 
     fn address(
@@ -282,16 +291,24 @@ impl<'a> Post<'a> {
         objects: &Objects,
         sequence: u64,
         receipt: &Receipt,
+        later: Vec<RefUpdate>,
         targets: &[&Target],
         send: &mut dyn FnMut(usize, Delivery),
     ) {
         let mut addresser = Addresser::new(sequence, receipt, targets);
-        self.events(objects, receipt, targets, |number, event| addresser.add(number, event, send));
+        self.events(objects, receipt, later, targets, |number, event| addresser.add(number, event, send));
         addresser.finish(send);
     }
 
     /// Builds the event of each update that any of the targets wants.
-    fn events(&self, objects: &Objects, receipt: &Receipt, targets: &[&Target], mut take: impl FnMut(u32, Event)) {
+    fn events(
+        &self,
+        objects: &Objects,
+        receipt: &Receipt,
+        later: Vec<RefUpdate>,
+        targets: &[&Target],
+        mut take: impl FnMut(u32, Event),
+    ) {
         let updates = receipt.updates();
         let is_wanted = |line: &Line| targets.iter().any(|target| target.wants(&line.update));
         if !receipt.lines.iter().any(is_wanted) {
@@ -299,7 +316,8 @@ impl<'a> Post<'a> {
         }
         let layout = self.configuration.layout;
         let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.wants(update)));
-        let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted_by(wanting.copied()));
+        let wanted = wanted_by(wanting.copied());
+        let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted).rewound(later);
         let environment = receipt.environment();
         let context = context(self.git_dir, self.configuration, &environment, receipt.time, &mut reader);
         let context = Arc::new(context);

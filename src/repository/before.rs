@@ -60,12 +60,18 @@ impl Reader<'_> {
         })
     }
 
+    /// The refs as they were when the push was over, as far as is known what moved them since.
     fn refs(&mut self) -> Arc<refs::Refs> {
         let read = || {
-            Arc::new(refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
+            let mut refs = refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
                 log::error!("{}", message::others_listed_as_new(error));
                 refs::Refs::default()
-            }))
+            });
+            // From the newest back, so that the oldest has the last word.
+            let then: HashMap<_, _> = self.later.iter().rev().map(|update| (&update.name, update.old)).collect();
+            refs.direct.retain(|(name, _)| !then.contains_key(name));
+            refs.direct.extend(then.into_iter().filter_map(|(name, old)| Some((name.clone(), old?))));
+            Arc::new(refs)
         };
         Arc::clone(self.refs.get_or_insert_with(read))
     }

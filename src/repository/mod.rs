@@ -160,7 +160,9 @@ pub struct Reader<'a> {
     history: History<'a>,
     /// All updates of the push: the refs as they were before it need them.
     updates: &'a [RefUpdate],
-    /// All refs as they are now, read when something first asks.
+    /// What was pushed since, in order.
+    later: Vec<RefUpdate>,
+    /// All refs as they were when the push was over, read when something first asks.
     refs: Option<Arc<refs::Refs>>,
     /// The commits all refs pointed to before the push.
     before: Option<Arc<[ObjectId]>>,
@@ -195,6 +197,7 @@ impl<'a> Reader<'a> {
             objects,
             history: History::new(objects, refs::shallow(common_dir)),
             updates,
+            later: Vec::new(),
             refs: None,
             before: None,
             named: None,
@@ -202,6 +205,11 @@ impl<'a> Reader<'a> {
             path_bytes: MOST_PATH_BYTES,
             wanted,
         }
+    }
+
+    /// The same for a push that is told late: `later` is what was pushed since, in order.
+    pub fn rewound(self, later: Vec<RefUpdate>) -> Self {
+        Self { later, ..self }
     }
 
     /// The newest commit that a ref of this push points to; `None` where none can be read.

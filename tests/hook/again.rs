@@ -56,6 +56,28 @@ fn a_delivery_that_was_made_is_made_again() {
     assert!(receiver.take().is_empty());
 }
 
+/// What a creation brought is told from the refs of that time, not of today.
+#[test]
+fn what_others_pushed_since_changes_nothing() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    world.git(&["checkout", "--quiet", "-b", "topic"]);
+    world.commit("two");
+    world.push(&["topic"]);
+    let id = newest(&world);
+    world.git(&["checkout", "--quiet", "main"]);
+    world.git(&["merge", "--quiet", "topic"]);
+    world.commit("three");
+    world.push(&["main", "main:other", ":topic"]);
+    let first = receiver.take().into_iter().find(|request| request.header("Idempotency-Key") == id).unwrap();
+    assert_eq!(first.json()["total_commits_count"], 1);
+    assert!(out(&world.webhook(&["show", &id])).contains("built again, the same as was sent"));
+    world.webhook(&["redeliver", &id]);
+    assert_eq!(receiver.take_one().body, first.body);
+}
+
 #[test]
 fn a_body_that_differs_is_told() {
     let (world, receiver) = pushed([Answer::Status(200)]);

@@ -278,7 +278,7 @@ fn show_tells_all_but_secrets() {
     world.server_git(&[
         "config",
         "webhook.ci.url",
-        &receiver.url().replace("127", "me:canary@127").replace("/hook", "/canary-path"),
+        &receiver.url().replace("127.0.0.1", "me:canary@127.0.0.1").replace("/hook", "/canary-path"),
     ]);
     world.configure("webhook.ci.secret", "canary-0123456789-0123456789");
     world.configure("webhook.ci.header", "X-Extra: canary");

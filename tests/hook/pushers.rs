@@ -79,5 +79,5 @@ fn push_options_are_told() {
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     assert!(world.push_with(&["-o", "ci.skip", "-o", "ci.variable=A=1"], &["main"]).accepted);
-    assert_eq!(receiver.take_one().json()["push_options"].to_string(), r#"{"ci":{"skip":true,"variable":"A=1"}}"#);
+    assert_eq!(receiver.take_one().json()["push_options"].to_string(), r#"{"ci":{"skip":true,"variable":{"A=1":1}}}"#);
 }

@@ -845,8 +845,7 @@ demonstrate() {
     cat <<'END'
     ./install.sh /srv/git/project.git
     cd /srv/git/project.git
-    git config webhook.ci.url https://ci.example.org/hook
-    git config webhook.ci.format gitlab
+    git webhook add ci https://ci.example.org/hook --format gitlab
     git webhook test ci
 END
 }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
 use super::edit::edit;
-use super::owner::{in_this, print, print_json};
+use super::owner::{in_this, tell};
 use super::place::Place;
 use super::{Failure, failure};
 use crate::config::{Configuration, KEYS, Key, Of, Problem};
@@ -125,11 +125,7 @@ pub(super) fn run(wish: &Wish, json: bool, environment: &Environment) -> Result<
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let reads_input = wish.secrets.secret || wish.secrets.signing_secret;
     let said = in_this(&arguments, reads_input, environment, |place| Ok((vec![add(wish, place, environment)?], true)))?;
-    if json {
-        print_json(std::slice::from_ref(&said));
-    } else {
-        said.rows.iter().for_each(|row| print(&text(row)));
-    }
+    tell(&said, json, text);
     Ok(true)
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::edit::edit;
-use super::owner::{in_this, print, print_json};
+use super::owner::{in_this, tell};
 use super::place::Place;
 use super::remove::no_such_target;
 use crate::process::Environment;
@@ -23,11 +23,7 @@ pub(super) struct Row {
 pub(super) fn run(name: &str, enabled: bool, json: bool, environment: &Environment) -> Result<bool, Failure> {
     let verb = if enabled { "enable" } else { "disable" };
     let said = in_this(&[verb, "--", name], false, environment, |place| Ok((vec![set(name, enabled, place)?], true)))?;
-    if json {
-        print_json(std::slice::from_ref(&said));
-    } else {
-        said.rows.iter().for_each(|row| print(&text(row)));
-    }
+    tell(&said, json, text);
     Ok(true)
 }
 

@@ -125,9 +125,9 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
             }
         }
     }
-    for (id, target, waiting) in post.spool.set_aside() {
-        // Given up or buried before it was tried, it has no line in the log.
-        rows.entry(id).or_insert_with(|| Row { state: State::Dead, ..Row::untried(id, &target, &waiting) });
+    // Given up or buried before it was tried, it has no line in the log.
+    for (id, target, waiting) in post.spool.set_aside(|id| !rows.contains_key(&id)) {
+        rows.insert(id, Row { state: State::Dead, ..Row::untried(id, &target, &waiting) });
     }
     let dead = post.spool.dead_ids();
     for row in rows.values_mut().filter(|row| row.state == State::Waiting && !queued.contains(&row.id)) {

@@ -210,6 +210,14 @@ pub(super) fn print_json<T: Serialize>(said: &[Said<T>]) {
     print(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"));
 }
 
+/// Prints what is said of the one repository there is, for programs or for people.
+pub(super) fn tell<T: Serialize>(said: &Said<T>, json: bool, text: impl Fn(&T) -> String) {
+    if json {
+        return print_json(std::slice::from_ref(said));
+    }
+    said.rows.iter().for_each(|row| print(&text(row)));
+}
+
 /// A reader that has gone (head, less) is no failure.
 pub(super) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());

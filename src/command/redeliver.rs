@@ -170,8 +170,8 @@ impl Again<'_> {
                 let run = self.run;
                 let put_back = |queue: &Queue| self.put_back(queue, target, rows);
                 match run.redeliver(at, put_back) {
-                    Ok(Some(_)) => return,
-                    Ok(None) => message::target_is_busy(name),
+                    Ok(true) => return,
+                    Ok(false) => message::target_is_busy(name),
                     Err(error) => error.to_string(),
                 }
             }

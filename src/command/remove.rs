@@ -6,7 +6,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use super::edit::edit;
-use super::owner::{in_this, print, print_json};
+use super::owner::{in_this, tell};
 use super::place::Place;
 use super::{Failure, failure};
 use crate::config::{self, Entry, Scope};
@@ -28,11 +28,7 @@ pub(super) fn run(name: &str, json: bool, environment: &Environment) -> Result<b
     let said = in_this(&["remove", "--", name], false, environment, |place| {
         Ok((vec![remove(name, place, environment)?], true))
     })?;
-    if json {
-        print_json(std::slice::from_ref(&said));
-    } else {
-        said.rows.iter().for_each(|row| print(&text(row)));
-    }
+    tell(&said, json, text);
     Ok(true)
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::log;
-use super::owner::{in_this, print, print_json};
+use super::owner::{in_this, tell};
 use super::place::Place;
 use super::redeliver::find;
 use super::table::moment;
@@ -54,11 +54,7 @@ struct Try {
 
 pub(super) fn run(id: &str, json: bool, environment: &Environment) -> Result<bool, Failure> {
     let said = in_this(&["show", "--", id], false, environment, |place| Ok((vec![show(place, id)?], true)))?;
-    if json {
-        print_json(std::slice::from_ref(&said));
-    } else {
-        said.rows.iter().for_each(|row| print(&text(row)));
-    }
+    tell(&said, json, text);
     Ok(true)
 }
 

@@ -10,25 +10,21 @@ use crate::spool::{FileError, Name, Queue};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Run<'_> {
-    /// Sends deliveries of one target that `choose` finds in its queue or puts there, and returns their names; `None`
-    /// where another process sends to the target all the time.
+    /// Sends deliveries of one target that `choose` finds in its queue or puts there; `false` where another process sends to
+    /// the target all the time.
     ///
     /// What is in flight is not sent twice: `choose` looks when nobody else sends. Whether the target rests or is parked,
     /// and what is older, is left out of account, since a person asked.
     ///
     /// # Errors
     /// Where the lock's file cannot be made.
-    pub fn redeliver(
-        &self,
-        at: usize,
-        choose: impl FnOnce(&Queue) -> Vec<Name>,
-    ) -> Result<Option<Vec<Name>>, FileError> {
+    pub fn redeliver(&self, at: usize, choose: impl FnOnce(&Queue) -> Vec<Name>) -> Result<bool, FileError> {
         let queue = self.spool.queue(&self.targets[at].name);
         let start = Instant::now();
         let lock = loop {
             match queue.lock()? {
                 Some(lock) => break lock,
-                None if start.elapsed() > PATIENCE => return Ok(None),
+                None if start.elapsed() > PATIENCE => return Ok(false),
                 None => thread::sleep(Duration::from_millis(50)),
             }
         };
@@ -36,8 +32,8 @@ impl Run<'_> {
         station.lock = Some(lock);
         self.list(&station);
         let chosen = choose(&station.queue);
-        self.send_queued(&station, chosen.clone());
+        self.send_queued(&station, chosen);
         self.close(station);
-        Ok(Some(chosen))
+        Ok(true)
     }
 }

@@ -125,13 +125,14 @@ impl Spool {
         records.filter_map(|record| record.split('.').nth(2)?.parse().ok()).collect()
     }
 
-    /// The deliveries that were set aside and can be read, each with the directory name of the queue it comes from.
-    pub fn set_aside(&self) -> Vec<(Uuid, String, Waiting)> {
+    /// Those of the deliveries that were set aside that are `wanted` and can be read, each with the directory name of the
+    /// queue it comes from.
+    pub fn set_aside(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, Waiting)> {
         let mut found = Vec::new();
         for (directory, _) in self.dead() {
             let queue = self.queue_in(&directory);
             let stock = queue.stock();
-            let records = stock.set_aside().filter_map(|id| match queue.find(&stock, id)?.1 {
+            let records = stock.set_aside().filter(|id| wanted(*id)).filter_map(|id| match queue.find(&stock, id)?.1 {
                 Record::Delivery(waiting) => Some((id, directory.clone(), waiting)),
                 Record::Push(_) => None,
             });

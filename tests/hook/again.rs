@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Receiver, World, until};
+use crate::support::{Answer, Place, Receiver, World, until};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -144,7 +144,7 @@ fn what_was_given_up_goes_on_where_it_was() {
     let output = world.webhook(&["redeliver", "--failed"]);
     assert!(out(&output).ends_with(" ms), attempt 6\n1 delivered, 0 not\n"), "{}", out(&output));
     assert_eq!(receiver.take_one().body, bodies[0]);
-    let left: Vec<_> = world.files("webhook/v1/dead/ci");
+    let left = world.kept(Place::Dead("ci"));
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -159,7 +159,7 @@ fn a_body_beside_its_record_comes_back_with_it() {
     let text = fs::read_to_string(world.server().join("config")).unwrap();
     world.webhook(&["remove", "ci"]);
     fs::write(world.server().join("config"), text).unwrap();
-    assert!(world.files("webhook/v1/dead/ci").iter().any(|path| path.extension().is_some_and(|end| end == "body")));
+    assert!(!world.bodies(Place::Dead("ci")).is_empty());
     let output = world.webhook(&["redeliver", "--failed", "--target", "ci"]);
     assert!(out(&output).ends_with("1 delivered, 0 not\n"), "{}{}", out(&output), err(&output));
     let requests = receiver.take();
@@ -173,9 +173,8 @@ fn what_is_damaged_where_it_was_set_aside_is_built_again() {
     world.webhook(&["remove", "ci"]);
     assert_eq!(out(&world.webhook(&["redeliver", "--failed"])), "nothing to redeliver\n", "while it is no more");
     fs::write(world.server().join("config"), text).unwrap();
-    let files = world.files("webhook/v1/dead/ci");
-    let record = files.iter().find(|path| path.file_name().unwrap().len() > 20).unwrap();
-    fs::write(record, "torn").unwrap();
+    let record = world.dead("ci").remove(0);
+    fs::write(&record, "torn").unwrap();
     let output = world.webhook(&["redeliver", "--failed"]);
     assert!(out(&output).ends_with(" ms), attempt 2\n1 delivered, 0 not\n"), "{}{}", out(&output), err(&output));
     let requests = receiver.take();
@@ -246,7 +245,7 @@ fn bad_362_363_what_is_in_flight_is_not_sent_twice() {
 fn what_was_put_back_survives_a_crash() {
     let (world, receiver) = pushed([Answer::Status(200), Answer::Status(503), Answer::Status(200)]);
     world.webhook(&["redeliver", &newest(&world)]);
-    fs::write(world.server().join("webhook/v1/queue/ci/lock"), "\0").unwrap();
+    world.sender_died("ci");
     assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 1 delivered\n");
     assert_eq!(receiver.take().len(), 3);
 }
@@ -326,7 +325,7 @@ fn show_tells_all_but_secrets() {
 fn what_cannot_be_built_again_is_told() {
     let (world, _receiver) = pushed([Answer::Status(200)]);
     let id = newest(&world);
-    fs::remove_dir_all(world.server().join("webhook/v1/settled")).unwrap();
+    fs::remove_dir_all(world.place(Place::Settled)).unwrap();
     let why = "the push it comes from is older than webhook.keepLog, so its body cannot be built again";
     assert!(out(&world.webhook(&["show", &id])).contains(&format!("request   {why}\n")));
     let output = world.webhook(&["redeliver", &id]);

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::owners::{as_root, nothing_is_roots, of_nobody, push_as_nobody};
-use crate::support::{Answer, Receiver, World};
+use crate::support::{Answer, Place, Receiver, World};
 use crate::tls::{Authority, self_signed};
 
 /// A set-up with nothing wrong: hooks, a target, a timer.
@@ -124,7 +124,7 @@ fn a_set_up_with_nothing_wrong_is_said_to_be_well() {
     );
     assert!(set_up.receiver.take().is_empty(), "a request was sent");
     assert_eq!(set_up.check(&[]), (0, Vec::new()));
-    assert_eq!(set_up.world.files("webhook").iter().filter(|path| path.ends_with("v1")).count(), 1);
+    assert!(set_up.world.place(Place::Spool).is_dir());
 }
 
 #[test]
@@ -550,9 +550,9 @@ fn a_backlog_of_hours() {
     assert_eq!(message(finding), "target 'down' has 1 waiting, the oldest for 2h");
     set_up.world.server_git(&["config", "--remove-section", "webhook.down"]);
     set_up.mends("advice", "'down' is configured no more, and has 1 waiting");
-    // As retryFor has it in the end.
-    let v1 = set_up.server().join("webhook/v1");
-    set_up.run(&format!("mkdir -p '{0}/dead/down' && mv '{0}'/queue/down/[0-9]* '{0}/dead/down'", v1.display()));
+    set_up.world.webhook(&["flush"]);
+    set_up.world.a_day_without("down");
+    set_up.world.webhook(&["flush"]);
     assert!(set_up.finds("advice", "'down' has 1 set aside")[0].ends_with("webhook redeliver --failed --target down"));
 }
 
@@ -635,7 +635,7 @@ fn a_disk_that_takes_no_more() {
     crate::disks::in_mounts("check::a_disk_that_takes_no_more", || {
         let set_up = SetUp::new();
         crate::disks::mount(&set_up.world, "size=64k,mode=0700");
-        fs::create_dir(set_up.server().join("webhook/v1")).unwrap();
+        fs::create_dir(set_up.world.place(Place::Spool)).unwrap();
         let said = |part: &str| assert!(set_up.finds("error", part)[0].starts_with("df -hiT "));
         set_up
             .check(&[])
@@ -708,7 +708,7 @@ fn root_looks_as_the_owner() {
     };
     let run =
         |command: &str| assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
-    fs::write(webhook.join("v1/settled/stray"), "").unwrap();
+    fs::write(world.place(Place::Settled).join("stray"), "").unwrap();
     run(&find("1 files below "));
     nothing_is_roots(&world);
     run(&format!("chown root '{0}' && chmod 755 '{0}'", webhook.display()));

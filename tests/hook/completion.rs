@@ -8,7 +8,7 @@ use std::process::Command;
 
 use git_webhook::format::FORMATS;
 
-use crate::support::{Receiver, World};
+use crate::support::{Place, Receiver, World};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/git-webhook.bash");
 /// Where Debian's git has its completion, and bash-completion its loader.
@@ -298,7 +298,7 @@ fn nothing_is_said_where_there_is_nothing() {
     let outside = Shell { directory: "/".into(), ..alone(&world) };
     let torn = alone(&world);
     fs::create_dir_all(world.server().join("webhook")).unwrap();
-    fs::write(world.server().join("webhook/log"), "a file").unwrap();
+    fs::write(world.place(Place::Log), "a file").unwrap();
     for shell in [outside, torn] {
         for line in ["show ", "redeliver ", "enable ", "add a b --secret-file ", "list --root /no/such/", "payload x"] {
             assert_eq!(shell.offers(line), [""; 0], "{line}");

@@ -17,12 +17,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use git_webhook::signature::sha256_hex;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Receiver, World, ZERO};
+use crate::support::{Place, Receiver, World, ZERO, read_record};
 
 #[test]
 fn sigkill_at_random_moments_loses_nothing() {
@@ -56,7 +55,7 @@ fn of_two_pushes_in_a_row_whose_hooks_died_both_are_told() {
         assert!(lab.run(pre_receive(&lab.world), step, &[]).status.success());
         lab.move_ref(step + 1);
     }
-    spool(&lab.world).start_machine_anew();
+    lab.world.machine_restarts();
     lab.flush();
     let heard: Vec<_> = journal.take().into_iter().map(|heard| heard.update).collect();
     assert_eq!(heard, [lab.update(0), lab.update(1)]);
@@ -183,62 +182,22 @@ impl Dice {
     }
 }
 
-/// The files of a repository's spool.
-struct Spool(PathBuf);
-
-fn spool(world: &World) -> Spool {
-    Spool(world.server().join("webhook/v1"))
+/// The updates that records hold, with the ids of their events.
+fn told(records: &[PathBuf]) -> BTreeMap<Update, BTreeSet<String>> {
+    let mut told: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for record in records {
+        for line in read_record(record)["lines"].as_array().unwrap() {
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            told.entry((text("ref"), text("old"), text("new"))).or_default().insert(text("event"));
+        }
+    }
+    told
 }
 
-impl Spool {
-    fn files(&self, directory: &str) -> Vec<PathBuf> {
-        let (mut directories, mut files) = (vec![self.0.join(directory)], Vec::new());
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-                let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-                match entry.file_type().unwrap().is_dir() {
-                    true => directories.push(entry.path()),
-                    false if is_hidden => {}
-                    false => files.push(entry.path()),
-                }
-            }
-        }
-        files
-    }
-
-    /// Everything that waits.
-    fn waiting(&self) -> Vec<PathBuf> {
-        let mut waiting = [self.files("intents"), self.files("receipts"), self.files("queue")].concat();
-        // The body of a record that was not written, or is gone, is removed later.
-        let is_none = |name: &str| matches!(name, "lock" | "state") || name.ends_with(".body");
-        waiting.retain(|path| !is_none(&path.file_name().unwrap().to_string_lossy()));
-        waiting
-    }
-
-    /// The updates that records of one kind hold, with the ids of their events.
-    fn told(&self, directory: &str) -> BTreeMap<Update, BTreeSet<String>> {
-        let mut told: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for path in self.files(directory) {
-            let Ok(record) = fs::read_to_string(&path) else { continue };
-            let json: Value = serde_json::from_str(record.split_once('\n').unwrap().1).unwrap();
-            for line in json["lines"].as_array().unwrap() {
-                let text = |key: &str| line[key].as_str().unwrap().to_owned();
-                told.entry((text("ref"), text("old"), text("new"))).or_default().insert(text("event"));
-            }
-        }
-        told
-    }
-
-    /// Makes the intents those of a run of the machine that is over, so that nobody waits for their hooks any more.
-    fn start_machine_anew(&self) {
-        for path in self.files("intents") {
-            let record = fs::read_to_string(&path).unwrap();
-            let mut json: Value = serde_json::from_str(record.split_once('\n').unwrap().1).unwrap();
-            json["moment"]["boot"] = "another".into();
-            let json = json.to_string();
-            fs::write(&path, format!("git-webhook 1 {} {}\n{json}", json.len(), sha256_hex(json.as_bytes()))).unwrap();
-        }
-    }
+/// What was set aside, whatever it is.
+fn dead(world: &World) -> Vec<PathBuf> {
+    let targets = fs::read_dir(world.place(Place::AllDead)).into_iter().flatten().flatten();
+    targets.flat_map(|target| fs::read_dir(target.path()).unwrap().flatten().map(|entry| entry.path())).collect()
 }
 
 fn pre_receive(world: &World) -> Command {
@@ -451,25 +410,23 @@ impl Storm {
     /// All receivers are well, and what waits is sent.
     fn calm(&self) {
         self.is_calm.store(true, Ordering::Relaxed);
-        let spool = spool(&self.world);
-        spool.start_machine_anew();
+        self.world.machine_restarts();
         for _ in 0..20 {
             let output = self.world.webhook(&["flush", "--now"]);
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            if spool.waiting().is_empty() {
+            if self.world.unfinished().is_empty() {
                 return;
             }
         }
-        panic!("it still waits: {:#?}", spool.waiting());
+        panic!("it still waits: {:#?}", self.world.unfinished());
     }
 
     fn check(&self) {
-        let spool = spool(&self.world);
         let (runs, pushes) = (self.runs.lock().unwrap(), self.pushes.lock().unwrap());
         let log = self.world.log();
         assert!(!log.contains("panic"), "{log}");
-        assert_eq!(spool.files("dead"), [] as [PathBuf; 0], "{log}");
-        let settled = spool.told("settled");
+        assert_eq!(dead(&self.world), [] as [PathBuf; 0], "{log}");
+        let settled = told(&self.world.settled());
         let twice: Vec<_> = settled.iter().filter(|(_, events)| events.len() > 1).collect();
         assert!(twice.is_empty(), "one update, several events: {twice:#?}");
         let is_kept = |push: &Push, update: &Update| {
@@ -670,16 +627,15 @@ impl Lab {
                 self.run(pre_receive(&self.world), 0, &[]);
                 self.move_ref(1);
                 if scene == Scene::Settling {
-                    spool(&self.world).start_machine_anew();
+                    self.world.machine_restarts();
                 }
             }
             Scene::Draining | Scene::Flushing => {
                 self.status.store(500, Ordering::SeqCst);
                 self.run(self.world.hook(), 0, &[]);
                 self.status.store(200, Ordering::SeqCst);
-                assert_eq!(spool(&self.world).waiting().len(), 1);
-                // Its time has come.
-                fs::remove_file(spool(&self.world).0.join("queue/ci/state")).unwrap();
+                assert_eq!(self.world.unfinished().len(), 1);
+                self.world.backoff_ends("ci");
             }
             Scene::Accepted | Scene::Refused | Scene::Announcing => {}
         }
@@ -792,7 +748,7 @@ impl Lab {
         for _ in 0..3 {
             let output = self.world.webhook(&["flush", "--now"]);
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            if spool(&self.world).waiting().is_empty() {
+            if self.world.unfinished().is_empty() {
                 break;
             }
         }
@@ -802,7 +758,6 @@ impl Lab {
     fn examine(&self, case: &Case) -> Vec<String> {
         let Case { scene, call, when, fault, of_log } = *case;
         self.set(scene);
-        let spool = spool(&self.world);
         let fault_option = match fault {
             Fault::Kill => "signal=KILL".into(),
             Fault::Error(error) => format!("error={error}"),
@@ -810,7 +765,7 @@ impl Lab {
         let trace = format!("trace={call}");
         let inject = format!("inject={call}:{fault_option}:when={when}");
         let mut options = vec!["-e", &trace, "-e", &inject];
-        let log = self.world.server().join("webhook/log").join(day());
+        let log = self.world.place(Place::LogOn(&day()));
         if of_log {
             options.extend(["-P", log.to_str().unwrap()]);
         }
@@ -838,7 +793,8 @@ impl Lab {
                 expected.push(update.clone());
             }
         } else {
-            let is_kept = ["intents", "receipts", "settled"].iter().any(|kind| spool.told(kind).contains_key(&update));
+            let records = [self.world.intents(), self.world.receipts(), self.world.settled()].concat();
+            let is_kept = told(&records).contains_key(&update);
             if is_kept || !was_killed {
                 expected.push(update.clone());
             }
@@ -854,13 +810,13 @@ impl Lab {
         if !second.status.success() || String::from_utf8_lossy(&second.stderr).contains("cannot") {
             wrong.push(format!("the second push: {}", String::from_utf8_lossy(&second.stderr)));
         }
-        spool.start_machine_anew();
+        self.world.machine_restarts();
         self.flush();
-        let waiting = spool.waiting();
+        let waiting = self.world.unfinished();
         if !waiting.is_empty() {
             wrong.push(format!("still waits: {waiting:?}"));
         }
-        let dead = spool.files("dead");
+        let dead = dead(&self.world);
         if !dead.is_empty() {
             wrong.push(format!("set aside: {dead:?}"));
         }

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Receiver, World, ZERO};
+use crate::support::{Answer, Place, Receiver, World, ZERO};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -132,11 +132,8 @@ fn a_push_that_nobody_told_is_seen_by_status_and_told_by_flush() {
     world.push(&["main"]);
     let id = receiver.take_one().header("Idempotency-Key").to_owned();
     // As its hook left it when it died before the first delivery.
-    let settled = world.server().join("webhook/v1/settled");
-    let day = fs::read_dir(&settled).unwrap().next().unwrap().unwrap().path();
-    let receipt = fs::read_dir(day).unwrap().next().unwrap().unwrap();
-    fs::rename(receipt.path(), world.server().join("webhook/v1/receipts").join(receipt.file_name())).unwrap();
-    fs::remove_dir_all(world.server().join("webhook/log")).unwrap();
+    world.unsettle();
+    world.forget_attempts();
     assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
     assert_eq!(out(&world.webhook(&["flush"])), "ci: 1 delivered\n");
     assert_eq!(receiver.take_one().header("Idempotency-Key"), id);
@@ -264,13 +261,13 @@ fn the_picture_takes_in_what_pruning_removes() {
     world.configure("webhook.keepLog", "1d");
     world.commit("two");
     world.push(&["main"]);
-    let settled = world.server().join("webhook/v1/settled");
-    let today = fs::read_dir(&settled).unwrap().next().unwrap().unwrap().path();
-    fs::rename(today, settled.join("2020-01-01")).unwrap();
-    fs::write(world.server().join("webhook/log/2020-01-01"), "").unwrap();
+    let today = world.days(Place::Settled).remove(0);
+    let long_ago = "2020-01-01";
+    fs::rename(world.place(Place::SettledOn(&today)), world.place(Place::SettledOn(long_ago))).unwrap();
+    fs::write(world.place(Place::LogOn(long_ago)), "").unwrap();
     world.webhook(&["flush"]);
-    assert!(!settled.join("2020-01-01").exists());
-    assert!(!world.server().join("webhook/log/2020-01-01").exists());
+    assert!(!world.place(Place::SettledOn(long_ago)).exists());
+    assert!(!world.place(Place::LogOn(long_ago)).exists());
     receiver.take();
     assert_eq!(out(&world.webhook(&["reconcile"])), "nothing was missed\n");
     assert!(receiver.take().is_empty());
@@ -333,13 +330,6 @@ fn an_intent_that_nobody_looked_after_is_seen_by_status() {
     let id = world.commit("one");
     let mut announce = world.command(world.server().join("hooks/pre-receive"), &world.server());
     world.feed(announce.env("GIT_DIR", "."), format!("{ZERO} {id} refs/heads/main\n").as_bytes());
-    let intents = world.server().join("webhook/v1/intents");
-    let intent = fs::read_dir(intents).unwrap().next().unwrap().unwrap().path();
-    let record = fs::read_to_string(&intent).unwrap();
-    let mut json: Value = serde_json::from_str(record.split_once('\n').unwrap().1).unwrap();
-    json["moment"]["boot"] = "another".into();
-    let json = json.to_string();
-    let sum = git_webhook::signature::sha256_hex(json.as_bytes());
-    fs::write(&intent, format!("git-webhook 1 {} {sum}\n{json}", json.len())).unwrap();
+    world.machine_restarts();
     assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
 }

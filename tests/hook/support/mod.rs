@@ -1,11 +1,13 @@
-//! Builders for tests: a world with a bare repository and a clone, and a receiver that records.
+//! Builders for tests: a world with a bare repository and a clone, what it keeps, and a receiver that records.
 
 mod compare;
 mod fan;
 mod receiver;
+mod spool;
 mod world;
 
 pub use compare::compare;
 pub use fan::Fan;
 pub use receiver::{Answer, Receiver, Request, ok, read_head};
+pub use spool::{Place, copy_as_tried, name, read_record, rewrite_record};
 pub use world::{World, ZERO, until};

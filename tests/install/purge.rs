@@ -39,7 +39,7 @@ fn purge_removes_what_holds_no_delivery() {
     world.bare("a.git");
     let before = world.tree("");
     world.install(&format!("--from {} a.git", built())).succeeds();
-    assert!(world.has("a.git/webhook/refs"));
+    assert!(world.path("a.git").join(SNAPSHOT).is_file());
 
     world.uninstall("--purge a.git").succeeds().prints("/a.git/webhook'\n");
     world.uninstall("--purge a.git").succeeds();

@@ -2,12 +2,12 @@
 //! memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Permissions};
+use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::support::{Answer, Place, Receiver, Request, World, ZERO};
+use crate::support::{Answer, Ends, Place, Receiver, Request, World, ZERO, write_program};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1/";
@@ -34,7 +34,7 @@ pub fn in_mounts(name: &str, test: impl FnOnce()) {
     let mut unshare = Command::new("unshare");
     unshare.arg(if is_root { "-m" } else { "-rm" }).arg(std::env::current_exe().unwrap());
     unshare.args(["--exact", name, "--include-ignored", "--nocapture"]).env(INSIDE, "1");
-    let output = unshare.output().unwrap();
+    let output = unshare.ends();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
@@ -43,7 +43,7 @@ pub fn in_mounts(name: &str, test: impl FnOnce()) {
 pub fn mount(world: &World, options: &str) {
     let place = world.server().join("webhook");
     fs::create_dir_all(&place).unwrap();
-    let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).output().unwrap();
+    let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).ends();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -341,8 +341,7 @@ fn give_to(world: &World, user: u32) {
     let hooks = world.server().join("hooks");
     for name in ["post-receive", "pre-receive"] {
         fs::remove_file(hooks.join(name)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_post-receive"), hooks.join(name)).unwrap();
-        fs::set_permissions(hooks.join(name), Permissions::from_mode(0o755)).unwrap();
+        write_program(&hooks.join(name), fs::read(env!("CARGO_BIN_EXE_post-receive")).unwrap());
     }
     let all = Command::new("chown").args(["-hR", &format!("{user}:{user}")]).arg(world.path("")).status().unwrap();
     assert!(all.success());
@@ -368,7 +367,7 @@ fn a_directory_of_another_user() {
     for branch in ["a", "b"] {
         let mut command = world.command("git", &world.path("work"));
         command.arg("push").arg(world.server()).arg(format!("main:{branch}")).uid(NOBODY).gid(NOBODY);
-        let output = command.output().unwrap();
+        let output = command.ends();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.contains(LOUD), "{said}");
         assert!(said.contains(&format!("webhook ci: delivered {branch} (200, ")), "{said}");

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::support::{Answer, Place, Receiver, World};
+use crate::support::{Answer, Ends, Place, Receiver, World, write_program};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1/";
@@ -24,7 +24,7 @@ fn said(output: &Output) -> String {
 }
 
 fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
+    let output = Command::new(program).args(arguments).ends();
     assert!(output.status.success(), "{program} {arguments:?}: {}", said(&output));
 }
 
@@ -56,7 +56,7 @@ fn everything_is_made(umask: &str, shared: Option<&str>) -> World {
         let mut shell = world.command("sh", command.get_current_dir().unwrap());
         shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
         shell.arg(command.get_program()).args(command.get_args());
-        assert!(shell.status().unwrap().code().is_some());
+        assert!(shell.ends().status.code().is_some());
     };
     let mut push = world.command("git", &world.work());
     under_umask(push.args(["push", "--quiet"]).arg(world.server()).args(["main:a", "main:b"]));
@@ -125,9 +125,7 @@ const GROUP: &str = "gitwh";
 
 impl Accounts {
     fn new() -> Self {
-        let has = |database: &str, name: &str| {
-            Command::new("getent").args([database, name]).output().unwrap().status.success()
-        };
+        let has = |database: &str, name: &str| Command::new("getent").args([database, name]).ends().status.success();
         if !has("group", GROUP) {
             run("groupadd", &[GROUP]);
         }
@@ -159,8 +157,7 @@ pub fn bring_programs(world: &World) {
     ];
     for (from, to) in places {
         let _ = fs::remove_file(&to);
-        fs::copy(from, &to).unwrap();
-        fs::set_permissions(&to, Permissions::from_mode(0o755)).unwrap();
+        write_program(&to, fs::read(from).unwrap());
     }
     fs::set_permissions(world.path(""), Permissions::from_mode(0o755)).unwrap();
 }
@@ -200,7 +197,7 @@ impl Shared {
         command.env("HOME", self.world.path(user)).args(["--reuid", user, "--regid", user, "--init-groups"]);
         command.args(["sh", "-c"]);
         command.arg(format!("umask {umask}; exec \"$@\"")).arg("sh").args(arguments);
-        let output = command.output().unwrap();
+        let output = command.ends();
         assert!(output.status.success(), "{user} {arguments:?}: {}", said(&output));
         said(&output)
     }
@@ -262,7 +259,7 @@ fn two_users_deliver_for_each_other() {
 
 /// Runs `git webhook` as root.
 pub fn as_root(world: &World, place: &Path, arguments: &[&str]) -> Output {
-    world.command(world.path("git-webhook"), place).args(arguments).output().unwrap()
+    world.command(world.path("git-webhook"), place).args(arguments).ends()
 }
 
 /// A repository of `nobody` with deliveries that wait, whom the test calls as root.
@@ -281,7 +278,7 @@ pub fn push_as_nobody(world: &World, refs: &[&str]) {
     run("chown", &["-hR", &format!("{NOBODY}:{NOBODY}"), world.work().to_str().unwrap()]);
     let mut push = world.command("git", &world.work());
     push.args(["push", "--quiet"]).arg(world.server()).args(refs).uid(NOBODY).gid(NOBODY);
-    let output = push.output().unwrap();
+    let output = push.ends();
     assert!(output.status.success(), "{}", said(&output));
 }
 

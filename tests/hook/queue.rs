@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::support::{Answer, Place, Receiver, World};
+use crate::support::{Answer, Ends, Place, Receiver, World};
 
 #[test]
 fn a_body_that_targets_share_is_stored_once() {
@@ -143,7 +143,7 @@ fn a_target_out_of_sight_for_a_moment_loses_nothing() {
     }
     world.commit("one");
     world.push(&["main"]);
-    let status = world.webhook_command().env("HOME", "/nonexistent").args(["flush", "--now"]).status().unwrap();
+    let status = world.webhook_command().env("HOME", "/nonexistent").args(["flush", "--now"]).ends().status;
     assert!(status.success());
     world.webhook(&["flush", "--now"]);
     assert_eq!(receiver.take().len(), 2);

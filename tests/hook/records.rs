@@ -7,12 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use crate::support::{Place, Receiver, World, copy_as_tried, name};
+use crate::support::{Ends, Place, Receiver, World, copy_as_tried, name, write_program};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1/";
@@ -71,7 +67,7 @@ fn flush(world: &World) -> String {
 }
 
 fn run(program: &str, arguments: &[&str], path: &Path) {
-    let output = Command::new(program).args(arguments).arg(path).output().unwrap();
+    let output = Command::new(program).args(arguments).arg(path).ends();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -79,30 +75,6 @@ fn overwrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
-}
-
-/// Ends the tests where this one still runs after a minute: a program that waits for a fifo waits for ever.
-struct NothingHangs(Arc<AtomicBool>);
-
-impl NothingHangs {
-    fn new(test: &'static str) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&is_over);
-        thread::spawn(move || {
-            thread::sleep(Duration::from_secs(60));
-            if !seen.load(Ordering::Relaxed) {
-                eprintln!("{test} hangs");
-                std::process::exit(101);
-            }
-        });
-        Self(is_over)
-    }
-}
-
-impl Drop for NothingHangs {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A way to spoil a record, and what is said of it then.
@@ -146,14 +118,13 @@ const FOREIGN: [Damage; 2] = [
     }),
     ("it is no regular file", |path| {
         fs::remove_file(path).unwrap();
-        let output = Command::new("mknod").arg(path).args(["c", "1", "5"]).output().unwrap();
+        let output = Command::new("mknod").arg(path).args(["c", "1", "5"]).ends();
         assert!(output.status.success());
     }),
 ];
 
 /// Damages all records of a queue but the first and the last, one in each way, and has the rest delivered.
 fn a_queue_survives(damages: &[Damage], deliver: impl FnOnce(&World) -> String) {
-    let _watch = NothingHangs::new("a queue");
     let refs: Vec<_> = (0..damages.len() + 2).map(|number| format!("b{number:02}")).collect();
     let world = waiting(&refs.iter().map(String::as_str).collect::<Vec<_>>());
     let waits = records(&world, QUEUE);
@@ -226,7 +197,6 @@ fn a_record_torn_anywhere_is_set_aside() {
 
 #[test]
 fn damaged_receipts_and_intents_are_set_aside() {
-    let _watch = NothingHangs::new("receipts and intents");
     for (place, dead) in [(Place::Receipts, Place::DeadReceipts), (Place::Intents, Place::DeadIntents)] {
         let receiver = Receiver::new();
         let world = World::told_to(&receiver, "gitlab");
@@ -279,7 +249,6 @@ fn names_of_editors_and_nfs_stay_where_they_are() {
 
 #[test]
 fn other_names_in_a_queue_are_set_aside() {
-    let _watch = NothingHangs::new("other names");
     let world = waiting(&["a", "b"]);
     let queue = world.place(QUEUE);
     let copy = format!("{}.orig", records(&world, QUEUE)[0]);
@@ -340,7 +309,6 @@ fn a_copy_of_an_intent_holds_up_nothing() {
 
 #[test]
 fn a_spoilt_state_of_a_target_means_that_it_is_tried() {
-    let _watch = NothingHangs::new("a spoilt state");
     let spoil: [fn(&Path); 6] = [
         |path| fs::write(path, "").unwrap(),
         |path| fs::write(path, "\u{0}garbage\n").unwrap(),
@@ -396,7 +364,6 @@ fn a_spoilt_log_goes_on_with_a_new_line() {
 
 #[test]
 fn what_is_no_log_is_not_written_to_and_holds_up_nothing() {
-    let _watch = NothingHangs::new("what is no log");
     let spoil: [fn(&Path); 4] = [
         |path| symlink(path.with_file_name("../../elsewhere"), path).unwrap(),
         |path| run("mkfifo", &[], path),
@@ -411,7 +378,7 @@ fn what_is_no_log_is_not_written_to_and_holds_up_nothing() {
         let receiver = Receiver::new();
         let world = World::told_to(&receiver, "gitlab");
         world.commit("one");
-        let output = Command::new("date").args(["-u", "+%F"]).output().unwrap();
+        let output = Command::new("date").args(["-u", "+%F"]).ends();
         let day = String::from_utf8(output.stdout).unwrap();
         let log = world.place(Place::Log);
         fs::create_dir_all(&log).unwrap();
@@ -465,7 +432,6 @@ fn a_spoilt_sequence_number_is_found_again() {
 
 #[test]
 fn a_spoilt_picture_of_the_refs_is_told_with_what_to_do() {
-    let _watch = NothingHangs::new("a spoilt picture");
     let world = waiting(&["a"]);
     assert_eq!(world.webhook(&["reconcile"]).status.code(), Some(0));
     for (why, damage) in DAMAGES {
@@ -521,15 +487,15 @@ fn what_another_user_keeps_to_himself_stays_in_the_queue() {
     chown(world.place(QUEUE).join(&foreign), Some(0), Some(0)).unwrap();
     let mut command = world.webhook_command();
     let program = world.path("git-webhook");
-    fs::copy(command.get_program(), &program).unwrap();
+    write_program(&program, fs::read(command.get_program()).unwrap());
     command = world.command(program, &world.server());
-    let said = said(&command.args(["flush", "--now"]).uid(NOBODY).gid(NOBODY).output().unwrap());
+    let said = said(&command.args(["flush", "--now"]).uid(NOBODY).gid(NOBODY).ends());
     assert_eq!(told(&receiver), ["a", "c"], "{said}");
     assert!(said.contains(&format!("cannot read '{foreign}' in its queue: Permission denied")), "{said}");
     assert!(said.contains("its owner can: run git webhook flush as that user"), "{said}");
     assert_eq!(records(&world, QUEUE), [foreign.as_str()]);
     chown(world.place(QUEUE).join(&foreign), Some(NOBODY), Some(NOBODY)).unwrap();
-    command.output().unwrap();
+    command.ends();
     assert_eq!(told(&receiver), ["b"]);
 }
 
@@ -548,12 +514,12 @@ const TEN_YEARS: i32 = 3650;
 fn push_at(world: &World, days: i32, name: &str) {
     let mut push = world.command("git", &world.work());
     push.args(["push", "--quiet"]).arg(world.server()).arg(name);
-    let output = at(days, &push).output().unwrap();
+    let output = at(days, &push).ends();
     assert!(output.status.success(), "{}", said(&output));
 }
 
 fn flush_at(world: &World, days: i32, options: &[&str]) -> String {
-    said(&at(days, world.webhook_command().arg("flush").args(options)).output().unwrap())
+    said(&at(days, world.webhook_command().arg("flush").args(options)).ends())
 }
 
 /// A delivery that failed at one time is delivered at another, though nobody says `--now`.
@@ -634,7 +600,6 @@ fn pushes_keep_their_order_when_the_clock_jumps_back_between_them() {
 /// A body that targets share lies in a file beside the record.
 #[test]
 fn a_body_that_is_missing_or_damaged_takes_its_record_along() {
-    let _watch = NothingHangs::new("a missing body");
     let damages: [Damage; 3] = [
         ("the file with its body is missing", |path| fs::remove_file(path).unwrap()),
         ("the file with its body is damaged", |path| fs::write(path, "{}").unwrap()),

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::{Output, Stdio};
 use std::thread;
 
-use crate::support::{Answer, Place, Receiver, World};
+use crate::support::{Answer, Ends, Place, Receiver, World};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -308,7 +308,7 @@ fn of_two_that_add_one_name_at_once_one_is_told_so() {
     let children = [start("https://one.example/"), start("https://two.example/")];
     thread::sleep(std::time::Duration::from_millis(500));
     fs::remove_file(&lock).unwrap();
-    let codes: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap().status.success()).collect();
+    let codes: Vec<_> = children.into_iter().map(|child| child.ends().status.success()).collect();
     assert_eq!(codes.iter().filter(|is_well| **is_well).count(), 1, "{codes:?}");
     assert_eq!(config(&world).matches("url = ").count(), 1);
 }

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Place, Receiver, World, ZERO};
+use crate::support::{Answer, Ends, Gate, Place, Receiver, World, ZERO, until};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -50,9 +50,9 @@ fn log_on_a_terminal_has_colour() {
     let (world, _receiver) = failing(Answer::Status(404));
     let mut script = world.command("script", &world.server());
     let log = format!("{} log", env!("CARGO_BIN_EXE_git-webhook"));
-    let output = script.env("TERM", "xterm").args(["-qec", &log, "/dev/null"]).output().unwrap();
+    let output = script.env("TERM", "xterm").args(["-qec", &log, "/dev/null"]).ends();
     assert!(out(&output).contains("\x1b[33mwaiting\x1b[0m"), "{}", out(&output));
-    let output = script.env("NO_COLOR", "1").output().unwrap();
+    let output = script.env("NO_COLOR", "1").ends();
     assert!(!out(&output).contains('\x1b'), "{}", out(&output));
 }
 
@@ -160,7 +160,7 @@ fn flush_tells_how_far_it_is_where_there_is_much_to_do() {
     world.push(&refs.iter().map(String::as_str).collect::<Vec<_>>());
     let mut script = world.command("script", &world.server());
     let flush = format!("{} flush --now", env!("CARGO_BIN_EXE_git-webhook"));
-    let output = out(&script.args(["-qec", &flush, "/dev/null"]).output().unwrap());
+    let output = out(&script.args(["-qec", &flush, "/dev/null"]).ends());
     assert!(output.contains(" of 41 tried"), "{output:?}");
     assert!(output.contains("ci: 41 delivered"), "{output:?}");
 }
@@ -300,7 +300,9 @@ fn enable_switches_a_disabled_target_on() {
 #[test]
 fn what_reconcile_did_not_tell_is_not_taken_for_told() {
     let (world, receiver) = pictured();
-    let slow = Receiver::answering(Answer::After(std::time::Duration::from_millis(1500)));
+    let gate = Gate::new();
+    let slow = Receiver::answering(Answer::Behind(gate.clone()));
+    world.wait_long();
     world.server_git(&["config", "webhook.ci.url", &slow.url()]);
     world.commit("two");
     world.git(&[
@@ -312,11 +314,12 @@ fn what_reconcile_did_not_tell_is_not_taken_for_told() {
         "main:old",
     ]);
     let two = world.id("HEAD");
-    let mut child = world.webhook_command().arg("reconcile").spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1800));
-    // While it tells of the one, another moves that nobody tells of.
+    let child = world.webhook_command().arg("reconcile").spawn().unwrap();
+    until("it tells of the one", || !slow.requests().is_empty());
+    // Meanwhile another moves that nobody tells of.
     world.server_git(&["update-ref", "refs/heads/gone", &two]);
-    assert!(child.wait().unwrap().success());
+    gate.open();
+    assert!(child.ends().status.success());
     world.server_git(&["config", "webhook.ci.url", &receiver.url()]);
     world.webhook(&["reconcile"]);
     let refs: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();

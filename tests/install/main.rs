@@ -18,12 +18,15 @@ mod hooks_path;
 mod kept_hook;
 mod linking;
 mod owner;
+#[path = "../hook/support/program.rs"]
+mod program;
 mod programs;
 mod purge;
 mod support;
 mod timer;
 mod uninstall;
 
+use program::{Ends, write_program};
 use support::{Run, SNAPSHOT, World, built, executable, feed};
 
 const CHECKOUT: &str = env!("CARGO_MANIFEST_DIR");

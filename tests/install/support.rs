@@ -206,8 +206,7 @@ pub fn built() -> &'static str {
 }
 
 pub fn executable(path: &Path, script: &str) {
-    fs::write(path, script).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(path, script);
 }
 
 /// How a program ended and what it printed.
@@ -220,7 +219,7 @@ pub struct Run {
 
 impl Run {
     pub fn of(command: &mut Command) -> Self {
-        Self::from(command.stdin(Stdio::null()).output().unwrap())
+        Self::from(command.ends())
     }
 
     pub fn succeeds(&self) -> &Self {
@@ -264,9 +263,7 @@ impl From<Output> for Run {
 pub fn feed(command: &mut Command, input: &[u8]) -> Run {
     command.stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    Run::from(child.wait_with_output().unwrap())
+    Run::from(command.spawn().unwrap().ends_fed(input))
 }
 
 /// Every path below a directory with its kind, mode and content.

@@ -140,12 +140,12 @@ fn headers_are_sent_whole_and_several_times() {
 
 #[test]
 fn timeout_ends_an_attempt() {
-    let receiver = Receiver::answering(Answer::Never);
+    // Given longer, it would be heard.
+    let receiver = Receiver::answering(Answer::After(Duration::from_secs(20)));
     let world = World::told_to(&receiver, "gitlab");
+    world.wait_long();
     world.configure("webhook.ci.timeout", "1s");
-    let start = Instant::now();
     assert_eq!(push(&world).said, ["webhook ci: not delivered: main (no answer in time); kept, and tried again later"]);
-    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }
 
 #[test]

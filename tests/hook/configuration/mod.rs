@@ -5,11 +5,11 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Receiver, World};
+use crate::support::{Answer, Ends, Receiver, World};
 
 mod as_git;
 mod defaults;

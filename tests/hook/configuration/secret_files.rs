@@ -12,10 +12,8 @@ fn world(receiver: &Receiver, value: &str) -> World {
 /// Nothing is sent, and the administrator learns why.
 #[track_caller]
 fn is_refused(world: &World, receiver: &Receiver, why: &str) {
-    let start = Instant::now();
     let pushed = push(world);
     assert_eq!(pushed.said, ["webhook ci: not configured rightly, the event is kept; see git webhook check"]);
-    assert!(start.elapsed() < Duration::from_secs(5), "it waited {:?}", start.elapsed());
     assert!(receiver.take().is_empty());
     let listed = list(world);
     assert_eq!(listed.code, Some(1));

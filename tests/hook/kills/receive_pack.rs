@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 
-use crate::support::World;
+use crate::support::{Ends, World};
 
 /// A process that is taken for receive-pack, and runs both hooks.
 pub struct ReceivePack {
@@ -45,7 +45,7 @@ impl ReceivePack {
     /// Waits for post-receive.
     pub fn end(mut self) -> ExitStatus {
         self.shell.stdin.take().unwrap().write_all(b"\n").unwrap();
-        self.shell.wait().unwrap()
+        self.shell.ends().status
     }
 
     fn answer(&mut self) -> String {

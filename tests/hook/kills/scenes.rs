@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::support::{Journal, Lab, Place, Scene, Update, dead, line, pre_receive, told};
+use crate::support::{Ends, Journal, Lab, Place, Scene, Update, dead, line, pre_receive, told};
 
 #[test]
 fn of_two_pushes_in_a_row_whose_hooks_died_both_are_told() {
@@ -236,6 +236,6 @@ impl Lab {
 
 /// Today's file of the delivery log.
 fn day() -> String {
-    let output = Command::new("date").args(["-u", "+%F"]).output().unwrap();
+    let output = Command::new("date").args(["-u", "+%F"]).ends();
     String::from_utf8(output.stdout).unwrap().trim().into()
 }

@@ -91,7 +91,7 @@ fn gitdir_of_a_linked_worktree_is_its_own() {
         let mut command = Command::new("git");
         command.args(["config", "--get-all", "webhook.x.ref"]).current_dir(files.world.path("tree")).env_clear();
         let variables = files.variables.iter().filter(|(name, _)| *name != "GIT_DIR").cloned();
-        let git = command.envs(variables).output().unwrap().stdout;
+        let git = command.envs(variables).ends().stdout;
         assert_eq!(git, b"a\n".repeat(expected), "{condition}");
         assert_eq!(entries.iter().filter(|entry| entry.key == "ref").count(), expected, "{condition}");
     }

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use git_webhook::config::{self, Entry, Scope};
 use git_webhook::process::Environment;
 
-use crate::support::World;
+use crate::support::{Ends, World};
 
 mod conditions;
 mod generate;
@@ -67,7 +67,7 @@ impl Files {
     fn git(&self) -> Output {
         let mut command = Command::new("git");
         command.args(["config", "--list", "--show-scope", "--show-origin", "-z"]);
-        command.current_dir(self.world.server()).env_clear().envs(self.variables.iter().cloned()).output().unwrap()
+        command.current_dir(self.world.server()).env_clear().envs(self.variables.iter().cloned()).ends()
     }
 
     fn ours(&self) -> Result<Vec<Entry>, config::Unreadable> {

@@ -9,6 +9,10 @@ pub mod message;
 
 pub mod process;
 
+pub mod files;
+
+pub mod state_dir;
+
 pub mod identifier;
 
 pub mod ref_update;

@@ -124,7 +124,7 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<(Picture, Vec<Re
     let picture = match post.spool.picture() {
         Ok(picture) => picture,
         Err(why) => {
-            let path = post.spool.root().join("refs");
+            let path = post.spool.state().root().path().join("refs");
             return failure(message::bad_picture(path.display(), why));
         }
     };

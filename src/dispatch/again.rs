@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::spool::{FileError, Name, Queue};
+use crate::files::FileError;
+use crate::spool::{Name, Queue};
 
 /// How long whoever sends to the target is waited for: as long as an attempt takes by default.
 const PATIENCE: Duration = Duration::from_secs(10);

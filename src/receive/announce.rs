@@ -14,6 +14,7 @@ use crate::process::{self, Environment, Process};
 use crate::ref_update;
 use crate::repository;
 use crate::spool::{Receipt, Spool};
+use crate::state_dir::StateDir;
 
 /// Runs the pre-receive hook. It never refuses anything, and prints nothing: git's own receive-pack kills the push of a
 /// client that is gone when its hooks print.
@@ -30,14 +31,14 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let (spool, variables) = match &configuration {
         Ok(configuration) => {
             let settings = &configuration.settings;
-            log_file::start(&git_dir, settings.log_level, settings.shared);
+            log_file::start(&StateDir::new(&git_dir, settings.shared), settings.log_level);
             if !Post::new(&git_dir, &common_dir, configuration).is_wanted(&updates) {
                 return;
             }
-            (Spool::new(&common_dir, settings.shared), settings.user_variables.as_slice())
+            (Spool::new(StateDir::new(&common_dir, settings.shared)), settings.user_variables.as_slice())
         }
         // post-receive says so, and keeps its receipt.
-        Err(_) => (Spool::found(&common_dir), [].as_slice()),
+        Err(_) => (Spool::new(StateDir::found(&common_dir)), [].as_slice()),
     };
     if updates.is_empty() || !is_whole {
         return debug!("pre-receive: the list of refs was cut short: receive-pack has died");

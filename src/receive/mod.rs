@@ -19,6 +19,7 @@ use crate::config::{Configuration, Report, Settings};
 use crate::delivery::Outcome;
 use crate::dispatch::Done;
 use crate::event::{Context, Time, Wanted};
+use crate::files::FileError;
 use crate::identifier;
 use crate::log_file;
 use crate::message;
@@ -27,7 +28,8 @@ use crate::pusher::{self, Pusher};
 use crate::ref_update::{self, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
 use crate::repository::{self, Reader};
-use crate::spool::{FileError, Intent, Line, Owned, ReadRefs, Receipt, Spool};
+use crate::spool::{Intent, Line, Owned, ReadRefs, Receipt, Spool};
+use crate::state_dir::StateDir;
 use crate::target::Target;
 
 pub use address::{Addresser, alone};
@@ -91,16 +93,16 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let configuration = match Configuration::read(&git_dir, &common_dir, environment) {
         Ok(configuration) => configuration,
         Err(why) => {
-            log_file::start(&git_dir, log::LevelFilter::Warn, false);
+            log_file::start(&StateDir::new(&git_dir, false), log::LevelFilter::Warn);
             error!("{why}");
-            let kept = keep(&Spool::found(&common_dir), updates, environment, &[], &|| None);
+            let kept = keep(&Spool::new(StateDir::found(&common_dir)), updates, environment, &[], &|| None);
             return match kept {
                 Some(Err(unkept)) => not_kept(&unkept.error, &mut printer),
                 _ => printer.print(&Notice::Unreadable),
             };
         }
     };
-    log_file::start(&git_dir, configuration.settings.log_level, configuration.settings.shared);
+    log_file::start(&StateDir::new(&git_dir, configuration.settings.shared), configuration.settings.log_level);
     let updates = of_this_repository(updates, &configuration, &mut skipped);
     for skipped in &skipped {
         printer.print(&Notice::Skipped(skipped));

@@ -20,6 +20,7 @@ use crate::process;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
 use crate::spool::{Line, Owned, Receipt, Spool};
+use crate::state_dir::StateDir;
 use crate::target::Target;
 
 /// How long one run looks after receipts that other processes left, before what it came for.
@@ -72,9 +73,9 @@ impl Job {
 impl<'a> Post<'a> {
     /// The post office of the repository at `git_dir`.
     pub fn new(git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
-        let spool = Spool::new(common_dir, configuration.settings.shared);
-        let history = History::new(&spool);
-        Self { git_dir, common_dir, configuration, spool, history }
+        let state = StateDir::new(common_dir, configuration.settings.shared);
+        let history = History::new(&state);
+        Self { git_dir, common_dir, configuration, spool: Spool::new(state), history }
     }
 
     /// A run over the repository's targets that may take `allowed`, or as long as it needs.

@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn an_intent_is_announced_once_however_many_follow_on_it() {
         let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::new(directory.path(), false);
+        let spool = Spool::new(crate::state_dir::StateDir::new(directory.path(), false));
         let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
         let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new("refs/heads/main") };
         let intent = Receipt::new(vec![Line { update, event: identifier::event() }], &Environment::default(), &[]);

@@ -1,14 +1,13 @@
 //! What a target has in its queue and what was set aside, by id: for whoever asks for deliveries by name.
 
 use std::collections::HashMap;
-use std::fs;
 
 use uuid::Uuid;
 
-use super::file::{self, FileError};
 use super::name::Name;
 use super::queue::Queue;
 use super::waiting::Record;
+use crate::files::FileError;
 use crate::message;
 
 /// The records of a target, found by one look at its directories however many are asked for.
@@ -26,7 +25,7 @@ impl Queue {
             let name = Name::parse(&parts.join(".")).filter(|name| !name.is_push())?;
             Some((name.id, (file, name)))
         };
-        let names = file::names(&self.dead).unwrap_or_default();
+        let names = self.dead.names().unwrap_or_default();
         Stock {
             waiting: self.list().into_iter().filter(|name| !name.is_push()).map(|name| (name.id, name)).collect(),
             aside: names.into_iter().filter_map(aside).collect(),
@@ -36,10 +35,10 @@ impl Queue {
     /// A delivery that waits or was set aside, its record and its body; `None` where there is none of this id, or it is
     /// not sound.
     pub fn find(&self, stock: &Stock, id: Uuid) -> Option<(Name, Record, Vec<u8>)> {
-        let aside = Self { directory: self.dead.clone(), ..self.clone() };
-        let places = [(self, stock.waiting(id)), (&aside, stock.aside.get(&id).map(|(_, name)| name))];
-        places.into_iter().find_map(|(queue, name)| {
-            let (record, body) = queue.load(name?).ok()?;
+        let aside = stock.aside.get(&id).map(|(_, name)| name);
+        let places = [(&self.directory, stock.waiting(id)), (&self.dead, aside)];
+        places.into_iter().find_map(|(folder, name)| {
+            let (record, body) = Self::load_from(folder, name?).ok()?;
             Some((name?.clone(), record, body))
         })
     }
@@ -56,17 +55,16 @@ impl Queue {
             return Ok(None);
         };
         let back = Name { attempts: attempts.max(name.attempts), holds: false, cut_offs: 0, next: 0, ..name.clone() };
-        self.modes.make_directory(&self.directory)?;
-        let bring = |from: &str, to: &str| {
-            let from = self.dead.join(from);
-            let moved = fs::rename(&from, self.directory.join(to));
-            moved.map_err(|error| FileError::new(message::cannot_bring_back, &from, error))
-        };
+        let queue = self.directory.make()?;
+        let dead = self.dead.open();
+        let dead = dead.map_err(|error| FileError::new(message::cannot_bring_back, &self.dead.path(), error))?;
+        let bring =
+            |from: &str, to: &str| dead.rename(from, &queue, to).map_err(dead.error(message::cannot_bring_back, from));
         bring(file, &back.to_string())?;
-        if self.dead.join(back.body()).exists() {
+        if dead.look(back.body()).is_some() {
             bring(&back.body(), &back.body())?;
         }
-        file::sync_directory(&self.directory)?;
+        queue.sync()?;
         Ok(Some(back))
     }
 }

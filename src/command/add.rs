@@ -10,7 +10,7 @@ use super::edit::edit;
 use super::owner::{in_this, tell};
 use super::place::Place;
 use super::{Failure, failure};
-use crate::config::{Configuration, KEYS, Key, Of, Problem};
+use crate::config::{Configuration, Configured, KEYS, Key, Of, Problem};
 use crate::files::Folder;
 use crate::format::FORMATS;
 use crate::message;
@@ -150,7 +150,7 @@ impl Wish {
 
 fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Failure> {
     let configuration = &place.configuration;
-    if configuration.names().any(|name| *name == wish.name) {
+    if configuration.find(&wish.name).is_some() {
         return failure(message::target_is_there(&wish.name));
     }
     let most = configuration.settings.max_targets;
@@ -190,7 +190,7 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
     })?;
     let secrets = kept.needed().iter().map(|name| Path::new("webhook/secret").join(name)).collect();
     let url = format!("{}/…", target.address.origin());
-    Ok(Row { name: target.name, url, format: target.format.name.into(), secrets })
+    Ok(Row { name: target.name.to_string(), url, format: target.format.name.into(), secrets })
 }
 
 /// The target as it would be, and what is odd about it.
@@ -204,14 +204,14 @@ fn tried(
     let tried = tried.map_err(|why| Failure(why.to_string()))?;
     let prefix = format!("webhook.{}.", wish.name);
     let of_this = tried.warnings.into_iter().filter(|warning| warning.key.starts_with(&prefix)).map(unfiled).collect();
-    if let Some(target) = tried.targets.into_iter().find(|target| target.name == wish.name) {
-        return Ok((target, of_this));
+    match tried.targets.into_iter().find(|target| *target.name() == *wish.name) {
+        Some(Configured::Ready(target)) => Ok((target, of_this)),
+        Some(Configured::Broken(target)) => {
+            let problems: Vec<_> = target.problems.into_iter().map(|problem| unfiled(problem).to_string()).collect();
+            failure(message::not_added(problems.join("; ")))
+        }
+        None => failure(message::not_added("")),
     }
-    // It is the last one named. A wrong name is not shown as it was typed.
-    let broken = tried.broken.into_iter().next_back();
-    let problems = broken.map(|target| target.problems).unwrap_or_default().into_iter().map(unfiled);
-    let problems: Vec<_> = problems.map(|problem| problem.to_string()).collect();
-    failure(message::not_added(problems.join("; ")))
 }
 
 /// Without the file, which nothing was written to.

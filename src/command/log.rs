@@ -114,14 +114,14 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
         }
     }
     let mut queued = HashSet::new();
-    for target in &place.configuration.targets {
-        let queue = post.spool.queue(&target.name);
+    for target in place.configuration.names() {
+        let queue = post.spool.queue(target);
         for name in queue.list() {
             queued.insert(name.id);
             if !rows.contains_key(&name.id)
                 && let Ok((Record::Delivery(waiting), _)) = queue.load(&name)
             {
-                rows.insert(name.id, Row::untried(name.id, &target.name, &waiting));
+                rows.insert(name.id, Row::untried(name.id, target.as_str(), &waiting));
             }
         }
     }

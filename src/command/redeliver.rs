@@ -20,7 +20,7 @@ use crate::process::{self, Environment};
 use crate::receive::{Post, PutBack, Source};
 use crate::report::sanitise;
 use crate::spool::{Name, Queue};
-use crate::target::Target;
+use crate::target::{Target, TargetName};
 
 /// Which deliveries.
 #[derive(clap::Args)]
@@ -92,12 +92,12 @@ impl Choice {
             return self.ids.iter().map(|id| find(&rows, id).cloned()).collect();
         }
         if let Some(name) = &self.target
-            && !place.configuration.names().any(|other| other == name)
+            && place.configuration.find(name).is_none()
         {
             return no_such_target(name, place);
         }
         // Those of a target that is no more cannot be sent.
-        let known: HashSet<_> = place.configuration.names().collect();
+        let known: HashSet<_> = place.configuration.names().map(TargetName::as_str).collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
         rows.retain(|row| {
             row.state != State::Delivered
@@ -161,9 +161,8 @@ struct Again<'a> {
 
 impl Again<'_> {
     fn send(&mut self, place: &Place, name: &str, rows: &[&log::Row]) {
-        let targets = &place.configuration.targets;
-        let at = targets.iter().position(|target| target.name == name);
-        let why = match at.map(|at| (at, &targets[at])) {
+        let mut targets = place.configuration.ready().enumerate();
+        let why = match targets.find(|(_, target)| target.name == *name) {
             None => message::target_is_gone(name),
             Some((_, target)) if !target.enabled => message::target_is_disabled(name),
             Some((at, target)) => {

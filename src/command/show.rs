@@ -62,7 +62,7 @@ fn show(place: &Place, id: &str) -> Result<Row, Failure> {
     let rows = log::rows(place);
     let delivery = find(&rows, id)?.clone();
     let post = place.post();
-    let target = place.configuration.targets.iter().find(|target| target.name == delivery.target);
+    let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
         None => Err(message::target_is_gone(&delivery.target)),
         Some(target) => post.find(target, delivery.id).map(|(found, source)| Request {

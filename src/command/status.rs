@@ -9,6 +9,7 @@ use super::Failure;
 use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length};
+use crate::config::Configured;
 use crate::process::{self, Environment};
 use crate::spool::{Name, Queue, Record, Rest};
 
@@ -47,17 +48,15 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
     let post = place.post();
     let mut dead = post.spool.dead();
     let mut rows = Vec::new();
-    let right = configuration.targets.iter().map(|target| (target.name.as_str(), target.enabled, true));
-    let broken = configuration.broken.iter().map(|target| (target.name.as_str(), target.enabled, false));
-    for (name, enabled, is_right) in right.chain(broken) {
-        let queue = post.spool.queue(name);
+    for target in &configuration.targets {
+        let queue = post.spool.queue(target.name());
         let names = queue.list();
-        let (state, next) = match is_right {
-            true => state(enabled, queue.rest(), &names),
-            false => ("wrong", None),
+        let (state, next) = match target {
+            Configured::Ready(target) => state(target.enabled, queue.rest(), &names),
+            Configured::Broken(_) => ("wrong", None),
         };
         rows.push(Row {
-            target: name.into(),
+            target: target.name().to_string(),
             state: state.into(),
             waiting: names.len(),
             oldest: oldest(&queue, &names),

@@ -178,7 +178,7 @@ fn headers(target: &Target, delivery: &Delivery) -> Vec<Header> {
     let ids = Ids {
         delivery: delivery.id,
         event: delivery.line.event,
-        webhook: identifier::webhook(&delivery.origin.repository, &target.name),
+        webhook: identifier::webhook(&delivery.origin.repository, target.name.as_str()),
         project: delivery.origin.project,
         instance: delivery.origin.instance.clone(),
         attempt: delivery.name.attempts + 1,

@@ -34,7 +34,7 @@ pub use station::Station;
 pub struct Run<'a> {
     spool: &'a Spool,
     history: &'a History,
-    targets: &'a [Target],
+    targets: &'a [&'a Target],
     trust: Trust,
     clock: Clock,
     bodies: Bodies,
@@ -83,7 +83,7 @@ pub type Build<'b> = &'b dyn Fn(&Target, u64, &Receipt) -> Option<Vec<Delivery>>
 impl<'a> Run<'a> {
     /// A run over `targets` that may take `allowed`, or as long as it needs. What is not delivered waits in `spool`,
     /// each attempt is written down in `history`.
-    pub fn new(spool: &'a Spool, history: &'a History, targets: &'a [Target], allowed: Option<Duration>) -> Self {
+    pub fn new(spool: &'a Spool, history: &'a History, targets: &'a [&'a Target], allowed: Option<Duration>) -> Self {
         Self {
             spool,
             history,
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
     /// Sets aside what waits behind a target that has not answered for as long as `retryFor` says, though most of it was
     /// never tried itself.
     pub fn expire(&self, at: usize) {
-        let target = &self.targets[at];
+        let target = self.targets[at];
         let queue = self.spool.queue(&target.name);
         let now = process::now();
         let rest = queue.rest();

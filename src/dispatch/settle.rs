@@ -88,7 +88,7 @@ impl Run<'_> {
             time: history::timestamp(),
             id: delivery.id,
             event_id: delivery.line.event,
-            target: station.target.name.clone(),
+            target: station.target.name.to_string(),
             event: delivery.payload.event.to_string(),
             format: delivery.format.name.into(),
             r#ref: ref_text(&delivery.line, &delivery.more),

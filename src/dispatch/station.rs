@@ -49,7 +49,7 @@ pub(super) struct StationState {
 impl<'a> Run<'a> {
     /// Looks how a target stands, and takes its lock if nobody else has it.
     pub fn open(&self, at: usize) -> Station<'a> {
-        let target = &self.targets[at];
+        let target = self.targets[at];
         let queue = self.spool.queue(&target.name);
         let (lock, mode) = match queue.lock() {
             Ok(Some(lock)) => (Some(lock), Mode::Free),
@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
             }
         };
         let mut station = Station { mode, lock, ..self.open_unlocked(at, queue) };
-        if self.only.is_some_and(|name| name != target.name) {
+        if self.only.is_some_and(|name| target.name != *name) {
             (station.lock, station.mode) = (None, Mode::Closed(FailureKind::NotTried));
         } else if matches!(station.mode, Mode::Free)
             && let Some(kind) = self.rests(station.rest)
@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
     pub(super) fn open_unlocked(&self, at: usize, queue: Queue) -> Station<'a> {
         Station {
             at,
-            target: &self.targets[at],
+            target: self.targets[at],
             rest: queue.rest(),
             queue,
             mode: Mode::Backlog,

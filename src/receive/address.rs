@@ -51,7 +51,7 @@ impl<'a> Addresser<'a> {
                 let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
                 let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, &event)));
                 let Some(payload) = payload else { continue };
-                let id = identifier::delivery(event.id, &target.name, &payload.event);
+                let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
                     let name = Name::new(self.sequence, number * MOST_EVENTS + place, &event.update.name, id);
@@ -83,7 +83,7 @@ impl<'a> Addresser<'a> {
             let tell = || target.format.tell_whole(&events, target.max_commits, target.max_body);
             let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, first)));
             let Some(payload) = payload else { continue };
-            let id = identifier::delivery(whole, &target.name, &payload.event);
+            let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
             let name = Name::of_whole(self.sequence, numbers[0] * MOST_EVENTS, id);
             deliveries.extend(self.delivery(target, name, &numbers, payload).map(|delivery| (at, delivery)));
         }
@@ -120,7 +120,7 @@ pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
     let name = RefName::new(payload.event.as_bytes());
     let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name };
     let line = Line { update, event: identifier::event() };
-    let id = identifier::delivery(line.event, &target.name, &payload.event);
+    let id = identifier::delivery(line.event, target.name.as_str(), &payload.event);
     Delivery {
         id,
         more: Vec::new(),

@@ -247,7 +247,7 @@ fn of_this_repository(
 
 /// The detail of what the pusher reads in a few words.
 fn log_problems(configuration: &Configuration) {
-    for target in configuration.broken.iter().filter(|target| target.enabled) {
+    for target in configuration.broken().filter(|target| target.enabled) {
         for problem in &target.problems {
             error!("{}", message::about_target(&target.name, problem));
         }
@@ -299,13 +299,13 @@ fn tell(
     printer: &mut Printer,
 ) {
     let report = configuration.settings.report;
-    for (at, target) in configuration.targets.iter().enumerate() {
+    for (at, target) in configuration.ready().enumerate() {
         let mut outcomes: Vec<_> = done.iter().filter(|done| done.target == at).flat_map(Done::refs).collect();
         for (name, outcome) in &outcomes {
             log_outcome(target, &name.text(), outcome);
         }
         outcomes.sort_by_key(|(name, _)| order.get(name).copied());
-        let summary = Summary { target: &target.name, outcomes, is_kept: is_safe };
+        let summary = Summary { target: target.name.as_str(), outcomes, is_kept: is_safe };
         let is_told = match report {
             Report::All => !summary.outcomes.is_empty(),
             Report::Failures => summary.has_failures(),
@@ -316,8 +316,8 @@ fn tell(
         }
     }
     if report != Report::None {
-        for target in configuration.broken.iter().filter(|target| target.enabled) {
-            printer.print(&Notice::Misconfigured(&target.name, is_safe));
+        for target in configuration.broken().filter(|target| target.enabled) {
+            printer.print(&Notice::Misconfigured(target.name.as_str(), is_safe));
         }
     }
 }

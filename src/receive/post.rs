@@ -21,7 +21,7 @@ use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
 use crate::spool::{Line, Owned, Receipt, Spool};
 use crate::state_dir::StateDir;
-use crate::target::Target;
+use crate::target::{Target, TargetName};
 
 /// How long one run looks after receipts that other processes left, before what it came for.
 const TIME_FOR_OTHERS: Duration = Duration::from_secs(2);
@@ -38,6 +38,8 @@ pub struct Post<'a> {
     pub spool: Spool,
     /// What happened.
     pub history: History,
+    /// The targets that can be used, by whose places everything below goes.
+    pub targets: Vec<&'a Target>,
 }
 
 /// A receipt whose deliveries are to be made.
@@ -75,23 +77,24 @@ impl<'a> Post<'a> {
     pub fn new(git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
         let state = StateDir::new(common_dir, configuration.settings.shared);
         let history = History::new(&state);
-        Self { git_dir, common_dir, configuration, spool: Spool::new(state), history }
+        let targets = configuration.ready().collect();
+        Self { git_dir, common_dir, configuration, spool: Spool::new(state), history, targets }
     }
 
     /// A run over the repository's targets that may take `allowed`, or as long as it needs.
     pub fn run(&self, allowed: Option<Duration>) -> Run<'_> {
-        Run::new(&self.spool, &self.history, &self.configuration.targets, allowed)
+        Run::new(&self.spool, &self.history, &self.targets, allowed)
     }
 
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
-        let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.wants(update));
+        let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.wants(update));
         updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
     }
 
     /// The names of enabled targets that cannot be used.
-    fn waiting_targets(&self) -> impl Iterator<Item = &str> {
-        self.configuration.broken.iter().filter(|target| target.enabled).map(|target| target.name.as_str())
+    fn waiting_targets(&self) -> impl Iterator<Item = &TargetName> {
+        self.configuration.broken().filter(|target| target.enabled).map(|target| &target.name)
     }
 
     /// Where all refs stand now; `None` where they cannot be read, which is logged.
@@ -130,7 +133,7 @@ impl<'a> Post<'a> {
     /// The ids of everything that waits in a queue.
     fn queued(&self) -> HashSet<Uuid> {
         let mut ids = HashSet::new();
-        for target in &self.configuration.targets {
+        for target in &self.targets {
             let queue = self.spool.queue(&target.name);
             let lock = queue.lock().ok().flatten();
             ids.extend(queue.list().iter().map(|name| name.id));
@@ -149,8 +152,8 @@ impl<'a> Post<'a> {
     /// Where the objects cannot be read: the receipts stay as they are, for a later run.
     pub fn deliver(&self, run: &Run<'_>, mut jobs: Vec<Job>) -> Result<(), OpenError> {
         jobs.sort_by_key(|job| job.sequence);
-        let targets = &self.configuration.targets;
-        let count = |target: &Target| {
+        let targets = &self.targets;
+        let count = |target: &&Target| {
             let events = |job: &Job| -> usize {
                 job.receipt.lines.iter().map(|line| target.events_of(&line.update).count()).sum()
             };
@@ -215,7 +218,7 @@ impl<'a> Post<'a> {
     pub fn tend(&self, run: &Run<'_>) {
         let none = HashSet::new();
         let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
-        for (at, target) in self.configuration.targets.iter().enumerate() {
+        for (at, target) in self.targets.iter().enumerate() {
             if target.enabled && !self.spool.queue(&target.name).is_empty() {
                 run.tend(at, &|| self.older(&none), &build);
             }
@@ -225,7 +228,7 @@ impl<'a> Post<'a> {
 
     /// Sets aside what has waited for too long behind targets that do not answer.
     pub fn expire(&self, run: &Run<'_>) {
-        (0..self.configuration.targets.len()).for_each(|at| run.expire(at));
+        (0..self.targets.len()).for_each(|at| run.expire(at));
     }
 
     /// The directory names of the queues of all targets that are configured, rightly or not.
@@ -256,14 +259,14 @@ impl<'a> Post<'a> {
         let day = history::day_of(process::now() - keep);
         self.history.prune(&day);
         self.spool.prune(&day);
-        for target in &self.configuration.targets {
+        for target in &self.targets {
             self.spool.queue(&target.name).tidy();
         }
     }
 
     /// Builds the deliveries of one receipt, each for the station of its target.
     fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
-        let targets: Vec<&Target> = wanting.iter().map(|at| &self.configuration.targets[*at]).collect();
+        let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
         let later = if job.is_late { self.later(job.sequence) } else { Vec::new() };
         self.address(objects, job.sequence, &job.receipt, later, &targets, &mut |at, delivery| {
             if !job.done.contains(&delivery.id) {

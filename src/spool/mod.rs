@@ -25,6 +25,7 @@ use crate::files::{FileError, Folder};
 use crate::message;
 use crate::process;
 use crate::state_dir::StateDir;
+use crate::target::TargetName;
 
 pub use intent::ReadRefs;
 pub use name::{Name, WHOLE, ref_key};
@@ -73,8 +74,8 @@ impl Spool {
     }
 
     /// The queue of one target.
-    pub fn queue(&self, target: &str) -> Queue {
-        self.queue_in(&slug(target))
+    pub fn queue(&self, target: &TargetName) -> Queue {
+        self.queue_in(&target.directory())
     }
 
     /// The same by the name of its directory.
@@ -180,13 +181,4 @@ fn move_aside(from: &Folder, name: &str, to: &Folder) -> Result<PathBuf, FileErr
     let from =
         from.open().map_err(|error| FileError::new(message::cannot_set_aside, &from.path().join(name), error))?;
     from.set_aside(name, &to)
-}
-
-/// The name of a target's directory: its own, which is plain where it is valid, else one made of its hash.
-fn slug(target: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    if target.starts_with(|c: char| c.is_ascii_alphanumeric()) && target.chars().all(is_plain) && target.len() <= 64 {
-        return target.into();
-    }
-    format!("_{}", &crate::signature::sha256_hex(target.as_bytes())[..16])
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::files::{FileError, Folder};
 use crate::message;
+use crate::outcome::Answer;
 use crate::process;
 use crate::state_dir::StateDir;
 
@@ -91,17 +92,6 @@ pub struct Entry {
     /// What the receiver said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answer: Option<Answer>,
-}
-
-/// A receiver's answer, for people: what is secret in the target is taken out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Name and value of each header, as far as they are no secret.
-    pub headers: Vec<(String, String)>,
-    /// How many bytes of the body were read.
-    pub size: usize,
-    /// The beginning of the body, with U+FFFD in place of what is not UTF-8.
-    pub body: String,
 }
 
 /// The log of one repository.

@@ -25,6 +25,12 @@ pub mod signature;
 
 pub mod format;
 
+pub mod outcome;
+
+pub mod schedule;
+
+pub mod delivery;
+
 pub mod target;
 
 pub mod config;
@@ -34,8 +40,6 @@ pub mod repository;
 pub mod spool;
 
 pub mod history;
-
-pub mod delivery;
 
 pub mod transport;
 

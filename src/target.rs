@@ -55,6 +55,15 @@ impl TargetName {
         &self.raw
     }
 
+    /// Whether the other has the same letters and digits, in their order: `team/ci` and `team-ci`.
+    pub fn has_letters_of(&self, other: &Self) -> bool {
+        let letters = |name: &Self| -> Vec<u8> {
+            name.raw.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
+        };
+        let own = letters(self);
+        !own.is_empty() && own == letters(other)
+    }
+
     /// The name of its directories: its own where it is valid, else one made of its SHA-256, which no target has.
     pub fn directory(&self) -> String {
         if self.is_valid() { self.shown.clone() } else { format!("_{}", &sha256_hex(&self.raw)[..16]) }

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::remove::no_such_target;
 use crate::process::Environment;
 use crate::report::sanitise;
-use crate::spool::Rest;
+use crate::schedule::Backoff;
 
 /// How a target stands afterwards.
 #[derive(Serialize, Deserialize)]
@@ -36,10 +36,10 @@ fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
     }
     let queue = place.post().spool.queue(target.name());
     // A target that answered 410 is used again.
-    if enabled && queue.rest() != Rest::default() {
-        queue.set_rest(Rest::default());
+    if enabled && queue.backoff() != Backoff::default() {
+        queue.set_backoff(Backoff::default());
     }
-    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() })
+    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() + queue.deferred_count() })
 }
 
 fn text(row: &Row) -> String {

@@ -14,9 +14,9 @@ use super::place::Place;
 use super::status;
 use super::table::moment;
 use super::{Failure, failure};
-use crate::delivery::Outcome;
-use crate::dispatch::Run;
+use crate::dispatch::Dispatcher;
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::{self, Environment};
 use crate::report::sanitise;
 
@@ -94,7 +94,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
         let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
         let queue = post.spool.queue(&target.name);
         let names = queue.list();
-        let (state, next) = status::state(target.enabled, queue.rest(), &names);
+        let (state, next) = status::state(target.enabled, queue.backoff(), &names);
         Row {
             target: target.name.to_string(),
             delivered,
@@ -114,7 +114,7 @@ fn was_tried(outcome: &Outcome) -> bool {
 }
 
 /// Runs `work` and tells how far it is, on a terminal, where there is much to do.
-pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Run<'_>, work: impl FnOnce()) {
+pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Dispatcher<'_>, work: impl FnOnce()) {
     if total < much || !stderr().is_terminal() {
         return work();
     }

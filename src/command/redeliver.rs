@@ -12,14 +12,15 @@ use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::remove::no_such_target;
 use super::{Failure, failure};
-use crate::delivery::Outcome;
-use crate::dispatch::Run;
+use crate::dispatch::Dispatcher;
 use crate::history::{self, State};
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::{self, Environment};
 use crate::receive::{Post, PutBack, Source};
 use crate::report::sanitise;
-use crate::spool::{Name, Queue};
+use crate::schedule::Queued;
+use crate::spool::Queue;
 use crate::target::{Target, TargetName};
 
 /// Which deliveries.
@@ -152,7 +153,7 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
 /// A run that sends deliveries again, and what it learns of those that it cannot.
 struct Again<'a> {
     post: &'a Post<'a>,
-    run: &'a Run<'a>,
+    run: &'a Dispatcher<'a>,
     why: HashMap<Uuid, String>,
     differs: HashSet<Uuid>,
     /// What another process has tried since it was chosen.
@@ -178,7 +179,7 @@ impl Again<'_> {
         self.why.extend(rows.iter().map(|row| (row.id, why.clone())));
     }
 
-    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&log::Row]) -> Vec<Name> {
+    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&log::Row]) -> Vec<Queued> {
         let chosen: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
         let mut names = Vec::new();
         for (id, put_back) in self.post.put_back(queue, target, &chosen) {

@@ -8,18 +8,19 @@ use super::place::Place;
 use super::remove::no_such_target;
 use super::{Failure, failure};
 use crate::config::Configured;
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::Delivery;
 use crate::dispatch;
 use crate::event::EventName;
 use crate::format::Webhook;
 use crate::identifier;
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::Environment;
 use crate::receive::{self, Addresser};
-use crate::ref_update::{RefKind, RefName, RefUpdate};
+use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary, sanitise};
 use crate::repository::{self};
-use crate::spool::{Line, Receipt};
+use crate::spool::Receipt;
 use crate::target::{RefPatterns, Target};
 
 /// How many commits a test tells: GitLab's test button sends three.
@@ -76,7 +77,7 @@ fn delivery(
     let Some(event) = place.event(&objects, &update, wanted, environment) else {
         return failure(message::nothing_to_send());
     };
-    let line = Line { update, event: event.id };
+    let line = RefEvent { update, event: event.id };
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
     let mut addresser = Addresser::new(0, &receipt, slice::from_ref(&target));

@@ -93,6 +93,8 @@ impl Configured {
 pub struct BrokenTarget {
     /// The name, as it stands in the file.
     pub name: TargetName,
+    /// Scheme, host and port of its address, where that is right.
+    pub origin: Option<String>,
     /// Whether it would be used if it were right.
     pub enabled: bool,
     /// Everything that is wrong with it.

@@ -22,18 +22,24 @@ pub(super) fn read(
     warnings: &mut Vec<Problem>,
 ) -> Configured {
     let name = TargetName::new(name);
-    let mut reader = TargetReader { name, git_dir, own, defaults, problems: Vec::new(), warnings: Vec::new() };
+    let mut reader =
+        TargetReader { name, origin: None, git_dir, own, defaults, problems: Vec::new(), warnings: Vec::new() };
     let enabled = reader.boolean("enabled", None);
     let target = reader.target(enabled);
     warnings.append(&mut reader.warnings);
     match target {
         Some(target) if reader.problems.is_empty() => Configured::Ready(target),
-        _ => Configured::Broken(BrokenTarget { name: reader.name, enabled, problems: reader.problems }),
+        _ => {
+            let origin = reader.origin;
+            Configured::Broken(BrokenTarget { name: reader.name, origin, enabled, problems: reader.problems })
+        }
     }
 }
 
 struct TargetReader<'a> {
     name: TargetName,
+    /// Of the address, once that is read.
+    origin: Option<String>,
     git_dir: &'a Path,
     /// `webhook.<name>.*`.
     own: Vec<&'a Entry>,
@@ -53,6 +59,7 @@ impl<'a> TargetReader<'a> {
             self.check_owner(entry);
         }
         let address = url.and_then(|entry| self.parse("url", entry, Address::parse));
+        self.origin = address.as_ref().map(|address| address.origin().to_owned());
         let format = match self.last("format") {
             Some(entry) => self.parse("format", entry, known_format),
             None => FORMATS.first(),

@@ -200,6 +200,11 @@ impl Dir {
         fstatat(self, one(name.as_ref()).ok()?, AtFlags::AT_SYMLINK_NOFOLLOW).ok().map(Stat)
     }
 
+    /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
+    pub fn device_and_inode(&self) -> (u64, u64) {
+        self.stat().map_or((0, 0), |stat| (stat.0.st_dev, stat.0.st_ino))
+    }
+
     /// What the system says of the directory itself.
     pub(super) fn stat(&self) -> Option<Stat> {
         nix::sys::stat::fstat(self).ok().map(Stat)

@@ -4,6 +4,8 @@
 //! Plain files below `webhook/v1` in the repository's directory, as mail queues keep theirs; `docs/reliability.md` has
 //! the protocol, `docs/model` a checked model of it.
 
+mod deferred;
+mod identity;
 mod intent;
 mod name;
 mod picture;
@@ -27,14 +29,13 @@ use crate::process;
 use crate::state_dir::StateDir;
 use crate::target::TargetName;
 
+pub use deferred::Deferred;
 pub use intent::ReadRefs;
-pub use name::{Name, WHOLE, ref_key};
 pub use picture::Picture;
-pub use queue::{Bodies, Queue, Rest};
-pub use receipt::{Intent, Owned, Receipt};
-pub use record::Line;
+pub use queue::{Bodies, Queue};
+pub use receipt::{Asked, Intent, Owned, Receipt};
 pub use stock::Stock;
-pub use waiting::{Addition, Origin, Record, Waiting, ref_text};
+pub use waiting::{Addition, Waiting};
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]
@@ -80,7 +81,8 @@ impl Spool {
 
     /// The same by the name of its directory.
     pub fn queue_in(&self, directory: &str) -> Queue {
-        Queue::new(self.place("queue").join(directory), self.place("dead").join(directory))
+        let folder = |name| self.place(name).join(directory);
+        Queue { directory: folder("queue"), dead: folder("dead"), deferred: folder("deferred") }
     }
 
     /// The directory names of all queues, those of targets that are configured no more included.
@@ -118,11 +120,8 @@ impl Spool {
         for (directory, _) in self.dead() {
             let queue = self.queue_in(&directory);
             let stock = queue.stock();
-            let records = stock.set_aside().filter(|id| wanted(*id)).filter_map(|id| match queue.find(&stock, id)?.1 {
-                Record::Delivery(waiting) => Some((id, directory.clone(), waiting)),
-                Record::Push(_) => None,
-            });
-            found.extend(records);
+            let records = stock.set_aside().filter(|id| wanted(*id));
+            found.extend(records.filter_map(|id| Some((id, directory.clone(), queue.find(&stock, id)?.1))));
         }
         found
     }

@@ -3,19 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
-use super::move_aside;
-use super::name::Name;
-use super::receipt::Receipt;
-use super::record;
+use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
 use super::waiting::{Addition, Body, Record, Waiting};
+use super::{move_aside, record};
 use crate::files::{Dir, FileError, Folder, LEFT_BEHIND, Unfit};
-use crate::format::Payload;
 use crate::message;
 use crate::process::Locked;
+use crate::schedule::{Backoff, Queued};
 use crate::signature::sha256_hex;
 
 /// The file that says since when no target of the queue's name is configured.
@@ -39,35 +35,16 @@ const SYNC_ALL_FROM: usize = 16;
 pub struct Queue {
     pub(super) directory: Folder,
     pub(super) dead: Folder,
+    /// Where pushes wait for the target to be configured rightly.
+    pub(super) deferred: Folder,
 }
 
-/// When a target is tried again that failed last time. Missing where it did not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rest {
-    /// How many runs have failed one after another.
-    pub failures: u32,
-    /// No push tries it before, in seconds since 1970.
-    pub until: i64,
-    /// It answered 410 and is left alone until `git webhook enable`.
-    pub parked: bool,
-}
-
-/// Where each body was written first, so that targets that share one have one file with a name in each queue.
+/// Where each body was written first, by its SHA-256, so that targets that share one have one file with a name in each
+/// queue.
 #[derive(Default)]
-pub struct Bodies(Mutex<HashMap<usize, Written>>);
-
-/// A body's first file; the payload is kept, so that no other gets its address.
-struct Written {
-    folder: Folder,
-    name: String,
-    _payload: Arc<Payload>,
-}
+pub struct Bodies(Mutex<HashMap<String, (Folder, String)>>);
 
 impl Queue {
-    pub(super) fn new(directory: Folder, dead: Folder) -> Self {
-        Self { directory, dead }
-    }
-
     /// Becomes the one that sends to the target; `None` where somebody else is, who looks into the queue once more when
     /// done.
     ///
@@ -98,10 +75,14 @@ impl Queue {
 
     /// Whether anything waits, found without reading the whole directory.
     pub fn is_empty(&self) -> bool {
+        self.is_empty_but_for_deferred() && self.deferred_names().is_empty()
+    }
+
+    fn is_empty_but_for_deferred(&self) -> bool {
         let mut is_empty = true;
         let listed = self.directory.open().and_then(|directory| {
             directory.each(|name| {
-                is_empty = name.to_str().and_then(Name::parse).is_none();
+                is_empty = name.to_str().and_then(parse).is_none();
                 if is_empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })
         });
@@ -113,44 +94,52 @@ impl Queue {
     }
 
     /// All that waits, in order. What has no name of a record is set aside.
-    pub fn list(&self) -> Vec<Name> {
-        let mut names = Vec::new();
+    pub fn list(&self) -> Vec<Queued> {
+        let mut queue = Vec::new();
         for name in self.directory.names().unwrap_or_default() {
-            match Name::parse(&name) {
-                Some(parsed) if parsed.to_string() == name => names.push(parsed),
+            match parse(&name) {
+                // They have their turn by `deferred`.
+                Some(queued) if is_whole_push_of_version_1(&queued) => {}
+                Some(queued) if file_name(&queued) == name => queue.push(queued),
                 _ if name == LOCK || name == STATE || name == UNKNOWN => {}
                 _ if name.ends_with(".body") => {}
                 _ => self.set_aside_file(&name, message::no_record_name()),
             }
         }
-        names.sort_unstable();
-        names
+        queue.sort_unstable();
+        queue
+    }
+
+    /// The name of a record's file, for messages.
+    pub fn file_name(&self, queued: &Queued) -> String {
+        file_name(queued)
     }
 
     /// Reads a record and its body.
     ///
     /// # Errors
     /// Where it cannot be read, or is no sound record.
-    pub fn load(&self, name: &Name) -> Result<(Record, Vec<u8>), Unfit> {
-        Self::load_from(&self.directory, name)
+    pub fn load(&self, queued: &Queued) -> Result<(Waiting, Vec<u8>), Unfit> {
+        Self::load_from(&self.directory, queued)
     }
 
-    pub(super) fn load_from(folder: &Folder, name: &Name) -> Result<(Record, Vec<u8>), Unfit> {
+    pub(super) fn load_from(folder: &Folder, queued: &Queued) -> Result<(Waiting, Vec<u8>), Unfit> {
         let directory = folder.open().map_err(Unfit::Unreadable)?;
-        let bytes = directory.read(name.to_string())?;
-        let record: Record = record::decode(&bytes).map_err(Unfit::Unsound)?;
-        let body = match &record {
-            Record::Delivery(Waiting { body: Body::Here(text), .. }) => text.clone().into_bytes(),
-            Record::Delivery(Waiting { body: Body::Beside(sum), .. }) => {
-                let body = read_body(&directory, name)?;
+        let bytes = directory.read(file_name(queued))?;
+        let Record::Delivery(waiting) = record::decode(&bytes).map_err(Unfit::Unsound)? else {
+            return Err(Unfit::Unsound(message::not_its_name().into()));
+        };
+        let body = match &waiting.body {
+            Body::Here(text) => text.clone().into_bytes(),
+            Body::Beside(sum) => {
+                let body = read_body(&directory, queued)?;
                 if sha256_hex(&body) != *sum {
                     return Err(Unfit::Unsound(message::body_damaged().into()));
                 }
                 body
             }
-            Record::Push(_) => Vec::new(),
         };
-        Ok((record, body))
+        Ok((waiting, body))
     }
 
     /// Writes deliveries down, all of them durably or an error.
@@ -167,23 +156,24 @@ impl Queue {
         let directory = self.directory.make()?;
         let at_once = additions.len() >= SYNC_ALL_FROM;
         let mut drafts = Vec::new();
-        for Addition { name, waiting, payload, is_shared } in additions {
-            let text = if *is_shared { None } else { String::from_utf8(payload.body.clone()).ok() };
+        for Addition { queued, waiting, payload, is_shared } in additions {
+            let text = if *is_shared { None } else { std::str::from_utf8(&payload.body).ok() };
             let body = match text {
-                Some(text) => Body::Here(text),
+                Some(text) => Body::Here(text.into()),
                 None => {
-                    self.write_body(&directory, name, payload, bodies, !at_once)?;
-                    Body::Beside(sha256_hex(&payload.body))
+                    let sum = sha256_hex(&payload.body);
+                    self.write_body(&directory, &body_name(&queued.key), &payload.body, &sum, bodies, !at_once)?;
+                    Body::Beside(sum)
                 }
             };
             let record = Record::Delivery(Waiting { body, ..waiting.clone() });
-            drafts.push((name, directory.write_draft(&record::encode(&record), !at_once)?));
+            drafts.push((queued, directory.write_draft(&record::encode(&record), !at_once)?));
         }
         if at_once {
             directory.sync_file_system()?;
         }
-        for (name, draft) in drafts {
-            draft.place(name.to_string())?;
+        for (queued, draft) in drafts {
+            draft.place(file_name(queued))?;
         }
         directory.sync()
     }
@@ -191,72 +181,62 @@ impl Queue {
     fn write_body(
         &self,
         directory: &Dir,
-        name: &Name,
-        payload: &Arc<Payload>,
+        name: &str,
+        body: &[u8],
+        sum: &str,
         bodies: &Bodies,
         sync: bool,
     ) -> Result<(), FileError> {
-        let body = name.body();
         let mut written = bodies.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = Arc::as_ptr(payload).addr();
         // The first may have been delivered and removed, or the file system have no links: then there are two copies.
-        let is_linked =
-            |first: &Written| first.folder.open().is_ok_and(|from| from.link(&first.name, directory, &body).is_ok());
-        if written.get(&address).is_some_and(is_linked) {
+        let is_linked = |(folder, first): &(Folder, String)| {
+            folder.open().is_ok_and(|from| from.link(first, directory, name).is_ok())
+        };
+        if written.get(sum).is_some_and(is_linked) {
             if sync {
                 // Whoever wrote it first may have failed before it was on the disk.
-                let synced = directory.open_regular(&body).and_then(|(file, _)| file.sync_data());
-                synced.map_err(directory.error(message::cannot_sync, &body))?;
+                let synced = directory.open_regular(name).and_then(|(file, _)| file.sync_data());
+                synced.map_err(directory.error(message::cannot_sync, name))?;
             }
             return Ok(());
         }
-        directory.write_draft(&payload.body, sync)?.place(&body)?;
-        let first = Written { folder: self.directory.clone(), name: body, _payload: Arc::clone(payload) };
-        written.insert(address, first);
+        directory.write_draft(body, sync)?.place(name)?;
+        written.insert(sum.into(), (self.directory.clone(), name.into()));
         Ok(())
-    }
-
-    /// Writes down a push for a target that cannot tell yet what it wants of it.
-    ///
-    /// # Errors
-    /// Where that cannot be made durable.
-    pub fn put_push(&self, sequence: u64, receipt: &Receipt) -> Result<(), FileError> {
-        let name = Name::of_push(sequence, receipt.id);
-        let record = record::encode(&Record::Push(receipt.clone()));
-        self.directory.make()?.write_durably(name.to_string(), &record)
     }
 
     /// Removes a delivery that was made.
     ///
     /// Crash: the log says before that it was made. Not synced: a power cut may bring it back, to be sent once more
     /// under its id. Returns whether it is gone.
-    pub fn remove(&self, name: &Name) -> bool {
+    pub fn remove(&self, queued: &Queued) -> bool {
+        let name = file_name(queued);
         let removed = self.directory.open().and_then(|directory| {
-            directory.remove(name.to_string())?;
+            directory.remove(&name)?;
             // Few have one.
-            let _ = directory.remove(name.body());
+            let _ = directory.remove(body_name(&queued.key));
             Ok(())
         });
         if let Err(error) = &removed {
-            let path = self.directory.path().join(name.to_string());
+            let path = self.directory.path().join(&name);
             log::error!("{}", message::cannot_remove_delivered(path.display(), error));
         }
         removed.is_ok()
     }
 
     /// Gives a record the name that carries its new attempts and next time.
-    pub fn rename(&self, from: &Name, to: &Name) {
-        let directory = self.directory.open();
-        let renamed = directory.and_then(|directory| directory.rename(from.to_string(), &directory, to.to_string()));
+    pub fn rename(&self, from: &Queued, to: &Queued) {
+        let (from, to) = (file_name(from), file_name(to));
+        let renamed = self.directory.open().and_then(|directory| directory.rename(&from, &directory, &to));
         if let Err(error) = renamed {
             log::error!("{}", message::cannot_rename_in(from, self.directory.path().display(), error));
         }
     }
 
     /// Moves a record to `dead`, where it lies until a person removes it.
-    pub fn set_aside(&self, name: &Name, why: &str) {
-        self.set_aside_file(&name.to_string(), why);
-        let body = name.body();
+    pub fn set_aside(&self, queued: &Queued, why: &str) {
+        self.set_aside_file(&file_name(queued), why);
+        let body = body_name(&queued.key);
         if self.directory.open().is_ok_and(|directory| directory.look(&body).is_some())
             && let Err(error) = move_aside(&self.directory, &body, &self.dead)
         {
@@ -265,8 +245,8 @@ impl Queue {
     }
 
     /// Moves a second record of a delivery to `dead`, without the body, which is that of the first as well.
-    pub fn set_copy_aside(&self, name: &Name) {
-        self.set_aside_file(&name.to_string(), message::two_records());
+    pub fn set_copy_aside(&self, queued: &Queued) {
+        self.set_aside_file(&file_name(queued), message::two_records());
     }
 
     fn set_aside_file(&self, name: &str, why: &str) {
@@ -284,7 +264,7 @@ impl Queue {
     }
 
     /// When the target is tried again; the default where it did not fail last time.
-    pub fn rest(&self) -> Rest {
+    pub fn backoff(&self) -> Backoff {
         let bytes = self.directory.open().ok().and_then(|directory| directory.read(STATE).ok());
         // Where it cannot be read, the target is tried, which shows how it is.
         bytes.and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
@@ -292,8 +272,8 @@ impl Queue {
 
     /// Notes when the target is tried again. Whoever holds the lock does. That it is parked survives a power cut; when
     /// it is due may be lost, and the target is tried then.
-    pub fn set_rest(&self, rest: Rest) {
-        let written = if rest == Rest::default() {
+    pub fn set_backoff(&self, backoff: Backoff) {
+        let written = if backoff == Backoff::default() {
             match self.directory.open().and_then(|directory| directory.remove(STATE)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     Err(FileError::new(message::cannot_remove, &self.directory.path().join(STATE), error))
@@ -301,8 +281,8 @@ impl Queue {
                 _ => Ok(()),
             }
         } else {
-            let record = record::encode(&rest);
-            self.directory.make().and_then(|directory| match rest.parked {
+            let record = record::encode(&backoff);
+            self.directory.make().and_then(|directory| match backoff.parked {
                 true => directory.write_durably(STATE, &record),
                 false => directory.write_loosely(STATE, &record),
             })
@@ -332,7 +312,7 @@ impl Queue {
         let Ok(directory) = self.directory.open() else { return };
         directory.remove_leftovers();
         let names = directory.names().unwrap_or_default();
-        let known: HashSet<_> = names.iter().filter_map(|name| Some(Name::parse(name)?.body())).collect();
+        let known: HashSet<_> = names.iter().filter_map(|name| Some(body_name(&parse(name)?.key))).collect();
         for body in names.iter().filter(|name| name.ends_with(".body") && !known.contains(*name)) {
             // A younger one may belong to a record that is being written.
             if directory.age(body).is_some_and(|age| age > LEFT_BEHIND) {
@@ -347,24 +327,29 @@ impl Queue {
             return Ok(Some(0));
         }
         let Some(_lock) = self.lock()? else { return Ok(None) };
-        let names = self.list();
-        if names.is_empty() || !(at_once || self.is_unknown_for_long()?) {
+        let (queue, deferred) = (self.list(), self.deferred_names());
+        if queue.len() + deferred.len() == 0 || !(at_once || self.is_unknown_for_long()?) {
             return Ok(Some(0));
         }
         // One step, however many wait; where earlier ones lie there already, one after another.
-        if !self.directory.move_to(&self.dead)? {
-            for name in &names {
-                self.set_aside(name, message::target_gone());
+        if !queue.is_empty() && !self.directory.move_to(&self.dead)? {
+            for queued in &queue {
+                self.set_aside(queued, message::target_gone());
             }
         }
-        Ok(Some(names.len()))
+        for (folder, name) in &deferred {
+            if let Err(error) = move_aside(folder, name, &self.dead) {
+                log::error!("{error}");
+            }
+        }
+        Ok(Some(queue.len() + deferred.len()))
     }
 }
 
 /// A body's file has several names by design.
-fn read_body(directory: &Dir, name: &Name) -> Result<Vec<u8>, Unfit> {
-    if !directory.look(name.body()).is_some_and(|stat| stat.is_file()) {
+fn read_body(directory: &Dir, queued: &Queued) -> Result<Vec<u8>, Unfit> {
+    if !directory.look(body_name(&queued.key)).is_some_and(|stat| stat.is_file()) {
         return Err(Unfit::Unsound(message::body_missing().into()));
     }
-    directory.read_linked(name.body())
+    directory.read_linked(body_name(&queued.key))
 }

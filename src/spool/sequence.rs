@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::Spool;
-use crate::files::{FileError, Folder};
+use crate::files::{Dir, FileError, Folder};
 use crate::message;
 use crate::process::{self, lock_within};
 
@@ -38,14 +38,21 @@ impl Spool {
     /// file is not synced. After the machine crashed it can hold an old number, so it counts only for the run of the
     /// machine that wrote it; else, or where it is torn, the highest number in any file name is taken.
     pub(super) fn with_next<T>(&self, place: impl FnOnce(u64) -> Result<T, FileError>) -> Result<T, FileError> {
+        self.locked(|spool, file| {
+            let next = self.next(file).map_err(spool.error(message::cannot_write_sequence, NAME))?;
+            place(next)
+        })
+    }
+
+    /// Runs `step`, which nobody else does at the same time, with the spool's directory and the file that is locked.
+    pub(super) fn locked<T>(&self, step: impl FnOnce(&Dir, &mut File) -> Result<T, FileError>) -> Result<T, FileError> {
         let spool = self.state.spool().make()?;
         let mut file = spool.open_to_overwrite(NAME)?;
         let lock = lock_within(&file, PATIENCE);
         if lock.is_none() {
             log::warn!("{}", message::locked_for(spool.path_of(NAME).display(), PATIENCE.as_secs()));
         }
-        let next = self.next(&mut file).map_err(spool.error(message::cannot_write_sequence, NAME))?;
-        place(next)
+        step(&spool, &mut file)
     }
 
     fn next(&self, file: &mut File) -> io::Result<u64> {
@@ -81,7 +88,7 @@ impl Spool {
             let names = directory.names().unwrap_or_default();
             names.iter().map(|name| of(&directory.join(name))).max().unwrap_or(0)
         };
-        let families = ["queue", "settled", "dead"].map(|name| below(&self.place(name)));
+        let families = ["queue", "deferred", "settled", "dead"].map(|name| below(&self.place(name)));
         // Where all receipts were pruned, the picture knows what the last of them was.
         let pictured = self.picture().ok().flatten().map_or(0, |picture| picture.sequence);
         families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts"))).max(pictured)

@@ -118,8 +118,8 @@ fn dial(target: &Target, trust: &Trust) -> Option<Finding> {
     let (host, port) = (address.host(), address.port().unwrap_or_default());
     let bare = host.trim_matches(['[', ']']);
     let command = match failure.kind {
-        crate::delivery::FailureKind::Lookup => format!("getent ahosts {}", mend::quote(bare)),
-        crate::delivery::FailureKind::Tls => {
+        crate::outcome::FailureKind::Lookup => format!("getent ahosts {}", mend::quote(bare)),
+        crate::outcome::FailureKind::Tls => {
             let place = mend::quote(&format!("{host}:{port}"));
             format!("openssl s_client -connect {place} -servername {} -showcerts </dev/null", mend::quote(bare))
         }

@@ -5,12 +5,13 @@
 //! extensions it does not know and foreign owners, its revision walk is quadratic and its diff reads what is alike
 //! (`docs/architecture.md` has the figures).
 
-mod about;
-mod before;
-mod changes;
-mod history;
 pub mod object;
+
+mod changes;
+mod describe;
+mod prior_refs;
 mod refs;
+mod revwalk;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -26,12 +27,12 @@ use crate::message;
 use crate::ref_update::{ObjectFormat, ObjectId, RefKind, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
-pub use about::describe;
+pub use describe::describe;
 pub use refs::{all, common_dir, head, resolve};
 
 use changes::Budget;
-use history::History;
 use object::{RawCommit, RawTag};
+use revwalk::Revwalk;
 
 /// Tags of tags are followed this far; git has no limit, and nobody a use for two.
 const DEEPEST_TAG: usize = 100;
@@ -157,7 +158,7 @@ pub struct Reader<'a> {
     common_dir: PathBuf,
     layout: Layout,
     objects: &'a Objects,
-    history: History<'a>,
+    revwalk: Revwalk<'a>,
     /// All updates of the push: the refs as they were before it need them.
     updates: &'a [RefUpdate],
     /// What was pushed since, in order.
@@ -165,7 +166,7 @@ pub struct Reader<'a> {
     /// All refs as they were when the push was over, read when something first asks.
     refs: Option<Arc<refs::Refs>>,
     /// The commits all refs pointed to before the push.
-    before: Option<Arc<[ObjectId]>>,
+    prior_tips: Option<Arc<[ObjectId]>>,
     /// Branches and tags by what they point to after the push.
     named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
@@ -195,11 +196,11 @@ impl<'a> Reader<'a> {
             common_dir: common_dir.into(),
             layout,
             objects,
-            history: History::new(objects, refs::shallow(common_dir)),
+            revwalk: Revwalk::new(objects, refs::shallow(common_dir)),
             updates,
             later: Vec::new(),
             refs: None,
-            before: None,
+            prior_tips: None,
             named: None,
             commits: HashMap::new(),
             path_bytes: MOST_PATH_BYTES,
@@ -214,8 +215,8 @@ impl<'a> Reader<'a> {
 
     /// The newest commit that a ref of this push points to; `None` where none can be read.
     pub fn newest_commit(&mut self) -> Option<Arc<Commit>> {
-        let tips = self.updates.iter().filter_map(|update| self.history.peel(update.new?));
-        let newest = tips.collect::<Vec<_>>().into_iter().max_by_key(|tip| self.history.commit_time(*tip))?;
+        let tips = self.updates.iter().filter_map(|update| self.revwalk.peel(update.new?));
+        let newest = tips.collect::<Vec<_>>().into_iter().max_by_key(|tip| self.revwalk.commit_time(*tip))?;
         self.commit(newest)
     }
 
@@ -265,11 +266,11 @@ impl<'a> Reader<'a> {
         let tip = self.objects.peel(new).unwrap_or(new);
         let old = update.old.map(|old| self.objects.peel(old));
         let range = match old {
-            Some(Some(old)) => self.history.range(tip, &[old], self.wanted.commits),
+            Some(Some(old)) => self.revwalk.range(tip, &[old], self.wanted.commits),
             // A creation, or an update whose old commit is gone: what no ref held before.
             None | Some(None) => {
-                let before = self.before();
-                self.history.range(tip, &before, self.wanted.commits)
+                let prior = self.prior_tips();
+                self.revwalk.range(tip, &prior, self.wanted.commits)
             }
         };
         let head = self.commit(tip);

@@ -46,7 +46,7 @@ impl<'a> Addresser<'a> {
         let mut deliveries = Vec::new();
         for (at, target) in self.told(false) {
             let mut ids = HashSet::new();
-            for (place, name) in (0..).zip(target.events_of(&event.update)) {
+            for (place, name) in (0..).zip(target.events_of(&event)) {
                 let key = (target.format.name, name, target.max_commits, target.max_body);
                 let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
                 let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, &event)));
@@ -54,14 +54,14 @@ impl<'a> Addresser<'a> {
                 let id = identifier::delivery(event.id, &target.name, &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
-                    let name = Name::new(self.sequence, number * MOST_EVENTS + place, &event.update.name, id);
+                    let name = Name::new(self.sequence, number * MOST_EVENTS + place, event.ref_name(), id);
                     deliveries.extend(self.delivery(target, name, &[number], payload).map(|delivery| (at, delivery)));
                 }
             }
         }
         drop(told);
         hand_over(deliveries, send);
-        if self.told(true).any(|(_, target)| target.wants(&event.update)) {
+        if self.told(true).any(|(_, target)| target.wants(&event)) {
             self.kept.push((number, event));
         }
     }
@@ -75,7 +75,7 @@ impl<'a> Addresser<'a> {
         let mut told = Bodies::<Vec<u32>>::new();
         let mut deliveries = Vec::new();
         for (at, target) in self.told(true) {
-            let wanted: Vec<_> = self.kept.iter().filter(|(_, event)| target.wants(&event.update)).collect();
+            let wanted: Vec<_> = self.kept.iter().filter(|(_, event)| target.wants(event)).collect();
             let numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
             let events: Vec<&Event> = wanted.iter().map(|(_, event)| event).collect();
             let Some(first) = events.first() else { continue };
@@ -142,7 +142,7 @@ fn origin(context: &Context) -> Origin {
 
 fn payload(told: Told, target: &Target, event: &Event) -> Arc<Payload> {
     if let Some(reduced) = told.reduced {
-        warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_text)));
+        warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_name().text())));
     }
     Arc::new(told.payload)
 }

@@ -13,11 +13,11 @@ use super::{Addresser, context, wanted_by};
 use crate::config::Configuration;
 use crate::delivery::Delivery;
 use crate::dispatch::{self, Older, Run, Station};
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::history::{self, History};
 use crate::message;
 use crate::process;
-use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
 use crate::spool::{Line, Owned, Receipt, Spool};
 use crate::target::Target;
@@ -84,7 +84,7 @@ impl<'a> Post<'a> {
 
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
-        let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.wants(update));
+        let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.may_want(update));
         updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
     }
 
@@ -150,8 +150,9 @@ impl<'a> Post<'a> {
         jobs.sort_by_key(|job| job.sequence);
         let targets = &self.configuration.targets;
         let count = |target: &Target| {
+            // What the refs promise. It says who may get something and with how many connections to begin, no more.
             let events = |job: &Job| -> usize {
-                job.receipt.lines.iter().map(|line| target.events_of(&line.update).count()).sum()
+                job.receipt.lines.iter().map(|line| target.may_be_told(&line.update).count()).sum()
             };
             let most = if target.format.is_whole() { 1 } else { usize::MAX };
             jobs.iter().map(|job| events(job).min(most)).sum()
@@ -300,7 +301,7 @@ impl<'a> Post<'a> {
         addresser.finish(send);
     }
 
-    /// Builds the event of each update that any of the targets wants.
+    /// Builds the events of each update that any of the targets may want.
     fn events(
         &self,
         objects: &Objects,
@@ -310,28 +311,26 @@ impl<'a> Post<'a> {
         mut take: impl FnMut(u32, Event),
     ) {
         let updates = receipt.updates();
-        let is_wanted = |line: &Line| targets.iter().any(|target| target.wants(&line.update));
+        let is_wanted = |line: &Line| targets.iter().any(|target| target.may_want(&line.update));
         if !receipt.lines.iter().any(is_wanted) {
             return;
         }
         let layout = self.configuration.layout;
-        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.wants(update)));
+        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.may_want(update)));
         let wanted = wanted_by(wanting.copied());
         let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted).rewound(later);
         let environment = receipt.environment();
         let context = context(self.git_dir, self.configuration, &environment, receipt.time, &mut reader);
         let context = Arc::new(context);
         for (number, line) in (0..).zip(&receipt.lines) {
-            if is_wanted(line)
-                && let Some(event) = reader.event(line.event, &line.update, &context)
-            {
-                take(number, event);
+            if is_wanted(line) {
+                reader.events(line.event, &line.update, &context).into_iter().for_each(|event| take(number, event));
             }
         }
     }
 }
 
-/// Whether there is any event for such an update.
+/// Whether there can be any event of such an update.
 fn can_be_told(update: &RefUpdate) -> bool {
-    update.name.kind() != RefKind::Other
+    event::can_tell_of(&update.name)
 }

@@ -1,10 +1,10 @@
-//! How a push stands to what was there before: which commits the repository held, which other ref points to the same.
+//! How a push stands to what was there before: which commits the repository had, which other ref points to the same.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Reader, refs};
-use crate::event::Event;
+use crate::event::Push;
 use crate::message;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 
@@ -16,23 +16,22 @@ impl Reader<'_> {
         commits.is_none_or(|(old, new)| !self.revwalk.range(new, &[old], 0).builds_on_hidden)
     }
 
-    /// Of the commits that an event tells those that the repository held before the push.
-    pub(super) fn held(&mut self, event: &Event) -> HashSet<ObjectId> {
-        let Some(head) = event.head().map(|commit| commit.id) else { return HashSet::new() };
-        let (commits, total) = event.commits();
-        if event.update.old.is_none() && total > 0 {
+    /// Of the commits that a push tells those that the repository had before it.
+    pub(super) fn known(&mut self, push: &Push) -> HashSet<ObjectId> {
+        let Some(head) = push.head().map(|commit| commit.id) else { return HashSet::new() };
+        if push.update.old.is_none() && push.total > 0 {
             // The commits of a creation are those that are new.
             return HashSet::new();
         }
-        let before = self.prior_tips();
-        let fresh: HashSet<_> = self.revwalk.range(head, &before, usize::MAX).newest.into_iter().collect();
-        let told = commits.iter().map(|commit| commit.id).chain([head]);
+        let prior = self.prior_tips();
+        let fresh: HashSet<_> = self.revwalk.range(head, &prior, usize::MAX).newest.into_iter().collect();
+        let told = push.commits.iter().map(|commit| commit.id).chain([head]);
         told.filter(|id| !fresh.contains(id)).collect()
     }
 
     /// Another branch or tag that points to the same commit or tag object after the push: the default branch before
     /// others, branches before tags, then by name.
-    pub(super) fn twin(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
+    pub(super) fn same_tip(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
         let new = update.new?;
         let peeled = self.objects.peel(new);
         let named = self.named();

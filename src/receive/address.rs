@@ -1,12 +1,14 @@
 //! Addresses events: from the events of one push to the deliveries that tell each target what it wants of them.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use log::warn;
+use uuid::Uuid;
 
 use crate::delivery::Delivery;
-use crate::event::{Context, Event, EventName};
+use crate::event::{Context, Event};
 use crate::format::{Payload, Told};
 use crate::identifier;
 use crate::message;
@@ -17,9 +19,38 @@ use crate::target::Target;
 /// One ref update has at most so many deliveries for a target; each has its own number in the order of the push.
 const MOST_EVENTS: u32 = 4;
 
-/// Payloads by format, by what they tell, and by how much; targets that are alike in this share one. `None` where the
-/// forge has no such event.
-type Bodies<K> = HashMap<(&'static str, K, Option<usize>, usize), Option<Arc<Payload>>>;
+/// What a payload is made of: its format, what it tells, and how much of it. Targets that are alike in this share one.
+type Key<K> = (&'static str, K, Option<usize>, usize);
+
+/// Deliveries that are made together, each with its target's place, and their payloads; `None` where the forge has no
+/// such event.
+struct Batch<K> {
+    payloads: HashMap<Key<K>, Option<Arc<Payload>>>,
+    deliveries: Vec<(usize, Key<K>, Delivery)>,
+}
+
+impl<K: Clone + Eq + Hash> Batch<K> {
+    fn new() -> Self {
+        Self { payloads: HashMap::new(), deliveries: Vec::new() }
+    }
+
+    /// The payload for this key, made by whoever asks for it first.
+    fn payload(&mut self, key: &Key<K>, make: impl FnOnce() -> Option<Arc<Payload>>) -> Option<Arc<Payload>> {
+        self.payloads.entry(key.clone()).or_insert_with(make).clone()
+    }
+
+    /// Hands the deliveries over in the order in which they were made. A payload that several have is stored beside them.
+    fn hand_over(self, send: &mut dyn FnMut(usize, Delivery)) {
+        let mut users: HashMap<Key<K>, usize> = HashMap::new();
+        for (_, key, _) in &self.deliveries {
+            *users.entry(key.clone()).or_default() += 1;
+        }
+        for (at, key, mut delivery) in self.deliveries {
+            delivery.is_shared = users.get(&key).is_some_and(|users| *users > 1);
+            send(at, delivery);
+        }
+    }
+}
 
 /// Makes the deliveries of one push. Each is handed to a function with its target's place.
 pub struct Addresser<'a> {
@@ -39,28 +70,29 @@ impl<'a> Addresser<'a> {
         Self { sequence, receipt, targets, name, origin: None, kept: Vec::new() }
     }
 
-    /// Takes the event of the receipt's line that has this number.
+    /// Takes an event of the receipt's line that has this number.
     pub fn add(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
         self.origin.get_or_insert_with(|| Arc::new(origin(&event.context)));
-        let mut told = Bodies::<EventName>::new();
-        let mut deliveries = Vec::new();
+        let mut batch = Batch::new();
         for (at, target) in self.told(false) {
             let mut ids = HashSet::new();
             for (place, name) in (0..).zip(target.events_of(&event)) {
                 let key = (target.format.name, name, target.max_commits, target.max_body);
                 let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
-                let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, &event)));
+                let payload = batch.payload(&key, || tell().map(|told| payload(told, target, &event)));
                 let Some(payload) = payload else { continue };
                 let id = identifier::delivery(event.id, &target.name, &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
                     let name = Name::new(self.sequence, number * MOST_EVENTS + place, event.ref_name(), id);
-                    deliveries.extend(self.delivery(target, name, &[number], payload).map(|delivery| (at, delivery)));
+                    let Some(mut delivery) = self.delivery(target, name, &[number], payload) else { continue };
+                    // What receivers and the log call the event: a line may have made several.
+                    delivery.line.event = event.id;
+                    batch.deliveries.push((at, key, delivery));
                 }
             }
         }
-        drop(told);
-        hand_over(deliveries, send);
+        batch.hand_over(send);
         if self.told(true).any(|(_, target)| target.wants(&event)) {
             self.kept.push((number, event));
         }
@@ -72,23 +104,24 @@ impl<'a> Addresser<'a> {
     /// over, and is another for another part of the push, which has a receipt of its own.
     pub fn finish(self, send: &mut dyn FnMut(usize, Delivery)) {
         let Some(whole) = identifier::together(self.receipt.lines.iter().map(|line| line.event)) else { return };
-        let mut told = Bodies::<Vec<u32>>::new();
-        let mut deliveries = Vec::new();
+        let mut batch = Batch::new();
         for (at, target) in self.told(true) {
             let wanted: Vec<_> = self.kept.iter().filter(|(_, event)| target.wants(event)).collect();
-            let numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
+            let mut numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
+            numbers.dedup();
             let events: Vec<&Event> = wanted.iter().map(|(_, event)| event).collect();
             let Some(first) = events.first() else { continue };
-            let key = (target.format.name, numbers.clone(), target.max_commits, target.max_body);
+            let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+            let key = (target.format.name, ids, target.max_commits, target.max_body);
             let tell = || target.format.tell_whole(&events, target.max_commits, target.max_body);
-            let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, first)));
+            let payload = batch.payload(&key, || tell().map(|told| payload(told, target, first)));
             let Some(payload) = payload else { continue };
             let id = identifier::delivery(whole, &target.name, &payload.event);
             let name = Name::of_whole(self.sequence, numbers[0] * MOST_EVENTS, id);
-            deliveries.extend(self.delivery(target, name, &numbers, payload).map(|delivery| (at, delivery)));
+            let delivery = self.delivery(target, name, &numbers, payload);
+            batch.deliveries.extend(delivery.map(|delivery| (at, key, delivery)));
         }
-        drop(told);
-        hand_over(deliveries, send);
+        batch.hand_over(send);
     }
 
     /// The targets that are told of each event by itself, or of the push as a whole.
@@ -97,7 +130,7 @@ impl<'a> Addresser<'a> {
         targets.filter(move |(_, target)| target.format.is_whole() == as_whole)
     }
 
-    fn delivery(&self, target: &Target, name: Name, numbers: &[u32], payload: &Arc<Payload>) -> Option<Delivery> {
+    fn delivery(&self, target: &Target, name: Name, numbers: &[u32], payload: Arc<Payload>) -> Option<Delivery> {
         let mut lines = numbers.iter().filter_map(|number| self.receipt.lines.get(*number as usize).cloned());
         let line: Line = lines.next()?;
         Some(Delivery {
@@ -105,7 +138,7 @@ impl<'a> Addresser<'a> {
             line,
             more: lines.collect(),
             format: target.format,
-            payload: Arc::clone(payload),
+            payload,
             is_shared: false,
             time: self.receipt.time,
             receipt: Arc::clone(&self.name),
@@ -145,11 +178,4 @@ fn payload(told: Told, target: &Target, event: &Event) -> Arc<Payload> {
         warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_name().text())));
     }
     Arc::new(told.payload)
-}
-
-fn hand_over(mut deliveries: Vec<(usize, Delivery)>, send: &mut dyn FnMut(usize, Delivery)) {
-    for (_, delivery) in &mut deliveries {
-        delivery.is_shared = Arc::strong_count(&delivery.payload) > 1;
-    }
-    deliveries.into_iter().for_each(|(at, delivery)| send(at, delivery));
 }

@@ -97,7 +97,7 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     let events = reader.events(git_webhook::identifier::event(), update, &context.into());
     let event = events.into_iter().next().expect("a branch has an event");
     // Where all is told that GitHub tells, the body is made too.
-    if wanted.held {
+    if wanted.known {
         let github = git_webhook::format::find("github").expect("it is in the table");
         let told = github.tell(&event, EventName::Push, None, usize::MAX).expect("it has such an event");
         assert!(told.payload.body.len() > 10_000);

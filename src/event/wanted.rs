@@ -9,8 +9,8 @@ pub struct Wanted {
     pub paths: usize,
     /// What each ref pointed to before, and whether a tag was moved by force.
     pub before: bool,
-    /// Which commits the repository held before, and which other ref points to the same, for which all refs are read.
-    pub held: bool,
+    /// Which commits the repository knew before, and which other ref points to the same, for which all refs are read.
+    pub known: bool,
 }
 
 impl Wanted {
@@ -20,7 +20,7 @@ impl Wanted {
             commits: self.commits.max(other.commits),
             paths: self.paths.max(other.paths),
             before: self.before || other.before,
-            held: self.held || other.held,
+            known: self.known || other.known,
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) const FORMAT: Format = Format {
     name: "bitbucket",
     forge: "Bitbucket Cloud",
     events: &[(EventName::Push, "repo:push"), (EventName::TagPush, "repo:push")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, known: false },
     telling: Telling::Whole(payload),
     ping: None,
     headers,

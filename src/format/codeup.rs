@@ -14,7 +14,7 @@ pub(super) const FORMAT: Format = Format {
     name: "codeup",
     forge: "Alibaba Cloud Codeup",
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,

@@ -25,7 +25,7 @@ pub(super) const FORMAT: Format = Format {
     name: "gitea",
     forge: "Gitea, Forgejo, Gogs",
     events: EVENTS_OF_GITHUB,
-    wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,

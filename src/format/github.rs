@@ -26,7 +26,7 @@ pub(super) const FORMAT: Format = Format {
     name: "github",
     forge: "GitHub",
     events: EVENTS_OF_GITHUB,
-    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, held: true },
+    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, known: true },
     telling: Telling::Each(payload),
     ping: Some(ping),
     headers,

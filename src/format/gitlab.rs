@@ -20,7 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: "gitlab",
     forge: "GitLab",
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
-    wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,

@@ -19,7 +19,7 @@ pub(super) const FORMAT: Format = Format {
     name: "slack",
     forge: "Slack, Mattermost, Rocket.Chat, Discord",
     events: &[(EventName::Push, "push"), (EventName::TagPush, "tag_push")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,

@@ -244,10 +244,10 @@ impl<'a> Reader<'a> {
         if self.wanted.before {
             push.before = self.tip(update.old);
         }
-        if push.is_tag() && (self.wanted.before || self.wanted.held) {
+        if push.is_tag() && (self.wanted.before || self.wanted.known) {
             push.forced = self.is_moved_aside(update);
         }
-        if self.wanted.held {
+        if self.wanted.known {
             push.known = self.known(&push);
             push.same_tip = self.same_tip(update, default_branch);
         }

@@ -271,7 +271,7 @@ fn credentials(url: &Url) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
@@ -281,7 +281,7 @@ mod tests {
     use crate::pusher::Pusher;
     use crate::ref_update;
 
-    fn target(events: &[EventName], refs: &str) -> Target {
+    pub(crate) fn target(events: &[EventName], refs: &str) -> Target {
         Target {
             name: "ci".into(),
             description: None,
@@ -301,12 +301,12 @@ mod tests {
         }
     }
 
-    fn update(old: char, new: char, name: &str) -> RefUpdate {
+    pub(crate) fn update(old: char, new: char, name: &str) -> RefUpdate {
         let id = |digit: char| String::from(digit).repeat(40);
         ref_update::parse(format!("{} {} {name}\n", id(old), id(new)).as_bytes()).0.remove(0)
     }
 
-    fn event(update: &RefUpdate) -> Event {
+    pub(crate) fn event(update: &RefUpdate) -> Event {
         let repository = Repository {
             name: String::new(),
             path: String::new(),

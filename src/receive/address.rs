@@ -179,3 +179,48 @@ fn payload(told: Told, target: &Target, event: &Event) -> Arc<Payload> {
     }
     Arc::new(told.payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventName;
+    use crate::process::Environment;
+    use crate::target::tests::{event, target, update};
+
+    fn deliveries(targets: &[&Target], update: RefUpdate, events: Vec<Event>) -> Vec<Delivery> {
+        let line = Line { update, event: identifier::event() };
+        let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
+        let mut made = Vec::new();
+        let mut addresser = Addresser::new(1, &receipt, targets);
+        for event in events {
+            addresser.add(0, event, &mut |_, delivery| made.push(delivery));
+        }
+        addresser.finish(&mut |_, delivery| made.push(delivery));
+        made
+    }
+
+    #[test]
+    fn of_several_events_of_one_line_each_has_its_own_delivery() {
+        let update = update('1', '2', "refs/heads/a");
+        let events = vec![event(&update), event(&update)];
+        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        let made = deliveries(&[&target(&[EventName::Push], "")], update, events);
+        assert_eq!(made.iter().map(|delivery| delivery.line.event).collect::<Vec<_>>(), ids);
+        assert_ne!(made[0].id, made[1].id);
+    }
+
+    #[test]
+    fn a_payload_is_shared_by_targets_that_are_alike() {
+        let one = target(&[EventName::Push], "");
+        let alike = Target { name: "chat".into(), ..one.clone() };
+        let shorter = Target { max_commits: Some(1), ..alike.clone() };
+        let update = update('1', '2', "refs/heads/a");
+        let shared = |targets: &[&Target]| {
+            let made = deliveries(targets, update.clone(), vec![event(&update)]);
+            made.iter().map(|delivery| delivery.is_shared).collect::<Vec<_>>()
+        };
+        assert_eq!(shared(&[&one]), [false]);
+        assert_eq!(shared(&[&one, &alike]), [true, true]);
+        assert_eq!(shared(&[&one, &shorter]), [false, false]);
+    }
+}

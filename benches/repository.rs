@@ -94,16 +94,16 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     let updates = [update.clone()];
     let mut reader = Reader::new(repository, configuration.layout, &objects, &updates, wanted);
     let context = receive::context(repository, &configuration, &environment, 0, &mut reader);
-    let event = reader.event(git_webhook::identifier::event(), update, &context.into()).expect("a branch has an event");
+    let events = reader.events(git_webhook::identifier::event(), update, &context.into());
+    let event = events.into_iter().next().expect("a branch has an event");
     // Where all is told that GitHub tells, the body is made too.
-    if wanted.held {
+    if wanted.known {
         let github = git_webhook::format::find("github").expect("it is in the table");
         let told = github.tell(&event, EventName::Push, None, usize::MAX).expect("it has such an event");
         assert!(told.payload.body.len() > 10_000);
     }
     match event.kind {
-        EventKind::Push(push) => push.total,
-        EventKind::TagPush(_) => 0,
+        EventKind::Push(push) | EventKind::TagPush(push) => push.total,
     }
 }
 

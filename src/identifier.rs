@@ -22,6 +22,14 @@ pub fn spool() -> Uuid {
     Uuid::new_v4()
 }
 
+/// The id of an event that a ref update makes beside its push, whose line in the receipt has the id `line`: of a kind
+/// (`note`, say), about an object (a comment, say). The same however often it is built.
+pub fn derived(line: Uuid, kind: &str, object: &[u8]) -> Uuid {
+    let mut text = format!("event\0{kind}\0").into_bytes();
+    text.extend_from_slice(object);
+    Uuid::new_v5(&line, &text)
+}
+
 /// The id of the delivery of `event` to `target` under the forge's event name: the same over retries, redeliveries and
 /// crashes.
 ///
@@ -73,6 +81,17 @@ mod tests {
         let event = event();
         assert_eq!(delivery(event, "ci", "Push Hook"), delivery(event, "ci", "Push Hook"));
         assert_ne!(delivery(event, "ci", "Push Hook"), delivery(event, "chat", "Push Hook"));
+    }
+
+    #[test]
+    fn an_event_beside_its_push_has_an_id_of_its_own() {
+        let line = Uuid::from_u128(1);
+        let of = |kind, object: &[u8]| derived(line, kind, object);
+        assert_eq!(of("note", b"a").to_string(), "b2ba89e0-e53b-5c2e-a349-394110639ce9");
+        assert_ne!(of("note", b"a"), of("note", b"b"));
+        assert_ne!(of("note", b"a"), of("merge_request", b"a"));
+        assert_ne!(of("note", b"a"), derived(Uuid::from_u128(2), "note", b"a"));
+        assert_ne!(of("note", b"a"), delivery(line, "note", "a"), "not even with a target of the same name");
     }
 
     #[test]

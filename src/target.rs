@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::event::{EventName, Wanted};
+use crate::event::{Event, EventName, Wanted};
 use crate::format::Format;
 use crate::message;
 use crate::ref_update::{RefName, RefUpdate};
@@ -138,15 +138,35 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether an update is to be told to this target.
-    pub fn wants(&self, update: &RefUpdate) -> bool {
-        self.events_of(update).next().is_some()
+    /// Whether an update may have to be told to this target, as far as its ref tells: what none may want is not even
+    /// written down.
+    pub fn may_want(&self, update: &RefUpdate) -> bool {
+        self.may_be_told(update).next().is_some()
     }
 
-    /// The events that tell this target of an update, in the order in which they are told.
-    pub fn events_of(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
-        let is_wanted = self.enabled && self.refs.include(&update.name);
-        EventName::of(update).filter(move |event| is_wanted && self.events.contains(event) && self.format.has(*event))
+    /// The events that an update may make for this target, as far as its ref tells.
+    pub fn may_be_told(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
+        self.chosen(&update.name, EventName::of(update))
+    }
+
+    /// Whether an event is to be told to this target.
+    pub fn wants(&self, event: &Event) -> bool {
+        self.events_of(event).next().is_some()
+    }
+
+    /// The names under which this target is told of an event, in the order in which it is.
+    pub fn events_of(&self, event: &Event) -> impl Iterator<Item = EventName> {
+        self.chosen(event.ref_name(), event.names())
+    }
+
+    /// Of the names of what is about a ref those that this target is to be told.
+    fn chosen<I: Iterator<Item = EventName>>(
+        &self,
+        name: &RefName,
+        names: I,
+    ) -> impl Iterator<Item = EventName> + use<'_, I> {
+        let is_chosen = self.enabled && self.refs.include(name);
+        names.filter(move |name| is_chosen && self.events.contains(name) && self.format.has(*name))
     }
 
     /// What the target's payloads need to know of a push.
@@ -343,8 +363,83 @@ fn credentials(url: &Url) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::event::{Context, EventKind, Push, Repository, Time, Visibility};
+    use crate::format;
+    use crate::identifier;
+    use crate::pusher::Pusher;
+    use crate::ref_update;
+
+    pub(crate) fn target(events: &[EventName], refs: &str) -> Target {
+        Target {
+            name: TargetName::new("ci"),
+            description: None,
+            address: Address::parse("http://h/").unwrap(),
+            format: format::find("github").unwrap(),
+            events: events.into(),
+            refs: RefPatterns::parse(refs.split_whitespace()).unwrap(),
+            enabled: true,
+            secret: None,
+            signing_secrets: Vec::new(),
+            headers: Vec::new(),
+            verify_certificate: true,
+            timeout: Duration::ZERO,
+            retry_for: Duration::ZERO,
+            max_commits: None,
+            max_body: usize::MAX,
+        }
+    }
+
+    pub(crate) fn update(old: char, new: char, name: &str) -> RefUpdate {
+        let id = |digit: char| String::from(digit).repeat(40);
+        ref_update::parse(format!("{} {} {name}\n", id(old), id(new)).as_bytes()).0.remove(0)
+    }
+
+    pub(crate) fn event(update: &RefUpdate) -> Event {
+        let repository = Repository {
+            name: String::new(),
+            path: String::new(),
+            description: String::new(),
+            homepage: String::new(),
+            http_url: String::new(),
+            ssh_url: String::new(),
+            commit_url: String::new(),
+            visibility: Visibility::Private,
+            id: 1,
+            object_format: update.format,
+            default_branch: None,
+            instance: String::new(),
+        };
+        let pusher = Pusher { login: String::new(), name: String::new(), email: String::new(), id: 1 };
+        let context = Context { repository, pusher, push_options: Vec::new(), time: Time::utc(0) };
+        Event { id: identifier::event(), context: Arc::new(context), kind: EventKind::Push(Push::new(update)) }
+    }
+
+    /// What an event turns out to be is among what its ref promised, or a push would not have been written down.
+    #[test]
+    fn a_target_is_asked_of_the_ref_and_then_of_the_event() {
+        let both = target(&[EventName::Push, EventName::Create], "!wip");
+        let create = target(&[EventName::Create], "");
+        let off = Target { enabled: false, ..both.clone() };
+        for (old, new, name, of_both, of_create) in [
+            ('0', '1', "refs/heads/a", &[EventName::Create, EventName::Push][..], true),
+            ('1', '2', "refs/heads/a", &[EventName::Push], false),
+            ('1', '0', "refs/heads/a", &[EventName::Push], false),
+            ('0', '1', "refs/heads/wip", &[], true),
+        ] {
+            let update = update(old, new, name);
+            let event = event(&update);
+            assert_eq!(both.may_be_told(&update).collect::<Vec<_>>(), of_both, "{old}{new} {name}");
+            assert_eq!(both.events_of(&event).collect::<Vec<_>>(), of_both, "{old}{new} {name}");
+            assert_eq!((create.may_want(&update), create.wants(&event)), (of_create, of_create), "{old}{new} {name}");
+            assert!(!off.may_want(&update) && !off.wants(&event));
+        }
+        assert!(!target(&EventName::ALL, "").may_want(&update('1', '2', "refs/notes/commits")));
+        assert!(!target(&[EventName::Note], "").may_want(&update('1', '2', "refs/heads/a")));
+    }
 
     fn include(patterns: &str, name: &str) -> bool {
         RefPatterns::parse(patterns.split_whitespace()).unwrap().include(&RefName::new(name))

@@ -7,16 +7,17 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::place::{Place, resolve};
 use super::{Failure, failure, known_format};
-use crate::event::{Event, EventName};
+use crate::event::{self, Event, EventName};
 use crate::format::Format;
+use crate::identifier;
 use crate::message;
 use crate::process::Environment;
-use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
 /// Prints each body, and behind it a newline that is not part of it.
 pub(super) fn run(
     format: &str,
-    event: Option<&str>,
+    only: Option<&str>,
     old: &str,
     new: &str,
     name: &OsStr,
@@ -24,7 +25,7 @@ pub(super) fn run(
 ) -> Result<bool, Failure> {
     let format = known_format(format)?;
     let name = RefName::new(name.as_bytes());
-    if name.kind() == RefKind::Other {
+    if !event::can_tell_of(&name) {
         return failure(message::no_branch_or_tag(name.text()));
     }
     let mut place = Place::find(environment)?;
@@ -38,8 +39,8 @@ pub(super) fn run(
     if update.old.is_none() && update.new.is_none() {
         return failure(message::both_nowhere());
     }
-    let made = place.event(&place.objects()?, &update, format.wants, environment);
-    let bodies = made.map(|made| bodies(format, event, &made)).unwrap_or_default();
+    let events = place.events(identifier::event(), &place.objects()?, &update, format.wants, environment);
+    let bodies = bodies(format, only, &events);
     if bodies.is_empty() {
         return failure(message::no_event(format.name));
     }
@@ -52,13 +53,15 @@ pub(super) fn run(
 }
 
 /// The bodies of all events that the format has for this, or of the one that has this name.
-fn bodies(format: &Format, only: Option<&str>, event: &Event) -> Vec<Vec<u8>> {
-    let is_chosen = |name: &EventName| only.is_none_or(|only| name.word() == only);
-    let names = EventName::of(&event.update).filter(|name| format.has(*name)).filter(is_chosen);
+fn bodies(format: &Format, only: Option<&str>, events: &[Event]) -> Vec<Vec<u8>> {
+    let is_chosen = |name: &EventName| format.has(*name) && only.is_none_or(|only| name.word() == only);
+    let chosen = |event: &&Event| event.names().any(|name| is_chosen(&name));
+    let events: Vec<&Event> = events.iter().filter(chosen).collect();
     let mut told: Vec<_> = if format.is_whole() {
-        names.take(1).filter_map(|_| format.tell_whole(&[event], None, usize::MAX)).collect()
+        format.tell_whole(&events, None, usize::MAX).into_iter().collect()
     } else {
-        names.filter_map(|name| format.tell(event, name, None, usize::MAX)).collect()
+        let names = events.iter().flat_map(|event| event.names().filter(is_chosen).map(move |name| (event, name)));
+        names.filter_map(|(event, name)| format.tell(event, name, None, usize::MAX)).collect()
     };
     told.dedup_by(|a, b| a.payload == b.payload);
     told.into_iter().map(|told| told.payload.body).collect()

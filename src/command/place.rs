@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{Failure, failure};
 use crate::config::Configuration;
 use crate::event::{Context, Event};
-use crate::identifier;
 use crate::message;
 use crate::process::{self, Environment};
 use crate::receive::{self, Post};
@@ -58,18 +59,19 @@ impl Place {
         objects.map_err(|why| Failure(why.to_string()))
     }
 
-    /// The event of an update, if there is one, made as if whoever runs this had pushed it.
-    pub(super) fn event(
+    /// The events of an update, made as if whoever runs this had pushed it in a line of this id.
+    pub(super) fn events(
         &self,
+        line: Uuid,
         objects: &Objects,
         update: &RefUpdate,
         wanted: Wanted,
         environment: &Environment,
-    ) -> Option<Event> {
+    ) -> Vec<Event> {
         let updates = std::slice::from_ref(update);
         let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, updates, wanted);
         let context = receive::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader);
-        reader.event(identifier::event(), update, &Arc::new(context))
+        reader.events(line, update, &Arc::new(context))
     }
 
     /// What events have in common, as if whoever runs this had pushed now.

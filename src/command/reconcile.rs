@@ -12,13 +12,13 @@ use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out};
 use super::{Failure, failure};
+use crate::event;
 use crate::identifier;
 use crate::message;
 use crate::outcome::Outcome;
 use crate::process::{self, Environment};
 use crate::receive::{Job, Post};
-use crate::ref_update::RefEvent;
-use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository;
 use crate::spool::{Picture, Receipt};
 
@@ -104,11 +104,11 @@ fn first_time() -> Row {
     Row { r#ref: String::new(), old: String::new(), new: String::new(), state: "baseline".into() }
 }
 
-/// Branches and tags as they are.
+/// The refs as they are of which anything can be told.
 fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
     let refs = repository::all(&place.common_dir, place.configuration.layout);
     let refs = refs.map_err(|error| Failure(error.to_string()))?;
-    Ok(refs.direct.into_iter().filter(|(name, _)| name.kind() != RefKind::Other).collect())
+    Ok(refs.direct.into_iter().filter(|(name, _)| event::can_tell_of(name)).collect())
 }
 
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes

@@ -74,14 +74,17 @@ fn delivery(
     let objects = place.objects()?;
     let wanted = receive::wanted_by(slice::from_ref(&target).iter().copied());
     let update = update(place, &objects, event)?;
-    let Some(event) = place.event(&objects, &update, wanted, environment) else {
+    let line = RefEvent { update, event: identifier::event() };
+    let events = place.events(line.event, &objects, &line.update, wanted, environment);
+    if events.is_empty() {
         return failure(message::nothing_to_send());
-    };
-    let line = RefEvent { update, event: event.id };
+    }
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
     let mut addresser = Addresser::new(0, &receipt, slice::from_ref(&target));
-    addresser.add(0, event, &mut |_, delivery| made = Some(delivery));
+    for event in events {
+        addresser.add(0, event, &mut |_, delivery| made = Some(delivery));
+    }
     addresser.finish(&mut |_, delivery| made = Some(delivery));
     Ok(made)
 }

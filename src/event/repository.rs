@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::ref_update::ObjectId;
+use crate::ref_update::{ObjectFormat, ObjectId};
 
 /// A repository as its webhooks present it.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Repository {
     pub visibility: Visibility,
     /// A positive number below 2³¹.
     pub id: u32,
+    /// The hash function that names its objects.
+    pub object_format: ObjectFormat,
     /// The branch HEAD names, `main` say; `None` where HEAD is detached or cannot be read.
     pub default_branch: Option<String>,
     /// The server's base address, such as `https://git.example.org`: that of the home page, else of this host.

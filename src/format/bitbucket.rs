@@ -5,7 +5,9 @@
 use serde_json::{Value, json};
 
 use super::{Format, Header, Ids, Limits, Payload, Telling, append, compact, newest, ref_type};
-use crate::event::{Commit, Context, Event, EventName, Person, Repository, Tag, Time, Utc, Visibility, Wanted, encode};
+use crate::event::{
+    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted, encode,
+};
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectId};
@@ -17,7 +19,7 @@ pub(super) const FORMAT: Format = Format {
     name: "bitbucket",
     forge: "Bitbucket Cloud",
     events: &[(EventName::Push, "repo:push"), (EventName::TagPush, "repo:push")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, known: false },
     telling: Telling::Whole(payload),
     ping: None,
     headers,
@@ -26,7 +28,10 @@ pub(super) const FORMAT: Format = Format {
 
 fn payload(events: &[&Event], limits: &Limits) -> Option<Payload> {
     let context = &*events.first()?.context;
-    let changes: Vec<_> = events.iter().map(|event| change(event, limits)).collect();
+    let changes = events.iter().map(|event| match &event.kind {
+        EventKind::Push(push) | EventKind::TagPush(push) => change(context, push, limits),
+    });
+    let changes: Vec<_> = changes.collect();
     let body = json!({
         "push": { "changes": changes },
         "actor": actor(&context.pusher, &context.repository),
@@ -35,71 +40,70 @@ fn payload(events: &[&Event], limits: &Limits) -> Option<Payload> {
     Some(compact("repo:push", &body))
 }
 
-fn change(event: &Event, limits: &Limits) -> Value {
-    let update = &event.update;
+fn change(context: &Context, push: &Push, limits: &Limits) -> Value {
+    let update = &push.update;
     let mut body = json!({
-        "old": update.old.map(|id| state(event, id, event.before.tag.as_ref(), event.before.commit.as_deref())),
-        "new": update.new.map(|id| state(event, id, event.tag(), event.head().map(|commit| &**commit))),
+        "old": update.old.map(|id| state(context, push, id, &push.before)),
+        "new": update.new.map(|id| state(context, push, id, &push.after)),
     });
     if update.new.is_some() {
-        body["links"] = links(event);
+        body["links"] = links(context, push);
     }
-    body["created"] = (event.change() == Change::Create).into();
-    body["forced"] = event.forced.into();
-    body["closed"] = (event.change() == Change::Delete).into();
-    let (commits, total) = event.commits();
-    let listed = newest(commits, limits.commits.unwrap_or(MOST_COMMITS));
-    if update.new.is_some() && !event.is_tag() {
-        let listed: Vec<_> = listed.iter().rev().map(|commit| commit_body(commit, &event.context)).collect();
+    body["created"] = (push.change() == Change::Create).into();
+    body["forced"] = push.forced.into();
+    body["closed"] = (push.change() == Change::Delete).into();
+    let listed = newest(&push.commits, limits.commits.unwrap_or(MOST_COMMITS));
+    if update.new.is_some() && !push.is_tag() {
+        let listed: Vec<_> = listed.iter().rev().map(|commit| commit_body(commit, context)).collect();
         body["commits"] = listed.into();
     }
-    body["truncated"] = (total > listed.len() as u64).into();
+    body["truncated"] = (push.total > listed.len() as u64).into();
     body
 }
 
 /// What can be seen of a change in a browser: the new commits, and the difference where there is an old state.
-fn links(event: &Event) -> Value {
-    let page = event.context.repository.page();
-    let name = encode(&event.short_name());
+fn links(context: &Context, push: &Push) -> Value {
+    let page = context.repository.page();
+    let name = encode(&push.short_name());
     let link = |below: String| json!({ "href": format!("{page}{below}") });
-    match (event.update.old, event.update.new) {
+    match (push.update.old, push.update.new) {
         (Some(old), Some(new)) => json!({
             "html": link(format!("/branches/compare/{new}..{old}")),
             "diff": link(format!("/diff/{new}..{old}")),
             "commits": link(format!("/commits?include={new}&exclude={old}")),
         }),
         _ => json!({
-            "html": link(ref_page(event, &name)),
-            "commits": link(format!("/commits?include={}", event.update.after())),
+            "html": link(ref_page(push, &name)),
+            "commits": link(format!("/commits?include={}", push.update.after())),
         }),
     }
 }
 
-fn ref_page(event: &Event, name: &str) -> String {
-    if event.is_tag() { format!("/commits/tag/{name}") } else { format!("/branch/{name}") }
+fn ref_page(push: &Push, name: &str) -> String {
+    if push.is_tag() { format!("/commits/tag/{name}") } else { format!("/branch/{name}") }
 }
 
 /// A branch or tag as it was or is. `id` stands for a commit that cannot be read.
-fn state(event: &Event, id: ObjectId, tag: Option<&Tag>, commit: Option<&Commit>) -> Value {
-    let context = &*event.context;
+fn state(context: &Context, push: &Push, id: ObjectId, tip: &Tip) -> Value {
     let page = context.repository.page();
-    let below = if event.is_tag() { "tags" } else { "branches" };
-    let name = encode(&event.short_name());
+    let below = if push.is_tag() { "tags" } else { "branches" };
+    let name = encode(&push.short_name());
     let link = |below: String| json!({ "href": format!("{page}{below}") });
     let mut body = json!({
-        "type": ref_type(event),
-        "name": event.short_name(),
+        "type": ref_type(push),
+        "name": push.short_name(),
         "links": {
             "commits": link(format!("/commits/{name}")),
             "self": link(format!("/refs/{below}/{name}")),
-            "html": link(ref_page(event, &name)),
+            "html": link(ref_page(push, &name)),
         },
-        "target": match commit {
+        "target": match &tip.commit {
             Some(commit) => commit_body(commit, context),
             None => json!({ "type": "commit", "hash": id.to_string(), "links": commit_links(id, &context.repository) }),
         },
     });
-    if event.is_tag() {
+    if push.is_tag() {
+        let tag = tip.tag.as_ref();
         let tagger = tag.and_then(|tag| tag.tagger.as_ref());
         append(
             &mut body,

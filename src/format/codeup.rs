@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::{Author, Format, Header, Ids, Limits, Payload, RepositoryBody, Telling, compact, newest};
-use crate::event::{Commit, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
+use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
 const MOST_COMMITS: usize = 20;
@@ -14,7 +14,7 @@ pub(super) const FORMAT: Format = Format {
     name: "codeup",
     forge: "Alibaba Cloud Codeup",
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,
@@ -62,21 +62,21 @@ struct CommitBody<'a> {
 }
 
 fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> {
+    let context = &*event.context;
     match &event.kind {
         EventKind::Push(push) => {
-            Some(compact("Push Hook", &push_body(event, push, limits.commits.unwrap_or(MOST_COMMITS))))
+            Some(compact("Push Hook", &push_body(context, push, limits.commits.unwrap_or(MOST_COMMITS))))
         }
-        EventKind::TagPush(_) => Some(compact("Tag Push Hook", &tag_push_body(event))),
+        EventKind::TagPush(push) => Some(compact("Tag Push Hook", &tag_push_body(context, push))),
     }
 }
 
-fn push_body<'a>(event: &'a Event, push: &'a Push, max_commits: usize) -> PushBody<'a> {
-    let context = &*event.context;
+fn push_body<'a>(context: &'a Context, push: &'a Push, max_commits: usize) -> PushBody<'a> {
     PushBody {
         object_kind: "push",
-        before: event.update.before(),
-        after: event.update.after(),
-        r#ref: &event.ref_text,
+        before: push.update.before(),
+        after: push.update.after(),
+        r#ref: &push.ref_text,
         user_id: context.pusher.id,
         user_name: &context.pusher.name,
         user_email: &context.pusher.email,
@@ -90,13 +90,12 @@ fn push_body<'a>(event: &'a Event, push: &'a Push, max_commits: usize) -> PushBo
     }
 }
 
-fn tag_push_body(event: &Event) -> TagPushBody<'_> {
-    let context = &*event.context;
+fn tag_push_body<'a>(context: &'a Context, push: &'a Push) -> TagPushBody<'a> {
     TagPushBody {
         object_kind: "tag_push",
-        r#ref: &event.ref_text,
-        before: event.update.before(),
-        after: event.update.after(),
+        r#ref: &push.ref_text,
+        before: push.update.before(),
+        after: push.update.after(),
         user_id: context.pusher.id,
         user_name: &context.pusher.name,
         project_id: context.repository.id,

@@ -10,7 +10,9 @@ use super::{
     EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, append, changes, compact, delete_of_github,
     newest, ref_type,
 };
-use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
+use crate::event::{
+    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted, encode,
+};
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectFormat};
@@ -23,7 +25,7 @@ pub(super) const FORMAT: Format = Format {
     name: "gitea",
     forge: "Gitea, Forgejo, Gogs",
     events: EVENTS_OF_GITHUB,
-    wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,
@@ -67,32 +69,33 @@ struct PersonBody<'a> {
 }
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
-    match name {
-        // A branch that is gone has no push at Gitea's, a tag has.
-        EventName::Push if event.change() == Change::Delete => Some(delete(event)),
-        EventName::Push | EventName::TagPush => Some(compact("push", &push_body(event, limits))),
-        EventName::Create => Some(compact("create", &create_body(event))),
-        EventName::Delete => Some(delete(event)),
-        EventName::Note | EventName::MergeRequest => None,
+    let context = &*event.context;
+    match &event.kind {
+        EventKind::Push(push) | EventKind::TagPush(push) => match name {
+            // A branch that is gone has no push at Gitea's, a tag has.
+            EventName::Push if push.change() == Change::Delete => Some(delete(context, push)),
+            EventName::Push | EventName::TagPush => Some(compact("push", &push_body(context, push, limits))),
+            EventName::Create => Some(compact("create", &create_body(context, push))),
+            EventName::Delete => Some(delete(context, push)),
+            EventName::Note | EventName::MergeRequest => None,
+        },
     }
 }
 
-fn push_body<'a>(event: &'a Event, limits: &Limits) -> PushBody<'a> {
-    let context = &*event.context;
-    let is_new = event.change() == Change::Create;
+fn push_body<'a>(context: &'a Context, push: &'a Push, limits: &Limits) -> PushBody<'a> {
+    let is_new = push.change() == Change::Create;
     let most = limits.commits.unwrap_or(if is_new { MOST_COMMITS_OF_NEW_BRANCH } else { MOST_COMMITS });
-    let (commits, total) = event.commits();
-    let commits = newest(commits, most);
+    let commits = newest(&push.commits, most);
     let pusher = pusher(context);
     PushBody {
-        r#ref: &event.ref_text,
-        before: event.update.before(),
-        after: event.update.after(),
-        compare_url: compare(event, commits.first().map(|oldest| &**oldest)),
+        r#ref: &push.ref_text,
+        before: push.update.before(),
+        after: push.update.after(),
+        compare_url: compare(context, push, commits.first().map(|oldest| &**oldest)),
         commits: commits.iter().rev().map(|commit| commit_body(commit, context, limits)).collect(),
-        total_commits: total,
-        head_commit: event.head().map(|commit| commit_body(commit, context, limits)),
-        repository: repository(event),
+        total_commits: push.total,
+        head_commit: push.head().map(|commit| commit_body(commit, context, limits)),
+        repository: repository(context),
         pusher: pusher.clone(),
         sender: pusher,
     }
@@ -100,13 +103,13 @@ fn push_body<'a>(event: &'a Event, limits: &Limits) -> PushBody<'a> {
 
 /// From the old id to the new one; of a creation from the parent of the oldest commit that is listed, empty where there
 /// is none.
-fn compare(event: &Event, oldest: Option<&Commit>) -> String {
-    let old = match event.update.old {
+fn compare(context: &Context, push: &Push, oldest: Option<&Commit>) -> String {
+    let old = match push.update.old {
         Some(old) => Some(old),
         None => oldest.and_then(|oldest| oldest.parents.first().copied()),
     };
-    match (old, event.update.new) {
-        (Some(old), Some(new)) => format!("{}/compare/{old}...{new}", event.context.repository.page()),
+    match (old, push.update.new) {
+        (Some(old), Some(new)) => format!("{}/compare/{old}...{new}", context.repository.page()),
         _ => String::new(),
     }
 }
@@ -132,18 +135,18 @@ fn person<'a>(person: &'a Person, pusher: &'a Pusher) -> PersonBody<'a> {
     PersonBody { name: &person.name, email: &person.email, username }
 }
 
-fn create_body(event: &Event) -> Value {
+fn create_body(context: &Context, push: &Push) -> Value {
     json!({
-        "sha": event.update.after(),
-        "ref": event.short_name(),
-        "ref_type": ref_type(event),
-        "repository": repository(event),
-        "sender": pusher(&event.context),
+        "sha": push.update.after(),
+        "ref": push.short_name(),
+        "ref_type": ref_type(push),
+        "repository": repository(context),
+        "sender": pusher(context),
     })
 }
 
-fn delete(event: &Event) -> Payload {
-    delete_of_github(event, repository(event), pusher(&event.context))
+fn delete(context: &Context, push: &Push) -> Payload {
+    delete_of_github(push, repository(context), pusher(context))
 }
 
 fn pusher(context: &Context) -> Value {
@@ -183,8 +186,8 @@ fn user(id: u32, login: &str, name: &str, email: &str, repository: &Repository) 
     })
 }
 
-fn repository(event: &Event) -> Value {
-    let repository = &event.context.repository;
+fn repository(context: &Context) -> Value {
+    let repository = &context.repository;
     let owner = repository.owner();
     let page = repository.page();
     let mut body = json!({
@@ -215,18 +218,17 @@ fn repository(event: &Event) -> Value {
         "open_pr_counter": 0,
         "release_counter": 0,
     });
-    append(&mut body, state(event));
+    append(&mut body, state(context));
     body
 }
 
 /// The second half of the repository: what has been done to it and what can be.
-fn state(event: &Event) -> Value {
-    let object_format = match event.update.format {
+fn state(context: &Context) -> Value {
+    let repository = &context.repository;
+    let object_format = match repository.object_format {
         ObjectFormat::Sha1 => "sha1",
         ObjectFormat::Sha256 => "sha256",
     };
-    let context = &*event.context;
-    let repository = &context.repository;
     json!({
         "default_branch": repository.default_branch.as_deref().unwrap_or_default(),
         "archived": false,

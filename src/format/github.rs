@@ -10,7 +10,9 @@ use super::{
     EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact,
     delete_of_github, newest, ref_type,
 };
-use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
+use crate::event::{
+    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted, encode,
+};
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::Change;
@@ -24,7 +26,7 @@ pub(super) const FORMAT: Format = Format {
     name: "github",
     forge: "GitHub",
     events: EVENTS_OF_GITHUB,
-    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, held: true },
+    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, known: true },
     telling: Telling::Each(payload),
     ping: Some(ping),
     headers,
@@ -80,53 +82,52 @@ struct PersonBody<'a> {
 }
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
-    match name {
-        EventName::Push | EventName::TagPush => Some(compact("push", &push_body(event, limits))),
-        EventName::Create => Some(compact("create", &create_body(event))),
-        EventName::Delete => Some(delete_of_github(event, repository(&event.context, false), sender(&event.context))),
-        EventName::Note | EventName::MergeRequest => None,
+    let context = &*event.context;
+    match &event.kind {
+        EventKind::Push(push) | EventKind::TagPush(push) => match name {
+            EventName::Push | EventName::TagPush => Some(compact("push", &push_body(context, push, limits))),
+            EventName::Create => Some(compact("create", &create_body(context, push))),
+            EventName::Delete => Some(delete_of_github(push, repository(context, false), sender(context))),
+            EventName::Note | EventName::MergeRequest => None,
+        },
     }
 }
 
-fn push_body<'a>(event: &'a Event, limits: &Limits) -> PushBody<'a> {
-    let context = &*event.context;
+fn push_body<'a>(context: &'a Context, push: &'a Push, limits: &Limits) -> PushBody<'a> {
     let pusher = &context.pusher;
-    let change = event.change();
-    let (commits, _) = event.commits();
-    let commits = newest(commits, limits.commits.unwrap_or(MOST_COMMITS));
+    let change = push.change();
+    let commits = newest(&push.commits, limits.commits.unwrap_or(MOST_COMMITS));
     PushBody {
-        r#ref: &event.ref_text,
-        before: event.update.before(),
-        after: event.update.after(),
+        r#ref: &push.ref_text,
+        before: push.update.before(),
+        after: push.update.after(),
         repository: repository(context, true),
         pusher: PusherBody { name: &pusher.login, email: address(&pusher.email) },
         sender: sender(context),
         created: change == Change::Create,
         deleted: change == Change::Delete,
-        forced: event.forced,
-        base_ref: event.twin.as_deref(),
-        compare: compare(event),
-        commits: commits.iter().map(|commit| commit_body(commit, event, limits)).collect(),
-        head_commit: event.head().map(|commit| commit_body(commit, event, limits)),
+        forced: push.forced,
+        base_ref: push.same_tip.as_deref(),
+        compare: compare(context, push),
+        commits: commits.iter().map(|commit| commit_body(commit, context, push, limits)).collect(),
+        head_commit: push.head().map(|commit| commit_body(commit, context, push, limits)),
     }
 }
 
 /// From the old id to the new one; of a creation what is new, of a deletion what was there.
-fn compare(event: &Event) -> String {
-    let page = event.context.repository.page();
+fn compare(context: &Context, push: &Push) -> String {
+    let page = context.repository.page();
     let short = |id: &str| id[..12].to_owned();
-    let (before, after) = (short(&event.update.before()), short(&event.update.after()));
-    let (commits, total) = event.commits();
-    match (event.change(), commits) {
+    let (before, after) = (short(&push.update.before()), short(&push.update.after()));
+    match (push.change(), push.commits.as_slice()) {
         (Change::Update | Change::Delete, _) => format!("{page}/compare/{before}...{after}"),
-        (Change::Create, []) => format!("{page}/compare/{}", encode(&event.short_name())),
-        (Change::Create, [only]) if total == 1 => format!("{page}/commit/{}", only.id),
+        (Change::Create, []) => format!("{page}/compare/{}", encode(&push.short_name())),
+        (Change::Create, [only]) if push.total == 1 => format!("{page}/commit/{}", only.id),
         (Change::Create, [oldest, ..]) => format!("{page}/compare/{}^...{after}", short(&oldest.id.to_string())),
     }
 }
 
-fn commit_body<'a>(commit: &'a Commit, event: &'a Event, limits: &Limits) -> CommitBody<'a> {
-    let context = &*event.context;
+fn commit_body<'a>(commit: &'a Commit, context: &'a Context, push: &Push, limits: &Limits) -> CommitBody<'a> {
     let changes = changes(commit, limits);
     let mut left = MOST_PATHS;
     let mut most = |paths: &'a [String]| {
@@ -136,8 +137,8 @@ fn commit_body<'a>(commit: &'a Commit, event: &'a Event, limits: &Limits) -> Com
     };
     CommitBody {
         id: commit.id.to_string(),
-        tree_id: commit.tree.map_or_else(|| event.update.format.zero_id(), |tree| tree.to_string()),
-        distinct: !event.held.contains(&commit.id),
+        tree_id: commit.tree.map_or_else(|| context.repository.object_format.zero_id(), |tree| tree.to_string()),
+        distinct: !push.known.contains(&commit.id),
         message: &commit.message,
         timestamp: commit.committer.time.rfc3339(Utc::Letter),
         url: context.repository.commit_address(commit.id, "/commit/"),
@@ -162,11 +163,10 @@ fn address(email: &str) -> Option<&str> {
     (!email.is_empty()).then_some(email)
 }
 
-fn create_body(event: &Event) -> Value {
-    let context = &*event.context;
+fn create_body(context: &Context, push: &Push) -> Value {
     json!({
-        "ref": event.short_name(),
-        "ref_type": ref_type(event),
+        "ref": push.short_name(),
+        "ref_type": ref_type(push),
         "master_branch": context.repository.default_branch.as_deref().unwrap_or_default(),
         "description": description(&context.repository),
         "pusher_type": "user",

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     Author, Format, Header, Ids, Limits, Payload, RepositoryBody, Telling, changes, compact, newest, visibility_level,
 };
-use crate::event::{Changes, Commit, Event, EventKind, EventName, Repository, Utc, Wanted};
+use crate::event::{Changes, Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
 const MOST_COMMITS: usize = 20;
@@ -20,7 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: "gitlab",
     forge: "GitLab",
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
-    wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,
@@ -84,34 +84,40 @@ struct CommitBody<'a> {
 }
 
 fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> {
+    let context = &*event.context;
     match &event.kind {
         EventKind::Push(push) => {
             let commits = newest(&push.commits, limits.commits.unwrap_or(MOST_COMMITS));
-            let mut body = body(event, "push", commits, limits);
+            let mut body = body(context, push, "push", commits, limits);
             // The id from standard input, even where the commit cannot be read.
-            body.checkout_sha = event.update.new.map(|id| id.to_string());
+            body.checkout_sha = push.update.new.map(|id| id.to_string());
             body.total_commits_count = push.total;
             Some(compact("Push Hook", &body))
         }
         EventKind::TagPush(push) => {
-            let mut body = body(event, "tag_push", push.commit.as_slice(), limits);
-            body.checkout_sha = push.commit.as_ref().map(|commit| commit.id.to_string());
+            let mut body = body(context, push, "tag_push", push.after.commit.as_slice(), limits);
+            body.checkout_sha = push.head().map(|commit| commit.id.to_string());
             // GitLab tells a tag's text without its final newline.
-            body.message = push.tag.as_ref().map(|tag| tag.message.trim_end_matches('\n'));
+            body.message = push.after.tag.as_ref().map(|tag| tag.message.trim_end_matches('\n'));
             Some(compact("Tag Push Hook", &body))
         }
     }
 }
 
-fn body<'a>(event: &'a Event, kind: &'static str, commits: &'a [impl AsRef<Commit>], limits: &Limits) -> Body<'a> {
-    let context = &*event.context;
+fn body<'a>(
+    context: &'a Context,
+    push: &'a Push,
+    kind: &'static str,
+    commits: &'a [impl AsRef<Commit>],
+    limits: &Limits,
+) -> Body<'a> {
     let pusher = &context.pusher;
     Body {
         object_kind: kind,
         event_name: kind,
-        before: event.update.before(),
-        after: event.update.after(),
-        r#ref: &event.ref_text,
+        before: push.update.before(),
+        after: push.update.after(),
+        r#ref: &push.ref_text,
         // A bare repository protects refs with hooks, which nobody can ask.
         ref_protected: false,
         checkout_sha: None,

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::event::{Changes, Commit, Context, Event, EventName, Repository, Visibility, Wanted};
+use crate::event::{Changes, Commit, Context, Event, EventName, Push, Repository, Visibility, Wanted};
 use crate::message;
 use crate::signature::Secret;
 
@@ -222,8 +222,8 @@ fn newest<T>(commits: &[T], limit: usize) -> &[T] {
 }
 
 /// The word of most forges for the kind of ref.
-fn ref_type(event: &Event) -> &'static str {
-    if event.is_tag() { "tag" } else { "branch" }
+fn ref_type(push: &Push) -> &'static str {
+    if push.is_tag() { "tag" } else { "branch" }
 }
 
 /// GitHub's events, which Gitea took over.
@@ -235,10 +235,10 @@ const EVENTS_OF_GITHUB: &[(EventName, &str)] = &[
 ];
 
 /// GitHub's `delete`, which Gitea took over.
-fn delete_of_github(event: &Event, repository: Value, sender: Value) -> Payload {
+fn delete_of_github(push: &Push, repository: Value, sender: Value) -> Payload {
     let body = json!({
-        "ref": event.short_name(),
-        "ref_type": ref_type(event),
+        "ref": push.short_name(),
+        "ref_type": ref_type(push),
         "pusher_type": "user",
         "repository": repository,
         "sender": sender,

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::{Format, Header, Ids, Limits, Payload, Telling, compact, newest, ref_type};
-use crate::event::{Commit, Event, EventName, Repository, Wanted, shorten};
+use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Wanted, shorten};
 use crate::ref_update::Change;
 use crate::signature::Secret;
 
@@ -19,7 +19,7 @@ pub(super) const FORMAT: Format = Format {
     name: "slack",
     forge: "Slack, Mattermost, Rocket.Chat, Discord",
     events: &[(EventName::Push, "push"), (EventName::TagPush, "tag_push")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, held: false },
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
     telling: Telling::Each(payload),
     ping: None,
     headers,
@@ -32,34 +32,40 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
         EventName::TagPush => "tag_push",
         _ => return None,
     };
-    let mut text = headline(event);
-    let (commits, total) = event.commits();
-    let listed = newest(commits, limits.commits.unwrap_or(MOST_COMMITS));
-    for commit in listed {
-        text.push('\n');
-        text += &line(commit, &event.context.repository);
-    }
-    let more = total.saturating_sub(listed.len() as u64);
-    if more > 0 && !listed.is_empty() {
-        text += &format!("\n… and {more} older");
-    }
+    let text = match &event.kind {
+        EventKind::Push(push) | EventKind::TagPush(push) => push_text(&event.context, push, limits),
+    };
     Some(compact(name, &json!({ "text": text })))
 }
 
+fn push_text(context: &Context, push: &Push, limits: &Limits) -> String {
+    let mut text = headline(context, push);
+    let listed = newest(&push.commits, limits.commits.unwrap_or(MOST_COMMITS));
+    for commit in listed {
+        text.push('\n');
+        text += &line(commit, &context.repository);
+    }
+    let more = push.total.saturating_sub(listed.len() as u64);
+    if more > 0 && !listed.is_empty() {
+        text += &format!("\n… and {more} older");
+    }
+    text
+}
+
 /// `alice pushed 2 commits to branch main in group/project`.
-fn headline(event: &Event) -> String {
-    let repository = &event.context.repository;
-    let who = escape(&event.context.pusher.name);
-    let what = format!("{} {}", ref_type(event), escape(&event.short_name()));
+fn headline(context: &Context, push: &Push) -> String {
+    let repository = &context.repository;
+    let who = escape(&context.pusher.name);
+    let what = format!("{} {}", ref_type(push), escape(&push.short_name()));
     let place = link(repository.homepage.trim_end_matches('/'), &repository.path);
-    let (_, total) = event.commits();
+    let total = push.total;
     let count = if total == 1 { "1 commit".into() } else { format!("{total} commits") };
-    match event.change() {
+    match push.change() {
         Change::Delete => format!("{who} deleted {what} in {place}"),
         Change::Create if total > 0 => format!("{who} created {what} in {place}, with {count}"),
         Change::Create => format!("{who} created {what} in {place}"),
-        Change::Update if event.is_tag() => format!("{who} moved {what} in {place}"),
-        Change::Update if event.forced => format!("{who} rewrote {what} in {place}, with {count}"),
+        Change::Update if push.is_tag() => format!("{who} moved {what} in {place}"),
+        Change::Update if push.forced => format!("{who} rewrote {what} in {place}, with {count}"),
         Change::Update => format!("{who} pushed {count} to {what} in {place}"),
     }
 }

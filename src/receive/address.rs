@@ -1,9 +1,11 @@
 //! Addresses events: from the events of one push to the deliveries that tell each target what it wants of them.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use log::warn;
+use uuid::Uuid;
 
 use crate::delivery::{Delivery, Origin};
 use crate::event::{Context, Event, EventName};
@@ -15,9 +17,38 @@ use crate::schedule::{OrderKey, QueueKey, Schedule};
 use crate::spool::Receipt;
 use crate::target::Target;
 
-/// Payloads by format, by what they tell, and by how much; targets that are alike in this share one. `None` where the
-/// forge has no such event.
-type Bodies<K> = HashMap<(&'static str, K, Option<usize>, usize), Option<Arc<Payload>>>;
+/// What a payload is made of: its format, what it tells, and how much of it. Targets that are alike in this share one.
+type Key<K> = (&'static str, K, Option<usize>, usize);
+
+/// Deliveries that are made together, each with its target's place, and their payloads; `None` where the forge has no
+/// such event.
+struct Batch<K> {
+    payloads: HashMap<Key<K>, Option<Arc<Payload>>>,
+    deliveries: Vec<(usize, Key<K>, Delivery)>,
+}
+
+impl<K: Clone + Eq + Hash> Batch<K> {
+    fn new() -> Self {
+        Self { payloads: HashMap::new(), deliveries: Vec::new() }
+    }
+
+    /// The payload for this key, made by whoever asks for it first.
+    fn payload(&mut self, key: &Key<K>, make: impl FnOnce() -> Option<Arc<Payload>>) -> Option<Arc<Payload>> {
+        self.payloads.entry(key.clone()).or_insert_with(make).clone()
+    }
+
+    /// Hands the deliveries over in the order in which they were made. A payload that several have is stored beside them.
+    fn hand_over(self, send: &mut dyn FnMut(usize, Delivery)) {
+        let mut users: HashMap<Key<K>, usize> = HashMap::new();
+        for (_, key, _) in &self.deliveries {
+            *users.entry(key.clone()).or_default() += 1;
+        }
+        for (at, key, mut delivery) in self.deliveries {
+            delivery.is_shared = users.get(&key).is_some_and(|users| *users > 1);
+            send(at, delivery);
+        }
+    }
+}
 
 /// Makes the deliveries of one push. Each is handed to a function with its target's place.
 pub struct Addresser<'a> {
@@ -28,41 +59,54 @@ pub struct Addresser<'a> {
     origin: Option<Arc<Origin>>,
     /// The events for targets that are told of a push as a whole, with the numbers of their lines.
     kept: Vec<(u32, Event)>,
+    /// The number of the line whose events came last, and how many there were.
+    of_line: (u32, u16),
 }
 
 impl<'a> Addresser<'a> {
     /// For the push of this number.
     pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target]) -> Self {
         let name = receipt.name(sequence).into();
-        Self { sequence, receipt, targets, name, origin: None, kept: Vec::new() }
+        Self { sequence, receipt, targets, name, origin: None, kept: Vec::new(), of_line: (0, 0) }
     }
 
-    /// Takes the event of the receipt's line that has this number.
+    /// Takes an event of the receipt's line that has this number.
     pub fn add(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
         self.origin.get_or_insert_with(|| Arc::new(origin(&event.context)));
-        let mut told = Bodies::<EventName>::new();
-        let mut deliveries = Vec::new();
+        let at_line = self.count_of_line(number);
+        let mut batch = Batch::new();
         for (at, target) in self.told(false) {
             let mut ids = HashSet::new();
-            for (place, name) in (0..).zip(target.events_of(&event.update)) {
+            for (place, name) in (0..).zip(target.events_of(&event)) {
                 let key = (target.format.name, name, target.max_commits, target.max_body);
                 let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
-                let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, &event)));
+                let payload = batch.payload(&key, || tell().map(|told| payload(told, target, &event)));
                 let Some(payload) = payload else { continue };
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
-                    let order = self.receipt.order(&event.update.name);
-                    let key = QueueKey { sequence: self.sequence, number: QueueKey::number(number, place), order, id };
-                    deliveries.extend(self.delivery(target, key, &[number], payload).map(|delivery| (at, delivery)));
+                    let order = self.receipt.order(event.ref_name());
+                    let place = at_line.saturating_mul(EventName::ALL.len() as u16).saturating_add(place);
+                    let queue_key =
+                        QueueKey { sequence: self.sequence, number: QueueKey::number(number, place), order, id };
+                    let Some(mut delivery) = self.delivery(target, queue_key, &[number], payload) else { continue };
+                    // What receivers and the log call the event: a line may have made several.
+                    delivery.line.event = event.id;
+                    batch.deliveries.push((at, key, delivery));
                 }
             }
         }
-        drop(told);
-        hand_over(deliveries, send);
-        if self.told(true).any(|(_, target)| target.wants(&event.update)) {
+        batch.hand_over(send);
+        if self.told(true).any(|(_, target)| target.wants(&event)) {
             self.kept.push((number, event));
         }
+    }
+
+    /// How many events of the line with this number came before.
+    fn count_of_line(&mut self, number: u32) -> u16 {
+        let (last, count) = self.of_line;
+        self.of_line = (number, if last == number { count.saturating_add(1) } else { 1 });
+        self.of_line.1 - 1
     }
 
     /// Makes the deliveries that tell of the push as a whole, once all its events were taken.
@@ -71,24 +115,25 @@ impl<'a> Addresser<'a> {
     /// over, and is another for another part of the push, which has a receipt of its own.
     pub fn finish(self, send: &mut dyn FnMut(usize, Delivery)) {
         let Some(whole) = identifier::together(self.receipt.lines.iter().map(|line| line.event)) else { return };
-        let mut told = Bodies::<Vec<u32>>::new();
-        let mut deliveries = Vec::new();
+        let mut batch = Batch::new();
         for (at, target) in self.told(true) {
-            let wanted: Vec<_> = self.kept.iter().filter(|(_, event)| target.wants(&event.update)).collect();
-            let numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
+            let wanted: Vec<_> = self.kept.iter().filter(|(_, event)| target.wants(event)).collect();
+            let mut numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
+            numbers.dedup();
             let events: Vec<&Event> = wanted.iter().map(|(_, event)| event).collect();
             let Some(first) = events.first() else { continue };
-            let key = (target.format.name, numbers.clone(), target.max_commits, target.max_body);
+            let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+            let key = (target.format.name, ids, target.max_commits, target.max_body);
             let tell = || target.format.tell_whole(&events, target.max_commits, target.max_body);
-            let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, first)));
+            let payload = batch.payload(&key, || tell().map(|told| payload(told, target, first)));
             let Some(payload) = payload else { continue };
             let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
             let (sequence, number) = (self.sequence, QueueKey::number(numbers[0], 0));
-            let key = QueueKey { sequence, number, order: OrderKey::WHOLE_PUSH, id };
-            deliveries.extend(self.delivery(target, key, &numbers, payload).map(|delivery| (at, delivery)));
+            let queue_key = QueueKey { sequence, number, order: OrderKey::WHOLE_PUSH, id };
+            let delivery = self.delivery(target, queue_key, &numbers, payload);
+            batch.deliveries.extend(delivery.map(|delivery| (at, key, delivery)));
         }
-        drop(told);
-        hand_over(deliveries, send);
+        batch.hand_over(send);
     }
 
     /// The targets that are told of each event by itself, or of the push as a whole.
@@ -97,7 +142,7 @@ impl<'a> Addresser<'a> {
         targets.filter(move |(_, target)| target.format.is_whole() == as_whole)
     }
 
-    fn delivery(&self, target: &Target, key: QueueKey, numbers: &[u32], payload: &Arc<Payload>) -> Option<Delivery> {
+    fn delivery(&self, target: &Target, key: QueueKey, numbers: &[u32], payload: Arc<Payload>) -> Option<Delivery> {
         let mut lines = numbers.iter().filter_map(|number| self.receipt.lines.get(*number as usize).cloned());
         let line: RefEvent = lines.next()?;
         Some(Delivery {
@@ -106,7 +151,7 @@ impl<'a> Addresser<'a> {
             line,
             more: lines.collect(),
             format: target.format,
-            payload: Arc::clone(payload),
+            payload,
             is_shared: false,
             time: self.receipt.time,
             receipt: Arc::clone(&self.name),
@@ -143,14 +188,53 @@ fn origin(context: &Context) -> Origin {
 
 fn payload(told: Told, target: &Target, event: &Event) -> Arc<Payload> {
     if let Some(reduced) = told.reduced {
-        warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_text)));
+        warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_name().text())));
     }
     Arc::new(told.payload)
 }
 
-fn hand_over(mut deliveries: Vec<(usize, Delivery)>, send: &mut dyn FnMut(usize, Delivery)) {
-    for (_, delivery) in &mut deliveries {
-        delivery.is_shared = Arc::strong_count(&delivery.payload) > 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventName;
+    use crate::process::Environment;
+    use crate::target::TargetName;
+    use crate::target::tests::{event, target, update};
+
+    fn deliveries(targets: &[&Target], update: RefUpdate, events: Vec<Event>) -> Vec<Delivery> {
+        let line = RefEvent { update, event: identifier::event() };
+        let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
+        let mut made = Vec::new();
+        let mut addresser = Addresser::new(1, &receipt, targets);
+        for event in events {
+            addresser.add(0, event, &mut |_, delivery| made.push(delivery));
+        }
+        addresser.finish(&mut |_, delivery| made.push(delivery));
+        made
     }
-    deliveries.into_iter().for_each(|(at, delivery)| send(at, delivery));
+
+    #[test]
+    fn of_several_events_of_one_line_each_has_its_own_delivery() {
+        let update = update('1', '2', "refs/heads/a");
+        let events = vec![event(&update), event(&update)];
+        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        let made = deliveries(&[&target(&[EventName::Push], "")], update, events);
+        assert_eq!(made.iter().map(|delivery| delivery.line.event).collect::<Vec<_>>(), ids);
+        assert_ne!(made[0].id(), made[1].id());
+    }
+
+    #[test]
+    fn a_payload_is_shared_by_targets_that_are_alike() {
+        let one = target(&[EventName::Push], "");
+        let alike = Target { name: TargetName::new("chat"), ..one.clone() };
+        let shorter = Target { max_commits: Some(1), ..alike.clone() };
+        let update = update('1', '2', "refs/heads/a");
+        let shared = |targets: &[&Target]| {
+            let made = deliveries(targets, update.clone(), vec![event(&update)]);
+            made.iter().map(|delivery| delivery.is_shared).collect::<Vec<_>>()
+        };
+        assert_eq!(shared(&[&one]), [false]);
+        assert_eq!(shared(&[&one, &alike]), [true, true]);
+        assert_eq!(shared(&[&one, &shorter]), [false, false]);
+    }
 }

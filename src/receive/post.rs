@@ -13,12 +13,11 @@ use super::{Addresser, context, wanted_by};
 use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::delivery::Delivery;
 use crate::dispatch::{Dispatcher, TargetSession};
-use crate::event::Event;
+use crate::event::{self, Event};
 use crate::history::{self, History};
 use crate::message;
-use crate::process;
-use crate::process::Environment;
-use crate::ref_update::{ObjectId, RefEvent, RefKind, RefName, RefUpdate};
+use crate::process::{self, Environment};
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
 use crate::schedule::Unsettled;
 use crate::spool::{Asked, Owned, Receipt, Spool};
@@ -92,7 +91,7 @@ impl<'a> Post<'a> {
     pub fn receipt(&self, lines: Vec<RefEvent>, environment: &Environment) -> Receipt {
         let enabled = self.configuration.targets.iter().filter(|target| target.is_enabled());
         let asked = |target: &Configured| {
-            let wants = |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.wants(update));
+            let wants = |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.may_want(update));
             Asked::new(target.name(), &lines, wants)
         };
         let asked = enabled.map(asked).collect();
@@ -101,7 +100,7 @@ impl<'a> Post<'a> {
 
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
-        let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.wants(update));
+        let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.may_want(update));
         updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
     }
 
@@ -168,7 +167,7 @@ impl<'a> Post<'a> {
         let targets = &self.targets;
         let wants = |target: &Target| {
             let mut lines = jobs.iter().flat_map(|job| &job.receipt.lines);
-            lines.any(|line| target.wants(&line.update))
+            lines.any(|line| target.may_want(&line.update))
         };
         let wanting: Vec<usize> = (0..targets.len()).filter(|at| wants(targets[*at])).collect();
         if !wanting.is_empty() {
@@ -346,7 +345,7 @@ impl<'a> Post<'a> {
         addresser.finish(send);
     }
 
-    /// Builds the event of each update that any of the targets wants.
+    /// Builds the events of each update that any of the targets may want.
     fn events(
         &self,
         objects: &Objects,
@@ -356,28 +355,26 @@ impl<'a> Post<'a> {
         mut take: impl FnMut(u32, Event),
     ) {
         let updates = receipt.updates();
-        let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.wants(&line.update));
+        let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.may_want(&line.update));
         if !receipt.lines.iter().any(is_wanted) {
             return;
         }
         let layout = self.configuration.layout;
-        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.wants(update)));
+        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.may_want(update)));
         let wanted = wanted_by(wanting.copied());
         let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted).rewound(later);
         let environment = receipt.environment();
         let context = context(self.git_dir, self.configuration, &environment, receipt.time, &mut reader);
         let context = Arc::new(context);
         for (number, line) in (0..).zip(&receipt.lines) {
-            if is_wanted(line)
-                && let Some(event) = reader.event(line.event, &line.update, &context)
-            {
-                take(number, event);
+            if is_wanted(line) {
+                reader.events(line.event, &line.update, &context).into_iter().for_each(|event| take(number, event));
             }
         }
     }
 }
 
-/// Whether there is any event for such an update.
+/// Whether there can be any event of such an update.
 fn can_be_told(update: &RefUpdate) -> bool {
-    update.name.kind() != RefKind::Other
+    event::can_tell_of(&update.name)
 }

@@ -1,18 +1,19 @@
-//! Walks the repository: from a ref update to an event, whatever kind of repository it is and however malformed its
+//! Walks the repository: from a ref update to its events, whatever kind of repository it is and however malformed its
 //! objects.
 //!
 //! The only door to git2, of which the object database alone is used: `git_repository_open` refuses reftable,
 //! extensions it does not know and foreign owners, its revision walk is quadratic and its diff reads what is alike
 //! (`docs/architecture.md` has the figures).
 
-mod about;
-mod before;
-mod changes;
-mod history;
 pub mod object;
-mod refs;
 
-use std::collections::{HashMap, HashSet};
+mod changes;
+mod describe;
+mod prior_refs;
+mod refs;
+mod revwalk;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,17 +22,17 @@ use git2::{ObjectType, Odb};
 use uuid::Uuid;
 
 use crate::config::Layout;
-use crate::event::{Changes, Commit, Context, Event, EventKind, Push, Tag, Tip};
+use crate::event::{Changes, Commit, Context, Event, EventKind, EventName, Push, Tag, Tip};
 use crate::message;
-use crate::ref_update::{ObjectFormat, ObjectId, RefKind, RefName, RefUpdate};
+use crate::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
-pub use about::describe;
+pub use describe::describe;
 pub use refs::{all, common_dir, head, resolve};
 
 use changes::Budget;
-use history::History;
 use object::{RawCommit, RawTag};
+use revwalk::Revwalk;
 
 /// Tags of tags are followed this far; git has no limit, and nobody a use for two.
 const DEEPEST_TAG: usize = 100;
@@ -157,7 +158,7 @@ pub struct Reader<'a> {
     common_dir: PathBuf,
     layout: Layout,
     objects: &'a Objects,
-    history: History<'a>,
+    revwalk: Revwalk<'a>,
     /// All updates of the push: the refs as they were before it need them.
     updates: &'a [RefUpdate],
     /// What was pushed since, in order.
@@ -165,7 +166,7 @@ pub struct Reader<'a> {
     /// All refs as they were when the push was over, read when something first asks.
     refs: Option<Arc<refs::Refs>>,
     /// The commits all refs pointed to before the push.
-    before: Option<Arc<[ObjectId]>>,
+    prior_tips: Option<Arc<[ObjectId]>>,
     /// Branches and tags by what they point to after the push.
     named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
@@ -195,11 +196,11 @@ impl<'a> Reader<'a> {
             common_dir: common_dir.into(),
             layout,
             objects,
-            history: History::new(objects, refs::shallow(common_dir)),
+            revwalk: Revwalk::new(objects, refs::shallow(common_dir)),
             updates,
             later: Vec::new(),
             refs: None,
-            before: None,
+            prior_tips: None,
             named: None,
             commits: HashMap::new(),
             path_bytes: MOST_PATH_BYTES,
@@ -214,68 +215,62 @@ impl<'a> Reader<'a> {
 
     /// The newest commit that a ref of this push points to; `None` where none can be read.
     pub fn newest_commit(&mut self) -> Option<Arc<Commit>> {
-        let tips = self.updates.iter().filter_map(|update| self.history.peel(update.new?));
-        let newest = tips.collect::<Vec<_>>().into_iter().max_by_key(|tip| self.history.commit_time(*tip))?;
+        let tips = self.updates.iter().filter_map(|update| self.revwalk.peel(update.new?));
+        let newest = tips.collect::<Vec<_>>().into_iter().max_by_key(|tip| self.revwalk.commit_time(*tip))?;
         self.commit(newest)
     }
 
-    /// Builds the event of one update, which has this id; `None` for a ref that is neither branch nor tag.
+    /// Builds the events of one update, whose line in the receipt has this id; none for a ref that no event tells of.
     ///
     /// What cannot be read is left out: the ids always stand, for they came with the push.
-    pub fn event(&mut self, id: Uuid, update: &RefUpdate, context: &Arc<Context>) -> Option<Event> {
-        let mut forced = false;
-        let kind = match update.name.kind() {
-            RefKind::Branch => {
-                let push;
-                (push, forced) = self.push(update);
-                EventKind::Push(push)
-            }
-            RefKind::Tag => EventKind::TagPush(self.tip(update.new)),
-            RefKind::Other => return None,
-        };
-        let mut event = Event {
-            id,
-            ref_text: update.name.text().into_owned(),
-            update: update.clone(),
-            context: Arc::clone(context),
-            kind,
-            forced,
-            before: Tip::default(),
-            held: HashSet::new(),
-            twin: None,
-        };
-        if self.wanted.before {
-            event.before = self.tip(update.old);
-        }
-        if event.is_tag() && (self.wanted.before || self.wanted.held) {
-            event.forced = self.is_moved_aside(update);
-        }
-        if self.wanted.held {
-            event.held = self.held(&event);
-            event.twin = self.twin(update, context.repository.default_branch.as_deref());
-        }
-        Some(event)
+    pub fn events(&mut self, line: Uuid, update: &RefUpdate, context: &Arc<Context>) -> Vec<Event> {
+        let default_branch = context.repository.default_branch.as_deref();
+        let kinds = EventName::of(update).filter_map(|name| match name {
+            EventName::Push => Some(EventKind::Push(self.push(update, default_branch))),
+            EventName::TagPush => Some(EventKind::TagPush(self.push(update, default_branch))),
+            // What is created or deleted is told by the push it is; of the others nothing is known here.
+            EventName::Create | EventName::Delete | EventName::Note | EventName::MergeRequest => None,
+        });
+        kinds.map(|kind| Event { id: line, context: Arc::clone(context), kind }).collect()
     }
 
-    /// The push, and whether it was forced.
-    fn push(&mut self, update: &RefUpdate) -> (Push, bool) {
-        let Some(new) = update.new else {
-            return (Push { commits: Vec::new(), total: 0, head: None }, false);
-        };
+    fn push(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Push {
+        let mut push = Push::new(update);
+        if push.is_tag() {
+            push.after = self.tip(update.new);
+        } else {
+            self.add_commits(&mut push);
+        }
+        if self.wanted.before {
+            push.before = self.tip(update.old);
+        }
+        if push.is_tag() && (self.wanted.before || self.wanted.known) {
+            push.forced = self.is_moved_aside(update);
+        }
+        if self.wanted.known {
+            push.known = self.known(&push);
+            push.same_tip = self.same_tip(update, default_branch);
+        }
+        push
+    }
+
+    /// The commits that a push brought to its branch, and whether it was forced.
+    fn add_commits(&mut self, push: &mut Push) {
+        let Some(new) = push.update.new else { return };
         let tip = self.objects.peel(new).unwrap_or(new);
-        let old = update.old.map(|old| self.objects.peel(old));
+        let old = push.update.old.map(|old| self.objects.peel(old));
         let range = match old {
-            Some(Some(old)) => self.history.range(tip, &[old], self.wanted.commits),
+            Some(Some(old)) => self.revwalk.range(tip, &[old], self.wanted.commits),
             // A creation, or an update whose old commit is gone: what no ref held before.
             None | Some(None) => {
-                let before = self.before();
-                self.history.range(tip, &before, self.wanted.commits)
+                let prior = self.prior_tips();
+                self.revwalk.range(tip, &prior, self.wanted.commits)
             }
         };
-        let head = self.commit(tip);
-        let forced = head.is_some() && matches!(old, Some(Some(_))) && !range.builds_on_hidden;
-        let commits = range.newest.iter().filter_map(|id| self.commit(*id)).collect();
-        (Push { commits, total: range.total, head }, forced)
+        push.after.commit = self.commit(tip);
+        push.forced = push.head().is_some() && matches!(old, Some(Some(_))) && !range.builds_on_hidden;
+        push.commits = range.newest.iter().filter_map(|id| self.commit(*id)).collect();
+        push.total = range.total;
     }
 
     fn tip(&mut self, id: Option<ObjectId>) -> Tip {

@@ -95,8 +95,8 @@ fn we_say(world: &World) -> BTreeMap<String, Changes> {
     let wanted = Wanted { commits: usize::MAX, paths: usize::MAX, ..Wanted::default() };
     let mut reader = Reader::new(&server, configuration.layout, &objects, &updates, wanted);
     let context: Context = git_webhook::receive::context(&server, &configuration, &environment, 0, &mut reader);
-    let event = reader.event(git_webhook::identifier::event(), &updates[0], &context.into()).unwrap();
-    let EventKind::Push(push) = event.kind else { panic!("a branch") };
+    let mut events = reader.events(git_webhook::identifier::event(), &updates[0], &context.into());
+    let EventKind::Push(push) = events.remove(0).kind else { panic!("a branch") };
     let changes = |commit: &git_webhook::event::Commit| Changes { renamed: Vec::new(), ..commit.changes.clone() };
     push.commits.iter().map(|commit| (commit.id.to_string(), changes(commit))).collect()
 }

@@ -11,7 +11,7 @@ use super::{Kind, Objects};
 use crate::ref_update::ObjectId;
 
 /// The commits of a repository as far as they have been looked at, kept over all ref updates of one push.
-pub struct History<'a> {
+pub struct Revwalk<'a> {
     objects: &'a Objects,
     /// Commits whose parents are not here, as `shallow` lists them: git takes them for roots.
     shallow: HashSet<ObjectId>,
@@ -67,7 +67,7 @@ const PROOF_BUDGET: usize = 4096;
 /// How far beyond the oldest new commit the hidden side is walked where the proof would cost more than that.
 const CLOCK_SLOP: i64 = 86_400;
 
-impl<'a> History<'a> {
+impl<'a> Revwalk<'a> {
     /// Starts with nothing read. `shallow` holds the ids in the repository's file of that name.
     pub fn new(objects: &'a Objects, shallow: HashSet<ObjectId>) -> Self {
         Self { objects, shallow, index: HashMap::new(), nodes: Vec::new(), flags: Vec::new(), touched: Vec::new() }
@@ -436,12 +436,12 @@ mod tests {
         ) {
             let objects = in_memory();
             let ids = store(&objects, &shape);
-            let mut history = History::new(&objects, HashSet::new());
+            let mut revwalk = Revwalk::new(&objects, HashSet::new());
             for (tip, hidden) in asked {
                 let tip = tip.index(ids.len());
                 let hidden: Vec<_> = hidden.iter().map(|index| index.index(ids.len())).collect();
                 let hidden_ids: Vec<_> = hidden.iter().map(|at| ids[*at]).collect();
-                let range = history.range(ids[tip], &hidden_ids, limit);
+                let range = revwalk.range(ids[tip], &hidden_ids, limit);
                 let all = reachable(&shape, &[tip]);
                 let expected: BTreeSet<_> = all.difference(&reachable(&shape, &hidden)).copied().collect();
                 prop_assert_eq!(range.total, expected.len() as u64);
@@ -466,16 +466,16 @@ mod tests {
         let text = format!("tree {missing}\nparent {missing}\ncommitter C <c> 5 +0000\n\nx\n");
         let id = objects.odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
         let id = ObjectId::from_bytes(id.as_bytes()).unwrap();
-        let mut history = History::new(&objects, HashSet::new());
-        assert_eq!(history.range(id, &[missing], 9).newest, [id]);
-        assert_eq!(history.range(missing, &[id], 9), Range::default());
+        let mut revwalk = Revwalk::new(&objects, HashSet::new());
+        assert_eq!(revwalk.range(id, &[missing], 9).newest, [id]);
+        assert_eq!(revwalk.range(missing, &[id], 9), Range::default());
     }
 
     #[test]
     fn a_shallow_commit_is_a_root() {
         let objects = in_memory();
         let ids = store(&objects, &vec![(1, vec![]), (2, vec![0]), (3, vec![1])]);
-        let mut history = History::new(&objects, HashSet::from([ids[1]]));
-        assert_eq!(history.range(ids[2], &[], 9).newest, ids[1..]);
+        let mut revwalk = Revwalk::new(&objects, HashSet::from([ids[1]]));
+        assert_eq!(revwalk.range(ids[2], &[], 9).newest, ids[1..]);
     }
 }

@@ -1,10 +1,10 @@
-//! How a push stands to what was there before: which commits the repository held, which other ref points to the same.
+//! How a push stands to what was there before: which commits the repository had, which other ref points to the same.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Reader, refs};
-use crate::event::Event;
+use crate::event::Push;
 use crate::message;
 use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
 
@@ -13,26 +13,25 @@ impl Reader<'_> {
     pub(super) fn is_moved_aside(&mut self, update: &RefUpdate) -> bool {
         let (Some(old), Some(new)) = (update.old, update.new) else { return false };
         let commits = self.objects.peel(old).zip(self.objects.peel(new));
-        commits.is_none_or(|(old, new)| !self.history.range(new, &[old], 0).builds_on_hidden)
+        commits.is_none_or(|(old, new)| !self.revwalk.range(new, &[old], 0).builds_on_hidden)
     }
 
-    /// Of the commits that an event tells those that the repository held before the push.
-    pub(super) fn held(&mut self, event: &Event) -> HashSet<ObjectId> {
-        let Some(head) = event.head().map(|commit| commit.id) else { return HashSet::new() };
-        let (commits, total) = event.commits();
-        if event.update.old.is_none() && total > 0 {
+    /// Of the commits that a push tells those that the repository had before it.
+    pub(super) fn known(&mut self, push: &Push) -> HashSet<ObjectId> {
+        let Some(head) = push.head().map(|commit| commit.id) else { return HashSet::new() };
+        if push.update.old.is_none() && push.total > 0 {
             // The commits of a creation are those that are new.
             return HashSet::new();
         }
-        let before = self.before();
-        let fresh: HashSet<_> = self.history.range(head, &before, usize::MAX).newest.into_iter().collect();
-        let told = commits.iter().map(|commit| commit.id).chain([head]);
+        let prior = self.prior_tips();
+        let fresh: HashSet<_> = self.revwalk.range(head, &prior, usize::MAX).newest.into_iter().collect();
+        let told = push.commits.iter().map(|commit| commit.id).chain([head]);
         told.filter(|id| !fresh.contains(id)).collect()
     }
 
     /// Another branch or tag that points to the same commit or tag object after the push: the default branch before
     /// others, branches before tags, then by name.
-    pub(super) fn twin(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
+    pub(super) fn same_tip(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
         let new = update.new?;
         let peeled = self.objects.peel(new);
         let named = self.named();
@@ -78,8 +77,8 @@ impl Reader<'_> {
 
     /// The commits that refs pointed to before the push: those of today that the push did not name, and the old ids of
     /// those it did.
-    pub(super) fn before(&mut self) -> Arc<[ObjectId]> {
-        if self.before.is_none() {
+    pub(super) fn prior_tips(&mut self) -> Arc<[ObjectId]> {
+        if self.prior_tips.is_none() {
             let now = self.refs();
             let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
             // A push to a symbolic ref moved the ref it names.
@@ -88,11 +87,11 @@ impl Reader<'_> {
             let others = now.direct.iter().filter(|(name, _)| !named.contains(name));
             let mut ids: HashSet<ObjectId> = others.map(|(_, id)| *id).collect();
             ids.extend(self.updates.iter().filter_map(|update| update.old));
-            let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.history.peel(id)).collect();
+            let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.revwalk.peel(id)).collect();
             commits.sort_unstable();
             commits.dedup();
-            self.before = Some(commits.into());
+            self.prior_tips = Some(commits.into());
         }
-        self.before.clone().unwrap_or_else(|| [].into())
+        self.prior_tips.clone().unwrap_or_else(|| [].into())
     }
 }

@@ -32,6 +32,7 @@ pub fn describe(git_dir: &Path, layout: Layout, settings: &Settings, environment
             if git_dir.join("git-daemon-export-ok").exists() { Visibility::Public } else { Visibility::Private }
         }),
         id: settings.project_id.unwrap_or_else(|| identifier::number("project", &path)),
+        object_format: layout.object_format,
         default_branch: refs::head(&refs::common_dir(git_dir), layout)
             .filter(|head| head.kind() == RefKind::Branch)
             .map(|head| head.short_text().into_owned()),

@@ -1,11 +1,11 @@
 //! Sends side by side within the time allowed: every target on its own, the deliveries of one ref in order; and settles
 //! each, so that what was not delivered waits in the target's queue.
 
-mod again;
 mod clock;
-mod lanes;
-mod settle;
 mod station;
+mod again;
+mod settle;
+mod lanes;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,16 +5,16 @@
 //! the protocol, `docs/model` a checked model of it.
 
 mod file;
-mod intent;
 mod name;
-mod picture;
-mod queue;
-mod receipt;
 mod record;
 mod sequence;
-mod standing;
-mod stock;
+mod receipt;
 mod waiting;
+mod queue;
+mod stock;
+mod picture;
+mod standing;
+mod intent;
 
 use std::collections::HashSet;
 use std::fs;

@@ -23,6 +23,7 @@ const MOST_PATHS: usize = 3000;
 pub(super) const FORMAT: Format = Format {
     name: "github",
     forge: "GitHub",
+    hosts: &[],
     events: EVENTS_OF_GITHUB,
     wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, held: true },
     telling: Telling::Each(payload),

@@ -33,6 +33,8 @@ pub struct Format {
     pub name: &'static str,
     /// Whose receivers understand it.
     pub forge: &'static str,
+    /// The hosts whose receivers understand it and no other.
+    pub hosts: &'static [&'static str],
     /// The events it can tell, and the forge's own name of each.
     pub events: &'static [(EventName, &'static str)],
     /// What its payloads need to know of a push; of commits as many as the forge lists at most.
@@ -150,6 +152,11 @@ pub struct Ids {
     pub instance: String,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+}
+
+/// The format that a host's receivers speak as far as its name tells, else the documented default.
+pub fn for_host(host: &str) -> &'static Format {
+    FORMATS.iter().find(|format| format.hosts.contains(&host)).unwrap_or(&FORMATS[0])
 }
 
 /// Looks a format up by its name.

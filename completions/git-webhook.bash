@@ -11,7 +11,7 @@
 __git_webhook_verbs="add remove list formats check test log show redeliver flush status reconcile enable disable
 payload echo help"
 
-# made of src/format/mod.rs by UPDATE_LISTINGS=1 cargo test --test house
+# made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
 __git_webhook_formats="codeup gitlab github gitea bitbucket slack"
 # end of what is made
 

@@ -85,7 +85,7 @@ fn sources<'a>(tree: &'a Tree, directory: &'a str) -> impl Iterator<Item = (&'a 
 
 #[test]
 fn the_house_stands() {
-    if std::env::var_os("UPDATE_LISTINGS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         formats::write_listings(&repository());
     }
     let tree = repository();

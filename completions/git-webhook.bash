@@ -11,6 +11,10 @@
 __git_webhook_verbs="add remove list formats check test log show redeliver flush status reconcile enable disable
 payload echo help"
 
+# made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
+__git_webhook_formats="codeup gitlab github gitea bitbucket slack"
+# end of what is made
+
 # The options of a verb; those that take a value end in `=`.
 __git_webhook_options() {
     case $1 in
@@ -37,7 +41,7 @@ __git_webhook_options() {
 __git_webhook_value() {
     case $verb,$1 in
     *,--target) __git_webhook_offer "$2" "$(__git_webhook_targets)" ;;
-    *,--format) __git_webhook_offer "$2" "codeup gitlab github gitea bitbucket slack" ;;
+    *,--format) __git_webhook_offer "$2" "$__git_webhook_formats" ;;
     test,--event) __git_webhook_offer "$2" "push tag_push create delete ping" ;;
     add,--event) __git_webhook_offer "$2" "push tag_push create delete all" ;;
     payload,--event) __git_webhook_offer "$2" "push tag_push create delete" ;;

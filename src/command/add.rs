@@ -12,7 +12,7 @@ use super::place::Place;
 use super::{Failure, failure};
 use crate::config::{Configuration, Configured, KEYS, Key, Of, Problem};
 use crate::files::Folder;
-use crate::format::FORMATS;
+use crate::format;
 use crate::message;
 use crate::process::{self, Environment};
 use crate::report::sanitise;
@@ -162,7 +162,8 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
     values.extend(wish.values.0.iter().cloned());
     let has_format = values.iter().any(|(key, _)| *key == "format") || is_default(place, environment, "format")?;
     if !has_format {
-        values.insert(1, ("format", format_for(&wish.url).into()));
+        let host = Address::parse(&wish.url).map(|address| address.host().to_owned()).unwrap_or_default();
+        values.insert(1, ("format", format::for_host(&host).name.into()));
     }
     // First all that can be said without the secrets, for which somebody may have to type.
     let (target, _) = tried(wish, place, environment, &values)?;
@@ -223,16 +224,6 @@ fn is_default(place: &Place, environment: &Environment, key: &str) -> Result<boo
     let entries = crate::config::entries(&place.git_dir, &place.common_dir, environment);
     let entries = entries.map_err(|why| Failure(why.to_string()))?;
     Ok(entries.iter().any(|entry| entry.section == "webhook" && entry.subsection.is_none() && entry.key == key))
-}
-
-/// Hosts whose receivers speak one format.
-const FORMATS_OF_HOSTS: [(&str, &str); 1] = [("hooks.slack.com", "slack")];
-
-/// The format that the receiver speaks as far as its address tells, else the documented default.
-fn format_for(url: &str) -> &'static str {
-    let host = Address::parse(url).map(|address| address.host().to_owned()).unwrap_or_default();
-    let known = FORMATS_OF_HOSTS.iter().find(|(other, _)| *other == host).map(|(_, format)| *format);
-    FORMATS.iter().find(|format| Some(format.name) == known).or(FORMATS.first()).map_or("", |format| format.name)
 }
 
 /// Key, file name and content of a secret that is to be kept.

@@ -1,24 +1,24 @@
 //! `git webhook`: one file a verb.
 
-mod add;
-mod check;
-mod echo;
-mod edit;
-mod enable;
-mod flush;
-mod formats;
-mod list;
-mod log;
-mod owner;
-mod payload;
 mod place;
-mod reconcile;
-mod redeliver;
-mod remove;
-mod show;
-mod status;
+mod owner;
 mod table;
+mod edit;
+mod status;
+mod log;
+mod add;
+mod remove;
+mod enable;
+mod list;
+mod formats;
+mod flush;
+mod redeliver;
+mod show;
+mod reconcile;
+mod payload;
 mod test;
+mod echo;
+mod check;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -3,10 +3,10 @@
 
 mod budget;
 mod channel;
-mod connection;
-mod redeliver;
 mod session;
 mod settle;
+mod connection;
+mod redeliver;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -18,6 +18,7 @@ const MOST_COMMITS: usize = 5;
 pub(super) const FORMAT: Format = Format {
     name: "bitbucket",
     forge: "Bitbucket Cloud",
+    hosts: &[],
     events: &[(EventName::Push, "repo:push"), (EventName::TagPush, "repo:push")],
     wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, known: false },
     telling: Telling::Whole(payload),

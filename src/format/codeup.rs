@@ -13,6 +13,7 @@ const MOST_COMMITS: usize = 20;
 pub(super) const FORMAT: Format = Format {
     name: "codeup",
     forge: "Alibaba Cloud Codeup",
+    hosts: &[],
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
     wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
     telling: Telling::Each(payload),

@@ -24,6 +24,7 @@ const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;
 pub(super) const FORMAT: Format = Format {
     name: "gitea",
     forge: "Gitea, Forgejo, Gogs",
+    hosts: &[],
     events: EVENTS_OF_GITHUB,
     wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, known: false },
     telling: Telling::Each(payload),

@@ -25,6 +25,7 @@ const MOST_PATHS: usize = 3000;
 pub(super) const FORMAT: Format = Format {
     name: "github",
     forge: "GitHub",
+    hosts: &[],
     events: EVENTS_OF_GITHUB,
     wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, known: true },
     telling: Telling::Each(payload),

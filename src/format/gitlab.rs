@@ -19,6 +19,7 @@ const MOST_COMMITS: usize = 20;
 pub(super) const FORMAT: Format = Format {
     name: "gitlab",
     forge: "GitLab",
+    hosts: &[],
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
     wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, known: false },
     telling: Telling::Each(payload),

@@ -3,6 +3,8 @@
 //! Pure: no clock, no input or output, no configuration. The same event gives the same bytes, so golden files are
 //! exact.
 
+mod reduce;
+
 mod bitbucket;
 mod codeup;
 mod gitea;
@@ -11,14 +13,14 @@ mod gitlab;
 mod slack;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use reduce::{Reduced, Told};
+
 use crate::event::{Changes, Commit, Context, Event, EventName, Push, Repository, Visibility, Wanted};
-use crate::message;
 use crate::signature::Secret;
 
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
@@ -31,6 +33,8 @@ pub struct Format {
     pub name: &'static str,
     /// Whose receivers understand it.
     pub forge: &'static str,
+    /// The hosts whose receivers understand it and no other.
+    pub hosts: &'static [&'static str],
     /// The events it can tell, and the forge's own name of each.
     pub events: &'static [(EventName, &'static str)],
     /// What its payloads need to know of a push; of commits as many as the forge lists at most.
@@ -107,78 +111,17 @@ impl Format {
     }
 }
 
-/// A payload, and what had to be left out of it.
-#[derive(Clone, Debug)]
-pub struct Told {
-    /// What is sent.
-    pub payload: Payload,
-    /// Where it would have been larger than allowed.
-    pub reduced: Option<Reduced>,
-}
-
-/// Why a payload does not tell everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reduced {
-    /// How many bytes it would have had.
-    from: usize,
-    /// How many bytes it has.
-    to: usize,
-    /// How many bytes were allowed.
-    allowed: usize,
-    /// How many commits it lists at most; `None` where only file lists were left out.
-    commits: Option<usize>,
-}
-
-impl fmt::Display for Reduced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, allowed, commits } = self;
-        let mut text = message::reduced_body(from, allowed);
-        if let Some(commits) = commits {
-            text = message::fewer_commits(text, commits);
-        }
-        f.write_str(&if to > allowed { message::still_too_large(text, to) } else { text })
-    }
-}
-
 impl Format {
     /// The payload of one event; `None` where the forge has no such event, or tells of pushes as a whole.
     pub fn tell(&self, event: &Event, name: EventName, commits: Option<usize>, allowed: usize) -> Option<Told> {
         let Telling::Each(payload) = self.telling else { return None };
-        self.fit(commits, allowed, |limits| payload(event, name, limits))
+        reduce::fit(commits, self.wants.commits, allowed, |limits| payload(event, name, limits))
     }
 
     /// The payload of a whole push, of which these are the events; `None` where the forge tells of each by itself.
     pub fn tell_whole(&self, events: &[&Event], commits: Option<usize>, allowed: usize) -> Option<Told> {
         let Telling::Whole(payload) = self.telling else { return None };
-        self.fit(commits, allowed, |limits| payload(events, limits))
-    }
-
-    fn fit(&self, commits: Option<usize>, allowed: usize, build: impl Fn(&Limits) -> Option<Payload>) -> Option<Told> {
-        let whole = build(&Limits { commits, files: true })?;
-        if whole.body.len() <= allowed {
-            return Some(Told { payload: whole, reduced: None });
-        }
-        let reduced = |payload: Payload, commits| {
-            let reduced = Reduced { from: whole.body.len(), to: payload.body.len(), allowed, commits };
-            Some(Told { payload, reduced: Some(reduced) })
-        };
-        let bare = build(&Limits { commits, files: false })?;
-        if bare.body.len() <= allowed {
-            return reduced(bare, None);
-        }
-        // The largest number of commits that fits; none where not even that does.
-        let (mut fits, mut is_too_much) = (0, commits.unwrap_or(self.wants.commits));
-        let mut best = build(&Limits { commits: Some(0), files: false })?;
-        while fits + 1 < is_too_much {
-            let middle = fits.midpoint(is_too_much);
-            let payload = build(&Limits { commits: Some(middle), files: false })?;
-            if payload.body.len() <= allowed {
-                (fits, best) = (middle, payload);
-            } else {
-                is_too_much = middle;
-            }
-        }
-        reduced(best, Some(fits))
+        reduce::fit(commits, self.wants.commits, allowed, |limits| payload(events, limits))
     }
 }
 
@@ -209,6 +152,11 @@ pub struct Ids {
     pub instance: String,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+}
+
+/// The format that a host's receivers speak as far as its name tells, else the documented default.
+pub fn for_host(host: &str) -> &'static Format {
+    FORMATS.iter().find(|format| format.hosts.contains(&host)).unwrap_or(&FORMATS[0])
 }
 
 /// Looks a format up by its name.

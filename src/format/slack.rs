@@ -18,6 +18,7 @@ const LONGEST_LINE: usize = 200;
 pub(super) const FORMAT: Format = Format {
     name: "slack",
     forge: "Slack, Mattermost, Rocket.Chat, Discord",
+    hosts: &["hooks.slack.com"],
     events: &[(EventName::Push, "push"), (EventName::TagPush, "tag_push")],
     wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
     telling: Telling::Each(payload),

@@ -1,10 +1,10 @@
 //! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
 
 mod address;
+mod post;
 mod again;
 mod announce;
 mod detached;
-mod post;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;

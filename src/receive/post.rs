@@ -91,7 +91,8 @@ impl<'a> Post<'a> {
     pub fn receipt(&self, lines: Vec<RefEvent>, environment: &Environment) -> Receipt {
         let enabled = self.configuration.targets.iter().filter(|target| target.is_enabled());
         let asked = |target: &Configured| {
-            let wants = |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.may_want(update));
+            let wants =
+                |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.may_want(update));
             Asked::new(target.name(), &lines, wants)
         };
         let asked = enabled.map(asked).collect();

@@ -6,12 +6,11 @@
 //! (`docs/architecture.md` has the figures).
 
 pub mod object;
-
+mod refs;
 mod changes;
+mod revwalk;
 mod describe;
 mod prior_refs;
-mod refs;
-mod revwalk;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -4,18 +4,18 @@
 //! Plain files below `webhook/v1` in the repository's directory, as mail queues keep theirs; `docs/reliability.md` has
 //! the protocol, `docs/model` a checked model of it.
 
-mod deferred;
-mod identity;
-mod intent;
 mod name;
-mod picture;
-mod queue;
-mod receipt;
 mod record;
 mod sequence;
-mod standing;
-mod stock;
+mod identity;
+mod receipt;
 mod waiting;
+mod queue;
+mod deferred;
+mod stock;
+mod picture;
+mod standing;
+mod intent;
 
 use std::collections::HashSet;
 use std::io;

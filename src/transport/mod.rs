@@ -1,6 +1,6 @@
 //! The ways out: a request and an address in, an outcome out.
 
-mod http;
 mod wire;
+mod http;
 
 pub use http::{HIDDEN, Http, Request, Trust, reach, shown_headers};

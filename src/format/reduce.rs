@@ -1,0 +1,76 @@
+//! Bodies that would be too large: built again with less in them, until they fit.
+//!
+//! A format needs to know nothing of this but the two [`Limits`].
+
+use std::fmt;
+
+use super::{Limits, Payload};
+use crate::message;
+
+/// A payload, and what had to be left out of it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What is sent.
+    pub payload: Payload,
+    /// Where it would have been larger than allowed.
+    pub reduced: Option<Reduced>,
+}
+
+/// Why a payload does not tell everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reduced {
+    /// How many bytes it would have had.
+    from: usize,
+    /// How many bytes it has.
+    to: usize,
+    /// How many bytes were allowed.
+    allowed: usize,
+    /// How many commits it lists at most; `None` where only file lists were left out.
+    commits: Option<usize>,
+}
+
+impl fmt::Display for Reduced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, allowed, commits } = self;
+        let mut text = message::reduced_body(from, allowed);
+        if let Some(commits) = commits {
+            text = message::fewer_commits(text, commits);
+        }
+        f.write_str(&if to > allowed { message::still_too_large(text, to) } else { text })
+    }
+}
+
+/// Builds a payload of at most `allowed` bytes: without lists of files where it would be larger, then with as many commits
+/// as fit, found by halving. `most` is how many the forge lists, for a target that sets no limit of its own.
+pub(super) fn fit(
+    commits: Option<usize>,
+    most: usize,
+    allowed: usize,
+    build: impl Fn(&Limits) -> Option<Payload>,
+) -> Option<Told> {
+    let whole = build(&Limits { commits, files: true })?;
+    if whole.body.len() <= allowed {
+        return Some(Told { payload: whole, reduced: None });
+    }
+    let reduced = |payload: Payload, commits| {
+        let reduced = Reduced { from: whole.body.len(), to: payload.body.len(), allowed, commits };
+        Some(Told { payload, reduced: Some(reduced) })
+    };
+    let bare = build(&Limits { commits, files: false })?;
+    if bare.body.len() <= allowed {
+        return reduced(bare, None);
+    }
+    // The largest number of commits that fits; none where not even that does.
+    let (mut fits, mut is_too_much) = (0, commits.unwrap_or(most));
+    let mut best = build(&Limits { commits: Some(0), files: false })?;
+    while fits + 1 < is_too_much {
+        let middle = fits.midpoint(is_too_much);
+        let payload = build(&Limits { commits: Some(middle), files: false })?;
+        if payload.body.len() <= allowed {
+            (fits, best) = (middle, payload);
+        } else {
+            is_too_much = middle;
+        }
+    }
+    reduced(best, Some(fits))
+}

@@ -2,14 +2,16 @@
 
 use std::io::{IsTerminal, stdin};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
+use super::as_owner::{Call, in_this};
 use super::edit::edit;
-use super::owner::{in_this, tell};
+use super::failure::{Failure, failure};
+use super::output::{by_row, tell};
 use super::place::Place;
-use super::{Failure, failure};
 use crate::config::{Configuration, KEYS, Key, Of, Problem};
 use crate::format::FORMATS;
 use crate::message;
@@ -120,30 +122,11 @@ pub(super) struct Row {
     secrets: Vec<PathBuf>,
 }
 
-pub(super) fn run(wish: &Wish, json: bool, environment: &Environment) -> Result<bool, Failure> {
-    let arguments = wish.arguments();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+pub(super) fn run(wish: &Wish, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
     let reads_input = wish.secrets.secret || wish.secrets.signing_secret;
-    let said = in_this(&arguments, reads_input, environment, |place| Ok((vec![add(wish, place, environment)?], true)))?;
-    tell(&said, json, text);
-    Ok(true)
-}
-
-impl Wish {
-    /// As it was typed, for a process of the owner.
-    fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["add".to_owned()];
-        let flags = [
-            ("--secret", self.secrets.secret),
-            ("--generate-secret", self.secrets.generate_secret),
-            ("--signing-secret", self.secrets.signing_secret),
-            ("--generate-signing-secret", self.secrets.generate_signing_secret),
-        ];
-        arguments.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| (*flag).to_owned()));
-        arguments.extend(self.values.0.iter().map(|(key, value)| format!("--{}={value}", kebab(key))));
-        arguments.extend(["--".into(), self.name.clone(), self.url.clone()]);
-        arguments
-    }
+    let input = if reads_input { Stdio::inherit() } else { Stdio::null() };
+    let said = in_this(call, input, |place| Ok((vec![add(wish, place, call.environment)?], true)))?;
+    Ok(tell(call, json, said, by_row(text)))
 }
 
 fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Failure> {
@@ -199,7 +182,7 @@ fn tried(
     values: &[(&'static str, String)],
 ) -> Result<(Target, Vec<Problem>), Failure> {
     let tried = Configuration::read_with(&place.git_dir, &place.common_dir, environment, &wish.name, values);
-    let tried = tried.map_err(|why| Failure(why.to_string()))?;
+    let tried = tried.map_err(|why| Failure::new(why.to_string()))?;
     let prefix = format!("webhook.{}.", wish.name);
     let of_this = tried.warnings.into_iter().filter(|warning| warning.key.starts_with(&prefix)).map(unfiled).collect();
     if let Some(target) = tried.targets.into_iter().find(|target| target.name == wish.name) {
@@ -219,7 +202,7 @@ fn unfiled(problem: Problem) -> Problem {
 
 fn is_default(place: &Place, environment: &Environment, key: &str) -> Result<bool, Failure> {
     let entries = crate::config::entries(&place.git_dir, &place.common_dir, environment);
-    let entries = entries.map_err(|why| Failure(why.to_string()))?;
+    let entries = entries.map_err(|why| Failure::new(why.to_string()))?;
     Ok(entries.iter().any(|entry| entry.section == "webhook" && entry.subsection.is_none() && entry.key == key))
 }
 
@@ -237,7 +220,7 @@ fn format_for(url: &str) -> &'static str {
 type NewSecret = (&'static str, String, Vec<u8>);
 
 fn secrets(wish: &Wish) -> Result<Vec<NewSecret>, Failure> {
-    let no_random = |error: std::io::Error| Failure(message::no_random_bytes(error));
+    let no_random = |error: std::io::Error| Failure::new(message::no_random_bytes(error));
     let (token, signing) = (wish.name.clone(), format!("{}.signing", wish.name));
     let mut secrets = Vec::new();
     if wish.secrets.secret {
@@ -258,7 +241,7 @@ fn typed() -> Result<Vec<u8>, Failure> {
         eprint!("secret: ");
     }
     let line =
-        process::read_secret_line(stdin().lock()).map_err(|error| Failure(message::cannot_read_secret(error)))?;
+        process::read_secret_line(stdin().lock()).map_err(|error| Failure::new(message::cannot_read_secret(error)))?;
     if stdin().is_terminal() {
         eprintln!();
     }
@@ -280,7 +263,7 @@ impl Kept {
             return failure(message::secret_is_there(Path::new("webhook/secret").join(name).display()));
         }
         let written = modes.make_directory(&directory).and_then(|()| modes.write_new(&path, &[secret, b"\n"].concat()));
-        written.map_err(|error| Failure(error.to_string()))?;
+        written.map_err(|error| Failure::new(error.to_string()))?;
         self.paths.push(Path::new("webhook/secret").join(name));
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Failure;
+use super::failure::Failure;
 use super::place::Place;
 use crate::message;
 use crate::process;
@@ -53,7 +53,7 @@ impl Draft {
                     thread::sleep(Duration::from_millis(20));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    return Err(Failure(message::config_is_locked(path.display(), lock.display())));
+                    return Err(Failure::new(message::config_is_locked(path.display(), lock.display())));
                 }
                 Err(error) => return Err(cannot(message::cannot_create, &lock, error)),
             }
@@ -85,12 +85,12 @@ impl Draft {
             .arg(&self.lock)
             .args(arguments)
             .output()
-            .map_err(|error| Failure(message::cannot_run_git(error)))?;
+            .map_err(|error| Failure::new(message::cannot_run_git(error)))?;
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(Failure(message::git_config_failed(said.lines().next().unwrap_or_default())))
+        Err(Failure::new(message::git_config_failed(said.lines().next().unwrap_or_default())))
     }
 }
 
@@ -104,5 +104,5 @@ impl Drop for Draft {
 }
 
 fn cannot(message: impl FnOnce(String, String) -> String, path: &Path, error: io::Error) -> Failure {
-    Failure(message(path.display().to_string(), error.to_string()))
+    Failure::new(message(path.display().to_string(), error.to_string()))
 }

@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
 
+use super::as_owner::{Call, in_this};
 use super::edit::edit;
-use super::owner::{in_this, tell};
+use super::failure::{Failure, failure};
+use super::output::{by_row, tell};
 use super::place::Place;
-use super::{Failure, failure};
+use super::targets;
 use crate::config::{self, Entry, Scope};
 use crate::message;
 use crate::process::Environment;
@@ -24,22 +27,19 @@ pub(super) struct Row {
     secrets: Vec<String>,
 }
 
-pub(super) fn run(name: &str, json: bool, environment: &Environment) -> Result<bool, Failure> {
-    let said = in_this(&["remove", "--", name], false, environment, |place| {
-        Ok((vec![remove(name, place, environment)?], true))
-    })?;
-    tell(&said, json, text);
-    Ok(true)
+pub(super) fn run(name: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_this(call, Stdio::null(), |place| Ok((vec![remove(name, place, call.environment)?], true)))?;
+    Ok(tell(call, json, said, by_row(text)))
 }
 
 fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, Failure> {
     let entries = config::entries(&place.git_dir, &place.common_dir, environment);
-    let entries = entries.map_err(|why| Failure(why.to_string()))?;
+    let entries = entries.map_err(|why| Failure::new(why.to_string()))?;
     let is_of_target =
         |entry: &&Entry| entry.section == "webhook" && entry.subsection.as_deref() == Some(name.as_bytes());
     let own: Vec<_> = entries.iter().filter(is_of_target).collect();
     if own.is_empty() {
-        return no_such_target(name, place);
+        return Err(targets::unknown(place, name));
     }
     let file = place.common_dir.join("config");
     if let Some(entry) = own.iter().find(|entry| *entry.file != *file) {
@@ -85,15 +85,6 @@ fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
     };
     let used: HashSet<String> = others.iter().flat_map(words).collect();
     own.iter().flat_map(words).filter(|path| !used.contains(path)).collect()
-}
-
-/// For whoever mistyped a name: which there are.
-pub(super) fn no_such_target<T>(name: &str, place: &Place) -> Result<T, Failure> {
-    let names: Vec<_> = place.configuration.names().collect();
-    match names.as_slice() {
-        [] => failure(message::no_target_yet(name)),
-        names => failure(message::other_targets(name, names.join(", "))),
-    }
 }
 
 fn text(row: &Row) -> String {

@@ -316,6 +316,7 @@ fn root_acts_as_the_owner() {
             said(&output)
         };
         assert!(call(&["status"]).contains("failing"));
+        assert!(call(&["list"]).contains(" gitlab "));
         assert!(call(&["reconcile"]).contains("there was no picture of the refs"));
         assert!(call(&["flush", "--now"]).contains("ci: 2 delivered"));
         assert_eq!(receiver.take().len(), 2);

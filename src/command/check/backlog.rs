@@ -2,8 +2,8 @@
 
 use super::mend;
 use super::{About, Finding, Scene};
-use crate::command::status;
 use crate::command::table::length;
+use crate::command::targets::{self, State};
 use crate::message;
 
 /// Seconds: a receiver that is down for less is nobody's fault yet.
@@ -12,7 +12,7 @@ const LONG: i64 = 3600;
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let webhook = |arguments: String| mend::webhook(&scene.place.git_dir, &arguments);
-    for row in status::rows(&scene.place) {
+    for row in targets::rows(&scene.place) {
         let name = row.target.as_str();
         let advice = |message: String| {
             let finding = Finding::advice(About::Backlog, message);
@@ -20,21 +20,21 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let quoted = mend::quote(name);
         let age = row.oldest.filter(|oldest| *oldest > LONG).map(length);
-        match (row.state.as_str(), &age) {
-            ("parked", _) => {
+        match (row.state, &age) {
+            (State::Parked, _) => {
                 let finding = Finding::error(About::Backlog, message::check_parked(name)).of(name);
                 findings.push(finding.mend(webhook(format!("enable {quoted}"))));
             }
-            ("untold", Some(age)) => {
+            (State::Untold, Some(age)) => {
                 findings.push(advice(message::check_untold(row.waiting, age)).mend(webhook("flush".into())));
             }
-            ("removed", _) if row.waiting > 0 => {
+            (State::Removed, _) if row.waiting > 0 => {
                 // flush sets them aside after a while; until then the target can come back.
                 let command = webhook(format!("add {quoted} https://HOST/PATH"));
                 findings.push(advice(message::check_removed(row.waiting, name)).mend(command));
             }
             // They wait until the target is right or enabled, which is told elsewhere.
-            ("wrong" | "disabled" | "untold", _) => {}
+            (State::Wrong | State::Disabled | State::Untold, _) => {}
             (_, Some(age)) => {
                 let command = webhook(format!("flush --now --target {quoted}"));
                 findings.push(advice(message::check_waiting(row.waiting, name, age)).mend(command));
@@ -42,8 +42,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             _ => {}
         }
         if row.dead > 0 {
-            let command = match row.state.as_str() {
-                "removed" => "log --state dead".into(),
+            let command = match row.state {
+                State::Removed => "log --state dead".into(),
                 _ => format!("redeliver --failed --target {quoted}"),
             };
             findings.push(advice(message::check_dead(row.dead, name)).mend(webhook(command)));

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
-use super::owner::{Said, heading, print, print_json, visit_each};
+use super::as_owner::{Call, Said, visit_each};
+use super::failure::Failure;
+use super::output::{self, Reach, heading, print};
 use super::place::{Place, find_any, git_dir, is_repository};
 use super::table::{Colour, in_colour};
 use crate::config::{self, Configuration, Entry, Unreadable};
@@ -35,15 +36,8 @@ pub(super) struct Options {
     /// Look up and dial each receiver as well; no request is sent
     #[arg(long)]
     connect: bool,
-    /// Print one JSON array
-    #[arg(long)]
-    json: bool,
-    /// Look at every repository below DIR
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Leave out the machine, which whoever starts this looks at himself
-    #[arg(long, hide = true)]
-    repository_alone: bool,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// Whether a delivery can work in spite of it.
@@ -130,32 +124,29 @@ impl Scene<'_> {
 }
 
 /// Whether deliveries can work.
-pub(super) fn run(options: &Options, environment: &Environment) -> Result<bool, Failure> {
-    let mut arguments = vec!["check", "--repository-alone"];
-    if options.connect {
-        arguments.push("--connect");
-    }
-    let root = options.root.as_deref();
-    let mut said = visit_each(root, find_one, &arguments, |path| {
-        let findings = look(path, options.connect, environment);
+pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
+    let root = options.reach.root.as_deref();
+    let mut said = visit_each(call, root, find_one, |path| {
+        let findings = look(path, options.connect, call.environment);
         let is_well = is_well(&findings);
         Ok((findings, is_well))
     })?;
     if process::is_root() {
         said.iter_mut().for_each(as_owner);
     }
-    if !options.repository_alone {
-        look_at_machine(&mut said, root, environment);
+    // At the machine looks whoever started this.
+    if !call.is_owners {
+        look_at_machine(&mut said, root, call.environment);
     }
     for one in &mut said {
         one.rows.sort_by_key(|finding| finding.severity);
+        one.is_well &= is_well(&one.rows);
     }
-    if options.json {
-        print_json(&said);
-    } else {
-        tell(&said, options.connect);
+    if call.is_owners || options.reach.json {
+        return Ok(output::tell(call, options.reach.json, said, |_| String::new()));
     }
-    Ok(said.iter().all(|said| said.is_well && is_well(&said.rows)))
+    tell(&said, options.connect);
+    Ok(said.iter().all(|said| said.is_well))
 }
 
 /// What stands in a command comes from the owner's files: root is not to run it as root.
@@ -225,7 +216,7 @@ fn look_at_machine(said: &mut Vec<Said<Finding>>, root: Option<&Path>, environme
         _ if rows.is_empty() => {}
         (root, _) => {
             let path = root.unwrap_or(Path::new(".")).into();
-            said.insert(0, Said { path, repository: None, rows, is_well: true });
+            said.insert(0, Said { path, repository: None, owner: None, rows, is_well: true });
         }
     }
 }

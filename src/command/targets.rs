@@ -1,0 +1,178 @@
+//! The targets of a repository: which there are, and how each stands.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::{Failure, failure};
+use super::place::Place;
+use crate::process;
+use crate::spool::{Name, Queue, Record, Rest};
+
+/// How a target stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    Ok,
+    Failing,
+    /// It answered 410.
+    Parked,
+    /// Switched off by somebody.
+    Disabled,
+    /// Not configured rightly.
+    Wrong,
+    /// Pushes that are not told to any yet.
+    Untold,
+    /// Configured no more.
+    Removed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Parked => "parked",
+            Self::Disabled => "disabled",
+            Self::Wrong => "wrong",
+            Self::Untold => "untold",
+            Self::Removed => "removed",
+        })
+    }
+}
+
+/// Fails where no target is configured by this name, be it rightly or not.
+pub(super) fn known(place: &Place, name: &str) -> Result<(), Failure> {
+    if place.configuration.names().any(|other| *other == *name) {
+        return Ok(());
+    }
+    Err(unknown(place, name))
+}
+
+/// What every verb says of a target that is not there.
+pub(super) fn unknown(place: &Place, name: &str) -> Failure {
+    let others = place.configuration.names().map(ToString::to_string).collect();
+    Failure::NoTarget { name: name.into(), others }
+}
+
+/// The place among the targets that can be used.
+pub(super) fn usable(place: &Place, name: &str) -> Result<usize, Failure> {
+    known(place, name)?;
+    let configuration = &place.configuration;
+    if let Some(at) = configuration.targets.iter().position(|target| target.name == name) {
+        return Ok(at);
+    }
+    let broken = configuration.broken.iter().find(|target| target.name == name);
+    let problems: Vec<_> = broken.iter().flat_map(|target| &target.problems).map(ToString::to_string).collect();
+    failure(problems.join("; "))
+}
+
+/// How one target stands; with an empty name, the pushes that are not told to any yet.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) target: String,
+    pub(super) state: State,
+    pub(super) waiting: usize,
+    /// Seconds since the oldest of them happened.
+    pub(super) oldest: Option<i64>,
+    /// When the target is tried again, in seconds since 1970.
+    pub(super) next: Option<i64>,
+    pub(super) dead: usize,
+}
+
+/// How the targets of one repository stand.
+pub(super) fn rows(place: &Place) -> Vec<Row> {
+    let configuration = &place.configuration;
+    let post = place.post();
+    let mut dead = post.spool.dead();
+    let mut rows = Vec::new();
+    let right = configuration.targets.iter().map(|target| (target.name.as_str(), target.enabled, true));
+    let broken = configuration.broken.iter().map(|target| (target.name.as_str(), target.enabled, false));
+    for (name, enabled, is_right) in right.chain(broken) {
+        let queue = post.spool.queue(name);
+        let names = queue.list();
+        let (state, next) = match is_right {
+            true => state(enabled, queue.rest(), &names),
+            false => (State::Wrong, None),
+        };
+        rows.push(Row {
+            target: name.into(),
+            state,
+            waiting: names.len(),
+            oldest: oldest(&queue, &names),
+            next,
+            dead: take(&mut dead, &queue.directory_name()),
+        });
+    }
+    let mut pushes: Vec<_> = post.spool.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).collect();
+    pushes.extend(post.spool.abandoned());
+    if !pushes.is_empty() {
+        rows.push(Row {
+            target: String::new(),
+            state: State::Untold,
+            waiting: pushes.len(),
+            oldest: pushes.iter().map(|push| (process::now() - push.time).max(0)).max(),
+            next: None,
+            dead: 0,
+        });
+    }
+    let known = post.known_queues();
+    for directory in post.spool.queues().into_iter().filter(|directory| !known.contains(directory)) {
+        let queue = post.spool.queue_in(&directory);
+        let names = queue.list();
+        if !names.is_empty() {
+            let dead = take(&mut dead, &directory);
+            rows.push(Row {
+                target: directory,
+                state: State::Removed,
+                waiting: names.len(),
+                oldest: oldest(&queue, &names),
+                next: None,
+                dead,
+            });
+        }
+    }
+    // Of targets that are no more, and records that could not be read.
+    rows.extend(dead.into_iter().map(|(directory, dead)| Row {
+        target: directory,
+        state: State::Removed,
+        waiting: 0,
+        oldest: None,
+        next: None,
+        dead,
+    }));
+    rows
+}
+
+/// How a target that is configured rightly stands, and when it is tried next, in seconds since 1970.
+///
+/// A target may take one delivery and refuse another: it is failing for as long as something waits that failed.
+pub(super) fn state(enabled: bool, rest: Rest, names: &[Name]) -> (State, Option<i64>) {
+    if !enabled {
+        return (State::Disabled, None);
+    }
+    if rest.parked {
+        return (State::Parked, None);
+    }
+    let due = names.iter().filter(|name| name.attempts > 0).map(|name| name.next).min();
+    let until = (rest.failures > 0).then_some(rest.until);
+    // Neither counts before the other: a delivery has its own time, and the target has one.
+    let next = due.max(until);
+    (if next.is_some() { State::Failing } else { State::Ok }, next)
+}
+
+/// Takes the number of what was set aside from one queue out of all of them.
+fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
+    let at = dead.iter().position(|(name, _)| name == directory);
+    at.map_or(0, |at| dead.remove(at).1)
+}
+
+/// Seconds since the event of the first record happened.
+fn oldest(queue: &Queue, names: &[Name]) -> Option<i64> {
+    let time = names.iter().find_map(|name| match queue.load(name).ok()?.0 {
+        Record::Delivery(waiting) => Some(waiting.time),
+        Record::Push(receipt) => Some(receipt.time),
+    })?;
+    Some((process::now() - time).max(0))
+}

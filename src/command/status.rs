@@ -7,11 +7,13 @@ use super::table::{Colour, in_colour, lay_out, length};
 use super::targets::{self, Row, State};
 use crate::process;
 
-/// Whether nothing has waited for longer than `max_age`.
+/// Whether nothing has waited for longer than `limit`, in seconds.
 pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| {
         let rows = targets::rows(place);
-        let is_well = rows.iter().all(|row| row.oldest.is_none_or(|oldest| oldest <= limit));
+        // What waits for a target that somebody has switched off waits as he wants it.
+        let is_well =
+            rows.iter().all(|row| row.state == State::Disabled || row.oldest.is_none_or(|oldest| oldest <= limit));
         Ok((rows, is_well))
     })?;
     Ok(tell(call, reach.json, said, |said| text(said, limit)))

@@ -404,3 +404,18 @@ fn the_log_of_a_removed_target_is_shown() {
     world.webhook(&["remove", "ci"]);
     assert_eq!(rows(&world, &["log", "--json", "--target", "ci"]).len(), 1);
 }
+
+/// Who switches a target off does not want to be called for what waits then.
+#[test]
+fn what_waits_for_a_disabled_target_is_no_alarm() {
+    let (world, _receiver) = failing(Answer::Status(503));
+    let is_alarm = || world.webhook(&["status", "--max-age", "1s"]).status.code() == Some(1);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert!(is_alarm());
+    world.webhook(&["disable", "ci"]);
+    let row = &rows(&world, &["status", "--json"])[0];
+    assert_eq!((&row["state"], &row["waiting"]), (&"disabled".into(), &1.into()));
+    assert!(!is_alarm());
+    world.webhook(&["enable", "ci"]);
+    assert!(is_alarm());
+}

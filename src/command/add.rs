@@ -1,5 +1,6 @@
 //! `git webhook add`: a new target, checked as a whole before anything of it is written.
 
+use std::collections::HashSet;
 use std::io::{IsTerminal, stdin};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,11 +9,12 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, in_this};
-use super::edit::edit;
+use super::edit::{edit, target_of};
 use super::failure::{Failure, failure};
 use super::output::{by_row, tell};
 use super::place::Place;
-use crate::config::{Configuration, KEYS, Key, Of, Problem};
+use super::targets;
+use crate::config::{self, Configuration, Entry, KEYS, Key, Of, Problem};
 use crate::format::FORMATS;
 use crate::message;
 use crate::process::{self, Environment};
@@ -139,9 +141,12 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
         return failure(message::too_many_targets(most));
     }
     let mut kept = Kept { paths: Vec::new(), is_needed: false };
+    let entries = entries(place, environment)?;
+    let is_default_format =
+        |entry: &Entry| entry.section == "webhook" && entry.subsection.is_none() && entry.key == "format";
     let mut values = vec![("url", wish.url.clone())];
     values.extend(wish.values.0.iter().cloned());
-    let has_format = values.iter().any(|(key, _)| *key == "format") || is_default(place, environment, "format")?;
+    let has_format = values.iter().any(|(key, _)| *key == "format") || entries.iter().any(is_default_format);
     if !has_format {
         values.insert(1, ("format", format_for(&wish.url).into()));
     }
@@ -150,7 +155,7 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
     if wish.secrets.is_token() && target.format.secret_headers().is_empty() {
         return failure(message::secret_without_use(target.format.name));
     }
-    let secrets = secrets(wish)?;
+    let secrets = secrets(wish, &entries)?;
     // From here on a file is left behind where this ends half done.
     process::hold_back_interrupts();
     for (key, name, secret) in secrets {
@@ -162,11 +167,11 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
         eprintln!("warning: {}", sanitise(&warning.to_string()));
     }
     edit(place, |draft| {
-        let section = format!("webhook.{}", wish.name);
         // Somebody else may have added it since the configuration was read.
-        if draft.has(&format!("{section}.")) {
+        if draft.has(&wish.name) {
             return failure(message::target_is_there(&wish.name));
         }
+        let section = format!("webhook.{}", wish.name);
         values.iter().try_for_each(|(key, value)| draft.git_config(&["--add", &format!("{section}.{key}"), value]))
     })?;
     kept.is_needed = true;
@@ -183,8 +188,8 @@ fn tried(
 ) -> Result<(Target, Vec<Problem>), Failure> {
     let tried = Configuration::read_with(&place.git_dir, &place.common_dir, environment, &wish.name, values);
     let tried = tried.map_err(|why| Failure::new(why.to_string()))?;
-    let prefix = format!("webhook.{}.", wish.name);
-    let of_this = tried.warnings.into_iter().filter(|warning| warning.key.starts_with(&prefix)).map(unfiled).collect();
+    let is_of_this = |warning: &Problem| target_of(&warning.key) == Some(&wish.name);
+    let of_this = tried.warnings.into_iter().filter(is_of_this).map(unfiled).collect();
     if let Some(target) = tried.targets.into_iter().find(|target| target.name == wish.name) {
         return Ok((target, of_this));
     }
@@ -200,10 +205,9 @@ fn unfiled(problem: Problem) -> Problem {
     Problem { files: Vec::new(), ..problem }
 }
 
-fn is_default(place: &Place, environment: &Environment, key: &str) -> Result<bool, Failure> {
-    let entries = crate::config::entries(&place.git_dir, &place.common_dir, environment);
-    let entries = entries.map_err(|why| Failure::new(why.to_string()))?;
-    Ok(entries.iter().any(|entry| entry.section == "webhook" && entry.subsection.is_none() && entry.key == key))
+fn entries(place: &Place, environment: &Environment) -> Result<Vec<Entry>, Failure> {
+    let entries = config::entries(&place.git_dir, &place.common_dir, environment);
+    entries.map_err(|why| Failure::new(why.to_string()))
 }
 
 /// Hosts whose receivers speak one format.
@@ -219,9 +223,10 @@ fn format_for(url: &str) -> &'static str {
 /// Key, file name and content of a secret that is to be kept.
 type NewSecret = (&'static str, String, Vec<u8>);
 
-fn secrets(wish: &Wish) -> Result<Vec<NewSecret>, Failure> {
+fn secrets(wish: &Wish, entries: &[Entry]) -> Result<Vec<NewSecret>, Failure> {
     let no_random = |error: std::io::Error| Failure::new(message::no_random_bytes(error));
-    let (token, signing) = (wish.name.clone(), format!("{}.signing", wish.name));
+    let used: HashSet<_> = entries.iter().flat_map(targets::secret_files).collect();
+    let (token, signing) = (unused(&wish.name, &used), unused(&format!("{}.signing", wish.name), &used));
     let mut secrets = Vec::new();
     if wish.secrets.secret {
         secrets.push(("secretFile", token, typed()?));
@@ -234,6 +239,12 @@ fn secrets(wish: &Wish) -> Result<Vec<NewSecret>, Failure> {
         secrets.push(("signingSecretFile", signing, SigningSecret::generate().map_err(no_random)?.into_bytes()));
     }
     Ok(secrets)
+}
+
+/// A file's name that no target uses: the signing key of `a` is in `a.signing`, and a target may be called so.
+fn unused(name: &str, used: &HashSet<String>) -> String {
+    let others = (2..).map(|number| format!("{name}.{number}"));
+    std::iter::once(name.to_owned()).chain(others).find(|name| !used.contains(name)).unwrap_or_default()
 }
 
 fn typed() -> Result<Vec<u8>, Failure> {

@@ -71,11 +71,12 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Whether a key stands in the copy that begins so.
-    pub(super) fn has(&self, start: &str) -> bool {
-        let listed = Command::new("git").args(["config", "--list", "--name-only", "--file"]).arg(&self.lock).output();
+    /// Whether a key of the target stands in the copy.
+    pub(super) fn has(&self, target: &str) -> bool {
+        let listed =
+            Command::new("git").args(["config", "--list", "--name-only", "-z", "--file"]).arg(&self.lock).output();
         let listed = listed.map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&listed).lines().any(|key| key.starts_with(start))
+        listed.split(|byte| *byte == 0).any(|key| target_of(&String::from_utf8_lossy(key)) == Some(target))
     }
 
     /// Runs `git config` on the copy.
@@ -92,6 +93,11 @@ impl Draft {
         let said = String::from_utf8_lossy(&output.stderr);
         Err(Failure::new(message::git_config_failed(said.lines().next().unwrap_or_default())))
     }
+}
+
+/// The target that a full key is of; its name may hold dots.
+pub(super) fn target_of(key: &str) -> Option<&str> {
+    key.strip_prefix("webhook.")?.rsplit_once('.').map(|(target, _)| target)
 }
 
 impl Drop for Draft {

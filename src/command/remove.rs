@@ -49,7 +49,7 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
     edit(place, |draft| {
         draft.git_config(&["--remove-section", &format!("webhook.{name}")])?;
         // git finds a section only as it is spelled here.
-        match draft.has(&format!("webhook.{name}.")) {
+        match draft.has(name) {
             true => failure(message::section_stays(name, file.display())),
             false => Ok(()),
         }
@@ -72,19 +72,11 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
 
 /// The secret files below `webhook/secret/` that the target uses and no other does.
 fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
-    let is_secret = |entry: &&Entry| {
-        entry.section == "webhook" && ["secretfile", "signingsecretfile"].contains(&entry.key.as_str())
-    };
     let (own, others): (Vec<&Entry>, Vec<_>) = entries
         .iter()
-        .filter(is_secret)
         .partition(|entry| entry.scope == Scope::Repository && entry.subsection.as_deref() == Some(name.as_bytes()));
-    let words = |entry: &&Entry| -> Vec<String> {
-        let text = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()).into_owned();
-        text.split_whitespace().map(String::from).collect()
-    };
-    let used: HashSet<String> = others.iter().flat_map(words).collect();
-    own.iter().flat_map(words).filter(|path| !used.contains(path)).collect()
+    let used: HashSet<String> = others.into_iter().flat_map(targets::secret_files).collect();
+    own.into_iter().flat_map(targets::secret_files).filter(|path| !used.contains(path)).collect()
 }
 
 fn text(row: &Row) -> String {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, failure};
 use super::place::Place;
+use crate::config::Entry;
 use crate::process;
 use crate::spool::{Name, Queue, Record, Rest};
 
@@ -54,6 +55,16 @@ pub(super) fn known(place: &Place, name: &str) -> Result<(), Failure> {
 pub(super) fn unknown(place: &Place, name: &str) -> Failure {
     let others = place.configuration.names().map(ToString::to_string).collect();
     Failure::NoTarget { name: name.into(), others }
+}
+
+/// The files of secrets that an entry names: one with its spaces, or several keys to sign with.
+pub(super) fn secret_files(entry: &Entry) -> Vec<String> {
+    let text = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default());
+    match (entry.section, entry.key.as_str()) {
+        ("webhook", "secretfile") => vec![text.into_owned()],
+        ("webhook", "signingsecretfile") => text.split_whitespace().map(String::from).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The place among the targets that can be used.

@@ -35,6 +35,8 @@ mod status;
 mod test;
 
 use std::ffi::OsString;
+use std::io::{Write as _, stderr};
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,6 +52,7 @@ use crate::format::{self, FORMATS, Format};
 use crate::log_file;
 use crate::message;
 use crate::process::Environment;
+use crate::report::sanitise;
 
 /// git's exit code for a wrong command line.
 const USAGE: u8 = 129;
@@ -251,6 +254,20 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     }
 }
 
+/// Tells a panic, which is a mistake of ours, in one line: a backtrace says nothing to an administrator.
+pub fn tell_mistake(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("panic");
+    let place = info.location().map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
+    // Where standard error is closed nobody is told; a panic in here would end in a signal.
+    let _ = writeln!(stderr(), "{}", mistake(what, &place));
+}
+
+fn mistake(what: &str, place: &str) -> String {
+    sanitise(&format!("error: {}", message::mistake(what, place)))
+}
+
 impl Verb {
     fn run(self, call: &Call<'_>) -> Result<bool, Failure> {
         match self {
@@ -276,5 +293,18 @@ impl Verb {
                 echo::run(port, &secrets, call.environment)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_of_ours_is_told_in_one_line() {
+        assert_eq!(
+            mistake("called `unwrap()` on\na `None` value", "src/x.rs:7"),
+            "error: a mistake in git-webhook: called `unwrap()` on\\na `None` value (src/x.rs:7): please report it"
+        );
     }
 }

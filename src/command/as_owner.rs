@@ -62,7 +62,7 @@ pub(super) struct Said<T> {
 
 /// What the owner's process answers. Both ends are one file, `current_exe`, so that it needs no version.
 #[derive(Serialize, Deserialize)]
-enum Answer<T> {
+enum Reply<T> {
     Done { rows: Vec<T>, is_well: bool },
     Failed(Failure),
 }
@@ -72,16 +72,16 @@ impl Call<'_> {
     pub(super) fn answer<T: Serialize>(&self, said: Vec<Said<T>>) {
         let is_well = said.iter().all(|said| said.is_well);
         let rows = said.into_iter().flat_map(|said| said.rows).collect();
-        write(&Answer::Done { rows, is_well });
+        write(&Reply::Done { rows, is_well });
     }
 
     /// Tells root why nothing was done.
     pub(super) fn answer_failure(&self, why: Failure) {
-        write(&Answer::<()>::Failed(why));
+        write(&Reply::<()>::Failed(why));
     }
 }
 
-fn write<T: Serialize>(answer: &Answer<T>) {
+fn write<T: Serialize>(answer: &Reply<T>) {
     // Root that has gone needs no answer.
     let _ = stdout().write_all(&serde_json::to_vec(answer).unwrap_or_default());
 }
@@ -217,8 +217,8 @@ fn ask<T: DeserializeOwned>(owner: Owner, command: &mut Command, path: &Path) ->
         eprintln!("{}", sanitise(line));
     }
     match serde_json::from_slice(&output.stdout) {
-        Ok(Answer::Done { rows, is_well }) => Ok((rows, is_well)),
-        Ok(Answer::Failed(why)) => Err(why),
+        Ok(Reply::Done { rows, is_well }) => Ok((rows, is_well)),
+        Ok(Reply::Failed(why)) => Err(why),
         Err(_) => failure(message::nothing_as_owner(owner.user)),
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::mend::Mend;
-use super::render::Reader;
+use super::render::Runner;
 
 /// Whether a delivery can work in spite of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,9 +109,9 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(finding: Finding, reader: &Reader<'_>) -> Self {
+    pub(super) fn new(finding: Finding, runner: &Runner<'_>) -> Self {
         let Finding { severity, kind, target, message, mend } = finding;
-        let mend = mend.iter().map(|mend| reader.command(mend)).collect();
+        let mend = mend.iter().map(|mend| runner.command(mend)).collect();
         Self { severity, kind, about: kind.about(), target, message, mend }
     }
 }

@@ -1,7 +1,7 @@
-//! What mends a finding, as a value: `render` makes a command of it for whoever reads it.
+//! What mends a finding, as a value: `render` makes a command of it for whoever runs it.
 //!
-//! It may come from a process of the repository's owner, to whom root has to paste nothing that is not his. So it says
-//! what is to be done and with which names, and holds no piece of a command.
+//! It may come from a process of the repository's owner, whose words root must not paste. So it says what is to be done
+//! and with which names, and holds no piece of a command.
 
 use std::path::{Path, PathBuf};
 
@@ -14,15 +14,15 @@ use crate::process::Environment;
 pub(super) enum Mend {
     /// Gives a key one value in a file.
     Set {
-        place: Key,
+        place: FileKey,
         value: Value,
     },
     /// Takes every value of a key out of a file.
-    Unset(Key),
+    Unset(FileKey),
     /// Sets a key under another name or in another file, and takes it out of where it stands.
     Shift {
-        from: Key,
-        to: Key,
+        from: FileKey,
+        to: FileKey,
     },
     RenameSection {
         file: String,
@@ -147,7 +147,7 @@ pub(super) enum Mend {
 
 /// A key in a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Key {
+pub(super) struct FileKey {
     pub(super) file: String,
     pub(super) key: String,
 }
@@ -170,10 +170,10 @@ pub(super) enum Content {
     NewSecret,
     NewKey,
     CopyOf(String),
-    ValueOf(Key),
+    ValueOf(FileKey),
 }
 
-impl Key {
+impl FileKey {
     pub(super) fn new(file: &Path, key: impl Into<String>) -> Self {
         Self { file: shown(file), key: key.into() }
     }
@@ -189,15 +189,15 @@ pub(super) fn set(file: &Path, key: &str, value: impl Into<String>) -> Mend {
 }
 
 pub(super) fn set_to(file: &Path, key: &str, value: Value) -> Mend {
-    Mend::Set { place: Key::new(file, key), value }
+    Mend::Set { place: FileKey::new(file, key), value }
 }
 
 pub(super) fn unset(file: &Path, key: &str) -> Mend {
-    Mend::Unset(Key::new(file, key))
+    Mend::Unset(FileKey::new(file, key))
 }
 
 pub(super) fn shift(from: (&Path, &str), to: (&Path, &str)) -> Mend {
-    Mend::Shift { from: Key::new(from.0, from.1), to: Key::new(to.0, to.1) }
+    Mend::Shift { from: FileKey::new(from.0, from.1), to: FileKey::new(to.0, to.1) }
 }
 
 pub(super) fn edit(file: &Path) -> Mend {

@@ -27,7 +27,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use finding::{Finding, Row, Severity};
-use render::Reader;
+use render::Runner;
 
 use super::as_owner::{Call, Said, visit_each};
 use super::failure::Failure;
@@ -77,7 +77,7 @@ impl Scene<'_> {
 /// Whether deliveries can work.
 pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
     let root = options.reach.root.as_deref();
-    let mut found = visit_each(call, root, find_one, |path| {
+    let found = visit_each(call, root, find_one, |path| {
         let mut findings = look(path, options.connect, call.environment);
         findings.sort_by_key(|finding| finding.severity);
         let is_well = findings.iter().all(|finding| finding.severity == Severity::Advice);
@@ -86,7 +86,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
     if call.is_owners {
         return Ok(output::tell(call, options.reach.json, found, |_| String::new()));
     }
-    let mut said: Vec<_> = found.drain(..).map(rows).collect();
+    let mut said: Vec<_> = found.into_iter().map(rows).collect();
     look_at_machine(&mut said, root, call.environment);
     for one in &mut said {
         one.rows.sort_by_key(|row| row.severity);
@@ -102,8 +102,8 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
 /// The findings in one repository as whoever started this reads them.
 fn rows(said: Said<Finding>) -> Said<Row> {
     let Said { path, repository, owner, rows, is_well } = said;
-    let reader = owner.map_or(Reader::Finder, |owner| Reader::Root { owner, repository: &path });
-    let rows = rows.into_iter().map(|finding| Row::new(finding, &reader)).collect();
+    let runner = owner.map_or(Runner::Finder, |owner| Runner::Root { owner, repository: &path });
+    let rows = rows.into_iter().map(|finding| Row::new(finding, &runner)).collect();
     Said { path, repository, owner, rows, is_well }
 }
 
@@ -148,7 +148,7 @@ fn open<'a>(path: &Path, environment: &'a Environment) -> Result<Scene<'a>, Unre
 /// Adds what no repository's owner can see: other users' timers, sshd.
 fn look_at_machine(said: &mut Vec<Said<Row>>, root: Option<&Path>, environment: &Environment) {
     let mut rows = timer::look(said, root, environment);
-    rows.extend(sshd::look().into_iter().map(|finding| Row::new(finding, &Reader::Finder)));
+    rows.extend(sshd::look().into_iter().map(|finding| Row::new(finding, &Runner::Finder)));
     match (root, said.first_mut()) {
         (None, Some(only)) => only.rows.extend(rows),
         _ if rows.is_empty() => {}

@@ -5,19 +5,19 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::mend::{Content, Key, Mend, Value, shown};
+use super::mend::{Content, FileKey, Mend, Value, shown};
 use super::shell::quote;
 use crate::command::as_owner::Owner;
 
-/// Who reads it, and runs it.
-pub(super) enum Reader<'a> {
+/// Who runs it.
+pub(super) enum Runner<'a> {
     /// Whoever made the finding.
     Finder,
     /// Root, for whom a process of the repository's owner made it.
     Root { owner: Owner, repository: &'a Path },
 }
 
-impl Reader<'_> {
+impl Runner<'_> {
     /// One line for a shell. What root does not do with names that he knows himself, he does as the owner.
     pub(super) fn command(&self, mend: &Mend) -> String {
         let Self::Root { owner, repository } = self else { return command(mend) };
@@ -135,7 +135,7 @@ fn of_look(mend: &Mend) -> Option<String> {
 const NEW_SECRET: &str = "openssl rand -hex 32";
 const NEW_KEY: &str = "whsec_$(openssl rand -base64 24)";
 
-fn set(place: &Key, value: &Value) -> String {
+fn set(place: &FileKey, value: &Value) -> String {
     let value = match value {
         Value::Text(text) => quote(text),
         Value::Last => last(place),
@@ -149,7 +149,7 @@ fn set(place: &Key, value: &Value) -> String {
 }
 
 /// The last value of a key in a file, for use in a command.
-fn last(key: &Key) -> String {
+fn last(key: &FileKey) -> String {
     format!("\"$(git config --file {} {})\"", quote(&key.file), quote(&key.key))
 }
 
@@ -234,7 +234,7 @@ mod tests {
         let uid = fs::metadata(directory.path()).unwrap().uid();
         let shown_for = |user: u32, mend: &Mend| {
             let owner = Owner { user, group: 7 };
-            Reader::Root { owner, repository: directory.path() }.command(mend)
+            Runner::Root { owner, repository: directory.path() }.command(mend)
         };
         let given = Mend::GiveToOwner { path: "/; id".into(), owner: "0:0 /etc".into() };
         let gid = fs::metadata(directory.path()).unwrap().gid();

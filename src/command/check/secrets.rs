@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Scene;
 use super::finding::{Finding, Kind};
-use super::mend::{self, Content, Key, Mend, shown};
+use super::mend::{self, Content, FileKey, Mend, shown};
 use crate::config::{Entry, Scope};
 use crate::message;
 
@@ -72,7 +72,7 @@ fn into_file(scene: &Scene<'_>, file: &Path, full: &str, name: &str, key: &str) 
     let keep = Mend::KeepSecret {
         directory: shown(&directory),
         file: shown(&directory.join(&place)),
-        content: Content::ValueOf(Key::new(file, full)),
+        content: Content::ValueOf(FileKey::new(file, full)),
         is_shared: scene.is_shared(),
     };
     let full_of_file = format!("webhook.{name}.{key}");

@@ -12,9 +12,6 @@ use super::mend::{self, Mend, Value, shown};
 use crate::config::{self, Entry, Of, Scope};
 use crate::message;
 
-/// Keys whose values add up.
-const LISTS: [&str; 6] = ["event", "ref", "header", "signingSecret", "signingSecretFile", "userVariable"];
-
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = overruled(scene);
     findings.extend(read_differently(scene));
@@ -61,7 +58,7 @@ fn single_valued(entry: &Entry) -> Option<&'static str> {
     let key = config::find_key(&entry.key, places)?;
     // Those that do not count from where they stand are told of already.
     let is_elsewhere = key.protected && entry.scope == Scope::Repository || key.owned && entry.subsection.is_some();
-    (!is_elsewhere && !LISTS.contains(&key.name)).then_some(key.name)
+    (!is_elsewhere && !key.list).then_some(key.name)
 }
 
 fn full_key(entry: &Entry, key: &str) -> String {

@@ -89,7 +89,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::check::render::Reader;
+    use crate::command::check::render::Runner;
 
     #[test]
     fn what_reaches_a_hook_from_a_client_is_found_in_included_files_too() {
@@ -103,13 +103,13 @@ mod tests {
         let findings = look_at(&main);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].message.contains("GIT_*"), "{findings:?}");
-        let command = Reader::Finder.command(&findings[0].mend[0]);
+        let command = Runner::Finder.command(&findings[0].mend[0]);
         let command = command.strip_suffix(" && sshd -t").unwrap().to_owned();
         assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());
         assert_eq!(fs::read_to_string(included.join("a.conf")).unwrap(), "AcceptEnv LANG\n");
         assert!(look_at(&main).is_empty());
         fs::write(&main, "AcceptEnv=XDG_?ONFIG*\n").unwrap();
-        let command = Reader::Finder.command(&look_at(&main)[0].mend[0]);
+        let command = Runner::Finder.command(&look_at(&main)[0].mend[0]);
         assert!(command.contains("sed -i 1d "), "{command}");
     }
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::finding::{Finding, Kind, Row};
 use super::mend::{Mend, shown};
-use super::render::{MARK, Reader};
+use super::render::{MARK, Runner};
 use super::shell;
 use crate::command::as_owner::Said;
 use crate::message;
@@ -53,7 +53,7 @@ pub(super) fn look(said: &mut [Said<Row>], root: Option<&Path>, environment: &En
         && needy.len() == count
         && needy.iter().all(|one| cover(&one.path).is_none())
     {
-        return vec![Row::new(missing(root, &absolute(root)), &Reader::Finder)];
+        return vec![Row::new(missing(root, &absolute(root)), &Runner::Finder)];
     }
     for one in needy {
         let finding = match cover(&one.path) {
@@ -63,7 +63,7 @@ pub(super) fn look(said: &mut [Said<Row>], root: Option<&Path>, environment: &En
             }
             None => missing(&one.path, one.path.parent().unwrap_or(&one.path)),
         };
-        one.rows.push(Row::new(finding, &Reader::Finder));
+        one.rows.push(Row::new(finding, &Runner::Finder));
     }
     Vec::new()
 }

@@ -12,6 +12,16 @@ pub fn event() -> Uuid {
     Uuid::now_v7()
 }
 
+/// The id of a receipt: UUIDv7, so that ids sort by time.
+pub fn receipt() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// The id of a spool, which tells it from every other: random, made once.
+pub fn spool() -> Uuid {
+    Uuid::new_v4()
+}
+
 /// The id of the delivery of `event` to `target` under the forge's event name: the same over retries, redeliveries and
 /// crashes.
 ///

@@ -60,9 +60,8 @@ pub(super) fn run(port: u16, source: &Source, environment: &Environment) -> Resu
 fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Failure> {
     let mut verifier = Verifier::default();
     if let Some(name) = &source.target {
-        let mut place = Place::find(environment)?;
-        let at = targets::usable(&place, name)?;
-        let target = place.configuration.targets.swap_remove(at);
+        let place = Place::find(environment)?;
+        let target = targets::usable(&place, name)?.clone();
         verifier.format = Some(target.format);
         verifier.secret = target.secret;
         verifier.signing_secrets = target.signing_secrets;

@@ -11,7 +11,7 @@ use super::output::{by_row, tell};
 use super::place::Place;
 use super::targets;
 use crate::report::sanitise;
-use crate::spool::Rest;
+use crate::schedule::Backoff;
 
 /// How a target stands afterwards.
 #[derive(Serialize, Deserialize)]
@@ -28,22 +28,17 @@ pub(super) fn run(name: &str, enabled: bool, json: bool, call: &Call<'_>) -> Res
 }
 
 fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
-    let configuration = &place.configuration;
-    let right = configuration.targets.iter().map(|target| (&target.name, target.enabled));
-    let broken = configuration.broken.iter().map(|target| (&target.name, target.enabled));
-    let Some((_, was_enabled)) = right.chain(broken).find(|(other, _)| *other == name) else {
-        return Err(targets::unknown(place, name));
-    };
-    if enabled != was_enabled {
+    let target = targets::find(place, name)?;
+    if enabled != target.is_enabled() {
         let key = format!("webhook.{name}.enabled");
         edit(place, |draft| draft.git_config(&["--replace-all", &key, if enabled { "true" } else { "false" }]))?;
     }
-    let queue = place.post().spool.queue(name);
+    let queue = place.post().spool.queue(target.name());
     // A target that answered 410 is used again.
-    if enabled && queue.rest() != Rest::default() {
-        queue.set_rest(Rest::default());
+    if enabled && queue.backoff() != Backoff::default() {
+        queue.set_backoff(Backoff::default());
     }
-    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() })
+    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() + queue.deferred_count() })
 }
 
 fn text(row: &Row) -> String {

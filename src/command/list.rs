@@ -6,7 +6,7 @@ use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
 use super::output::{Reach, heading, print, tell};
 use super::table::{Colour, lay_out};
-use crate::config::{BrokenTarget, Configuration};
+use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::message;
 use crate::report::sanitise;
 use crate::target::Target;
@@ -28,8 +28,11 @@ struct Row {
 pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| {
         let configuration = &place.configuration;
-        let right = configuration.targets.iter().map(row);
-        let rows = right.chain(configuration.broken.iter().map(broken_row)).collect();
+        let row = |target: &Configured| match target {
+            Configured::Ready(target) => row(target),
+            Configured::Broken(target) => broken_row(target),
+        };
+        let rows = configuration.targets.iter().map(row).collect();
         Ok((rows, tell_problems(configuration)))
     })?;
     if call.is_owners || reach.json {
@@ -45,7 +48,7 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
 
 fn row(target: &Target) -> Row {
     Row {
-        name: target.name.clone(),
+        name: target.name.to_string(),
         url: Some(format!("{}/…", target.address.origin())),
         format: Some(target.format.name.into()),
         event: target.events.iter().map(|event| event.word().into()).collect(),
@@ -58,7 +61,7 @@ fn row(target: &Target) -> Row {
 
 fn broken_row(target: &BrokenTarget) -> Row {
     Row {
-        name: target.name.clone(),
+        name: target.name.to_string(),
         url: None,
         format: None,
         event: Vec::new(),
@@ -70,7 +73,7 @@ fn broken_row(target: &BrokenTarget) -> Row {
 }
 
 fn tell_problems(configuration: &Configuration) -> bool {
-    let broken = configuration.broken.iter().flat_map(|target| &target.problems);
+    let broken = configuration.broken().flat_map(|target| &target.problems);
     for problem in broken.chain(&configuration.problems) {
         eprintln!("error: {}", sanitise(&problem.to_string()));
     }
@@ -78,11 +81,11 @@ fn tell_problems(configuration: &Configuration) -> bool {
         eprintln!("warning: {}", sanitise(&warning.to_string()));
     }
     let most = configuration.settings.max_targets;
-    let count = configuration.targets.len() + configuration.broken.len();
+    let count = configuration.targets.len();
     if count > most {
         eprintln!("warning: {}", message::more_targets(count, most));
     }
-    configuration.broken.is_empty() && configuration.problems.is_empty()
+    configuration.broken().next().is_none() && configuration.problems.is_empty()
 }
 
 /// One table for all of them, each repository named above its rows.

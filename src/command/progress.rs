@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::dispatch::Run;
+use crate::dispatch::Dispatcher;
 
 /// Runs `work` and tells how far it is, on a terminal, where there is much to do.
-pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Run<'_>, work: impl FnOnce()) {
+pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Dispatcher<'_>, work: impl FnOnce()) {
     if total < much || !stderr().is_terminal() {
         return work();
     }

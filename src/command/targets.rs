@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, failure};
 use super::place::Place;
-use crate::config::Entry;
+use crate::config::{Configured, Entry};
 use crate::process;
-use crate::spool::{Name, Queue, Record, Rest};
+use crate::schedule::{Backoff, Queued};
+use crate::spool::Queue;
+use crate::target::Target;
 
 /// How a target stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +47,12 @@ impl fmt::Display for State {
 
 /// Fails where no target is configured by this name, be it rightly or not.
 pub(super) fn known(place: &Place, name: &str) -> Result<(), Failure> {
-    if place.configuration.names().any(|other| *other == *name) {
-        return Ok(());
-    }
-    Err(unknown(place, name))
+    find(place, name).map(drop)
+}
+
+/// The target of this name, rightly configured or not.
+pub(super) fn find<'a>(place: &'a Place, name: &str) -> Result<&'a Configured, Failure> {
+    place.configuration.find(name).ok_or_else(|| unknown(place, name))
 }
 
 /// What every verb says of a target that is not there.
@@ -67,16 +71,15 @@ pub(super) fn secret_files(entry: &Entry) -> Vec<String> {
     }
 }
 
-/// The place among the targets that can be used.
-pub(super) fn usable(place: &Place, name: &str) -> Result<usize, Failure> {
-    known(place, name)?;
-    let configuration = &place.configuration;
-    if let Some(at) = configuration.targets.iter().position(|target| target.name == name) {
-        return Ok(at);
+/// The target of this name, if it can be used.
+pub(super) fn usable<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> {
+    match find(place, name)? {
+        Configured::Ready(target) => Ok(target),
+        Configured::Broken(broken) => {
+            let problems: Vec<_> = broken.problems.iter().map(ToString::to_string).collect();
+            failure(problems.join("; "))
+        }
     }
-    let broken = configuration.broken.iter().find(|target| target.name == name);
-    let problems: Vec<_> = broken.iter().flat_map(|target| &target.problems).map(ToString::to_string).collect();
-    failure(problems.join("; "))
 }
 
 /// How one target stands; with an empty name, the pushes that are not told to any yet.
@@ -98,19 +101,17 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
     let post = place.post();
     let mut dead = post.spool.dead();
     let mut rows = Vec::new();
-    let right = configuration.targets.iter().map(|target| (target.name.as_str(), target.enabled, true));
-    let broken = configuration.broken.iter().map(|target| (target.name.as_str(), target.enabled, false));
-    for (name, enabled, is_right) in right.chain(broken) {
-        let queue = post.spool.queue(name);
+    for target in &configuration.targets {
+        let queue = post.spool.queue(target.name());
         let names = queue.list();
-        let (state, next) = match is_right {
-            true => state(enabled, queue.rest(), &names),
-            false => (State::Wrong, None),
+        let (state, next) = match target {
+            Configured::Ready(target) => state(target.enabled, queue.backoff(), &names),
+            Configured::Broken(_) => (State::Wrong, None),
         };
         rows.push(Row {
-            target: name.into(),
+            target: target.name().to_string(),
             state,
-            waiting: names.len(),
+            waiting: names.len() + queue.deferred_count(),
             oldest: oldest(&queue, &names),
             next,
             dead: take(&mut dead, &queue.directory_name()),
@@ -159,15 +160,16 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
 /// How a target that is configured rightly stands, and when it is tried next, in seconds since 1970.
 ///
 /// A target may take one delivery and refuse another: it is failing for as long as something waits that failed.
-pub(super) fn state(enabled: bool, rest: Rest, names: &[Name]) -> (State, Option<i64>) {
+pub(super) fn state(enabled: bool, backoff: Backoff, queue: &[Queued]) -> (State, Option<i64>) {
     if !enabled {
         return (State::Disabled, None);
     }
-    if rest.parked {
+    if backoff.parked {
         return (State::Parked, None);
     }
-    let due = names.iter().filter(|name| name.attempts > 0).map(|name| name.next).min();
-    let until = (rest.failures > 0).then_some(rest.until);
+    let tried = queue.iter().map(|queued| queued.schedule).filter(|schedule| schedule.attempts > 0);
+    let due = tried.map(|schedule| schedule.next).min();
+    let until = (backoff.failures > 0).then_some(backoff.until);
     // Neither counts before the other: a delivery has its own time, and the target has one.
     let next = due.max(until);
     (if next.is_some() { State::Failing } else { State::Ok }, next)
@@ -180,10 +182,9 @@ fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
 }
 
 /// Seconds since the event of the first record happened.
-fn oldest(queue: &Queue, names: &[Name]) -> Option<i64> {
-    let time = names.iter().find_map(|name| match queue.load(name).ok()?.0 {
-        Record::Delivery(waiting) => Some(waiting.time),
-        Record::Push(receipt) => Some(receipt.time),
-    })?;
+fn oldest(queue: &Queue, names: &[Queued]) -> Option<i64> {
+    let queued = names.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
+    let deferred = queue.deferred().first().map(|deferred| deferred.receipt.time);
+    let time = queued.into_iter().chain(deferred).min()?;
     Some((process::now() - time).max(0))
 }

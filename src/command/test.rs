@@ -8,18 +8,19 @@ use super::failure::{Failure, failure};
 use super::output::print;
 use super::place::Place;
 use super::targets;
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::Delivery;
 use crate::dispatch;
 use crate::event::EventName;
 use crate::format::Webhook;
 use crate::identifier;
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::Environment;
 use crate::receive::{self, Addresser};
-use crate::ref_update::{RefKind, RefName, RefUpdate};
+use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary, sanitise};
 use crate::repository::{self};
-use crate::spool::{Line, Receipt};
+use crate::spool::Receipt;
 use crate::target::{RefPatterns, Target};
 
 /// How many commits a test tells: GitLab's test button sends three.
@@ -45,21 +46,18 @@ pub(super) enum TestEvent {
 pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Result<bool, Failure> {
     let mut place = Place::find(environment)?;
     place.enter()?;
-    let at = targets::usable(&place, name)?;
+    let target = targets::usable(&place, name)?;
     let name = match event {
         TestEvent::Push => EventName::Push,
         TestEvent::TagPush => EventName::TagPush,
         TestEvent::Create => EventName::Create,
         TestEvent::Delete => EventName::Delete,
         TestEvent::Ping => {
-            let target = &place.configuration.targets[at];
             return Ok(send(target, &ping(&place, target, environment)?));
         }
     };
     // What is tried out is sent, whatever the target is to get otherwise.
-    let target = &mut place.configuration.targets[at];
-    (target.enabled, target.events, target.refs) = (true, vec![name], RefPatterns::default());
-    let target = &place.configuration.targets[at];
+    let target = &Target { enabled: true, events: vec![name], refs: RefPatterns::default(), ..target.clone() };
     let delivery = delivery(&place, target, event, environment)?;
     let Some(delivery) = delivery else {
         return failure(message::no_event(target.format.name));
@@ -79,7 +77,7 @@ fn delivery(
     let Some(event) = place.event(&objects, &update, wanted, environment) else {
         return failure(message::nothing_to_send());
     };
-    let line = Line { update, event: event.id };
+    let line = RefEvent { update, event: event.id };
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
     let mut addresser = Addresser::new(0, &receipt, slice::from_ref(&target));
@@ -94,7 +92,7 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
     };
     let context = place.context(&place.objects()?, environment);
     let webhook = Webhook {
-        id: identifier::webhook(&context.repository.path, &target.name),
+        id: identifier::webhook(&context.repository.path, target.name.as_str()),
         events: target.format.names(&target.events),
         origin: target.address.origin(),
         verify_certificate: target.verify_certificate,
@@ -136,7 +134,7 @@ fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Fai
 
 /// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.
 fn tell(target: &Target, name: &RefName, outcome: &Outcome) -> bool {
-    let summary = Summary { target: &target.name, outcomes: vec![(name, outcome)], is_kept: false };
+    let summary = Summary { target: target.name.as_str(), outcomes: vec![(name, outcome)], is_kept: false };
     print(&(sanitise(&Notice::Target(summary).to_string()) + "\n"));
     if let Outcome::Failed(failure) = outcome {
         eprintln!("error: {}: {}", target.address.origin(), sanitise(&failure.to_string()));

@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use log::warn;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Origin};
 use crate::event::{Context, Event, EventName};
 use crate::format::{Payload, Told};
 use crate::identifier;
 use crate::message;
-use crate::ref_update::{ObjectFormat, RefName, RefUpdate};
-use crate::spool::{Line, Name, Origin, Receipt};
+use crate::ref_update::{ObjectFormat, RefEvent, RefKey, RefName, RefUpdate};
+use crate::schedule::{OrderKey, QueueKey, Schedule};
+use crate::spool::Receipt;
 use crate::target::Target;
-
-/// One ref update has at most so many deliveries for a target; each has its own number in the order of the push.
-const MOST_EVENTS: u32 = 4;
 
 /// Payloads by format, by what they tell, and by how much; targets that are alike in this share one. `None` where the
 /// forge has no such event.
@@ -51,11 +49,12 @@ impl<'a> Addresser<'a> {
                 let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
                 let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, &event)));
                 let Some(payload) = payload else { continue };
-                let id = identifier::delivery(event.id, &target.name, &payload.event);
+                let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
-                    let name = Name::new(self.sequence, number * MOST_EVENTS + place, &event.update.name, id);
-                    deliveries.extend(self.delivery(target, name, &[number], payload).map(|delivery| (at, delivery)));
+                    let order = self.receipt.order(&event.update.name);
+                    let key = QueueKey { sequence: self.sequence, number: QueueKey::number(number, place), order, id };
+                    deliveries.extend(self.delivery(target, key, &[number], payload).map(|delivery| (at, delivery)));
                 }
             }
         }
@@ -83,9 +82,10 @@ impl<'a> Addresser<'a> {
             let tell = || target.format.tell_whole(&events, target.max_commits, target.max_body);
             let payload = told.entry(key).or_insert_with(|| tell().map(|told| payload(told, target, first)));
             let Some(payload) = payload else { continue };
-            let id = identifier::delivery(whole, &target.name, &payload.event);
-            let name = Name::of_whole(self.sequence, numbers[0] * MOST_EVENTS, id);
-            deliveries.extend(self.delivery(target, name, &numbers, payload).map(|delivery| (at, delivery)));
+            let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
+            let (sequence, number) = (self.sequence, QueueKey::number(numbers[0], 0));
+            let key = QueueKey { sequence, number, order: OrderKey::WHOLE_PUSH, id };
+            deliveries.extend(self.delivery(target, key, &numbers, payload).map(|delivery| (at, delivery)));
         }
         drop(told);
         hand_over(deliveries, send);
@@ -97,11 +97,12 @@ impl<'a> Addresser<'a> {
         targets.filter(move |(_, target)| target.format.is_whole() == as_whole)
     }
 
-    fn delivery(&self, target: &Target, name: Name, numbers: &[u32], payload: &Arc<Payload>) -> Option<Delivery> {
+    fn delivery(&self, target: &Target, key: QueueKey, numbers: &[u32], payload: &Arc<Payload>) -> Option<Delivery> {
         let mut lines = numbers.iter().filter_map(|number| self.receipt.lines.get(*number as usize).cloned());
-        let line: Line = lines.next()?;
+        let line: RefEvent = lines.next()?;
         Some(Delivery {
-            id: name.id,
+            key,
+            schedule: Schedule::default(),
             line,
             more: lines.collect(),
             format: target.format,
@@ -110,7 +111,6 @@ impl<'a> Addresser<'a> {
             time: self.receipt.time,
             receipt: Arc::clone(&self.name),
             origin: Arc::clone(self.origin.as_ref()?),
-            name,
         })
     }
 }
@@ -119,17 +119,18 @@ impl<'a> Addresser<'a> {
 pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
     let name = RefName::new(payload.event.as_bytes());
     let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name };
-    let line = Line { update, event: identifier::event() };
-    let id = identifier::delivery(line.event, &target.name, &payload.event);
+    let line = RefEvent { update, event: identifier::event() };
+    let id = identifier::delivery(line.event, target.name.as_str(), &payload.event);
+    let order = OrderKey::of(&RefKey::plain(line.update.name.clone()));
     Delivery {
-        id,
+        key: QueueKey { sequence: 0, number: 0, order, id },
+        schedule: Schedule::default(),
         more: Vec::new(),
         format: target.format,
         is_shared: false,
         time: context.time.seconds,
         receipt: "".into(),
         origin: Arc::new(origin(context)),
-        name: Name::new(0, 0, &line.update.name, id),
         payload: Arc::new(payload),
         line,
     }

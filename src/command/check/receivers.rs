@@ -17,17 +17,19 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         let example = mend::webhook(&scene.place.git_dir, &["add", "NAME", "https://HOST/PATH"]);
         return vec![Finding::advice(Kind::NoTarget, message::check_no_target()).mend(example)];
     }
-    let targets = &scene.place.configuration.targets;
+    let targets: Vec<&Target> = scene.place.configuration.ready().collect();
     let mut findings = Vec::new();
-    for target in targets {
+    for target in targets.iter().copied() {
         if !target.enabled {
-            let finding = Finding::advice(Kind::Disabled, message::check_disabled(&target.name)).of(&target.name);
-            findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &["enable", &target.name])));
+            let finding =
+                Finding::advice(Kind::Disabled, message::check_disabled(&target.name)).of(target.name.as_str());
+            findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &["enable", target.name.as_str()])));
             continue;
         }
         findings.extend(events(scene, target));
         if target.address.is_https() && !target.verify_certificate {
-            let finding = Finding::advice(Kind::Unverified, message::check_unverified(&target.name)).of(&target.name);
+            let finding =
+                Finding::advice(Kind::Unverified, message::check_unverified(&target.name)).of(target.name.as_str());
             findings.push(finding.mend(mend::set(
                 &file_of(scene, target, "sslverify"),
                 &key(target, "sslVerify"),
@@ -36,7 +38,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         }
     }
     if connect {
-        findings.extend(unreached(targets.iter().filter(|target| target.enabled)));
+        findings.extend(unreached(targets.iter().copied().filter(|target| target.enabled)));
     }
     findings
 }
@@ -68,14 +70,15 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
     let set = |words: &str| mend::set(&file_of(scene, target, "event"), &key(target, "event"), words);
     if sent.is_empty() {
         let finding = Finding::error(Kind::NothingWanted, message::check_nothing_wanted(&target.name));
-        findings.push(finding.of(&target.name).mend(set("push tag_push")));
+        findings.push(finding.of(target.name.as_str()).mend(set("push tag_push")));
     } else if !unsent.is_empty() && !is_all {
         let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
-        findings.push(Finding::advice(Kind::EventUnsent, message).of(&target.name).mend(set(&sent.join(" "))));
+        findings.push(Finding::advice(Kind::EventUnsent, message).of(target.name.as_str()).mend(set(&sent.join(" "))));
     }
     let wants_reviews = target.events.iter().any(|event| matches!(event, EventName::Note | EventName::MergeRequest));
     if wants_reviews && !advertises_push_options(scene) {
-        let finding = Finding::advice(Kind::NoPushOptions, message::check_push_options(&target.name)).of(&target.name);
+        let finding =
+            Finding::advice(Kind::NoPushOptions, message::check_push_options(&target.name)).of(target.name.as_str());
         let own = scene.place.common_dir.join("config");
         findings.push(finding.mend(mend::set(&own, "receive.advertisePushOptions", "true")));
     }
@@ -114,10 +117,10 @@ fn dial(target: &Target, trust: &Trust) -> Option<Finding> {
     let address = &target.address;
     let (host, port) = (address.host(), address.port().unwrap_or_default());
     let mend = match failure.kind {
-        crate::delivery::FailureKind::Lookup => Mend::LookUp { host: host.trim_matches(['[', ']']).into() },
-        crate::delivery::FailureKind::Tls => Mend::ShowCertificate { host: host.into(), port },
+        crate::outcome::FailureKind::Lookup => Mend::LookUp { host: host.trim_matches(['[', ']']).into() },
+        crate::outcome::FailureKind::Tls => Mend::ShowCertificate { host: host.into(), port },
         _ => Mend::Dial { origin: address.origin() },
     };
     let message = message::check_unreached(&target.name, address.origin(), failure);
-    Some(Finding::error(Kind::Unreached, message).of(&target.name).mend(mend))
+    Some(Finding::error(Kind::Unreached, message).of(target.name.as_str()).mend(mend))
 }

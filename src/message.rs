@@ -277,8 +277,7 @@ messages! {
     other_targets(name, names) = "no target '{name}': there is {names}";
     no_targets() = "no targets; add one with: git webhook add <name> https://…";
     more_targets(count, most) = "{count} targets, more than webhook.maxTargets allows ({most})";
-    no_usable_target(name) = "no target '{name}' that can be used; see git webhook check";
-    no_target_or_wrong(name) = "no target '{name}', or it is not configured rightly: see git webhook check";
+    mistake(what, place) = "a mistake in git-webhook: {what} ({place}): please report it";
     no_branch_or_tag(name) = "'{name}' is no branch or tag: write refs/heads/… or refs/tags/…";
     both_nowhere() = "OLD and NEW are both nowhere";
     no_event(format) = "format {format} has no event for this";

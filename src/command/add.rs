@@ -1,16 +1,20 @@
 //! `git webhook add`: a new target, checked as a whole before anything of it is written.
 
+use std::collections::HashSet;
 use std::io::{IsTerminal, stdin};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
-use super::edit::edit;
-use super::owner::{in_this, tell};
+use super::as_owner::{Call, in_this};
+use super::edit::{edit, target_of};
+use super::failure::{Failure, failure};
+use super::output::{by_row, tell};
 use super::place::Place;
-use super::{Failure, failure};
-use crate::config::{Configuration, Configured, KEYS, Key, Of, Problem};
+use super::targets;
+use crate::config::{self, Configuration, Configured, Entry, KEYS, Key, Of, Problem};
 use crate::files::Folder;
 use crate::format;
 use crate::message;
@@ -122,30 +126,11 @@ pub(super) struct Row {
     secrets: Vec<PathBuf>,
 }
 
-pub(super) fn run(wish: &Wish, json: bool, environment: &Environment) -> Result<bool, Failure> {
-    let arguments = wish.arguments();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+pub(super) fn run(wish: &Wish, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
     let reads_input = wish.secrets.secret || wish.secrets.signing_secret;
-    let said = in_this(&arguments, reads_input, environment, |place| Ok((vec![add(wish, place, environment)?], true)))?;
-    tell(&said, json, text);
-    Ok(true)
-}
-
-impl Wish {
-    /// As it was typed, for a process of the owner.
-    fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["add".to_owned()];
-        let flags = [
-            ("--secret", self.secrets.secret),
-            ("--generate-secret", self.secrets.generate_secret),
-            ("--signing-secret", self.secrets.signing_secret),
-            ("--generate-signing-secret", self.secrets.generate_signing_secret),
-        ];
-        arguments.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| (*flag).to_owned()));
-        arguments.extend(self.values.0.iter().map(|(key, value)| format!("--{}={value}", kebab(key))));
-        arguments.extend(["--".into(), self.name.clone(), self.url.clone()]);
-        arguments
-    }
+    let input = if reads_input { Stdio::inherit() } else { Stdio::null() };
+    let said = in_this(call, input, |place| Ok((vec![add(wish, place, call.environment)?], true)))?;
+    Ok(tell(call, json, said, by_row(text)))
 }
 
 fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Failure> {
@@ -158,9 +143,12 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
         return failure(message::too_many_targets(most));
     }
     let mut kept = Kept::new(place);
+    let entries = entries(place, environment)?;
+    let is_default_format =
+        |entry: &Entry| entry.section == "webhook" && entry.subsection.is_none() && entry.key == "format";
     let mut values = vec![("url", wish.url.clone())];
     values.extend(wish.values.0.iter().cloned());
-    let has_format = values.iter().any(|(key, _)| *key == "format") || is_default(place, environment, "format")?;
+    let has_format = values.iter().any(|(key, _)| *key == "format") || entries.iter().any(is_default_format);
     if !has_format {
         let host = Address::parse(&wish.url).map(|address| address.host().to_owned()).unwrap_or_default();
         values.insert(1, ("format", format::for_host(&host).name.into()));
@@ -170,7 +158,7 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
     if wish.secrets.is_token() && target.format.secret_headers().is_empty() {
         return failure(message::secret_without_use(target.format.name));
     }
-    let secrets = secrets(wish)?;
+    let secrets = secrets(wish, &entries)?;
     // From here on a file is left behind where this ends half done.
     process::hold_back_interrupts();
     for (key, name, secret) in secrets {
@@ -182,11 +170,11 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
         eprintln!("warning: {}", sanitise(&warning.to_string()));
     }
     edit(place, |draft| {
-        let section = format!("webhook.{}", wish.name);
         // Somebody else may have added it since the configuration was read.
-        if draft.has(&format!("{section}.")) {
+        if draft.has(&wish.name) {
             return failure(message::target_is_there(&wish.name));
         }
+        let section = format!("webhook.{}", wish.name);
         values.iter().try_for_each(|(key, value)| draft.git_config(&["--add", &format!("{section}.{key}"), value]))
     })?;
     let secrets = kept.needed().iter().map(|name| Path::new("webhook/secret").join(name)).collect();
@@ -202,9 +190,9 @@ fn tried(
     values: &[(&'static str, String)],
 ) -> Result<(Target, Vec<Problem>), Failure> {
     let tried = Configuration::read_with(&place.git_dir, &place.common_dir, environment, &wish.name, values);
-    let tried = tried.map_err(|why| Failure(why.to_string()))?;
-    let prefix = format!("webhook.{}.", wish.name);
-    let of_this = tried.warnings.into_iter().filter(|warning| warning.key.starts_with(&prefix)).map(unfiled).collect();
+    let tried = tried.map_err(|why| Failure::new(why.to_string()))?;
+    let is_of_this = |warning: &Problem| target_of(&warning.key) == Some(&wish.name);
+    let of_this = tried.warnings.into_iter().filter(is_of_this).map(unfiled).collect();
     match tried.targets.into_iter().find(|target| *target.name() == *wish.name) {
         Some(Configured::Ready(target)) => Ok((target, of_this)),
         Some(Configured::Broken(target)) => {
@@ -220,18 +208,18 @@ fn unfiled(problem: Problem) -> Problem {
     Problem { files: Vec::new(), ..problem }
 }
 
-fn is_default(place: &Place, environment: &Environment, key: &str) -> Result<bool, Failure> {
-    let entries = crate::config::entries(&place.git_dir, &place.common_dir, environment);
-    let entries = entries.map_err(|why| Failure(why.to_string()))?;
-    Ok(entries.iter().any(|entry| entry.section == "webhook" && entry.subsection.is_none() && entry.key == key))
+fn entries(place: &Place, environment: &Environment) -> Result<Vec<Entry>, Failure> {
+    let entries = config::entries(&place.git_dir, &place.common_dir, environment);
+    entries.map_err(|why| Failure::new(why.to_string()))
 }
 
 /// Key, file name and content of a secret that is to be kept.
 type NewSecret = (&'static str, String, Vec<u8>);
 
-fn secrets(wish: &Wish) -> Result<Vec<NewSecret>, Failure> {
-    let no_random = |error: std::io::Error| Failure(message::no_random_bytes(error));
-    let (token, signing) = (wish.name.clone(), format!("{}.signing", wish.name));
+fn secrets(wish: &Wish, entries: &[Entry]) -> Result<Vec<NewSecret>, Failure> {
+    let no_random = |error: std::io::Error| Failure::new(message::no_random_bytes(error));
+    let used: HashSet<_> = entries.iter().flat_map(targets::secret_files).collect();
+    let (token, signing) = (unused(&wish.name, &used), unused(&format!("{}.signing", wish.name), &used));
     let mut secrets = Vec::new();
     if wish.secrets.secret {
         secrets.push(("secretFile", token, typed()?));
@@ -246,12 +234,18 @@ fn secrets(wish: &Wish) -> Result<Vec<NewSecret>, Failure> {
     Ok(secrets)
 }
 
+/// A file's name that no target uses: the signing key of `a` is in `a.signing`, and a target may be called so.
+fn unused(name: &str, used: &HashSet<String>) -> String {
+    let others = (2..).map(|number| format!("{name}.{number}"));
+    std::iter::once(name.to_owned()).chain(others).find(|name| !used.contains(name)).unwrap_or_default()
+}
+
 fn typed() -> Result<Vec<u8>, Failure> {
     if stdin().is_terminal() {
         eprint!("secret: ");
     }
     let line =
-        process::read_secret_line(stdin().lock()).map_err(|error| Failure(message::cannot_read_secret(error)))?;
+        process::read_secret_line(stdin().lock()).map_err(|error| Failure::new(message::cannot_read_secret(error)))?;
     if stdin().is_terminal() {
         eprintln!();
     }
@@ -275,7 +269,7 @@ impl Kept {
             return failure(message::secret_is_there(Path::new("webhook/secret").join(name).display()));
         }
         let written = self.folder.make().and_then(|directory| directory.write_new(name, &[secret, b"\n"].concat()));
-        written.map_err(|error| Failure(error.to_string()))?;
+        written.map_err(|error| Failure::new(error.to_string()))?;
         self.names.push(name.into());
         Ok(())
     }

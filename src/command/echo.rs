@@ -11,9 +11,10 @@ use std::thread;
 
 use serde_json::Value;
 
+use super::failure::{Failure, failure};
+use super::known_format;
 use super::place::Place;
-use super::{Failure, failure, known_format};
-use crate::config::Configured;
+use super::targets;
 use crate::format::{FORMATS, Format, Header};
 use crate::message;
 use crate::process::Environment;
@@ -44,8 +45,8 @@ const LARGEST_HEAD: u64 = 64 * 1024;
 pub(super) fn run(port: u16, source: &Source, environment: &Environment) -> Result<bool, Failure> {
     let verifier = Arc::new(verifier(source, environment)?);
     let listener =
-        TcpListener::bind(("127.0.0.1", port)).map_err(|error| Failure(message::cannot_listen(port, error)))?;
-    let address = listener.local_addr().map_err(|error| Failure(message::no_address(error)))?;
+        TcpListener::bind(("127.0.0.1", port)).map_err(|error| Failure::new(message::cannot_listen(port, error)))?;
+    let address = listener.local_addr().map_err(|error| Failure::new(message::no_address(error)))?;
     let out = Arc::new(Mutex::new(io::stdout()));
     print(&out, &format!("listening on http://{address}/\n"));
     for stream in listener.incoming().flatten() {
@@ -60,9 +61,7 @@ fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Fail
     let mut verifier = Verifier::default();
     if let Some(name) = &source.target {
         let place = Place::find(environment)?;
-        let Some(target) = place.configuration.find(name).and_then(Configured::ready).cloned() else {
-            return failure(message::no_target_or_wrong(name));
-        };
+        let target = targets::usable(&place, name)?.clone();
         verifier.format = Some(target.format);
         verifier.secret = target.secret;
         verifier.signing_secrets = target.signing_secrets;
@@ -71,7 +70,8 @@ fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Fail
         verifier.format = Some(known_format(name)?);
     }
     if let Some(path) = &source.secret_file {
-        let text = fs::read_to_string(path).map_err(|error| Failure(message::cannot_read(path.display(), error)))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| Failure::new(message::cannot_read(path.display(), error)))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         match SigningSecret::parse(text).filter(|_| text.starts_with("whsec_")) {
             Some(secret) => verifier.signing_secrets.push(secret),

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Failure;
+use super::failure::Failure;
 use super::place::Place;
 use crate::files::{Dir, Draft, Modes};
 use crate::message;
@@ -43,7 +43,7 @@ pub(super) fn edit(place: &Place, change: impl FnOnce(&Copy<'_>) -> Result<(), F
     // git has put another file in its place.
     let synced = directory.open_regular(lock_name(name)).and_then(|(file, _)| file.sync_all());
     synced.map_err(|error| cannot(message::cannot_write, &path, error))?;
-    copy.0.place(name).map_err(|error| Failure(error.to_string()))
+    copy.0.place(name).map_err(|error| Failure::new(error.to_string()))
 }
 
 fn lock_name(name: &OsStr) -> PathBuf {
@@ -64,7 +64,7 @@ fn lock<'d>(directory: &'d Dir, name: &OsStr) -> Result<Draft<'d>, Failure> {
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let (path, lock) = (directory.path_of(name), directory.path_of(&lock));
-                return Err(Failure(message::config_is_locked(path.display(), lock.display())));
+                return Err(Failure::new(message::config_is_locked(path.display(), lock.display())));
             }
             Err(error) => return Err(cannot(message::cannot_create, &directory.path_of(&lock), error)),
         }
@@ -83,12 +83,12 @@ fn fill(mut copy: &File, directory: &Dir, name: &OsStr) -> io::Result<()> {
 }
 
 impl Copy<'_> {
-    /// Whether a key stands in the copy that begins so.
-    pub(super) fn has(&self, start: &str) -> bool {
+    /// Whether a key of the target stands in the copy.
+    pub(super) fn has(&self, target: &str) -> bool {
         let listed =
-            Command::new("git").args(["config", "--list", "--name-only", "--file"]).arg(self.0.path()).output();
+            Command::new("git").args(["config", "--list", "--name-only", "-z", "--file"]).arg(self.0.path()).output();
         let listed = listed.map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&listed).lines().any(|key| key.starts_with(start))
+        listed.split(|byte| *byte == 0).any(|key| target_of(&String::from_utf8_lossy(key)) == Some(target))
     }
 
     /// Runs `git config` on the copy.
@@ -98,15 +98,20 @@ impl Copy<'_> {
             .arg(self.0.path())
             .args(arguments)
             .output()
-            .map_err(|error| Failure(message::cannot_run_git(error)))?;
+            .map_err(|error| Failure::new(message::cannot_run_git(error)))?;
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(Failure(message::git_config_failed(said.lines().next().unwrap_or_default())))
+        Err(Failure::new(message::git_config_failed(said.lines().next().unwrap_or_default())))
     }
 }
 
+/// The target that a full key is of; its name may hold dots.
+pub(super) fn target_of(key: &str) -> Option<&str> {
+    key.strip_prefix("webhook.")?.rsplit_once('.').map(|(target, _)| target)
+}
+
 fn cannot(message: impl FnOnce(String, String) -> String, path: &Path, error: io::Error) -> Failure {
-    Failure(message(path.display().to_string(), error.to_string()))
+    Failure::new(message(path.display().to_string(), error.to_string()))
 }

@@ -1,13 +1,15 @@
 //! `git webhook enable` and `disable`: whether a target is told of pushes.
 
+use std::process::Stdio;
+
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::as_owner::{Call, in_this};
 use super::edit::edit;
-use super::owner::{in_this, tell};
+use super::failure::Failure;
+use super::output::{by_row, tell};
 use super::place::Place;
-use super::remove::no_such_target;
-use crate::process::Environment;
+use super::targets;
 use crate::report::sanitise;
 use crate::schedule::Backoff;
 
@@ -20,16 +22,13 @@ pub(super) struct Row {
 }
 
 /// Has a target told of pushes from now on, or not any more.
-pub(super) fn run(name: &str, enabled: bool, json: bool, environment: &Environment) -> Result<bool, Failure> {
-    let verb = if enabled { "enable" } else { "disable" };
-    let said = in_this(&[verb, "--", name], false, environment, |place| Ok((vec![set(name, enabled, place)?], true)))?;
-    tell(&said, json, text);
-    Ok(true)
+pub(super) fn run(name: &str, enabled: bool, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_this(call, Stdio::null(), |place| Ok((vec![set(name, enabled, place)?], true)))?;
+    Ok(tell(call, json, said, by_row(text)))
 }
 
 fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
-    let configuration = &place.configuration;
-    let Some(target) = configuration.find(name) else { return no_such_target(name, place) };
+    let target = targets::find(place, name)?;
     if enabled != target.is_enabled() {
         let key = format!("webhook.{name}.enabled");
         edit(place, |draft| draft.git_config(&["--replace-all", &key, if enabled { "true" } else { "false" }]))?;

@@ -1,23 +1,18 @@
 //! `git webhook flush`: sends what waits and is due; what a timer runs.
 
 use std::collections::HashSet;
-use std::io::{IsTerminal, Write, stderr};
-use std::path::Path;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::owner::{Said, heading, in_each, print, print_json};
+use super::as_owner::{Call, Said, in_each};
+use super::failure::Failure;
+use super::output::{Reach, tell};
 use super::place::Place;
-use super::status;
+use super::progress::with_progress;
 use super::table::moment;
-use super::{Failure, failure};
-use crate::dispatch::Dispatcher;
-use crate::message;
+use super::targets::{self, State};
 use crate::outcome::Outcome;
-use crate::process::{self, Environment};
+use crate::process;
 use crate::report::sanitise;
 
 /// From so much on progress is worth a line.
@@ -32,42 +27,22 @@ pub(super) struct Row {
     waiting: usize,
     dead: usize,
     /// As in `git webhook status`.
-    state: String,
+    state: State,
     /// When the target is tried next, in seconds since 1970.
     next: Option<i64>,
 }
 
 /// Whether everything could be done; receivers that fail are no failure of ours.
-pub(super) fn run(
-    now: bool,
-    target: Option<&str>,
-    json: bool,
-    root: Option<&Path>,
-    environment: &Environment,
-) -> Result<bool, Failure> {
-    let mut arguments = vec!["flush"];
-    if now {
-        arguments.push("--now");
-    }
-    if let Some(target) = target {
-        arguments.extend(["--target", target]);
-    }
-    let said = in_each(root, &arguments, environment, |place| flush(place, now, target))?;
-    if json {
-        print_json(&said);
-    } else {
-        said.iter().for_each(|said| print(&(heading(said) + &text(said))));
-    }
-    Ok(said.iter().all(|said| said.is_well))
+pub(super) fn run(now: bool, target: Option<&str>, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_each(call, reach.root.as_deref(), |place| flush(place, now, target))?;
+    Ok(tell(call, reach.json, said, text))
 }
 
 fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool), Failure> {
     process::hold_back_signals();
     let configuration = &place.configuration;
-    if let Some(name) = only
-        && !configuration.ready().any(|target| target.name == *name)
-    {
-        return failure(message::no_usable_target(name));
+    if let Some(name) = only {
+        targets::usable(place, name)?;
     }
     let post = place.post();
     let run = post.run(None).at_once(now).only(only);
@@ -94,14 +69,14 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
         let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
         let queue = post.spool.queue(&target.name);
         let names = queue.list();
-        let (state, next) = status::state(target.enabled, queue.backoff(), &names);
+        let (state, next) = targets::state(target.enabled, queue.backoff(), &names);
         Row {
             target: target.name.to_string(),
             delivered,
             failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
             waiting: names.len(),
             dead: dead.iter().find(|(name, _)| target.name == **name).map_or(0, |(_, count)| *count),
-            state: state.into(),
+            state,
             next,
         }
     };
@@ -111,27 +86,6 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
 
 fn was_tried(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(failure) if failure.kind.was_tried())
-}
-
-/// Runs `work` and tells how far it is, on a terminal, where there is much to do.
-pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Dispatcher<'_>, work: impl FnOnce()) {
-    if total < much || !stderr().is_terminal() {
-        return work();
-    }
-    thread::scope(|scope| {
-        let (end, is_over) = mpsc::channel::<()>();
-        let show = move || {
-            // It ends when the sender is dropped.
-            while is_over.recv_timeout(Duration::from_millis(200)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = write!(stderr(), "\r{verb}: {} of {total} tried", run.progress().min(total));
-            }
-            let _ = write!(stderr(), "\r\x1b[K");
-        };
-        // Without a thread there is no progress to be seen, and no harm.
-        drop(thread::Builder::new().spawn_scoped(scope, show));
-        work();
-        drop(end);
-    });
 }
 
 fn text(said: &Said<Row>) -> String {
@@ -144,8 +98,8 @@ fn text(said: &Said<Row>) -> String {
             parts.push(format!("{} failed", row.failed));
         }
         if row.waiting > 0 {
-            let next = match (row.state.as_str(), row.next) {
-                ("disabled" | "parked", _) => format!(" ({})", row.state),
+            let next = match (row.state, row.next) {
+                (State::Disabled | State::Parked, _) => format!(" ({})", row.state),
                 (_, Some(next)) => format!(" (next at {})", moment(next)),
                 _ => String::new(),
             };

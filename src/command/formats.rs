@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Failure;
-use super::owner::print;
+use super::failure::Failure;
+use super::output::print;
 use super::table::{Colour, lay_out};
 use crate::event::EventName;
 use crate::format::{FORMATS, Format};

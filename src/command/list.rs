@@ -1,29 +1,23 @@
 //! `git webhook list`: the targets, and what is wrong with their configuration.
 
-use std::path::{Path, PathBuf};
+use serde::{Deserialize, Serialize};
 
-use serde::Serialize;
-
-use super::Failure;
-use super::owner::print;
-use super::place::{Place, below};
+use super::as_owner::{Call, Said, in_each};
+use super::failure::Failure;
+use super::output::{Reach, heading, print, tell};
 use super::table::{Colour, lay_out};
 use crate::config::{BrokenTarget, Configuration, Configured};
-use crate::event::EventName;
 use crate::message;
-use crate::process::Environment;
 use crate::report::sanitise;
 use crate::target::Target;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Row {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repository: Option<String>,
     name: String,
     url: Option<String>,
-    format: Option<&'static str>,
-    event: Vec<&'static str>,
+    format: Option<String>,
+    event: Vec<String>,
     r#ref: Vec<String>,
     enabled: bool,
     description: Option<String>,
@@ -31,55 +25,33 @@ struct Row {
 }
 
 /// Whether nothing is wrong.
-pub(super) fn run(json: bool, root: Option<&Path>, environment: &Environment) -> Result<bool, Failure> {
-    let places = match root {
-        None => vec![(None, Place::find(environment)?)],
-        Some(root) => open_all(&below(root)?, environment),
-    };
-    let mut rows = Vec::new();
-    let mut is_well = true;
-    for (path, place) in &places {
-        rows.extend(rows_of(&place.configuration, path.as_deref()));
-        is_well &= tell_problems(&place.configuration);
+pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_each(call, reach.root.as_deref(), |place| {
+        let configuration = &place.configuration;
+        let row = |target: &Configured| match target {
+            Configured::Ready(target) => row(target),
+            Configured::Broken(target) => broken_row(target),
+        };
+        let rows = configuration.targets.iter().map(row).collect();
+        Ok((rows, tell_problems(configuration)))
+    })?;
+    if call.is_owners || reach.json {
+        return Ok(tell(call, reach.json, said, |_| String::new()));
     }
-    let text = if json {
-        serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"
-    } else if rows.is_empty() {
+    if said.iter().all(|said| said.rows.is_empty()) {
         eprintln!("{}", message::no_targets());
-        String::new()
     } else {
-        table(&rows)
-    };
-    print(&text);
-    Ok(is_well)
+        print(&table(&said));
+    }
+    Ok(said.iter().all(|said| said.is_well))
 }
 
-fn open_all(paths: &[PathBuf], environment: &Environment) -> Vec<(Option<String>, Place)> {
-    let open = |path: &PathBuf| match Place::open(path, environment) {
-        Ok(place) => Some((Some(path.to_string_lossy().into_owned()), place)),
-        Err(why) => {
-            eprintln!("error: {why}");
-            None
-        }
-    };
-    paths.iter().filter_map(open).collect()
-}
-
-fn rows_of(configuration: &Configuration, repository: Option<&str>) -> Vec<Row> {
-    let row = |target: &Configured| match target {
-        Configured::Ready(target) => row(target, repository),
-        Configured::Broken(target) => broken_row(target, repository),
-    };
-    configuration.targets.iter().map(row).collect()
-}
-
-fn row(target: &Target, repository: Option<&str>) -> Row {
+fn row(target: &Target) -> Row {
     Row {
-        repository: repository.map(String::from),
         name: target.name.to_string(),
         url: Some(format!("{}/…", target.address.origin())),
-        format: Some(target.format.name),
-        event: target.events.iter().map(|event| EventName::word(*event)).collect(),
+        format: Some(target.format.name.into()),
+        event: target.events.iter().map(|event| event.word().into()).collect(),
         r#ref: target.refs.words().collect(),
         enabled: target.enabled,
         description: target.description.clone(),
@@ -87,9 +59,8 @@ fn row(target: &Target, repository: Option<&str>) -> Row {
     }
 }
 
-fn broken_row(target: &BrokenTarget, repository: Option<&str>) -> Row {
+fn broken_row(target: &BrokenTarget) -> Row {
     Row {
-        repository: repository.map(String::from),
         name: target.name.to_string(),
         url: None,
         format: None,
@@ -117,7 +88,8 @@ fn tell_problems(configuration: &Configuration) -> bool {
     configuration.broken().next().is_none() && configuration.problems.is_empty()
 }
 
-fn table(rows: &[Row]) -> String {
+/// One table for all of them, each repository named above its rows.
+fn table(said: &[Said<Row>]) -> String {
     let state = |row: &Row| match (row.errors.is_empty(), row.enabled) {
         (false, _) => "wrong, see below",
         (true, true) => "enabled",
@@ -128,20 +100,16 @@ fn table(rows: &[Row]) -> String {
         words => words.join(" "),
     };
     let cells = |row: &Row| {
-        let (name, format) = (row.name.clone(), row.format.unwrap_or_default().into());
+        let (name, format) = (row.name.clone(), row.format.clone().unwrap_or_default());
         [name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state(row).into()]
     };
-    let cells: Vec<_> = rows.iter().map(|row| (cells(row), Colour::None)).collect();
+    let cells: Vec<_> = said.iter().flat_map(|said| &said.rows).map(|row| (cells(row), Colour::None)).collect();
     let table = lay_out(["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"], &cells, 0, false);
-    let mut text = String::new();
-    let mut repository = &None;
-    for (line, row) in table.lines().zip(std::iter::once(None).chain(rows.iter().map(Some))) {
-        if let Some(row) = row.filter(|row| row.repository != *repository) {
-            repository = &row.repository;
-            text += &format!("{}:\n", sanitise(row.repository.as_deref().unwrap_or_default()));
-        }
-        text += line;
-        text.push('\n');
+    let mut lines = table.split_inclusive('\n');
+    let mut text: String = lines.next().into_iter().collect();
+    for one in said.iter().filter(|one| !one.rows.is_empty()) {
+        text += &heading(one);
+        text.extend(lines.by_ref().take(one.rows.len()));
     }
     text
 }

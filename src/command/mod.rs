@@ -1,9 +1,14 @@
 //! `git webhook`: one file a verb.
 
+mod failure;
 mod place;
-mod owner;
+mod as_owner;
+mod output;
 mod table;
 mod edit;
+mod progress;
+mod targets;
+mod deliveries;
 mod status;
 mod log;
 mod add;
@@ -21,12 +26,17 @@ mod echo;
 mod check;
 
 use std::ffi::OsString;
-use std::fmt;
+use std::io::{Write as _, stderr};
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+
+use as_owner::Call;
+use failure::Failure;
+use output::Reach;
 
 use crate::config;
 use crate::format::{self, FORMATS, Format};
@@ -46,6 +56,9 @@ const USAGE: u8 = 129;
     about = "Webhooks of a bare repository: look at them and try them out"
 )]
 struct Arguments {
+    /// Answer root, who has started this as the owner of the repository around it
+    #[arg(long, hide = true)]
+    as_owner: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -70,12 +83,8 @@ enum Verb {
     },
     /// List the targets, and what is wrong with their configuration
     List {
-        /// Print one JSON array
-        #[arg(long)]
-        json: bool,
-        /// Look at every repository below DIR
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// List the payload formats, with their events and what a secret travels in
     Formats {
@@ -100,12 +109,8 @@ enum Verb {
     Log {
         #[command(flatten)]
         filter: log::Filter,
-        /// Print one JSON array
-        #[arg(long)]
-        json: bool,
-        /// Look at every repository below DIR
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// Show one delivery whole: request, body, every attempt and what the receiver answered
     Show {
@@ -119,12 +124,8 @@ enum Verb {
     Redeliver {
         #[command(flatten)]
         choice: redeliver::Choice,
-        /// Print one JSON array
-        #[arg(long)]
-        json: bool,
-        /// Go to every repository below DIR
-        #[arg(long, value_name = "DIR", conflicts_with = "ids")]
-        root: Option<PathBuf>,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// Send what waits and is due
     Flush {
@@ -134,42 +135,23 @@ enum Verb {
         /// Only what waits for this target
         #[arg(long, value_name = "NAME")]
         target: Option<String>,
-        /// Print one JSON array
-        #[arg(long)]
-        json: bool,
-        /// Go to every repository below DIR
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// Tell what waits, for how long and for whom; exit 1 where something waits for too long
     Status {
         /// How long is too long, in s, m, h or d
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
         max_age: i64,
-        /// Print one JSON array
-        #[arg(long)]
-        json: bool,
-        /// Look at every repository below DIR
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// Announce what the refs show and nobody told
     Reconcile {
-        /// Show what would be announced, and announce nothing
-        #[arg(long, conflicts_with_all = ["all", "baseline"])]
-        dry_run: bool,
-        /// Announce more than 20 differences too
-        #[arg(long)]
-        all: bool,
-        /// Take the refs as they are for told
-        #[arg(long, conflicts_with = "all")]
-        baseline: bool,
-        /// Print one JSON array
-        #[arg(long)]
-        json: bool,
-        /// Go to every repository below DIR
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
+        #[command(flatten)]
+        manner: reconcile::Manner,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// Use a target again that was switched off, or that answered 410
     Enable {
@@ -219,24 +201,10 @@ enum Verb {
     },
 }
 
-/// Why a verb could not do its work, in words for whoever typed it.
-#[derive(Debug)]
-pub struct Failure(String);
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&sanitise(&self.0))
-    }
-}
-
-fn failure<T>(why: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure(why.into()))
-}
-
 fn known_format(name: &str) -> Result<&'static Format, Failure> {
     format::find(name).ok_or_else(|| {
         let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-        Failure(message::unknown_format(name, known.join(", ")))
+        Failure::new(message::unknown_format(name, known.join(", ")))
     })
 }
 
@@ -250,7 +218,8 @@ fn seconds(text: &str) -> Result<i64, String> {
 
 /// Runs one verb. Exit code 0 when all is well, 1 when something failed or is wrong, 129 for a wrong command line.
 pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.collect();
+    let Arguments { as_owner, verb } = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Standard output may be closed; there is nobody to tell then.
@@ -262,40 +231,71 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
         }
     };
     log_file::start_on_stderr();
-    let outcome = match arguments.verb {
-        Verb::List { json, root } => list::run(json, root.as_deref(), environment),
-        Verb::Formats { json } => formats::run(json),
-        Verb::Check { options } => check::run(&options, environment),
-        Verb::Test { name, event } => test::run(&name, event, environment),
-        Verb::Log { filter, json, root } => log::run(&filter, json, root.as_deref(), environment),
-        Verb::Show { id, json } => show::run(&id, json, environment),
-        Verb::Redeliver { choice, json, root } => redeliver::run(&choice, json, root.as_deref(), environment),
-        Verb::Flush { now, target, json, root } => {
-            flush::run(now, target.as_deref(), json, root.as_deref(), environment)
-        }
-        Verb::Status { max_age, json, root } => status::run(max_age, json, root.as_deref(), environment),
-        Verb::Reconcile { dry_run, all, baseline, json, root } => {
-            let manner = reconcile::Manner { dry_run, all, baseline };
-            reconcile::run(manner, json, root.as_deref(), environment)
-        }
-        Verb::Add { wish, json } => add::run(&wish, json, environment),
-        Verb::Remove { name, json } => remove::run(&name, json, environment),
-        Verb::Enable { name, json } => enable::run(&name, true, json, environment),
-        Verb::Disable { name, json } => enable::run(&name, false, json, environment),
-        Verb::Payload { format, event, old, new, r#ref } => {
-            payload::run(&format, event.as_deref(), &old, &new, &r#ref, environment)
-        }
-        Verb::Echo { port, format, secret_file, target } => {
-            let secrets = echo::Source { format, secret_file, target };
-            echo::run(port, &secrets, environment)
-        }
-    };
-    match outcome {
+    let call = Call { arguments: arguments.into_iter().skip(1).collect(), environment, is_owners: as_owner };
+    match verb.run(&call) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
-            eprintln!("error: {why}");
+            match call.is_owners {
+                true => call.answer_failure(why),
+                false => eprintln!("error: {why}"),
+            }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Tells a panic, which is a mistake of ours, in one line: a backtrace says nothing to an administrator.
+pub fn tell_mistake(info: &PanicHookInfo<'_>) {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("panic");
+    let place = info.location().map(|place| format!("{}:{}", place.file(), place.line())).unwrap_or_default();
+    // Where standard error is closed nobody is told; a panic in here would end in a signal.
+    let _ = writeln!(stderr(), "{}", mistake(what, &place));
+}
+
+fn mistake(what: &str, place: &str) -> String {
+    sanitise(&format!("error: {}", message::mistake(what, place)))
+}
+
+impl Verb {
+    fn run(self, call: &Call<'_>) -> Result<bool, Failure> {
+        match self {
+            Self::List { reach } => list::run(&reach, call),
+            Self::Formats { json } => formats::run(json),
+            Self::Check { options } => check::run(&options, call),
+            Self::Test { name, event } => test::run(&name, event, call.environment),
+            Self::Log { filter, reach } => log::run(&filter, &reach, call),
+            Self::Show { id, json } => show::run(&id, json, call),
+            Self::Redeliver { choice, reach } => redeliver::run(&choice, &reach, call),
+            Self::Flush { now, target, reach } => flush::run(now, target.as_deref(), &reach, call),
+            Self::Status { max_age, reach } => status::run(max_age, &reach, call),
+            Self::Reconcile { manner, reach } => reconcile::run(manner, &reach, call),
+            Self::Add { wish, json } => add::run(&wish, json, call),
+            Self::Remove { name, json } => remove::run(&name, json, call),
+            Self::Enable { name, json } => enable::run(&name, true, json, call),
+            Self::Disable { name, json } => enable::run(&name, false, json, call),
+            Self::Payload { format, event, old, new, r#ref } => {
+                payload::run(&format, event.as_deref(), &old, &new, &r#ref, call.environment)
+            }
+            Self::Echo { port, format, secret_file, target } => {
+                let secrets = echo::Source { format, secret_file, target };
+                echo::run(port, &secrets, call.environment)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_of_ours_is_told_in_one_line() {
+        assert_eq!(
+            mistake("called `unwrap()` on\na `None` value", "src/x.rs:7"),
+            "error: a mistake in git-webhook: called `unwrap()` on\\na `None` value (src/x.rs:7): please report it"
+        );
     }
 }

@@ -5,8 +5,9 @@ use std::ffi::OsStr;
 use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStrExt;
 
+use super::failure::{Failure, failure};
+use super::known_format;
 use super::place::{Place, resolve};
-use super::{Failure, failure, known_format};
 use crate::event::{self, Event, EventName};
 use crate::format::Format;
 use crate::identifier;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Failure, failure};
+use super::failure::{Failure, failure};
 use crate::config::Configuration;
 use crate::event::{Context, Event};
 use crate::message;
@@ -56,7 +56,7 @@ impl Place {
     /// Its object database.
     pub(super) fn objects(&self) -> Result<Objects, Failure> {
         let objects = repository::open(&self.common_dir, self.configuration.layout);
-        objects.map_err(|why| Failure(why.to_string()))
+        objects.map_err(|why| Failure::new(why.to_string()))
     }
 
     /// The events of an update, made as if whoever runs this had pushed it in a line of this id.
@@ -106,7 +106,7 @@ pub(super) fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
         .args(before)
         .args(["rev-parse", "--absolute-git-dir"])
         .output()
-        .map_err(|error| Failure(message::cannot_run_git(error)))?;
+        .map_err(|error| Failure::new(message::cannot_run_git(error)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let fatal = said.lines().find_map(|line| line.strip_prefix("fatal: "));
@@ -121,23 +121,9 @@ pub(super) fn find_any() -> Result<PathBuf, Failure> {
     git_dir(&["-c", "safe.directory=*"].map(OsStr::new))
 }
 
-/// Every repository below `root` that git lets us use, sorted; directories that cannot be read are told and passed over.
-pub(super) fn below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let is_ours = |directory: &PathBuf| match git_dir(&[OsStr::new("-C"), directory.as_os_str()]) {
-        Ok(_) => true,
-        Err(why) => {
-            eprintln!("warning: {}: {why}", sanitise(&directory.to_string_lossy()));
-            false
-        }
-    };
-    let mut found = all_below(root)?;
-    found.retain(is_ours);
-    Ok(found)
-}
-
 /// Every repository below `root`, sorted, whoever owns it.
 pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let root = fs::canonicalize(root).map_err(|error| Failure(message::cannot_read(root.display(), error)))?;
+    let root = fs::canonicalize(root).map_err(|error| Failure::new(message::cannot_read(root.display(), error)))?;
     let mut found = Vec::new();
     let mut directories = vec![root];
     while let Some(directory) = directories.pop() {

@@ -2,16 +2,16 @@
 //! fetches, restored backups.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::owner::{Said, heading, in_each, print, print_json};
+use super::as_owner::{Call, Said, in_each};
+use super::failure::{Failure, failure};
+use super::output::{Reach, tell};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out};
-use super::{Failure, failure};
 use crate::event;
 use crate::identifier;
 use crate::message;
@@ -29,11 +29,17 @@ const MOST: usize = 20;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How to go about it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Manner {
-    pub(super) dry_run: bool,
-    pub(super) all: bool,
-    pub(super) baseline: bool,
+    /// Show what would be announced, and announce nothing
+    #[arg(long, conflicts_with_all = ["all", "baseline"])]
+    dry_run: bool,
+    /// Announce more than 20 differences too
+    #[arg(long)]
+    all: bool,
+    /// Take the refs as they are for told
+    #[arg(long, conflicts_with = "all")]
+    baseline: bool,
 }
 
 /// One difference.
@@ -42,22 +48,35 @@ pub(super) struct Row {
     r#ref: String,
     old: String,
     new: String,
-    /// `different`, `announced`, `delivered`, or `baseline` for a repository that was looked at for the first time.
-    state: String,
+    state: State,
+}
+
+/// What was made of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Different,
+    Announced,
+    Delivered,
+    /// The repository was looked at for the first time.
+    Baseline,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Different => "different",
+            Self::Announced => "announced",
+            Self::Delivered => "delivered",
+            Self::Baseline => "baseline",
+        }
+    }
 }
 
 /// Whether nothing was found, or all of it announced.
-pub(super) fn run(manner: Manner, json: bool, root: Option<&Path>, environment: &Environment) -> Result<bool, Failure> {
-    let options = [("--dry-run", manner.dry_run), ("--all", manner.all), ("--baseline", manner.baseline)];
-    let mut arguments = vec!["reconcile"];
-    arguments.extend(options.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name));
-    let said = in_each(root, &arguments, environment, |place| reconcile(place, manner, environment))?;
-    if json {
-        print_json(&said);
-    } else {
-        said.iter().for_each(|said| print(&(heading(said) + &text(said, manner))));
-    }
-    Ok(said.iter().all(|said| said.is_well))
+pub(super) fn run(manner: Manner, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_each(call, reach.root.as_deref(), |place| reconcile(place, manner, call.environment))?;
+    Ok(tell(call, reach.json, said, |said| text(said, manner)))
 }
 
 fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<Row>, bool), Failure> {
@@ -82,32 +101,32 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         found.retain(|update| again.contains(update));
         picture = picture_now;
     }
-    let row = |update: &RefUpdate, state: &str| Row {
+    let row = |update: &RefUpdate, state: State| Row {
         r#ref: update.name.text().into_owned(),
         old: update.before(),
         new: update.after(),
-        state: state.into(),
+        state,
     };
     if manner.dry_run || (found.len() > MOST && !manner.all) {
         let is_well = found.is_empty() || (manner.dry_run && found.len() <= MOST);
-        return Ok((found.iter().map(|update| row(update, "different")).collect(), is_well));
+        return Ok((found.iter().map(|update| row(update, State::Different)).collect(), is_well));
     }
     let delivered = announce(place, &post, &found, environment)?;
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
-    post.spool.set_picture(&picture).map_err(|error| Failure(error.to_string()))?;
-    let state = |update: &RefUpdate| if delivered.contains(&update.name) { "delivered" } else { "announced" };
+    post.spool.set_picture(&picture).map_err(|error| Failure::new(error.to_string()))?;
+    let state = |update: &RefUpdate| if delivered.contains(&update.name) { State::Delivered } else { State::Announced };
     Ok((found.iter().map(|update| row(update, state(update))).collect(), true))
 }
 
 fn first_time() -> Row {
-    Row { r#ref: String::new(), old: String::new(), new: String::new(), state: "baseline".into() }
+    Row { r#ref: String::new(), old: String::new(), new: String::new(), state: State::Baseline }
 }
 
 /// The refs as they are of which anything can be told.
 fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
     let refs = repository::all(&place.common_dir, place.configuration.layout);
-    let refs = refs.map_err(|error| Failure(error.to_string()))?;
+    let refs = refs.map_err(|error| Failure::new(error.to_string()))?;
     Ok(refs.direct.into_iter().filter(|(name, _)| event::can_tell_of(name)).collect())
 }
 
@@ -116,7 +135,7 @@ fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
 fn take_picture(place: &Place, post: &Post<'_>) -> Result<(), Failure> {
     let sequence = post.spool.sequence_now();
     let picture = Picture { sequence, refs: refs(place)? };
-    post.spool.set_picture(&picture).map_err(|error| Failure(error.to_string()))
+    post.spool.set_picture(&picture).map_err(|error| Failure::new(error.to_string()))
 }
 
 /// What moved the refs and was never told, as far as any target wants it, and the picture with what was told drawn in;
@@ -174,9 +193,9 @@ fn announce(
         RefEvent { update: update.clone(), event }
     };
     let receipt = Receipt::new(found.iter().map(line).collect(), environment, &settings.user_variables);
-    let owned = post.spool.keep(receipt).map_err(|error| Failure(error.to_string()))?;
+    let owned = post.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
     let run = post.run(None);
-    post.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure(error.to_string()))?;
+    post.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure::new(error.to_string()))?;
     post.tend(&run);
     let (delivered, failed): (Vec<_>, Vec<_>) =
         run.take_done().into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));
@@ -190,7 +209,7 @@ fn text(said: &Said<Row>, manner: Manner) -> String {
     }
     match said.rows.as_slice() {
         [] => return "nothing was missed\n".into(),
-        [row] if row.state == "baseline" => {
+        [row] if row.state == State::Baseline => {
             let rest = if manner.dry_run { "git webhook reconcile takes one" } else { "from now on there is" };
             return format!("there was no picture of the refs to compare with; {rest}\n");
         }
@@ -198,12 +217,12 @@ fn text(said: &Said<Row>, manner: Manner) -> String {
     }
     let short = |id: &str| id.get(..12).unwrap_or(id).to_owned();
     let line = |row: &Row| {
-        let colour = if row.state == "delivered" { Colour::Green } else { Colour::Yellow };
-        ([row.r#ref.clone(), short(&row.old), short(&row.new), row.state.clone()], colour)
+        let colour = if row.state == State::Delivered { Colour::Green } else { Colour::Yellow };
+        ([row.r#ref.clone(), short(&row.old), short(&row.new), row.state.word().into()], colour)
     };
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());
-    if said.rows.len() > MOST && said.rows.iter().any(|row| row.state == "different") && !manner.dry_run {
+    if said.rows.len() > MOST && said.rows.iter().any(|row| row.state == State::Different) && !manner.dry_run {
         text += &(message::too_many_differences(MOST) + "\n");
     }
     text

@@ -1,22 +1,22 @@
 //! `git webhook redeliver`: deliveries once more, under their ids, whatever came of them.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::flush::with_progress;
-use super::log;
-use super::owner::{Said, heading, in_each, print, print_json};
+use super::as_owner::{Call, Said, in_each};
+use super::deliveries;
+use super::failure::Failure;
+use super::output::{Reach, tell};
 use super::place::Place;
-use super::remove::no_such_target;
-use super::{Failure, failure};
+use super::progress::with_progress;
+use super::targets;
 use crate::dispatch::Dispatcher;
 use crate::history::{self, State};
 use crate::message;
 use crate::outcome::Outcome;
-use crate::process::{self, Environment};
+use crate::process;
 use crate::receive::{Post, PutBack, Source};
 use crate::report::sanitise;
 use crate::schedule::Queued;
@@ -27,7 +27,7 @@ use crate::target::{Target, TargetName};
 #[derive(clap::Args)]
 pub(super) struct Choice {
     /// Their ids, or how these begin
-    #[arg(value_name = "ID", required_unless_present = "failed", conflicts_with = "failed")]
+    #[arg(value_name = "ID", required_unless_present = "failed", conflicts_with_all = ["failed", "root"])]
     ids: Vec<String>,
     /// All that were not delivered: those that wait after a failure, and those that were given up
     #[arg(long)]
@@ -58,44 +58,19 @@ pub(super) struct Row {
 }
 
 /// Whether all of them were delivered.
-pub(super) fn run(
-    choice: &Choice,
-    json: bool,
-    root: Option<&Path>,
-    environment: &Environment,
-) -> Result<bool, Failure> {
-    let arguments = choice.arguments();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let said = in_each(root, &arguments, environment, |place| redeliver(choice, place))?;
-    if json {
-        print_json(&said);
-    } else {
-        said.iter().for_each(|said| print(&(heading(said) + &text(said))));
-    }
-    Ok(said.iter().all(|said| said.is_well))
+pub(super) fn run(choice: &Choice, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_each(call, reach.root.as_deref(), |place| redeliver(choice, place))?;
+    Ok(tell(call, reach.json, said, text))
 }
 
 impl Choice {
-    /// As it was typed, for a process of the owner.
-    fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["redeliver".to_owned()];
-        arguments.extend(self.failed.then(|| "--failed".into()));
-        arguments.extend(self.since.map(|since| format!("--since={since}")));
-        arguments.extend(self.target.as_ref().map(|target| format!("--target={target}")));
-        arguments.push("--".into());
-        arguments.extend(self.ids.iter().cloned());
-        arguments
-    }
-
-    fn rows(&self, place: &Place) -> Result<Vec<log::Row>, Failure> {
-        let mut rows = log::rows(place);
+    fn rows(&self, place: &Place) -> Result<Vec<deliveries::Row>, Failure> {
+        let mut rows = deliveries::rows(place);
         if !self.failed {
-            return self.ids.iter().map(|id| find(&rows, id).cloned()).collect();
+            return self.ids.iter().map(|id| deliveries::find(&rows, id).cloned()).collect();
         }
-        if let Some(name) = &self.target
-            && place.configuration.find(name).is_none()
-        {
-            return no_such_target(name, place);
+        if let Some(name) = &self.target {
+            targets::known(place, name)?;
         }
         // Those of a target that is no more cannot be sent.
         let known: HashSet<_> = place.configuration.names().map(TargetName::as_str).collect();
@@ -109,22 +84,6 @@ impl Choice {
         // In the order in which they happened.
         rows.reverse();
         Ok(rows)
-    }
-}
-
-/// The delivery whose id begins so.
-pub(super) fn find<'a>(rows: &'a [log::Row], id: &str) -> Result<&'a log::Row, Failure> {
-    if id.len() < 4 {
-        return failure(message::short_id(id));
-    }
-    let found: Vec<_> = rows.iter().filter(|row| row.id.to_string().starts_with(&id.to_lowercase())).collect();
-    match found.as_slice() {
-        [] => failure(message::no_such_delivery(id)),
-        [row] => Ok(row),
-        rows => {
-            let ids: Vec<_> = rows.iter().take(5).map(|row| row.id.to_string()).collect();
-            failure(message::several_deliveries(id, ids.join(", ")))
-        }
     }
 }
 
@@ -144,7 +103,7 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
         }
     });
     let done: HashMap<_, _> = run.take_done().into_iter().map(|done| (done.id, done.outcome)).collect();
-    let now: HashMap<_, _> = log::rows(place).into_iter().map(|row| (row.id, row)).collect();
+    let now: HashMap<_, _> = deliveries::rows(place).into_iter().map(|row| (row.id, row)).collect();
     let rows: Vec<_> = chosen.iter().map(|row| again.row(now.get(&row.id).unwrap_or(row), done.get(&row.id))).collect();
     let is_well = rows.iter().all(|row| row.reason.is_none());
     Ok((rows, is_well))
@@ -161,7 +120,7 @@ struct Again<'a> {
 }
 
 impl Again<'_> {
-    fn send(&mut self, place: &Place, name: &str, rows: &[&log::Row]) {
+    fn send(&mut self, place: &Place, name: &str, rows: &[&deliveries::Row]) {
         let mut targets = place.configuration.ready().enumerate();
         let why = match targets.find(|(_, target)| target.name == *name) {
             None => message::target_is_gone(name),
@@ -179,7 +138,7 @@ impl Again<'_> {
         self.why.extend(rows.iter().map(|row| (row.id, why.clone())));
     }
 
-    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&log::Row]) -> Vec<Queued> {
+    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&deliveries::Row]) -> Vec<Queued> {
         let chosen: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
         let mut names = Vec::new();
         for (id, put_back) in self.post.put_back(queue, target, &chosen) {
@@ -196,7 +155,7 @@ impl Again<'_> {
     }
 
     /// What came of a delivery, which stands like this in the log now.
-    fn row(&self, last: &log::Row, outcome: Option<&Outcome>) -> Row {
+    fn row(&self, last: &deliveries::Row, outcome: Option<&Outcome>) -> Row {
         let is_tried = outcome.is_some() || self.meanwhile.contains(&last.id);
         let reason = match outcome {
             _ if self.meanwhile.contains(&last.id) => last.reason.clone(),

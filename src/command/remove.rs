@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
 
+use super::as_owner::{Call, in_this};
 use super::edit::edit;
-use super::owner::{in_this, tell};
+use super::failure::{Failure, failure};
+use super::output::{by_row, tell};
 use super::place::Place;
-use super::{Failure, failure};
+use super::targets;
 use crate::config::{self, Entry, Scope};
 use crate::message;
 use crate::process::Environment;
@@ -25,22 +28,19 @@ pub(super) struct Row {
     secrets: Vec<String>,
 }
 
-pub(super) fn run(name: &str, json: bool, environment: &Environment) -> Result<bool, Failure> {
-    let said = in_this(&["remove", "--", name], false, environment, |place| {
-        Ok((vec![remove(name, place, environment)?], true))
-    })?;
-    tell(&said, json, text);
-    Ok(true)
+pub(super) fn run(name: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_this(call, Stdio::null(), |place| Ok((vec![remove(name, place, call.environment)?], true)))?;
+    Ok(tell(call, json, said, by_row(text)))
 }
 
 fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, Failure> {
     let entries = config::entries(&place.git_dir, &place.common_dir, environment);
-    let entries = entries.map_err(|why| Failure(why.to_string()))?;
+    let entries = entries.map_err(|why| Failure::new(why.to_string()))?;
     let is_of_target =
         |entry: &&Entry| entry.section == "webhook" && entry.subsection.as_deref() == Some(name.as_bytes());
     let own: Vec<_> = entries.iter().filter(is_of_target).collect();
     if own.is_empty() {
-        return no_such_target(name, place);
+        return Err(targets::unknown(place, name));
     }
     let file = place.common_dir.join("config");
     if let Some(entry) = own.iter().find(|entry| *entry.file != *file) {
@@ -50,7 +50,7 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
     edit(place, |draft| {
         draft.git_config(&["--remove-section", &format!("webhook.{name}")])?;
         // git finds a section only as it is spelled here.
-        match draft.has(&format!("webhook.{name}.")) {
+        match draft.has(name) {
             true => failure(message::section_stays(name, file.display())),
             false => Ok(()),
         }
@@ -73,28 +73,11 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
 
 /// The secret files below `webhook/secret/` that the target uses and no other does.
 fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
-    let is_secret = |entry: &&Entry| {
-        entry.section == "webhook" && ["secretfile", "signingsecretfile"].contains(&entry.key.as_str())
-    };
     let (own, others): (Vec<&Entry>, Vec<_>) = entries
         .iter()
-        .filter(is_secret)
         .partition(|entry| entry.scope == Scope::Repository && entry.subsection.as_deref() == Some(name.as_bytes()));
-    let words = |entry: &&Entry| -> Vec<String> {
-        let text = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()).into_owned();
-        text.split_whitespace().map(String::from).collect()
-    };
-    let used: HashSet<String> = others.iter().flat_map(words).collect();
-    own.iter().flat_map(words).filter(|path| !used.contains(path)).collect()
-}
-
-/// For whoever mistyped a name: which there are.
-pub(super) fn no_such_target<T>(name: &str, place: &Place) -> Result<T, Failure> {
-    let names: Vec<_> = place.configuration.names().map(TargetName::as_str).collect();
-    match names.as_slice() {
-        [] => failure(message::no_target_yet(name)),
-        names => failure(message::other_targets(name, names.join(", "))),
-    }
+    let used: HashSet<String> = others.into_iter().flat_map(targets::secret_files).collect();
+    own.into_iter().flat_map(targets::secret_files).filter(|path| !used.contains(path)).collect()
 }
 
 fn text(row: &Row) -> String {

@@ -1,21 +1,21 @@
 //! `git webhook show`: all there is to know of one delivery: request, body, every attempt with the receiver's answer.
 
 use std::fmt::Write as _;
+use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Failure;
-use super::log;
-use super::owner::{in_this, tell};
+use super::as_owner::{Call, in_this};
+use super::deliveries;
+use super::failure::Failure;
+use super::output::{by_row, tell};
 use super::place::Place;
-use super::redeliver::find;
 use super::table::moment;
 use crate::dispatch;
 use crate::history::{Entry, State};
 use crate::message;
 use crate::outcome::Answer;
-use crate::process::Environment;
 use crate::receive::Source;
 use crate::report::sanitise;
 
@@ -23,7 +23,7 @@ use crate::report::sanitise;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     #[serde(flatten)]
-    delivery: log::Row,
+    delivery: deliveries::Row,
     /// The receiver's address as far as it is no secret; `None` where the target is no more.
     url: Option<String>,
     request: Option<Request>,
@@ -36,9 +36,18 @@ pub(super) struct Row {
 #[derive(Serialize, Deserialize)]
 struct Request {
     headers: Vec<(String, String)>,
-    /// `stored`, `rebuilt`, or `differs` from what was sent.
-    body_is: String,
+    body_is: BodyIs,
     body: String,
+}
+
+/// Where the body is from.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BodyIs {
+    Stored,
+    Rebuilt,
+    /// Built again, and not what was sent.
+    Differs,
 }
 
 /// One attempt.
@@ -53,22 +62,21 @@ struct Try {
     answer: Option<Answer>,
 }
 
-pub(super) fn run(id: &str, json: bool, environment: &Environment) -> Result<bool, Failure> {
-    let said = in_this(&["show", "--", id], false, environment, |place| Ok((vec![show(place, id)?], true)))?;
-    tell(&said, json, text);
-    Ok(true)
+pub(super) fn run(id: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_this(call, Stdio::null(), |place| Ok((vec![show(place, id)?], true)))?;
+    Ok(tell(call, json, said, by_row(text)))
 }
 
 fn show(place: &Place, id: &str) -> Result<Row, Failure> {
-    let rows = log::rows(place);
-    let delivery = find(&rows, id)?.clone();
+    let rows = deliveries::rows(place);
+    let delivery = deliveries::find(&rows, id)?.clone();
     let post = place.post();
     let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
         None => Err(message::target_is_gone(&delivery.target)),
         Some(target) => post.find(target, delivery.id).map(|(found, source)| Request {
             headers: dispatch::shown_headers(target, &found),
-            body_is: word(source).into(),
+            body_is: source.into(),
             body: String::from_utf8_lossy(&found.payload.body).into_owned(),
         }),
     };
@@ -81,11 +89,13 @@ fn show(place: &Place, id: &str) -> Result<Row, Failure> {
     Ok(Row { delivery, url, request, missing, tries })
 }
 
-fn word(source: Source) -> &'static str {
-    match source {
-        Source::Stored => "stored",
-        Source::Rebuilt => "rebuilt",
-        Source::Differs => "differs",
+impl From<Source> for BodyIs {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Stored => Self::Stored,
+            Source::Rebuilt => Self::Rebuilt,
+            Source::Differs => Self::Differs,
+        }
     }
 }
 
@@ -125,10 +135,10 @@ fn text(row: &Row) -> String {
         for (name, value) in &request.headers {
             text += &format!("  {}: {}\n", sanitise(name), sanitise(value));
         }
-        let about = match request.body_is.as_str() {
-            "stored" => "as it is stored",
-            "rebuilt" => "built again, the same as was sent",
-            _ => "built again, and not what was sent: objects, refs or configuration have changed since",
+        let about = match request.body_is {
+            BodyIs::Stored => "as it is stored",
+            BodyIs::Rebuilt => "built again, the same as was sent",
+            BodyIs::Differs => "built again, and not what was sent: objects, refs or configuration have changed since",
         };
         text += &format!("\nbody, {} bytes, {about}\n", request.body.len());
         text += &indented(&request.body);

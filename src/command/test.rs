@@ -4,10 +4,10 @@ use std::slice;
 
 use clap::ValueEnum;
 
+use super::failure::{Failure, failure};
+use super::output::print;
 use super::place::Place;
-use super::remove::no_such_target;
-use super::{Failure, failure};
-use crate::config::Configured;
+use super::targets;
 use crate::delivery::Delivery;
 use crate::dispatch;
 use crate::event::EventName;
@@ -46,7 +46,7 @@ pub(super) enum TestEvent {
 pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Result<bool, Failure> {
     let mut place = Place::find(environment)?;
     place.enter()?;
-    let target = find_target(&place, name)?;
+    let target = targets::usable(&place, name)?;
     let name = match event {
         TestEvent::Push => EventName::Push,
         TestEvent::TagPush => EventName::TagPush,
@@ -108,18 +108,6 @@ fn send(target: &Target, delivery: &Delivery) -> bool {
     tell(target, &delivery.line.update.name, &outcome)
 }
 
-/// The place of a target that can be used.
-fn find_target<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> {
-    match place.configuration.find(name) {
-        Some(Configured::Ready(target)) => Ok(target),
-        Some(Configured::Broken(broken)) => {
-            let problems: Vec<_> = broken.problems.iter().map(ToString::to_string).collect();
-            failure(problems.join("; "))
-        }
-        None => no_such_target(name, place),
-    }
-}
-
 fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Result<RefUpdate, Failure> {
     let layout = place.configuration.layout;
     let format = layout.object_format;
@@ -142,15 +130,15 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
 
 fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Failure> {
     let refs =
-        repository::all(&place.common_dir, place.configuration.layout).map_err(|why| Failure(why.to_string()))?;
+        repository::all(&place.common_dir, place.configuration.layout).map_err(|why| Failure::new(why.to_string()))?;
     let tags = refs.direct.into_iter().filter(|(name, _)| name.kind() == RefKind::Tag);
-    tags.max().ok_or_else(|| Failure(message::no_tag_yet().into()))
+    tags.max().ok_or_else(|| Failure::new(message::no_tag_yet()))
 }
 
 /// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.
 fn tell(target: &Target, name: &RefName, outcome: &Outcome) -> bool {
     let summary = Summary { target: target.name.as_str(), outcomes: vec![(name, outcome)], is_kept: false };
-    println!("{}", sanitise(&Notice::Target(summary).to_string()));
+    print(&(sanitise(&Notice::Target(summary).to_string()) + "\n"));
     if let Outcome::Failed(failure) = outcome {
         eprintln!("error: {}: {}", target.address.origin(), sanitise(&failure.to_string()));
     }

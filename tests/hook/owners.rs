@@ -313,6 +313,7 @@ fn root_acts_as_the_owner() {
             said(&output)
         };
         assert!(call(&["status"]).contains("failing"));
+        assert!(call(&["list"]).contains(" gitlab "));
         assert!(call(&["reconcile"]).contains("there was no picture of the refs"));
         assert!(call(&["flush", "--now"]).contains("ci: 2 delivered"));
         assert_eq!(receiver.take().len(), 2);
@@ -523,4 +524,45 @@ fn no_secret_is_kept_or_shown() {
     assert!(files > 3 * origins.len(), "{files} files looked into");
     let sent = receivers[0].take();
     assert!(sent[0].path.contains(&secret) && sent[0].headers.iter().any(|(_, value)| *value == secret));
+}
+
+/// Root runs no word of the owner's: what mends is named there, and made a command of here.
+#[test]
+fn the_owners_process_answers_with_data() {
+    let world = World::new();
+    world.configure("webhook.ci.url", "ftp://x/");
+    world.configure("webhook.cd.url", NOWHERE);
+    world.configure("webhook.cd.secret", "canary canary canary");
+    fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    let output = world.webhook(&["--as-owner", "check", "--root", "/nowhere"]);
+    let reply: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mends: Vec<_> = reply["Done"]["rows"].as_array().unwrap().iter().map(|row| row["mend"].to_string()).collect();
+    assert!(mends.len() > 2 && mends.iter().any(|mend| mend.contains("\"Link\"")), "{mends:?}");
+    for word in ["git ", "ln ", "chmod ", "&&", "canary"] {
+        assert!(!mends.iter().any(|mend| mend.contains(word)), "'{word}': {mends:?}");
+    }
+    let output = world.webhook(&["--as-owner", "enable", "nope"]);
+    let reply: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(reply["Failed"]["NoTarget"]["name"], "nope", "{reply}");
+}
+
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn a_target_that_no_owner_has_is_an_error_for_root() {
+    let world = of_nobody();
+    let root = world.path("");
+    let call = |arguments: &[&str]| {
+        let output = as_root(&world, &world.server(), arguments);
+        (output.status.code(), said(&output))
+    };
+    let unknown = (Some(1), "error: no target 'nope': there is ci\n".to_owned());
+    for verb in
+        [&["flush", "--target", "nope"][..], &["log", "--target", "nope"], &["redeliver", "--failed", "--target=nope"]]
+    {
+        assert_eq!(call(verb), unknown, "{verb:?}");
+        assert_eq!(call(&[verb, &["--root", root.to_str().unwrap()]].concat()), unknown, "{verb:?}");
+    }
+    for verb in ["enable", "disable", "remove"] {
+        assert_eq!(call(&[verb, "nope"]), unknown, "{verb}");
+    }
 }

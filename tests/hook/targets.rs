@@ -350,3 +350,49 @@ fn a_secret_that_no_receiver_would_see_is_not_made() {
     well(&world.webhook(&["add", "chat", "https://hooks.slack.com/services/T0/B0/x"]));
     assert_eq!(world.server_git(&["config", "webhook.chat.format"]), "slack");
 }
+
+#[test]
+fn names_with_a_dot_stand_beside_those_without() {
+    let world = World::new();
+    well(&world.webhook(&["add", "a.b", "https://x/", "--generate-secret"]));
+    well(&world.webhook(&["add", "a", "https://x/", "--generate-secret", "--generate-signing-secret"]));
+    for verb in ["disable", "enable"] {
+        well(&world.webhook(&[verb, "a"]));
+    }
+    well(&world.webhook(&["flush", "--target", "a"]));
+    assert_eq!(well(&world.webhook(&["remove", "a"])), "a: removed\n");
+    assert!(config(&world).contains("[webhook \"a.b\"]") && !config(&world).contains("[webhook \"a\"]"));
+    assert!(world.server().join("webhook/secret/a.b").exists());
+    // The other way round, with the one that was added later at the front.
+    well(&world.webhook(&["add", "a", "https://x/"]));
+    well(&world.webhook(&["remove", "a.b"]));
+    assert!(config(&world).contains("[webhook \"a\"]") && !config(&world).contains("[webhook \"a.b\"]"));
+}
+
+/// The signing key of `a` is in a file that a target could be called like.
+#[test]
+fn two_targets_never_share_a_secrets_file() {
+    for names in [["a", "a.signing"], ["a.signing", "a"]] {
+        let world = World::new();
+        for name in names {
+            well(&world.webhook(&["add", name, "https://x/", "--generate-secret", "--generate-signing-secret"]));
+        }
+        let files = fs::read_dir(world.server().join("webhook/secret")).unwrap().count();
+        assert_eq!(files, 4, "{names:?}: {}", config(&world));
+        well(&world.webhook(&["remove", "a"]));
+        assert!(well(&world.webhook(&["list"])).contains("a.signing"));
+    }
+}
+
+#[test]
+fn remove_takes_a_secret_along_whose_name_holds_a_space() {
+    let world = World::new();
+    well(&world.webhook(&["add", "ci", "https://x/", "--generate-secret"]));
+    let secrets = world.server().join("webhook/secret");
+    fs::rename(secrets.join("ci"), secrets.join("my secret")).unwrap();
+    world.server_git(&["config", "--unset-all", "webhook.ci.secretFile"]);
+    world.configure("webhook.ci.secretFile", "my secret");
+    well(&world.webhook(&["list"]));
+    well(&world.webhook(&["remove", "ci"]));
+    assert_eq!(fs::read_dir(&secrets).unwrap().count(), 0);
+}

@@ -336,3 +336,79 @@ fn an_intent_that_nobody_looked_after_is_seen_by_status() {
     world.machine_restarts();
     assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
 }
+
+/// Whatever takes a target says the same of one that is not there, with and without others beside it.
+#[test]
+fn an_unknown_target_is_an_error_in_one_wording() {
+    let verbs = [
+        "flush --target nope",
+        "log --target nope",
+        "redeliver --failed --target nope",
+        "enable nope",
+        "disable nope",
+        "remove nope",
+        "test nope",
+        "echo 0 --target nope",
+    ];
+    let world = World::new();
+    let says = |expected: &str| {
+        for verb in verbs {
+            let output = world.webhook(&verb.split(' ').collect::<Vec<_>>());
+            let why = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!((why.as_str(), out(&output).as_str(), output.status.code()), (expected, "", Some(1)), "{verb}");
+        }
+    };
+    says("error: no target 'nope': there is none; add one with git webhook add nope https://…\n");
+    world.configure("webhook.ci.url", "http://127.0.0.1:1/");
+    world.configure("webhook.wrong.url", "ftp://x/");
+    says("error: no target 'nope': there is ci, wrong\n");
+    for verb in ["flush --target wrong", "test wrong", "echo 0 --target wrong"] {
+        let output = world.webhook(&verb.split(' ').collect::<Vec<_>>());
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(why.contains("webhook.wrong.url") && output.status.code() == Some(1), "{verb}: {why}");
+    }
+}
+
+#[test]
+fn below_a_root_a_target_is_unknown_where_no_repository_has_it() {
+    let (world, _receiver) = failing(Answer::Status(503));
+    let bare = world.path("bare.git");
+    let init = world.command("git", &world.work()).args(["init", "--quiet", "--bare"]).arg(&bare).status();
+    assert!(init.unwrap().success());
+    let root = world.path("");
+    for verb in ["flush", "log", "redeliver --failed"] {
+        let call = |target: &str| {
+            let mut arguments: Vec<_> = verb.split(' ').collect();
+            arguments.extend(["--root", root.to_str().unwrap(), "--target", target]);
+            let output = world.webhook(&arguments);
+            (output.status.code(), out(&output), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let (code, text, why) = call("ci");
+        assert!(code == Some(0) && !text.contains("bare.git") && why.is_empty(), "{verb}: {text} {why}");
+        let nowhere = (Some(1), String::new(), "error: no target 'nope': there is ci\n".to_owned());
+        assert_eq!(call("nope"), nowhere, "{verb}");
+    }
+}
+
+/// What was sent to a target that is no more can still be looked at.
+#[test]
+fn the_log_of_a_removed_target_is_shown() {
+    let (world, _receiver) = failing(Answer::Status(200));
+    world.webhook(&["remove", "ci"]);
+    assert_eq!(rows(&world, &["log", "--json", "--target", "ci"]).len(), 1);
+}
+
+/// Who switches a target off does not want to be called for what waits then.
+#[test]
+fn what_waits_for_a_disabled_target_is_no_alarm() {
+    let (world, _receiver) = failing(Answer::Status(503));
+    let is_alarm = || world.webhook(&["status", "--max-age", "1s"]).status.code() == Some(1);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert!(is_alarm());
+    world.webhook(&["disable", "ci"]);
+    let row = &rows(&world, &["status", "--json"])[0];
+    assert_eq!((&row["state"], &row["waiting"]), (&"disabled".into(), &1.into()));
+    assert!(!is_alarm());
+    world.webhook(&["enable", "ci"]);
+    assert!(is_alarm());
+}

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::mend;
-use super::{About, Finding, Scene, Severity};
+use super::Scene;
+use super::finding::{Finding, Kind, Severity};
+use super::mend::{self, Content, Mend, Value, shown};
 use crate::config::{self, Entry, Of, Problem, Scope, Unreadable};
 use crate::message;
 use crate::process::Environment;
@@ -39,20 +40,20 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     findings.extend(odd.map(|problem| finding(scene, Severity::Advice, problem)));
     let (count, most) = (configuration.targets.len(), configuration.settings.max_targets);
     if count > most {
-        let finding = Finding::advice(About::Configuration, message::check_too_many_targets(count, most));
+        let finding = Finding::advice(Kind::TooManyTargets, message::check_too_many_targets(count, most));
         let file = mend::protected_file(scene.is_shared(), scene.environment);
-        let command = file.map(|file| mend::set(&file, "webhook.maxTargets", &count.to_string()));
-        findings.push(command.into_iter().fold(finding, Finding::mend));
+        let mend = file.map(|file| mend::set(&file, "webhook.maxTargets", count.to_string()));
+        findings.push(mend.into_iter().fold(finding, Finding::mend));
     }
     findings
 }
 
 /// What to say where the configuration as a whole cannot be read.
 pub(super) fn unreadable(why: &Unreadable, environment: &Environment) -> Finding {
-    let command = match why {
-        Unreadable::Syntax(file, line) => format!("\"${{EDITOR:-vi}}\" +{line} {}", mend::path(file)),
+    let mend = match why {
+        Unreadable::Syntax(file, line) => Mend::Edit { file: shown(file), line: Some(*line) },
         Unreadable::File(file, error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            format!("chown {} {}", mend::quote(&environment.os_user()), mend::path(file))
+            Mend::Own { path: shown(file), user: environment.os_user() }
         }
         Unreadable::File(file, _)
         | Unreadable::Include(file)
@@ -60,11 +61,11 @@ pub(super) fn unreadable(why: &Unreadable, environment: &Environment) -> Finding
         | Unreadable::RemoteUrl(file)
         | Unreadable::OnBranch(file) => mend::edit(file),
     };
-    Finding::error(About::Configuration, why.to_string()).mend(command)
+    Finding::error(Kind::Unreadable, why.to_string()).mend(mend)
 }
 
 fn finding(scene: &Scene<'_>, severity: Severity, problem: &Problem) -> Finding {
-    let finding = Finding::new(severity, About::Configuration, problem.to_string());
+    let finding = Finding::new(severity, Kind::WrongValue, problem.to_string());
     let key = Name::of(&problem.key);
     let finding = match key.target {
         Some(target) if key.section == "webhook" => finding.of(target),
@@ -101,22 +102,26 @@ impl<'a> Name<'a> {
         }
     }
 
-    fn names(&self, entry: &Entry) -> bool {
+    fn is_target_of(&self, entry: &Entry) -> bool {
         entry.section.eq_ignore_ascii_case(self.section)
             && entry.subsection.as_deref() == self.target.map(str::as_bytes)
-            && entry.key.eq_ignore_ascii_case(self.key)
+    }
+
+    fn names(&self, entry: &Entry) -> bool {
+        self.is_target_of(entry) && entry.key.eq_ignore_ascii_case(self.key)
     }
 }
 
-fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -> String {
+fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -> Mend {
     if name.key.is_empty() {
         return rename(scene, problem.value.as_deref().unwrap_or_default(), file);
     }
     let key = problem.key.as_str();
     let of_file = |entry: &&Entry| &*entry.file == file && name.names(entry);
     let Some(last) = scene.entries.iter().rfind(of_file) else {
-        // The target has no URL; or its name is shown in part, being none.
-        return if key.contains('…') { mend::edit(file) } else { mend::set(file, key, "https://HOST/PATH") };
+        // The target has no URL; or nothing is called so, for what is no name is shown in part.
+        let is_there = scene.entries.iter().any(|entry| name.is_target_of(entry));
+        return if is_there { mend::set(file, key, "https://HOST/PATH") } else { mend::edit(file) };
     };
     let Some(known) = config::find_key(name.key, name.places()) else { return misplaced(scene, name, key, file) };
     if known.protected && last.scope == Scope::Repository {
@@ -126,32 +131,28 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
     match known.name {
         "url" => url(key, file, last),
         "secret" if is_beside_file(scene, name) => mend::unset(file, key),
-        "secret" => mend::set(file, key, NEW_SECRET),
-        "signingSecret" => mend::set(file, key, NEW_KEY),
+        "secret" => mend::set_to(file, key, Value::NewSecret),
+        "signingSecret" => mend::set_to(file, key, Value::NewKey),
         "secretFile" | "signingSecretFile" => secret_file(scene, name, key, file, last),
         // Which header or word was meant only a person knows.
         "header" => mend::edit(file),
-        _ if last.is_cut => mend::set(file, key, "'THE WHOLE VALUE'"),
-        "ref" => mend::set(file, key, "'refs/heads/*'"),
-        known_name if WITH_DEFAULT.contains(&known_name) => mend::set(file, key, &mend::quote(known.default)),
+        _ if last.is_cut => mend::set(file, key, "THE WHOLE VALUE"),
+        "ref" => mend::set(file, key, "refs/heads/*"),
+        known_name if WITH_DEFAULT.contains(&known_name) => mend::set(file, key, known.default),
         _ => mend::unset(file, key),
     }
 }
 
-const NEW_SECRET: &str = "\"$(openssl rand -hex 32)\"";
-const NEW_KEY: &str = "\"whsec_$(openssl rand -base64 24)\"";
-
-fn url(key: &str, file: &Path, last: &Entry) -> String {
+fn url(key: &str, file: &Path, last: &Entry) -> Mend {
     let text = String::from_utf8_lossy(last.value.as_deref().unwrap_or_default());
     if last.is_cut || Address::parse(&text).is_err() {
         return mend::set(file, key, "https://HOST/PATH");
     }
     if !text.contains('#') {
         // It is set more than once.
-        return mend::set(file, key, &mend::value_of(file, key));
+        return mend::set_to(file, key, Value::Last);
     }
-    let value = format!("git config --file {} {}", mend::path(file), mend::quote(key));
-    mend::set(file, key, &format!("\"$({value} | sed 's/#.*//')\""))
+    mend::set_to(file, key, Value::LastBeforeHash)
 }
 
 fn is_beside_file(scene: &Scene<'_>, name: &Name<'_>) -> bool {
@@ -160,53 +161,44 @@ fn is_beside_file(scene: &Scene<'_>, name: &Name<'_>) -> bool {
 }
 
 /// A secret's file that is not there, or not as it must be.
-fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry: &Entry) -> String {
+fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry: &Entry) -> Mend {
     let value = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default());
     let own = scene.place.git_dir.join("webhook/secret");
-    let secret = if name.key.eq_ignore_ascii_case("secretFile") {
-        "openssl rand -hex 32"
-    } else {
-        "echo \"whsec_$(openssl rand -base64 24)\""
+    let fresh = if name.key.eq_ignore_ascii_case("secretFile") { Content::NewSecret } else { Content::NewKey };
+    let keep = |place: &Path, content| Mend::KeepSecret {
+        directory: shown(&own),
+        file: shown(place),
+        content,
+        is_shared: scene.is_shared(),
     };
-    let umask = if scene.is_shared() { "007" } else { "077" };
-    // A secret that is there is not written over.
-    let make = format!("umask {umask}; set -C; mkdir -p {}", mend::path(&own));
     let target = name.target.unwrap_or("NAME");
+    let under_targets_name =
+        |content| Mend::AllOf(vec![keep(&own.join(target), content), mend::set(file, key, target)]);
     let path = Path::new(value.as_ref());
     let is_inside = !value.is_empty() && path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     if path.is_absolute() && entry.scope == Scope::Repository {
-        let to = mend::path(&own.join(target));
-        return format!(
-            "({make} && cp -n {} {to}) && {}",
-            mend::path(path),
-            mend::set(file, key, &mend::quote(target))
-        );
+        return under_targets_name(Content::CopyOf(shown(path)));
     }
     if !path.is_absolute() && !is_inside {
-        let to = mend::path(&own.join(target));
-        return format!("({make} && {secret} >{to}) && {}", mend::set(file, key, &mend::quote(target)));
+        return under_targets_name(fresh);
     }
     let place = own.join(path);
-    let shown = mend::path(&place);
-    let Ok(metadata) = place.symlink_metadata() else { return format!("({make} && {secret} >{shown})") };
+    let Ok(metadata) = place.symlink_metadata() else { return keep(&place, fresh) };
     if metadata.is_symlink() && !path.is_absolute() {
-        return format!("cp --remove-destination \"$(readlink -f {shown})\" {shown}");
+        return Mend::ReplaceLink { path: shown(&place) };
     }
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
     if metadata.is_file() && mode & 0o007 != 0 {
-        return format!("chmod o= {shown}");
+        return mend::close_to_others(&place);
     }
     if metadata.is_file() && std::fs::File::open(&place).is_err() {
-        return format!("chown {} {shown}", mend::quote(&scene.environment.os_user()));
+        return Mend::Own { path: shown(&place), user: scene.environment.os_user() };
     }
-    if metadata.len() > 0 { mend::edit(&place) } else { format!("{secret} >{shown}") }
+    if metadata.len() > 0 { mend::edit(&place) } else { Mend::FillSecret { file: shown(&place), content: fresh } }
 }
 
 /// A key that is none in its place: to where it belongs, to the name that was meant, or away.
-fn misplaced(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path) -> String {
-    if key.contains('…') {
-        return mend::edit(file);
-    }
+fn misplaced(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path) -> Mend {
     let is_ours = name.section == "webhook";
     let to = if is_ours && let Some(known) = config::find_key(name.key, &[Of::TargetAlone]) {
         let configuration = &scene.place.configuration;
@@ -223,22 +215,21 @@ fn misplaced(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path) -> Stri
 }
 
 /// A target under a name that none can have.
-fn rename(scene: &Scene<'_>, shown: &str, file: &Path) -> String {
-    let stands = |entry: &Entry| &*entry.file == file && entry.subsection.as_deref() == Some(shown.as_bytes());
+fn rename(scene: &Scene<'_>, text: &str, file: &Path) -> Mend {
+    let stands = |entry: &Entry| &*entry.file == file && entry.subsection.as_deref() == Some(text.as_bytes());
     if !scene.entries.iter().any(stands) {
         // It is shown in part, for it may be anything.
         return mend::edit(file);
     }
     let fits = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
-    let name: String = shown.chars().map(fits).skip_while(|c| !c.is_ascii_alphanumeric()).take(64).collect();
+    let name: String = text.chars().map(fits).skip_while(|c| !c.is_ascii_alphanumeric()).take(64).collect();
     let name = if name.is_empty() { "target" } else { &name };
-    let (from, to) = (mend::quote(&format!("webhook.{shown}")), mend::quote(&format!("webhook.{name}")));
-    format!("git config --file {} --rename-section {from} {to}", mend::path(file))
+    Mend::RenameSection { file: shown(file), from: format!("webhook.{text}"), to: format!("webhook.{name}") }
 }
 
 /// What belongs to the URL's owner and is set by somebody else. It is never carried over: the server's secret would go
 /// to whatever URL the repository has set.
-fn foreign(scene: &Scene<'_>, key: &str, file: &Path, of_url: &Path) -> String {
+fn foreign(scene: &Scene<'_>, key: &str, file: &Path, of_url: &Path) -> Mend {
     let name = Name::of(key);
     let url = Name { key: "url", ..name };
     let scope_of = |file: &Path| scene.entries.iter().find(|entry| &*entry.file == file).map(|entry| entry.scope);

@@ -1,17 +1,17 @@
 //! The hooks: where git looks for them, whether ours is what it runs there, and whether once.
 
-use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bstr::ByteSlice;
 
-use super::mend;
-use super::{About, Finding, Scene, Severity};
+use super::Scene;
+use super::finding::{Finding, Kind, Severity};
+use super::git::git;
+use super::mend::{self, Mend, link, shown};
 use crate::message;
 use crate::process;
 
@@ -32,7 +32,7 @@ const BLOCK: u64 = 1 << 20;
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let directory = match directory(scene) {
         Ok(directory) => directory,
-        Err(why) => return vec![Finding::error(About::Hooks, message::check_hooks_unknown(why))],
+        Err(why) => return vec![Finding::error(Kind::HooksUnknown, message::check_hooks_unknown(why))],
     };
     let own = scene.place.common_dir.join("hooks");
     let is_elsewhere = fs::canonicalize(&directory).ok() != fs::canonicalize(&own).ok();
@@ -45,7 +45,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 continue;
             }
             let message = message::check_hook_unused(used.display(), directory.display());
-            findings.push(Finding::advice(About::Hooks, message).mend(format!("rm {}", mend::path(used))));
+            findings.push(Finding::advice(Kind::HookUnused, message).mend(mend::remove(used)));
         }
         // Without pre-receive all works, but that a push whose client goes away between the two is found by reconcile.
         let severity = if name == "post-receive" && scene.has_targets() { Severity::Error } else { Severity::Advice };
@@ -53,7 +53,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     }
     if !scene.has_targets() {
         // Webhooks are not set up here; that there is no target is told elsewhere.
-        findings.retain(|finding| !finding.mend.iter().any(|command| command.contains("ln -s")));
+        let sets_up = |mend: &Mend| matches!(mend, Mend::Link { .. } | Mend::LinkBeside { .. });
+        findings.retain(|finding| !finding.mend.iter().any(sets_up));
     }
     findings
 }
@@ -69,14 +70,6 @@ fn directory(scene: &Scene<'_>) -> Result<PathBuf, String> {
     Ok(OsStr::from_bytes(output.stdout.strip_suffix(b"\n").unwrap_or(&output.stdout)).into())
 }
 
-/// git in the repository, without what the environment alone would configure.
-pub(super) fn git(scene: &Scene<'_>) -> Command {
-    let mut command = Command::new("git");
-    command.current_dir(&scene.place.git_dir).env("GIT_DIR", ".").env("GIT_WORK_TREE", ".");
-    command.env_remove("GIT_CONFIG_COUNT").env_remove("GIT_CONFIG_PARAMETERS");
-    command
-}
-
 fn shadowed(scene: &Scene<'_>, directory: &Path, name: &str) -> Finding {
     let output = git(scene).args(["config", "--show-origin", "core.hooksPath"]).output();
     let said = output.map(|output| output.stdout).unwrap_or_default();
@@ -84,18 +77,18 @@ fn shadowed(scene: &Scene<'_>, directory: &Path, name: &str) -> Finding {
     let file = file.map(|file| scene.place.git_dir.join(OsStr::from_bytes(file)));
     let Some(file) = file else {
         let message = message::check_hook_missing(name, directory.display());
-        return Finding::error(About::Hooks, message).mend(link(&directory.join(name)));
+        return Finding::error(Kind::HookMissing, message).mend(link(&directory.join(name)));
     };
     let own = scene.place.common_dir.join("config");
     let is_own = fs::canonicalize(&file).ok() == fs::canonicalize(&own).ok();
-    let command = if is_own {
+    let mend = if is_own {
         mend::unset(&file, "core.hooksPath")
     } else {
         // Other repositories may live by it.
-        mend::set(&own, "core.hooksPath", &mend::path(&scene.place.common_dir.join("hooks")))
+        mend::set(&own, "core.hooksPath", shown(&scene.place.common_dir.join("hooks")))
     };
     let message = message::check_hook_shadowed(file.display(), directory.display(), name);
-    Finding::error(About::Hooks, message).mend(command)
+    Finding::error(Kind::HookShadowed, message).mend(mend)
 }
 
 /// What stands under the name of a hook, and beside it for a driver that runs several.
@@ -151,28 +144,31 @@ impl Hook {
     }
 
     fn judge(&self, severity: Severity) -> Vec<Finding> {
-        let finding = |message: String| Finding::new(severity, About::Hooks, message);
-        let shown = self.path.display();
+        let told = |kind, message: String, mend| vec![Finding::new(severity, kind, message).mend(mend)];
+        let path = self.path.display();
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let directory = self.path.parent().unwrap_or(&self.path).display();
         match self.file {
-            File::Missing => return vec![finding(message::check_hook_missing(name, directory)).mend(link(&self.path))],
-            File::Dangling => return vec![finding(message::check_hook_dangling(shown)).mend(link(&self.path))],
+            File::Missing => {
+                return told(Kind::HookMissing, message::check_hook_missing(name, directory), link(&self.path));
+            }
+            File::Dangling => return told(Kind::HookDangling, message::check_hook_dangling(path), link(&self.path)),
             File::Foreign if self.entries.is_empty() => {
-                return vec![finding(message::check_hook_foreign(shown)).mend(beside(&self.path))];
+                let mend = Mend::LinkBeside { hook: shown(&self.path) };
+                return told(Kind::HookForeign, message::check_hook_foreign(path), mend);
             }
             _ => {}
         }
         let mut findings = Vec::new();
         if !process::may_execute(&self.path) {
-            let command = format!("chmod +x {}", mend::path(&self.path));
-            findings.push(finding(message::check_hook_not_executable(shown)).mend(command));
+            let mend = Mend::MakeExecutable { path: shown(&self.path) };
+            findings.extend(told(Kind::HookNotExecutable, message::check_hook_not_executable(path), mend));
         }
         let ours = self.ours();
         for path in &ours {
             if let Some(found) = version_of(path).filter(|found| found != OWN_VERSION) {
                 let message = message::check_hook_other_version(path.display(), found, OWN_VERSION);
-                findings.push(Finding::advice(About::Hooks, message).mend(link(path)));
+                findings.push(Finding::advice(Kind::HookOtherVersion, message).mend(link(path)));
             }
         }
         if let [first, others @ ..] = ours.as_slice() {
@@ -184,7 +180,7 @@ impl Hook {
                 // A script that calls ours may do more.
                 let is_script = matches!(self.file, File::CallsOurs) && spare == self.path;
                 let spare = if is_script { kept } else { spare };
-                findings.push(Finding::advice(About::Hooks, message).mend(format!("rm {}", mend::path(spare))));
+                findings.push(Finding::advice(Kind::HookTwice, message).mend(mend::remove(spare)));
             }
         }
         findings
@@ -246,43 +242,4 @@ fn text_of(path: &Path) -> Vec<u8> {
     // What cannot be read says nothing, and git passes over it too.
     let _ = open(path).map(|file| file.take(BLOCK).read_to_end(&mut text));
     text
-}
-
-/// Our hook program and our driver: installed beside this program's prefix, or built beside this program.
-fn programs() -> Option<(PathBuf, PathBuf)> {
-    let own = env::current_exe().ok()?;
-    let directory = own.parent()?;
-    let installed = directory.parent()?.join("libexec/git-webhook");
-    let checkout = directory.ancestors().nth(2)?.join("hooks/driver");
-    let places =
-        [(installed.join("post-receive"), installed.join("driver")), (directory.join("post-receive"), checkout)];
-    places.into_iter().find(|(program, _)| program.is_file())
-}
-
-const INSTALLED: &str = "/usr/local/libexec/git-webhook/post-receive";
-
-/// Puts a link to our program in a place, or over what is there.
-fn link(hook: &Path) -> String {
-    let program = programs().map_or_else(|| INSTALLED.into(), |(program, _)| program);
-    let directory = hook.parent().filter(|directory| !directory.exists());
-    let make = directory.map(|directory| format!("mkdir -p {} && ", mend::path(directory))).unwrap_or_default();
-    format!("{make}ln -sfn {} {}", mend::path(&program), mend::path(hook))
-}
-
-/// Keeps a hook that is there and has ours run before it, laid out as by install.sh.
-fn beside(hook: &Path) -> String {
-    let (program, driver) = programs().unwrap_or_else(|| {
-        let program = PathBuf::from(INSTALLED);
-        (program.clone(), program.with_file_name("driver"))
-    });
-    let mut entries = hook.as_os_str().to_owned();
-    entries.push(".d");
-    let (entries, ours) = (PathBuf::from(&entries), PathBuf::from(&entries).join("00-git-webhook"));
-    let kept = entries.join("50-local");
-    let words = [&program, &ours, &hook.to_path_buf(), &kept, &driver].map(|path| mend::path(path));
-    let [program, ours, hook, kept, driver] = words;
-    format!(
-        "mkdir -p {} && ln -sfn {program} {ours} && mv {hook} {kept} && cp {driver} {hook} && chmod 755 {hook}",
-        mend::path(&entries)
-    )
 }

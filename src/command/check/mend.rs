@@ -1,52 +1,223 @@
-//! Commands that mend: their words, quoted for a shell.
+//! What mends a finding, as a value: `render` makes a command of it for whoever runs it.
+//!
+//! It may come from a process of the repository's owner, whose words root must not paste. So it says what is to be done
+//! and with which names, and holds no piece of a command.
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::process::Environment;
 
-/// One word of a shell command.
-pub(super) fn quote(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.into();
+/// What is to be done. Paths are as they are shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Mend {
+    /// Gives a key one value in a file.
+    Set {
+        place: FileKey,
+        value: Value,
+    },
+    /// Takes every value of a key out of a file.
+    Unset(FileKey),
+    /// Sets a key under another name or in another file, and takes it out of where it stands.
+    Shift {
+        from: FileKey,
+        to: FileKey,
+    },
+    RenameSection {
+        file: String,
+        from: String,
+        to: String,
+    },
+    /// Opens a file where only a person knows what belongs there.
+    Edit {
+        file: String,
+        line: Option<usize>,
+    },
+    /// One after the other, as long as all goes well.
+    AllOf(Vec<Mend>),
+
+    /// Makes a secret's file that is not there, and its directory.
+    KeepSecret {
+        directory: String,
+        file: String,
+        content: Content,
+        is_shared: bool,
+    },
+    /// Writes a secret into a file that is there and empty.
+    FillSecret {
+        file: String,
+        content: Content,
+    },
+
+    /// Gives one file to a user.
+    Own {
+        path: String,
+        user: String,
+    },
+    CloseToOthers {
+        path: String,
+    },
+    OpenToOwner {
+        path: String,
+    },
+    OpenToGroup {
+        path: String,
+    },
+    MakeExecutable {
+        path: String,
+    },
+    Remove {
+        path: String,
+    },
+    MoveAside {
+        path: String,
+    },
+    /// Puts a copy of what a link leads to in its place.
+    ReplaceLink {
+        path: String,
+    },
+    /// Puts what a link leads to itself in its place.
+    BringBack {
+        path: String,
+    },
+    /// Gives what we keep to the repository's owner, which only root can. Where the finding is not his own, root takes
+    /// neither path nor number from it.
+    GiveToOwner {
+        path: String,
+        owner: String,
+    },
+    /// Gives it to the repository's group; the same holds.
+    GiveToGroup {
+        path: String,
+        group: u32,
+    },
+
+    /// Puts a link to our hook in a place, or over what is there.
+    Link {
+        hook: String,
+    },
+    /// Keeps a hook that is there and has ours run before it.
+    LinkBeside {
+        hook: String,
+    },
+    /// A verb of ours in a repository.
+    Verb {
+        git_dir: String,
+        words: Vec<String>,
+    },
+
+    /// These show more of what is wrong.
+    ShowKey {
+        git_dir: String,
+        key: String,
+    },
+    ShowDisk {
+        path: String,
+    },
+    ShowMount {
+        path: String,
+    },
+    LookUp {
+        host: String,
+    },
+    ShowCertificate {
+        host: String,
+        port: u16,
+    },
+    Dial {
+        origin: String,
+    },
+
+    StartTimer {
+        unit: String,
+        is_users: bool,
+    },
+    /// Has cron flush every repository below a directory.
+    AddCronLine {
+        below: String,
+    },
+    /// Leaves only some variables in a line of sshd's configuration.
+    AcceptOnly {
+        file: String,
+        line: usize,
+        words: Vec<String>,
+    },
+}
+
+/// A key in a file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct FileKey {
+    pub(super) file: String,
+    pub(super) key: String,
+}
+
+/// What a key is set to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Value {
+    Text(String),
+    /// The last one it has, which need not be shown then.
+    Last,
+    /// The same, as far as the first `#`.
+    LastBeforeHash,
+    NewSecret,
+    NewKey,
+}
+
+/// What is written into a secret's file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Content {
+    NewSecret,
+    NewKey,
+    CopyOf(String),
+    ValueOf(FileKey),
+}
+
+impl FileKey {
+    pub(super) fn new(file: &Path, key: impl Into<String>) -> Self {
+        Self { file: shown(file), key: key.into() }
     }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A path as one word.
-pub(super) fn path(path: &Path) -> String {
-    quote(&path.to_string_lossy())
+/// A path as it stands in a command.
+pub(super) fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
-/// Gives a key one value in a file. `value` is quoted already, since it may be a command's output.
-pub(super) fn set(file: &Path, key: &str, value: &str) -> String {
-    format!("git config --file {} --replace-all {} {value}", path(file), quote(key))
+pub(super) fn set(file: &Path, key: &str, value: impl Into<String>) -> Mend {
+    set_to(file, key, Value::Text(value.into()))
 }
 
-/// Takes every value of a key out of a file.
-pub(super) fn unset(file: &Path, key: &str) -> String {
-    format!("git config --file {} --unset-all {}", path(file), quote(key))
+pub(super) fn set_to(file: &Path, key: &str, value: Value) -> Mend {
+    Mend::Set { place: FileKey::new(file, key), value }
 }
 
-/// The last value of a key in a file, for use in a command: it need not be shown then.
-pub(super) fn value_of(file: &Path, key: &str) -> String {
-    format!("\"$(git config --file {} {})\"", path(file), quote(key))
+pub(super) fn unset(file: &Path, key: &str) -> Mend {
+    Mend::Unset(FileKey::new(file, key))
 }
 
-/// Sets a key under another name or in another file, and takes it out of where it stands.
-pub(super) fn shift(from: (&Path, &str), to: (&Path, &str)) -> String {
-    let add = format!("git config --file {} --add {} {}", path(to.0), quote(to.1), value_of(from.0, from.1));
-    format!("{add} && {}", unset(from.0, from.1))
+pub(super) fn shift(from: (&Path, &str), to: (&Path, &str)) -> Mend {
+    Mend::Shift { from: FileKey::new(from.0, from.1), to: FileKey::new(to.0, to.1) }
 }
 
-/// Opens a file where only a person knows what belongs there.
-pub(super) fn edit(file: &Path) -> String {
-    format!("\"${{EDITOR:-vi}}\" {}", path(file))
+pub(super) fn edit(file: &Path) -> Mend {
+    Mend::Edit { file: shown(file), line: None }
 }
 
-/// A verb of ours in a repository.
-pub(super) fn webhook(git_dir: &Path, arguments: &str) -> String {
-    format!("git -C {} webhook {arguments}", path(git_dir))
+pub(super) fn link(hook: &Path) -> Mend {
+    Mend::Link { hook: shown(hook) }
+}
+
+pub(super) fn remove(path: &Path) -> Mend {
+    Mend::Remove { path: shown(path) }
+}
+
+pub(super) fn close_to_others(path: &Path) -> Mend {
+    Mend::CloseToOthers { path: shown(path) }
+}
+
+pub(super) fn webhook(git_dir: &Path, words: &[&str]) -> Mend {
+    Mend::Verb { git_dir: shown(git_dir), words: words.iter().map(|word| (*word).to_owned()).collect() }
 }
 
 /// The file of the narrowest protected scope that is read: the user's own, but in a shared repository the system's.
@@ -56,17 +227,4 @@ pub(super) fn protected_file(is_shared: bool, environment: &Environment) -> Opti
     }
     let own = environment.get("GIT_CONFIG_GLOBAL").map(PathBuf::from);
     own.or_else(|| environment.get("HOME").map(|home| Path::new(home).join(".gitconfig")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_quoted_where_a_shell_would_read_more_into_it() {
-        assert_eq!(
-            ["a/b.git", "a b", "it's", "$(id)", ""].map(quote),
-            ["a/b.git", "'a b'", r"'it'\''s'", "'$(id)'", "''"]
-        );
-    }
 }

@@ -1,9 +1,18 @@
 //! `git webhook check`: what is wrong with this set-up, and for each the command that mends it.
 
+mod shell;
+
+mod mend;
+
+mod render;
+
+mod finding;
+
+mod git;
+
 mod backlog;
 mod configuration;
 mod hooks;
-mod mend;
 mod receivers;
 mod secrets;
 mod shadowed;
@@ -17,10 +26,12 @@ use std::io::{IsTerminal, stdout};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use finding::{Finding, Row, Severity};
+use render::Runner;
 
-use super::Failure;
-use super::owner::{Said, heading, print, print_json, visit_each};
+use super::as_owner::{Call, Said, visit_each};
+use super::failure::Failure;
+use super::output::{self, Reach, heading, print};
 use super::place::{Place, find_any, git_dir, is_repository};
 use super::table::{Colour, in_colour};
 use crate::config::{self, Configuration, Entry, Unreadable};
@@ -35,74 +46,8 @@ pub(super) struct Options {
     /// Look up and dial each receiver as well; no request is sent
     #[arg(long)]
     connect: bool,
-    /// Print one JSON array
-    #[arg(long)]
-    json: bool,
-    /// Look at every repository below DIR
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Leave out the machine, which whoever starts this looks at himself
-    #[arg(long, hide = true)]
-    repository_alone: bool,
-}
-
-/// Whether a delivery can work in spite of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Severity {
-    /// It cannot.
-    Error,
-    /// It can.
-    Advice,
-}
-
-/// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum About {
-    Hooks,
-    Configuration,
-    Secrets,
-    State,
-    Receivers,
-    Backlog,
-    Timer,
-    Sshd,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Serialize, Deserialize)]
-struct Finding {
-    severity: Severity,
-    about: About,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    target: Option<String>,
-    message: String,
-    /// Shell commands, one after the other.
-    mend: Vec<String>,
-}
-
-impl Finding {
-    fn new(severity: Severity, about: About, message: impl Into<String>) -> Self {
-        Self { severity, about, target: None, message: message.into(), mend: Vec::new() }
-    }
-
-    fn error(about: About, message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, about, message)
-    }
-
-    fn advice(about: About, message: impl Into<String>) -> Self {
-        Self::new(Severity::Advice, about, message)
-    }
-
-    fn of(self, target: &str) -> Self {
-        Self { target: Some(target.into()), ..self }
-    }
-
-    fn mend(mut self, command: impl Into<String>) -> Self {
-        self.mend.push(command.into());
-        self
-    }
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// A repository as it is looked at. Its paths are absolute, for they stand in commands.
@@ -130,52 +75,36 @@ impl Scene<'_> {
 }
 
 /// Whether deliveries can work.
-pub(super) fn run(options: &Options, environment: &Environment) -> Result<bool, Failure> {
-    let mut arguments = vec!["check", "--repository-alone"];
-    if options.connect {
-        arguments.push("--connect");
-    }
-    let root = options.root.as_deref();
-    let mut said = visit_each(root, find_one, &arguments, |path| {
-        let findings = look(path, options.connect, environment);
-        let is_well = is_well(&findings);
+pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
+    let root = options.reach.root.as_deref();
+    let found = visit_each(call, root, find_one, |path| {
+        let mut findings = look(path, options.connect, call.environment);
+        findings.sort_by_key(|finding| finding.severity);
+        let is_well = findings.iter().all(|finding| finding.severity == Severity::Advice);
         Ok((findings, is_well))
     })?;
-    if process::is_root() {
-        said.iter_mut().for_each(as_owner);
+    if call.is_owners {
+        return Ok(output::tell(call, options.reach.json, found, |_| String::new()));
     }
-    if !options.repository_alone {
-        look_at_machine(&mut said, root, environment);
-    }
+    let mut said: Vec<_> = found.into_iter().map(rows).collect();
+    look_at_machine(&mut said, root, call.environment);
     for one in &mut said {
-        one.rows.sort_by_key(|finding| finding.severity);
+        one.rows.sort_by_key(|row| row.severity);
+        one.is_well &= one.rows.iter().all(|row| row.severity == Severity::Advice);
     }
-    if options.json {
-        print_json(&said);
-    } else {
-        tell(&said, options.connect);
+    if options.reach.json {
+        return Ok(output::tell(call, true, said, |_| String::new()));
     }
-    Ok(said.iter().all(|said| said.is_well && is_well(&said.rows)))
+    tell(&said, options.connect);
+    Ok(said.iter().all(|said| said.is_well))
 }
 
-/// What stands in a command comes from the owner's files: root is not to run it as root.
-fn as_owner(said: &mut Said<Finding>) {
-    let Ok(metadata) = fs::metadata(&said.path) else { return };
-    if metadata.uid() == 0 {
-        return;
-    }
-    let (uid, gid) = (metadata.uid(), process::account(metadata.uid()).map_or(metadata.gid(), |it| it.group));
-    // These take our own numbers and the repository's own path, and only root can.
-    let is_roots = |command: &String| command.starts_with("chown -hR ") || command.starts_with("chgrp -hR ");
-    let mends = said.rows.iter_mut().flat_map(|finding| &mut finding.mend);
-    for command in mends.filter(|command| !is_roots(command)) {
-        let quoted = mend::quote(command);
-        *command = format!("setpriv --reuid={uid} --regid={gid} --clear-groups sh -c {quoted}");
-    }
-}
-
-fn is_well(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.severity == Severity::Advice)
+/// The findings in one repository as whoever started this reads them.
+fn rows(said: Said<Finding>) -> Said<Row> {
+    let Said { path, repository, owner, rows, is_well } = said;
+    let runner = owner.map_or(Runner::Finder, |owner| Runner::Root { owner, repository: &path });
+    let rows = rows.into_iter().map(|finding| Row::new(finding, &runner)).collect();
+    Said { path, repository, owner, rows, is_well }
 }
 
 /// The repository that git finds; where git dies of its configuration, the one around us, so that this can be told.
@@ -217,25 +146,25 @@ fn open<'a>(path: &Path, environment: &'a Environment) -> Result<Scene<'a>, Unre
 }
 
 /// Adds what no repository's owner can see: other users' timers, sshd.
-fn look_at_machine(said: &mut Vec<Said<Finding>>, root: Option<&Path>, environment: &Environment) {
+fn look_at_machine(said: &mut Vec<Said<Row>>, root: Option<&Path>, environment: &Environment) {
     let mut rows = timer::look(said, root, environment);
-    rows.extend(sshd::look());
+    rows.extend(sshd::look().into_iter().map(|finding| Row::new(finding, &Runner::Finder)));
     match (root, said.first_mut()) {
         (None, Some(only)) => only.rows.extend(rows),
         _ if rows.is_empty() => {}
         (root, _) => {
             let path = root.unwrap_or(Path::new(".")).into();
-            said.insert(0, Said { path, repository: None, rows, is_well: true });
+            said.insert(0, Said { path, repository: None, owner: None, rows, is_well: true });
         }
     }
 }
 
-fn tell(said: &[Said<Finding>], connect: bool) {
+fn tell(said: &[Said<Row>], connect: bool) {
     let coloured = in_colour();
     let mut text = String::new();
     for one in said.iter().filter(|one| !one.rows.is_empty()) {
         text += &heading(one);
-        one.rows.iter().for_each(|finding| text += &show(finding, coloured));
+        one.rows.iter().for_each(|row| text += &show(row, coloured));
     }
     if text.is_empty() && said.iter().all(|one| one.is_well) {
         text = "all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd".into();
@@ -248,20 +177,15 @@ fn tell(said: &[Said<Finding>], connect: bool) {
 }
 
 /// The fact in one line, and below it the commands.
-fn show(finding: &Finding, coloured: bool) -> String {
-    let (word, colour) = match finding.severity {
+fn show(row: &Row, coloured: bool) -> String {
+    let (word, colour) = match row.severity {
         Severity::Error => ("error", Colour::Red),
         Severity::Advice => ("advice", Colour::Yellow),
     };
     let (start, end) = if coloured { colour.codes() } else { ("", "") };
-    let mut text = format!("{start}{word}{end}: {}\n", sanitise(&finding.message));
-    for command in &finding.mend {
+    let mut text = format!("{start}{word}{end}: {}\n", sanitise(&row.message));
+    for command in &row.mend {
         text += &format!("    {}\n", sanitise(command));
     }
     text
-}
-
-/// Whether nobody has set up a webhook there: it needs no timer.
-fn is_unused(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.message == message::check_no_target())
 }

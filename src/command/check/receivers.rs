@@ -3,9 +3,10 @@
 use std::sync::Mutex;
 use std::thread;
 
-use super::hooks::git;
-use super::mend;
-use super::{About, Finding, Scene};
+use super::Scene;
+use super::finding::{Finding, Kind};
+use super::git::git;
+use super::mend::{self, Mend};
 use crate::event::EventName;
 use crate::message;
 use crate::target::Target;
@@ -13,22 +14,22 @@ use crate::transport::{self, Trust};
 
 pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
     if !scene.has_targets() {
-        let example = mend::webhook(&scene.place.git_dir, "add NAME https://HOST/PATH");
-        return vec![Finding::advice(About::Receivers, message::check_no_target()).mend(example)];
+        let example = mend::webhook(&scene.place.git_dir, &["add", "NAME", "https://HOST/PATH"]);
+        return vec![Finding::advice(Kind::NoTarget, message::check_no_target()).mend(example)];
     }
     let targets: Vec<&Target> = scene.place.configuration.ready().collect();
     let mut findings = Vec::new();
     for target in targets.iter().copied() {
         if !target.enabled {
             let finding =
-                Finding::advice(About::Receivers, message::check_disabled(&target.name)).of(target.name.as_str());
-            findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &format!("enable {}", target.name))));
+                Finding::advice(Kind::Disabled, message::check_disabled(&target.name)).of(target.name.as_str());
+            findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &["enable", target.name.as_str()])));
             continue;
         }
         findings.extend(events(scene, target));
         if target.address.is_https() && !target.verify_certificate {
             let finding =
-                Finding::advice(About::Receivers, message::check_unverified(&target.name)).of(target.name.as_str());
+                Finding::advice(Kind::Unverified, message::check_unverified(&target.name)).of(target.name.as_str());
             findings.push(finding.mend(mend::set(
                 &file_of(scene, target, "sslverify"),
                 &key(target, "sslVerify"),
@@ -66,19 +67,18 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
     let sent: Vec<_> = target.events.iter().filter(is_sent).map(|event| event.word()).collect();
     let unsent: Vec<_> = target.events.iter().filter(|event| !is_sent(event)).map(|event| event.word()).collect();
     let is_all = target.events.len() == EventName::ALL.len();
-    let command = |words: &str| mend::set(&file_of(scene, target, "event"), &key(target, "event"), &mend::quote(words));
+    let set = |words: &str| mend::set(&file_of(scene, target, "event"), &key(target, "event"), words);
     if sent.is_empty() {
-        let finding = Finding::error(About::Receivers, message::check_nothing_wanted(&target.name));
-        findings.push(finding.of(target.name.as_str()).mend(command("push tag_push")));
+        let finding = Finding::error(Kind::NothingWanted, message::check_nothing_wanted(&target.name));
+        findings.push(finding.of(target.name.as_str()).mend(set("push tag_push")));
     } else if !unsent.is_empty() && !is_all {
         let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
-        findings
-            .push(Finding::advice(About::Receivers, message).of(target.name.as_str()).mend(command(&sent.join(" "))));
+        findings.push(Finding::advice(Kind::EventUnsent, message).of(target.name.as_str()).mend(set(&sent.join(" "))));
     }
     let wants_reviews = target.events.iter().any(|event| matches!(event, EventName::Note | EventName::MergeRequest));
     if wants_reviews && !advertises_push_options(scene) {
         let finding =
-            Finding::advice(About::Receivers, message::check_push_options(&target.name)).of(target.name.as_str());
+            Finding::advice(Kind::NoPushOptions, message::check_push_options(&target.name)).of(target.name.as_str());
         let own = scene.place.common_dir.join("config");
         findings.push(finding.mend(mend::set(&own, "receive.advertisePushOptions", "true")));
     }
@@ -116,15 +116,11 @@ fn dial(target: &Target, trust: &Trust) -> Option<Finding> {
     let failure = transport::reach(target, trust).err()?;
     let address = &target.address;
     let (host, port) = (address.host(), address.port().unwrap_or_default());
-    let bare = host.trim_matches(['[', ']']);
-    let command = match failure.kind {
-        crate::outcome::FailureKind::Lookup => format!("getent ahosts {}", mend::quote(bare)),
-        crate::outcome::FailureKind::Tls => {
-            let place = mend::quote(&format!("{host}:{port}"));
-            format!("openssl s_client -connect {place} -servername {} -showcerts </dev/null", mend::quote(bare))
-        }
-        _ => format!("curl --head {}", mend::quote(&address.origin())),
+    let mend = match failure.kind {
+        crate::outcome::FailureKind::Lookup => Mend::LookUp { host: host.trim_matches(['[', ']']).into() },
+        crate::outcome::FailureKind::Tls => Mend::ShowCertificate { host: host.into(), port },
+        _ => Mend::Dial { origin: address.origin() },
     };
     let message = message::check_unreached(&target.name, address.origin(), failure);
-    Some(Finding::error(About::Receivers, message).of(target.name.as_str()).mend(command))
+    Some(Finding::error(Kind::Unreached, message).of(target.name.as_str()).mend(mend))
 }

@@ -1,16 +1,19 @@
 //! Secrets that others than the owner and his group can read.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::mend;
-use super::{About, Finding, Scene};
+use super::Scene;
+use super::finding::{Finding, Kind};
+use super::mend::{self, Content, FileKey, Mend, shown};
 use crate::config::{Entry, Scope};
 use crate::message;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut findings = Vec::new();
+    let mut told = HashSet::new();
     for entry in scene.entries.iter().filter(|entry| is_secret(entry) && is_open(&entry.file)) {
         let name = entry.subsection.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         let (key, in_file) = match entry.key.as_str() {
@@ -19,20 +22,20 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             other => (other, None),
         };
         let full = format!("webhook.{name}.{key}");
-        let message = message::check_secret_readable(entry.file.display(), &full);
-        if findings.iter().any(|other| other.message == message) {
+        if !told.insert((&entry.file, full.clone())) {
             continue;
         }
-        let command = match in_file.filter(|_| entry.scope == Scope::Repository && is_plain(&name)) {
+        let message = message::check_secret_readable(entry.file.display(), &full);
+        let mend = match in_file.filter(|_| entry.scope == Scope::Repository && is_plain(&name)) {
             Some(in_file) => into_file(scene, &entry.file, &full, &name, in_file),
-            None => format!("chmod o= {}", mend::path(&entry.file)),
+            None => mend::close_to_others(&entry.file),
         };
-        findings.push(Finding::advice(About::Secrets, message).of(&name).mend(command));
+        findings.push(Finding::advice(Kind::SecretReadable, message).of(&name).mend(mend));
     }
     let root = scene.root();
     for place in [root.clone(), root.join("secret")].iter().filter(|place| !place.is_symlink() && is_open(place)) {
-        let finding = Finding::advice(About::Secrets, message::check_open_directory(place.display()));
-        findings.push(finding.mend(format!("chmod o= {}", mend::path(place))));
+        let finding = Finding::advice(Kind::OpenDirectory, message::check_open_directory(place.display()));
+        findings.push(finding.mend(mend::close_to_others(place)));
     }
     findings
 }
@@ -62,18 +65,16 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Others may have reasons to read the configuration, a web view for one: the secret goes into a file of its own.
-fn into_file(scene: &Scene<'_>, file: &Path, full: &str, name: &str, key: &str) -> String {
+fn into_file(scene: &Scene<'_>, file: &Path, full: &str, name: &str, key: &str) -> Mend {
     let directory = scene.place.git_dir.join("webhook/secret");
-    let umask = if scene.is_shared() { "007" } else { "077" };
     // A target may have both kinds.
     let place = if key == "secretFile" { name.to_owned() } else { format!("{name}.whsec") };
-    format!(
-        "(umask {umask}; set -C; mkdir -p {} && git config --file {} {} >{}) && {} && {}",
-        mend::path(&directory),
-        mend::path(file),
-        mend::quote(full),
-        mend::path(&directory.join(&place)),
-        mend::set(file, &format!("webhook.{name}.{key}"), &mend::quote(&place)),
-        mend::unset(file, full)
-    )
+    let keep = Mend::KeepSecret {
+        directory: shown(&directory),
+        file: shown(&directory.join(&place)),
+        content: Content::ValueOf(FileKey::new(file, full)),
+        is_shared: scene.is_shared(),
+    };
+    let full_of_file = format!("webhook.{name}.{key}");
+    Mend::AllOf(vec![keep, mend::set(file, &full_of_file, place), mend::unset(file, full)])
 }

@@ -1,17 +1,16 @@
 //! Values that never count because another comes later, and values that git reads otherwise than we do.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::hooks::git;
-use super::mend;
-use super::{About, Finding, Scene};
+use super::Scene;
+use super::finding::{Finding, Kind};
+use super::git::git;
+use super::mend::{self, Mend, Value, shown};
 use crate::config::{self, Entry, Of, Scope};
 use crate::message;
-
-/// Keys whose values add up.
-const LISTS: [&str; 6] = ["event", "ref", "header", "signingSecret", "signingSecretFile", "userVariable"];
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = overruled(scene);
@@ -20,7 +19,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn overruled(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut findings = Vec::new();
+    let mut told = HashSet::new();
     for (at, entry) in scene.entries.iter().enumerate() {
         let Some(key) = single_valued(entry) else { continue };
         let same = |other: &&Entry| {
@@ -28,20 +28,21 @@ fn overruled(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let Some(later) = scene.entries[at + 1..].iter().rfind(same) else { continue };
         let full = full_key(entry, key);
+        if !told.insert((full.clone(), &entry.file, &later.file)) {
+            continue;
+        }
         let finding = if later.file == entry.file {
             // That a URL stands twice is told with what is wrong about values.
             if key == "url" {
                 continue;
             }
-            let finding = Finding::advice(About::Configuration, message::check_set_twice(&full, entry.file.display()));
-            finding.mend(mend::set(&entry.file, &full, &mend::value_of(&entry.file, &full)))
+            let finding = Finding::advice(Kind::SetTwice, message::check_set_twice(&full, entry.file.display()));
+            finding.mend(mend::set_to(&entry.file, &full, Value::Last))
         } else {
             let message = message::check_overruled(&full, entry.file.display(), later.file.display());
-            Finding::advice(About::Configuration, message).mend(mend::unset(&entry.file, &full))
+            Finding::advice(Kind::Overruled, message).mend(mend::unset(&entry.file, &full))
         };
-        if findings.iter().all(|other| other.message != finding.message) {
-            findings.push(finding);
-        }
+        findings.push(finding);
     }
     findings
 }
@@ -57,7 +58,7 @@ fn single_valued(entry: &Entry) -> Option<&'static str> {
     let key = config::find_key(&entry.key, places)?;
     // Those that do not count from where they stand are told of already.
     let is_elsewhere = key.protected && entry.scope == Scope::Repository || key.owned && entry.subsection.is_some();
-    (!is_elsewhere && !LISTS.contains(&key.name)).then_some(key.name)
+    (!is_elsewhere && !key.list).then_some(key.name)
 }
 
 fn full_key(entry: &Entry, key: &str) -> String {
@@ -79,7 +80,7 @@ struct Read {
 fn read_differently(scene: &Scene<'_>) -> Option<Finding> {
     let theirs = match as_git_reads(scene) {
         Ok(theirs) => theirs,
-        Err(why) => return Some(Finding::error(About::Configuration, message::check_git_cannot_read(why))),
+        Err(why) => return Some(Finding::error(Kind::GitCannotRead, message::check_git_cannot_read(why))),
     };
     let is_compared = |entry: &&Entry| entry.section != "core" || entry.key == "sharedrepository";
     let ours: Vec<_> = scene.entries.iter().filter(is_compared).map(Read::of).collect();
@@ -90,13 +91,9 @@ fn read_differently(scene: &Scene<'_>) -> Option<Finding> {
     let at = (0..ours.len().max(theirs.len())).find(|at| !is_same(at))?;
     let odd = theirs.get(at).or(ours.get(at))?;
     let key = String::from_utf8_lossy(&odd.key).into_owned();
-    let show = format!(
-        "git -C {} config --show-origin --name-only --get-all {}",
-        mend::path(&scene.place.git_dir),
-        mend::quote(&key)
-    );
-    let message = message::check_read_differently(key, odd.file.display());
-    Some(Finding::error(About::Configuration, message).mend(show))
+    let message = message::check_read_differently(&key, odd.file.display());
+    let show = Mend::ShowKey { git_dir: shown(&scene.place.git_dir), key };
+    Some(Finding::error(Kind::ReadDifferently, message).mend(show))
 }
 
 impl Read {

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::mend;
-use super::{About, Finding};
+use super::finding::{Finding, Kind};
+use super::mend::{Mend, shown};
 use crate::message;
 
 const FILE: &str = "/etc/ssh/sshd_config";
@@ -37,14 +37,9 @@ fn look_at(file: &Path) -> Vec<Finding> {
             let odd: Vec<_> = words.iter().filter(|word| GUARDED.iter().any(|name| matches(word, name))).collect();
             let Some(first) = odd.first() else { continue };
             let message = message::check_accept_env(first, path.display());
-            let kept: Vec<_> = words.iter().filter(|word| !odd.contains(word)).copied().collect();
-            let edit = if kept.is_empty() {
-                format!("{number}d")
-            } else {
-                format!("{number}s|.*|AcceptEnv {}|", kept.join(" "))
-            };
-            let command = format!("sed -i {} {} && sshd -t", mend::quote(&edit), mend::path(&path));
-            findings.push(Finding::advice(About::Sshd, message).mend(command));
+            let kept = words.iter().filter(|word| !odd.contains(word)).map(|word| (*word).to_owned()).collect();
+            let mend = Mend::AcceptOnly { file: shown(&path), line: number, words: kept };
+            findings.push(Finding::advice(Kind::AcceptEnv, message).mend(mend));
         }
     }
     findings
@@ -94,6 +89,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::check::render::Runner;
 
     #[test]
     fn what_reaches_a_hook_from_a_client_is_found_in_included_files_too() {
@@ -107,12 +103,13 @@ mod tests {
         let findings = look_at(&main);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].message.contains("GIT_*"), "{findings:?}");
-        let command = findings[0].mend[0].strip_suffix(" && sshd -t").unwrap().to_owned();
+        let command = Runner::Finder.command(&findings[0].mend[0]);
+        let command = command.strip_suffix(" && sshd -t").unwrap().to_owned();
         assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());
         assert_eq!(fs::read_to_string(included.join("a.conf")).unwrap(), "AcceptEnv LANG\n");
         assert!(look_at(&main).is_empty());
         fs::write(&main, "AcceptEnv=XDG_?ONFIG*\n").unwrap();
-        let command = look_at(&main)[0].mend[0].clone();
+        let command = Runner::Finder.command(&look_at(&main)[0].mend[0]);
         assert!(command.contains("sed -i 1d "), "{command}");
     }
 

@@ -5,8 +5,9 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::mend;
-use super::{About, Finding, Scene};
+use super::Scene;
+use super::finding::{Finding, Kind};
+use super::mend::{Mend, shown};
 use crate::message;
 use crate::process::{self, FileSystem};
 
@@ -15,16 +16,15 @@ const MOST_FILES: usize = 20_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let root = scene.root();
-    let state = |message: String| Finding::error(About::State, message);
-    let shown = mend::path(&root);
+    let path = shown(&root);
     match fs::symlink_metadata(&root) {
         Ok(metadata) if metadata.is_symlink() => {
-            let command = format!("to=$(readlink -f {shown}) && rm {shown} && mv \"$to\" {shown}");
-            return vec![state(message::check_state_link(root.display())).mend(command)];
+            let finding = Finding::error(Kind::StateLink, message::check_state_link(root.display()));
+            return vec![finding.mend(Mend::BringBack { path })];
         }
         Ok(metadata) if !metadata.is_dir() => {
-            let finding = state(message::check_state_no_directory(root.display()));
-            return vec![finding.mend(format!("mv {shown} {shown}.old"))];
+            let finding = Finding::error(Kind::StateNoDirectory, message::check_state_no_directory(root.display()));
+            return vec![finding.mend(Mend::MoveAside { path })];
         }
         _ => {}
     }
@@ -46,18 +46,18 @@ fn unusable(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
     let user = scene.environment.os_user();
     places.iter().find_map(|place| {
         let metadata = fs::symlink_metadata(place).ok()?;
-        let shown = mend::path(place);
+        let path = shown(place);
         if !metadata.is_dir() {
-            let finding = Finding::error(About::State, message::check_state_no_directory(place.display()));
-            return Some(finding.mend(format!("mv {shown} {shown}.old")));
+            let finding = Finding::error(Kind::StateNoDirectory, message::check_state_no_directory(place.display()));
+            return Some(finding.mend(Mend::MoveAside { path }));
         }
         let is_own = metadata.uid() == process::user_id();
         // Another's and read-only file systems are told below.
         if !is_own || metadata.permissions().mode() & 0o700 == 0o700 {
             return None;
         }
-        let finding = Finding::error(About::State, message::check_state_not_writable(&user, place.display()));
-        Some(finding.mend(format!("chmod u+rwx {shown}")))
+        let finding = Finding::error(Kind::StateNotWritable, message::check_state_not_writable(&user, place.display()));
+        Some(finding.mend(Mend::OpenToOwner { path }))
     })
 }
 
@@ -72,28 +72,21 @@ fn writable(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
     let user = scene.environment.os_user();
     // On a read-only file system nobody may write; the attempt below tells that in the system's own words.
     if !process::may_write(place) && !FileSystem::is_read_only(place) {
-        let finding = Finding::error(About::State, message::check_state_not_writable(&user, place.display()));
+        let finding = Finding::error(Kind::StateNotWritable, message::check_state_not_writable(&user, place.display()));
         return Some(finding.mend(open_to(scene, place, &user)));
     }
     match scene.place.post().spool.try_out() {
         Ok(Ok(true)) => None,
-        Ok(Ok(false)) => Some(Finding::error(About::State, message::check_locks_ignored(place.display()))),
-        Ok(Err(error)) => Some(Finding::error(About::State, message::check_no_locks(place.display(), error))),
-        Err(error) => Some(Finding::error(About::State, message::check_cannot_keep(error))),
+        Ok(Ok(false)) => Some(Finding::error(Kind::LocksIgnored, message::check_locks_ignored(place.display()))),
+        Ok(Err(error)) => Some(Finding::error(Kind::NoLocks, message::check_no_locks(place.display(), error))),
+        Err(error) => Some(Finding::error(Kind::CannotKeep, message::check_cannot_keep(error))),
     }
-    .map(|finding| finding.mend(format!("df -hiT {0}; findmnt -T {0}", mend::path(place))))
+    .map(|finding| finding.mend(Mend::ShowDisk { path: shown(place) }))
 }
 
-fn open_to(scene: &Scene<'_>, place: &Path, user: &str) -> String {
-    if scene.is_shared() {
-        return for_group(place);
-    }
-    format!("chown -hR {} {}", mend::quote(user), mend::path(place))
-}
-
-fn for_group(place: &Path) -> String {
-    let place = mend::path(place);
-    format!("chmod -R g+rwX,o= {place} && find {place} -type d -exec chmod g+s {{}} +")
+fn open_to(scene: &Scene<'_>, place: &Path, user: &str) -> Mend {
+    let path = shown(place);
+    if scene.is_shared() { Mend::OpenToGroup { path } } else { Mend::GiveToOwner { path, owner: user.into() } }
 }
 
 /// A record of another owner is set aside where the repository is not shared, and cannot be settled where it is.
@@ -116,21 +109,23 @@ fn modes_and_owners(scene: &Scene<'_>, root: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(path) = odd_modes.first() {
         let message = message::check_state_not_groups(path.display());
-        findings.push(Finding::error(About::State, message).mend(for_group(root)));
+        findings.push(Finding::error(Kind::StateNotGroups, message).mend(Mend::OpenToGroup { path: shown(root) }));
     }
     let count: usize = odd_owners.values().sum();
     if count > 0 {
-        let shown = mend::path(root);
-        let (message, command) = if is_shared {
+        let path = shown(root);
+        let (kind, message, mend) = if is_shared {
             let group = of_repository.gid();
-            (message::check_state_other_group(count, root.display(), group), format!("chgrp -hR {group} {shown}"))
+            let message = message::check_state_other_group(count, root.display(), group);
+            (Kind::StateOtherGroup, message, Mend::GiveToGroup { path, group })
         } else {
             let owner = process::account(of_repository.uid())
                 .map_or_else(|| of_repository.uid().to_string(), |account| account.login);
-            let command = format!("chown -hR {}:{} {shown}", of_repository.uid(), of_repository.gid());
-            (message::check_state_other_owner(count, root.display(), owner), command)
+            let message = message::check_state_other_owner(count, root.display(), owner);
+            let owner = format!("{}:{}", of_repository.uid(), of_repository.gid());
+            (Kind::StateOtherOwner, message, Mend::GiveToOwner { path, owner })
         };
-        findings.push(Finding::error(About::State, message).mend(command));
+        findings.push(Finding::error(kind, message).mend(mend));
     }
     findings
 }
@@ -162,5 +157,5 @@ fn file_system(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
         }
         _ => return None,
     };
-    Some(Finding::advice(About::State, message).mend(format!("findmnt -T {}", mend::path(place))))
+    Some(Finding::advice(Kind::OddFileSystem, message).mend(Mend::ShowMount { path: shown(place) }))
 }

@@ -1,0 +1,117 @@
+//! What is wrong: of which kind, how bad, in words, and what mends it.
+
+use serde::{Deserialize, Serialize};
+
+use super::mend::Mend;
+use super::render::Runner;
+
+/// Whether a delivery can work in spite of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Severity {
+    /// It cannot.
+    Error,
+    /// It can.
+    Advice,
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum About {
+    Hooks,
+    Configuration,
+    Secrets,
+    State,
+    Receivers,
+    Backlog,
+    Timer,
+    Sshd,
+}
+
+/// Makes the kinds of findings, each with what it is about.
+macro_rules! kinds {
+    ($($about:ident: $($kind:ident),+;)+) => {
+        /// What a finding is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub(super) enum Kind {
+            $($($kind,)+)+
+        }
+
+        impl Kind {
+            pub(super) fn about(self) -> About {
+                match self {
+                    $($(Self::$kind)|+ => About::$about,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookNotExecutable,
+        HookOtherVersion, HookTwice;
+    Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, Overruled, GitCannotRead, ReadDifferently;
+    Secrets: SecretReadable, OpenDirectory;
+    State: StateLink, StateNoDirectory, StateNotWritable, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
+        StateOtherGroup, StateOtherOwner, OddFileSystem;
+    Receivers: NoTarget, Disabled, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
+    Backlog: Parked, Untold, Removed, Waiting, Dead;
+    Timer: NoTimer, TimerInactive;
+    Sshd: AcceptEnv;
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Finding {
+    pub(super) severity: Severity,
+    pub(super) kind: Kind,
+    pub(super) target: Option<String>,
+    pub(super) message: String,
+    /// One after the other.
+    pub(super) mend: Vec<Mend>,
+}
+
+impl Finding {
+    pub(super) fn new(severity: Severity, kind: Kind, message: impl Into<String>) -> Self {
+        Self { severity, kind, target: None, message: message.into(), mend: Vec::new() }
+    }
+
+    pub(super) fn error(kind: Kind, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, kind, message)
+    }
+
+    pub(super) fn advice(kind: Kind, message: impl Into<String>) -> Self {
+        Self::new(Severity::Advice, kind, message)
+    }
+
+    pub(super) fn of(self, target: &str) -> Self {
+        Self { target: Some(target.into()), ..self }
+    }
+
+    pub(super) fn mend(mut self, mend: Mend) -> Self {
+        self.mend.push(mend);
+        self
+    }
+}
+
+/// A finding as it is shown to its reader, with the commands that he runs.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) severity: Severity,
+    #[serde(skip)]
+    pub(super) kind: Kind,
+    about: About,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    pub(super) message: String,
+    pub(super) mend: Vec<String>,
+}
+
+impl Row {
+    pub(super) fn new(finding: Finding, runner: &Runner<'_>) -> Self {
+        let Finding { severity, kind, target, message, mend } = finding;
+        let mend = mend.iter().map(|mend| runner.command(mend)).collect();
+        Self { severity, kind, about: kind.about(), target, message, mend }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a verb prints: rows for people or for programs, of one repository or of several.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::as_owner::{Call, Said};
+use crate::report::sanitise;
+
+/// How far a verb goes, and for whom it prints.
+#[derive(clap::Args)]
+pub(super) struct Reach {
+    /// Print one JSON array
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Go to every repository below DIR
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+}
+
+/// Prints what is said of each repository, and returns whether all is well. A process of the owner leaves that to root.
+pub(super) fn tell<T: Serialize>(
+    call: &Call<'_>,
+    json: bool,
+    said: Vec<Said<T>>,
+    text: impl Fn(&Said<T>) -> String,
+) -> bool {
+    let is_well = said.iter().all(|said| said.is_well);
+    if call.is_owners {
+        call.answer(said);
+    } else if json {
+        print_json(&said);
+    } else {
+        said.iter().for_each(|said| print(&(heading(said) + &text(said))));
+    }
+    is_well
+}
+
+/// Prints rows as one JSON array, each with its repository where there are several.
+pub(super) fn print_json<T: Serialize>(said: &[Said<T>]) {
+    let mut all = Vec::new();
+    for said in said {
+        for row in &said.rows {
+            let mut value = serde_json::to_value(row).unwrap_or_default();
+            if let (Some(path), Some(object)) = (&said.repository, value.as_object_mut()) {
+                object.shift_insert(0, "repository".into(), path.to_string_lossy().into());
+            }
+            all.push(value);
+        }
+    }
+    print(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"));
+}
+
+/// A reader that has gone (head, less) is no failure.
+pub(super) fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// The heading above what is said of one repository of several.
+pub(super) fn heading<T>(said: &Said<T>) -> String {
+    said.repository.as_ref().map_or_else(String::new, |path| format!("{}:\n", sanitise(&path.to_string_lossy())))
+}
+
+/// The text of a verb that says something of each row by itself.
+pub(super) fn by_row<T>(text: impl Fn(&T) -> String) -> impl Fn(&Said<T>) -> String {
+    move |said| said.rows.iter().map(&text).collect()
+}

@@ -1,10 +1,9 @@
 //! The delivery log: one line for each attempt, a file for each day, which `git webhook log` reads.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,9 +12,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::files::{FileError, Folder};
 use crate::message;
-use crate::process::{self, OPEN_CAREFULLY};
-use crate::spool::{FileError, Modes, Spool};
+use crate::outcome::Answer;
+use crate::process;
+use crate::state_dir::StateDir;
 
 /// A line longer than this is none of ours.
 const LONGEST_LINE: usize = 1 << 20;
@@ -93,35 +94,18 @@ pub struct Entry {
     pub answer: Option<Answer>,
 }
 
-/// A receiver's answer, for people: what is secret in the target is taken out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Name and value of each header, as far as they are no secret.
-    pub headers: Vec<(String, String)>,
-    /// How many bytes of the body were read.
-    pub size: usize,
-    /// The beginning of the body, with U+FFFD in place of what is not UTF-8.
-    pub body: String,
-}
-
 /// The log of one repository.
 pub struct History {
-    directory: PathBuf,
-    modes: Modes,
+    directory: Folder,
     /// The file of a day, opened at the first line.
     file: Mutex<Option<(String, File)>>,
     began_day: AtomicBool,
 }
 
 impl History {
-    /// The log that belongs to a spool. Nothing is created before the first line.
-    pub fn new(spool: &Spool) -> Self {
-        Self {
-            directory: spool.root().join("log"),
-            modes: spool.modes(),
-            file: Mutex::new(None),
-            began_day: AtomicBool::new(false),
-        }
+    /// The log in a repository's state. Nothing is created before the first line.
+    pub fn new(state: &StateDir) -> Self {
+        Self { directory: state.log(), file: Mutex::new(None), began_day: AtomicBool::new(false) }
     }
 
     /// Adds a line.
@@ -136,8 +120,7 @@ impl History {
         let day = today();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.as_ref().is_none_or(|(open, _)| *open != day) {
-            self.modes.make_directory(&self.directory)?;
-            let opened = self.modes.open(&self.directory.join(&day))?;
+            let opened = self.directory.make()?.open_to_append(&day)?;
             let is_empty = opened.metadata().is_ok_and(|metadata| metadata.len() == 0);
             self.began_day.fetch_or(is_empty, Ordering::Relaxed);
             *file = Some((day.clone(), opened));
@@ -145,7 +128,8 @@ impl History {
         let Some((_, file)) = file.as_mut() else { return Ok(()) };
         let mut line = serde_json::to_vec(entry).expect("structs of text and numbers always serialise");
         line.push(b'\n');
-        write_line(file, line).map_err(|error| FileError::new(message::cannot_write, &self.directory.join(&day), error))
+        let path = || self.directory.path().join(&day);
+        write_line(file, line).map_err(|error| FileError::new(message::cannot_write, &path(), error))
     }
 
     /// The ids of a receipt's deliveries that need no sending any more; `since` is when it was written.
@@ -210,9 +194,8 @@ impl History {
 
     /// The days there are lines of, oldest first.
     pub fn days(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let mut days: Vec<_> = names.filter(|name| name.parse::<jiff::civil::Date>().is_ok()).collect();
+        let mut days = self.directory.names().unwrap_or_default();
+        days.retain(|name| name.parse::<jiff::civil::Date>().is_ok());
         days.sort();
         days
     }
@@ -225,11 +208,7 @@ impl History {
     }
 
     fn read(&self, day: &str, mut take: impl FnMut(&[u8])) {
-        let path = self.directory.join(day);
-        let open = OpenOptions::new().read(true).custom_flags(OPEN_CAREFULLY).open(&path);
-        let Some(file) = open.ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file())) else {
-            return;
-        };
+        let Ok((file, _)) = self.directory.open().and_then(|directory| directory.open_regular(day)) else { return };
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         while let Ok(1..) = io::Read::take(&mut reader, LONGEST_LINE as u64).read_until(b'\n', &mut line) {
@@ -240,10 +219,10 @@ impl History {
 
     /// Removes the files of days before `day`.
     pub fn prune(&self, day: &str) {
+        let Ok(directory) = self.directory.open() else { return };
         for old in self.days().iter().filter(|old| old.as_str() < day) {
-            let path = self.directory.join(old);
-            if let Err(error) = fs::remove_file(&path) {
-                log::warn!("{}", message::cannot_remove(path.display(), error));
+            if let Err(error) = directory.remove(old) {
+                log::warn!("{}", message::cannot_remove(directory.path_of(old).display(), error));
             }
         }
     }

@@ -12,6 +12,16 @@ pub fn event() -> Uuid {
     Uuid::now_v7()
 }
 
+/// The id of a receipt: UUIDv7, so that ids sort by time.
+pub fn receipt() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// The id of a spool, which tells it from every other: random, made once.
+pub fn spool() -> Uuid {
+    Uuid::new_v4()
+}
+
 /// The id of an event that a ref update makes beside its push, whose line in the receipt has the id `line`: of a kind
 /// (`note`, say), about an object (a comment, say). The same however often it is built.
 pub fn derived(line: Uuid, kind: &str, object: &[u8]) -> Uuid {

@@ -9,6 +9,10 @@ pub mod message;
 
 pub mod process;
 
+pub mod files;
+
+pub mod state_dir;
+
 pub mod identifier;
 
 pub mod ref_update;
@@ -21,6 +25,12 @@ pub mod signature;
 
 pub mod format;
 
+pub mod outcome;
+
+pub mod schedule;
+
+pub mod delivery;
+
 pub mod target;
 
 pub mod config;
@@ -30,8 +40,6 @@ pub mod repository;
 pub mod spool;
 
 pub mod history;
-
-pub mod delivery;
 
 pub mod transport;
 

@@ -1,26 +1,27 @@
 //! Where our own log lines go: the hook's to `webhook/hook.log` in the repository, for the administrator, since the
 //! pusher must not read them; the command's to standard error.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 
 use env_logger::{Builder, Target};
 use log::LevelFilter;
 
-use crate::process;
+use crate::files::{FileError, Folder};
+use crate::message;
 use crate::report::sanitise;
+use crate::state_dir::StateDir;
 
 /// At this size the file becomes `hook.log.1`, and the one before it is gone.
 const LARGEST: u64 = 1 << 20;
 
-/// Logs to `webhook/hook.log` below `git_dir` from now on, lines of `level` and above and of this program alone: what
+const NAME: &str = "hook.log";
+const OLD: &str = "hook.log.1";
+
+/// Logs to `webhook/hook.log` in the repository from now on, lines of `level` and above and of this program alone: what
 /// libraries log may hold headers. Nothing is created before the first line. `RUST_LOG` is not read.
-///
-/// With `shared`, the file is made for the group too, whatever the umask, as git makes its own.
-pub fn start(git_dir: &Path, level: LevelFilter, shared: bool) {
-    let writer = LogFile { directory: git_dir.join("webhook"), shared, file: None };
+pub fn start(state: &StateDir, level: LevelFilter) {
+    let writer = LogFile { directory: state.root().clone(), file: None };
     let outcome = Builder::new()
         .filter_module("git_webhook", level)
         .target(Target::Pipe(Box::new(writer)))
@@ -52,38 +53,17 @@ pub fn start_on_stderr() {
 }
 
 struct LogFile {
-    directory: PathBuf,
-    shared: bool,
+    directory: Folder,
     file: Option<File>,
 }
 
 impl LogFile {
-    fn open(&self) -> io::Result<File> {
-        // The group's bit makes what is made below the group's, as in the spool.
-        let (directory_mode, file_mode) = if self.shared { (0o2770, 0o660) } else { (0o700, 0o600) };
-        if DirBuilder::new().mode(directory_mode).create(&self.directory).is_ok() {
-            // The umask took bits from the mode given.
-            fs::set_permissions(&self.directory, Permissions::from_mode(directory_mode))?;
+    fn open(&self) -> Result<File, FileError> {
+        let directory = self.directory.make()?;
+        if directory.look(NAME).is_some_and(|stat| stat.size() > LARGEST) {
+            directory.rename(NAME, &directory, OLD).map_err(directory.error(message::cannot_rename, NAME))?;
         }
-        // A link would lead what we write to wherever somebody wanted it.
-        if !fs::symlink_metadata(&self.directory)?.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
-        let path = self.directory.join("hook.log");
-        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.len() > LARGEST) {
-            fs::rename(&path, self.directory.join("hook.log.1"))?;
-        }
-        let is_new = !path.exists();
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(file_mode)
-            .custom_flags(process::OPEN_CAREFULLY)
-            .open(path)?;
-        if is_new {
-            file.set_permissions(Permissions::from_mode(file_mode))?;
-        }
-        Ok(file)
+        directory.open_to_append(NAME)
     }
 }
 
@@ -91,7 +71,7 @@ impl LogFile {
 impl Write for LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.file.is_none() {
-            self.file = Some(self.open()?);
+            self.file = Some(self.open().map_err(io::Error::other)?);
         }
         match &mut self.file {
             Some(file) => file.write(line),

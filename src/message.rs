@@ -214,6 +214,7 @@ messages! {
     told_from_memory(error) = "{error}: the push is told of once, from memory; afterwards run git webhook reconcile";
     not_detached(error) = "cannot start the process that delivers: {error}: run git webhook flush";
     about_target(target, error) = "webhook {target}: {error}";
+    takes_over(target, wrong) = "webhook {target}: is told of the pushes that waited for '{wrong}', whose name was wrong";
     target_buried(target, count) =
         "webhook {target}: is configured no more: {count} deliveries that waited were set aside";
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use uuid::Uuid;
+
 /// The hash function that names a repository's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ObjectFormat {
@@ -172,6 +174,31 @@ pub struct RefUpdate {
     pub format: ObjectFormat,
     /// The ref.
     pub name: RefName,
+}
+
+/// A ref of a repository, whole: its name, and the namespace it lies in (gitnamespaces(7)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RefKey {
+    /// What `GIT_NAMESPACE` says; empty for none.
+    pub namespace: Vec<u8>,
+    /// The name as the hook is given it, without `refs/namespaces/…/`.
+    pub name: RefName,
+}
+
+impl RefKey {
+    /// A ref that lies in no namespace.
+    pub fn plain(name: RefName) -> Self {
+        Self { namespace: Vec::new(), name }
+    }
+}
+
+/// A ref update with the id of its event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefEvent {
+    /// What git said.
+    pub update: RefUpdate,
+    /// The event's id, made once when the update was first heard of.
+    pub event: Uuid,
 }
 
 impl RefUpdate {

@@ -6,9 +6,9 @@ use std::fmt;
 use std::io::{self, Write, stderr};
 use std::time::Duration;
 
-use crate::delivery::{Failure, Outcome};
 use crate::event::shorten;
 use crate::message;
+use crate::outcome::{Failure, Outcome};
 use crate::process;
 use crate::ref_update::{RefName, Skipped};
 
@@ -205,7 +205,7 @@ impl Printer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::FailureKind;
+    use crate::outcome::FailureKind;
 
     fn delivered(millis: u64) -> Outcome {
         Outcome::Delivered { status: 200, elapsed: Duration::from_millis(millis) }

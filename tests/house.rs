@@ -110,7 +110,7 @@ fn a_library_is_used_behind_its_door() {
         ("sha1", &["signature"]),
         ("sha2", &["signature"]),
         ("base64", &["signature"]),
-        ("nix", &["process"]),
+        ("nix", &["process", "files"]),
         ("close_fds", &["process"]),
         ("url", &["target"]),
         ("clap", &["command"]),

@@ -10,12 +10,14 @@ use super::edit::edit;
 use super::owner::{in_this, tell};
 use super::place::Place;
 use super::{Failure, failure};
-use crate::config::{Configuration, KEYS, Key, Of, Problem};
+use crate::config::{Configuration, Configured, KEYS, Key, Of, Problem};
+use crate::files::Folder;
 use crate::format::FORMATS;
 use crate::message;
 use crate::process::{self, Environment};
 use crate::report::sanitise;
 use crate::signature::{Secret, SigningSecret};
+use crate::state_dir::StateDir;
 use crate::target::{Address, Target};
 
 /// What a target is to be.
@@ -148,14 +150,14 @@ impl Wish {
 
 fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Failure> {
     let configuration = &place.configuration;
-    if configuration.names().any(|name| *name == wish.name) {
+    if configuration.find(&wish.name).is_some() {
         return failure(message::target_is_there(&wish.name));
     }
     let most = configuration.settings.max_targets;
     if configuration.names().count() >= most {
         return failure(message::too_many_targets(most));
     }
-    let mut kept = Kept { paths: Vec::new(), is_needed: false };
+    let mut kept = Kept::new(place);
     let mut values = vec![("url", wish.url.clone())];
     values.extend(wish.values.0.iter().cloned());
     let has_format = values.iter().any(|(key, _)| *key == "format") || is_default(place, environment, "format")?;
@@ -171,7 +173,7 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
     // From here on a file is left behind where this ends half done.
     process::hold_back_interrupts();
     for (key, name, secret) in secrets {
-        kept.keep(place, &name, &secret)?;
+        kept.keep(&name, &secret)?;
         values.push((key, name));
     }
     let (target, warnings) = tried(wish, place, environment, &values)?;
@@ -186,9 +188,9 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
         }
         values.iter().try_for_each(|(key, value)| draft.git_config(&["--add", &format!("{section}.{key}"), value]))
     })?;
-    kept.is_needed = true;
+    let secrets = kept.needed().iter().map(|name| Path::new("webhook/secret").join(name)).collect();
     let url = format!("{}/…", target.address.origin());
-    Ok(Row { name: target.name, url, format: target.format.name.into(), secrets: std::mem::take(&mut kept.paths) })
+    Ok(Row { name: target.name.to_string(), url, format: target.format.name.into(), secrets })
 }
 
 /// The target as it would be, and what is odd about it.
@@ -202,14 +204,14 @@ fn tried(
     let tried = tried.map_err(|why| Failure(why.to_string()))?;
     let prefix = format!("webhook.{}.", wish.name);
     let of_this = tried.warnings.into_iter().filter(|warning| warning.key.starts_with(&prefix)).map(unfiled).collect();
-    if let Some(target) = tried.targets.into_iter().find(|target| target.name == wish.name) {
-        return Ok((target, of_this));
+    match tried.targets.into_iter().find(|target| *target.name() == *wish.name) {
+        Some(Configured::Ready(target)) => Ok((target, of_this)),
+        Some(Configured::Broken(target)) => {
+            let problems: Vec<_> = target.problems.into_iter().map(|problem| unfiled(problem).to_string()).collect();
+            failure(message::not_added(problems.join("; ")))
+        }
+        None => failure(message::not_added("")),
     }
-    // It is the last one named. A wrong name is not shown as it was typed.
-    let broken = tried.broken.into_iter().next_back();
-    let problems = broken.map(|target| target.problems).unwrap_or_default().into_iter().map(unfiled);
-    let problems: Vec<_> = problems.map(|problem| problem.to_string()).collect();
-    failure(message::not_added(problems.join("; ")))
 }
 
 /// Without the file, which nothing was written to.
@@ -267,31 +269,36 @@ fn typed() -> Result<Vec<u8>, Failure> {
 
 /// Secret files that were made; they vanish unless the target that needs them is added.
 struct Kept {
-    paths: Vec<PathBuf>,
-    is_needed: bool,
+    folder: Folder,
+    names: Vec<String>,
 }
 
 impl Kept {
-    fn keep(&mut self, place: &Place, name: &str, secret: &[u8]) -> Result<(), Failure> {
-        let modes = place.post().spool.modes();
-        let directory = place.git_dir.join("webhook/secret");
-        let path = directory.join(name);
-        if path.symlink_metadata().is_ok() {
+    fn new(place: &Place) -> Self {
+        let state = StateDir::new(&place.git_dir, place.configuration.settings.shared);
+        Self { folder: state.secrets(), names: Vec::new() }
+    }
+
+    fn keep(&mut self, name: &str, secret: &[u8]) -> Result<(), Failure> {
+        if self.folder.open().is_ok_and(|directory| directory.look(name).is_some()) {
             return failure(message::secret_is_there(Path::new("webhook/secret").join(name).display()));
         }
-        let written = modes.make_directory(&directory).and_then(|()| modes.write_new(&path, &[secret, b"\n"].concat()));
+        let written = self.folder.make().and_then(|directory| directory.write_new(name, &[secret, b"\n"].concat()));
         written.map_err(|error| Failure(error.to_string()))?;
-        self.paths.push(Path::new("webhook/secret").join(name));
+        self.names.push(name.into());
         Ok(())
+    }
+
+    fn needed(mut self) -> Vec<String> {
+        std::mem::take(&mut self.names)
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        if !self.is_needed {
-            // Made a moment ago, in the directory this runs in.
-            self.paths.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        }
+        let Ok(directory) = self.folder.open() else { return };
+        // Made a moment ago.
+        self.names.iter().for_each(|name| drop(directory.remove(name)));
     }
 }
 

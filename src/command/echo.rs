@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::place::Place;
 use super::{Failure, failure, known_format};
+use crate::config::Configured;
 use crate::format::{FORMATS, Format, Header};
 use crate::message;
 use crate::process::Environment;
@@ -58,12 +59,10 @@ pub(super) fn run(port: u16, source: &Source, environment: &Environment) -> Resu
 fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Failure> {
     let mut verifier = Verifier::default();
     if let Some(name) = &source.target {
-        let mut place = Place::find(environment)?;
-        let targets = &mut place.configuration.targets;
-        let Some(at) = targets.iter().position(|target| target.name == *name) else {
+        let place = Place::find(environment)?;
+        let Some(target) = place.configuration.find(name).and_then(Configured::ready).cloned() else {
             return failure(message::no_target_or_wrong(name));
         };
-        let target = targets.swap_remove(at);
         verifier.format = Some(target.format);
         verifier.secret = target.secret;
         verifier.signing_secrets = target.signing_secrets;

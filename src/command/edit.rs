@@ -1,9 +1,10 @@
 //! Changes the repository's own configuration file: git edits a copy under git's own lock, which then takes the file's
 //! place, so that several keys change at once or not at all, and comments, mode and symbolic link stay.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -11,69 +12,81 @@ use std::time::{Duration, Instant};
 
 use super::Failure;
 use super::place::Place;
+use crate::files::{Dir, Draft, Modes};
 use crate::message;
 use crate::process;
 
 /// How long another `git config` is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The copy that is being edited.
-pub(super) struct Draft {
-    /// git's own name for it, by which every `git config` knows that somebody else is at work.
-    lock: PathBuf,
-    is_placed: bool,
-}
+/// The copy that is being edited. Its name is git's own for it, by which every `git config` knows that somebody else is at
+/// work.
+pub(super) struct Copy<'d>(Draft<'d>);
 
 /// Changes the file in one step: `change` edits a copy of it.
 ///
 /// Crash: until the rename the file is as it was. The lock stays then, as git's own does, and the next one to come says
 /// so.
-pub(super) fn edit(place: &Place, change: impl FnOnce(&Draft) -> Result<(), Failure>) -> Result<(), Failure> {
+pub(super) fn edit(place: &Place, change: impl FnOnce(&Copy<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
     let path = place.common_dir.join("config");
     // Where it is a link, git locks and replaces what it leads to.
     let path = fs::canonicalize(&path).map_err(|error| cannot(message::cannot_read, &path, error))?;
-    let mut draft = Draft::new(&path)?;
-    change(&draft)?;
-    let placed = File::open(&draft.lock).and_then(|file| file.sync_all()).and_then(|()| fs::rename(&draft.lock, &path));
-    placed.map_err(|error| cannot(message::cannot_write, &path, error))?;
-    draft.is_placed = true;
-    Ok(())
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let directory =
+        Dir::open(parent, Modes::new(false)).map_err(|error| cannot(message::cannot_open, parent, error))?;
+    let name = path.file_name().unwrap_or_default();
+    let copy = Copy(lock(&directory, name)?);
+    process::hold_back_interrupts();
+    // Read now, under the lock: nobody changes it from here on.
+    fill(copy.0.file(), &directory, name).map_err(|error| cannot(message::cannot_write, &copy.0.path(), error))?;
+    change(&copy)?;
+    // git has put another file in its place.
+    let synced = directory.open_regular(lock_name(name)).and_then(|(file, _)| file.sync_all());
+    synced.map_err(|error| cannot(message::cannot_write, &path, error))?;
+    copy.0.place(name).map_err(|error| Failure(error.to_string()))
 }
 
-impl Draft {
-    fn new(path: &Path) -> Result<Self, Failure> {
-        let mut lock = path.as_os_str().to_owned();
-        lock.push(".lock");
-        let lock = PathBuf::from(lock);
-        let start = Instant::now();
-        let mut file = loop {
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&lock) {
-                Ok(file) => break file,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && start.elapsed() < PATIENCE => {
-                    thread::sleep(Duration::from_millis(20));
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    return Err(Failure(message::config_is_locked(path.display(), lock.display())));
-                }
-                Err(error) => return Err(cannot(message::cannot_create, &lock, error)),
-            }
-        };
-        process::hold_back_interrupts();
-        let draft = Self { lock, is_placed: false };
-        // Read now, under the lock: nobody changes it from here on.
-        let copied = fs::read(path).and_then(|bytes| file.write_all(&bytes)).and_then(|()| {
-            let metadata = fs::metadata(path)?;
-            // It fails for a group that is not one's own, and git does not even try.
-            let _ = chown(&draft.lock, None, Some(metadata.gid()));
-            file.set_permissions(metadata.permissions())
-        });
-        copied.map_err(|error| cannot(message::cannot_write, &draft.lock, error))?;
-        Ok(draft)
-    }
+fn lock_name(name: &OsStr) -> PathBuf {
+    let mut lock = name.to_owned();
+    lock.push(".lock");
+    lock.into()
+}
 
+/// Makes git's lock of a file, which somebody else may have.
+fn lock<'d>(directory: &'d Dir, name: &OsStr) -> Result<Draft<'d>, Failure> {
+    let lock = lock_name(name);
+    let start = Instant::now();
+    loop {
+        match Draft::create(directory, &lock) {
+            Ok(draft) => return Ok(draft),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let (path, lock) = (directory.path_of(name), directory.path_of(&lock));
+                return Err(Failure(message::config_is_locked(path.display(), lock.display())));
+            }
+            Err(error) => return Err(cannot(message::cannot_create, &directory.path_of(&lock), error)),
+        }
+    }
+}
+
+/// Makes the copy like the file, as git makes its own.
+fn fill(mut copy: &File, directory: &Dir, name: &OsStr) -> io::Result<()> {
+    let (mut file, metadata) = directory.open_regular(name)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    copy.write_all(&bytes)?;
+    // It fails for a group that is not one's own, and git does not even try.
+    let _ = fchown(copy, None, Some(metadata.gid()));
+    copy.set_permissions(metadata.permissions())
+}
+
+impl Copy<'_> {
     /// Whether a key stands in the copy that begins so.
     pub(super) fn has(&self, start: &str) -> bool {
-        let listed = Command::new("git").args(["config", "--list", "--name-only", "--file"]).arg(&self.lock).output();
+        let listed =
+            Command::new("git").args(["config", "--list", "--name-only", "--file"]).arg(self.0.path()).output();
         let listed = listed.map(|output| output.stdout).unwrap_or_default();
         String::from_utf8_lossy(&listed).lines().any(|key| key.starts_with(start))
     }
@@ -82,7 +95,7 @@ impl Draft {
     pub(super) fn git_config(&self, arguments: &[&str]) -> Result<(), Failure> {
         let output = Command::new("git")
             .args(["config", "--file"])
-            .arg(&self.lock)
+            .arg(self.0.path())
             .args(arguments)
             .output()
             .map_err(|error| Failure(message::cannot_run_git(error)))?;
@@ -91,15 +104,6 @@ impl Draft {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         Err(Failure(message::git_config_failed(said.lines().next().unwrap_or_default())))
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if !self.is_placed {
-            // It is ours, and gone already only where somebody broke the lock.
-            let _ = fs::remove_file(&self.lock);
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::remove::no_such_target;
 use crate::process::Environment;
 use crate::report::sanitise;
-use crate::spool::Rest;
+use crate::schedule::Backoff;
 
 /// How a target stands afterwards.
 #[derive(Serialize, Deserialize)]
@@ -29,21 +29,17 @@ pub(super) fn run(name: &str, enabled: bool, json: bool, environment: &Environme
 
 fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
     let configuration = &place.configuration;
-    let right = configuration.targets.iter().map(|target| (&target.name, target.enabled));
-    let broken = configuration.broken.iter().map(|target| (&target.name, target.enabled));
-    let Some((_, was_enabled)) = right.chain(broken).find(|(other, _)| *other == name) else {
-        return no_such_target(name, place);
-    };
-    if enabled != was_enabled {
+    let Some(target) = configuration.find(name) else { return no_such_target(name, place) };
+    if enabled != target.is_enabled() {
         let key = format!("webhook.{name}.enabled");
         edit(place, |draft| draft.git_config(&["--replace-all", &key, if enabled { "true" } else { "false" }]))?;
     }
-    let queue = place.post().spool.queue(name);
+    let queue = place.post().spool.queue(target.name());
     // A target that answered 410 is used again.
-    if enabled && queue.rest() != Rest::default() {
-        queue.set_rest(Rest::default());
+    if enabled && queue.backoff() != Backoff::default() {
+        queue.set_backoff(Backoff::default());
     }
-    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() })
+    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() + queue.deferred_count() })
 }
 
 fn text(row: &Row) -> String {

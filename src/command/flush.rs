@@ -14,9 +14,9 @@ use super::place::Place;
 use super::status;
 use super::table::moment;
 use super::{Failure, failure};
-use crate::delivery::Outcome;
-use crate::dispatch::Run;
+use crate::dispatch::Dispatcher;
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::{self, Environment};
 use crate::report::sanitise;
 
@@ -65,18 +65,18 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     process::hold_back_signals();
     let configuration = &place.configuration;
     if let Some(name) = only
-        && !configuration.targets.iter().any(|target| target.name == name)
+        && !configuration.ready().any(|target| target.name == *name)
     {
         return failure(message::no_usable_target(name));
     }
     let post = place.post();
     let run = post.run(None).at_once(now).only(only);
     let jobs = post.take_over(&HashSet::new());
-    let mut is_well = configuration.broken.is_empty();
-    for problem in configuration.broken.iter().flat_map(|target| &target.problems) {
+    let mut is_well = configuration.broken().next().is_none();
+    for problem in configuration.broken().flat_map(|target| &target.problems) {
         eprintln!("error: {}", sanitise(&problem.to_string()));
     }
-    let total = configuration.targets.iter().map(|target| post.spool.queue(&target.name).list().len()).sum();
+    let total = configuration.ready().map(|target| post.spool.queue(&target.name).list().len()).sum();
     with_progress("flush", MUCH, total, &run, || {
         if let Err(error) = post.deliver(&run, jobs) {
             eprintln!("error: {}", sanitise(&error.to_string()));
@@ -94,19 +94,19 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
         let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
         let queue = post.spool.queue(&target.name);
         let names = queue.list();
-        let (state, next) = status::state(target.enabled, queue.rest(), &names);
+        let (state, next) = status::state(target.enabled, queue.backoff(), &names);
         Row {
-            target: target.name.clone(),
+            target: target.name.to_string(),
             delivered,
             failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
             waiting: names.len(),
-            dead: dead.iter().find(|(name, _)| *name == target.name).map_or(0, |(_, count)| *count),
+            dead: dead.iter().find(|(name, _)| target.name == **name).map_or(0, |(_, count)| *count),
             state: state.into(),
             next,
         }
     };
-    let targets = configuration.targets.iter().enumerate();
-    Ok((targets.filter(|(_, target)| only.is_none_or(|name| target.name == name)).map(row).collect(), is_well))
+    let targets = configuration.ready().enumerate();
+    Ok((targets.filter(|(_, target)| only.is_none_or(|name| target.name == *name)).map(row).collect(), is_well))
 }
 
 fn was_tried(outcome: &Outcome) -> bool {
@@ -114,7 +114,7 @@ fn was_tried(outcome: &Outcome) -> bool {
 }
 
 /// Runs `work` and tells how far it is, on a terminal, where there is much to do.
-pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Run<'_>, work: impl FnOnce()) {
+pub(super) fn with_progress(verb: &str, much: usize, total: usize, run: &Dispatcher<'_>, work: impl FnOnce()) {
     if total < much || !stderr().is_terminal() {
         return work();
     }

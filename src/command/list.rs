@@ -8,7 +8,7 @@ use super::Failure;
 use super::owner::print;
 use super::place::{Place, below};
 use super::table::{Colour, lay_out};
-use crate::config::{BrokenTarget, Configuration};
+use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::event::EventName;
 use crate::message;
 use crate::process::Environment;
@@ -66,15 +66,17 @@ fn open_all(paths: &[PathBuf], environment: &Environment) -> Vec<(Option<String>
 }
 
 fn rows_of(configuration: &Configuration, repository: Option<&str>) -> Vec<Row> {
-    let right = configuration.targets.iter().map(|target| row(target, repository));
-    let broken = configuration.broken.iter().map(|target| broken_row(target, repository));
-    right.chain(broken).collect()
+    let row = |target: &Configured| match target {
+        Configured::Ready(target) => row(target, repository),
+        Configured::Broken(target) => broken_row(target, repository),
+    };
+    configuration.targets.iter().map(row).collect()
 }
 
 fn row(target: &Target, repository: Option<&str>) -> Row {
     Row {
         repository: repository.map(String::from),
-        name: target.name.clone(),
+        name: target.name.to_string(),
         url: Some(format!("{}/…", target.address.origin())),
         format: Some(target.format.name),
         event: target.events.iter().map(|event| EventName::word(*event)).collect(),
@@ -88,7 +90,7 @@ fn row(target: &Target, repository: Option<&str>) -> Row {
 fn broken_row(target: &BrokenTarget, repository: Option<&str>) -> Row {
     Row {
         repository: repository.map(String::from),
-        name: target.name.clone(),
+        name: target.name.to_string(),
         url: None,
         format: None,
         event: Vec::new(),
@@ -100,7 +102,7 @@ fn broken_row(target: &BrokenTarget, repository: Option<&str>) -> Row {
 }
 
 fn tell_problems(configuration: &Configuration) -> bool {
-    let broken = configuration.broken.iter().flat_map(|target| &target.problems);
+    let broken = configuration.broken().flat_map(|target| &target.problems);
     for problem in broken.chain(&configuration.problems) {
         eprintln!("error: {}", sanitise(&problem.to_string()));
     }
@@ -108,11 +110,11 @@ fn tell_problems(configuration: &Configuration) -> bool {
         eprintln!("warning: {}", sanitise(&warning.to_string()));
     }
     let most = configuration.settings.max_targets;
-    let count = configuration.targets.len() + configuration.broken.len();
+    let count = configuration.targets.len();
     if count > most {
         eprintln!("warning: {}", message::more_targets(count, most));
     }
-    configuration.broken.is_empty() && configuration.problems.is_empty()
+    configuration.broken().next().is_none() && configuration.problems.is_empty()
 }
 
 fn table(rows: &[Row]) -> String {

@@ -13,7 +13,6 @@ use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length, moment};
 use crate::history::{self, Entry, State};
 use crate::process::{self, Environment};
-use crate::spool::Record;
 
 /// Which deliveries to show.
 #[derive(clap::Args)]
@@ -114,14 +113,15 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
         }
     }
     let mut queued = HashSet::new();
-    for target in &place.configuration.targets {
-        let queue = post.spool.queue(&target.name);
-        for name in queue.list() {
-            queued.insert(name.id);
-            if !rows.contains_key(&name.id)
-                && let Ok((Record::Delivery(waiting), _)) = queue.load(&name)
+    for target in place.configuration.names() {
+        let queue = post.spool.queue(target);
+        for waits in queue.list() {
+            let id = waits.key.id;
+            queued.insert(id);
+            if !rows.contains_key(&id)
+                && let Ok((waiting, _)) = queue.load(&waits)
             {
-                rows.insert(name.id, Row::untried(name.id, &target.name, &waiting));
+                rows.insert(id, Row::untried(id, target.as_str(), &waiting));
             }
         }
     }

@@ -12,15 +12,15 @@ use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out};
 use super::{Failure, failure};
-use crate::delivery::Outcome;
 use crate::event;
 use crate::identifier;
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::{self, Environment};
 use crate::receive::{Job, Post};
-use crate::ref_update::{ObjectId, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository;
-use crate::spool::{Line, Picture, Receipt};
+use crate::spool::{Picture, Receipt};
 
 /// More differences than this are announced only when somebody says that he means it.
 const MOST: usize = 20;
@@ -125,7 +125,7 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<(Picture, Vec<Re
     let picture = match post.spool.picture() {
         Ok(picture) => picture,
         Err(why) => {
-            let path = post.spool.root().join("refs");
+            let path = post.spool.state().root().path().join("refs");
             return failure(message::bad_picture(path.display(), why));
         }
     };
@@ -171,7 +171,7 @@ fn announce(
     let line = |update: &RefUpdate| {
         let (old, new) = (update.before(), update.after());
         let event = identifier::difference(&repository, update.name.as_bytes(), &old, &new);
-        Line { update: update.clone(), event }
+        RefEvent { update: update.clone(), event }
     };
     let receipt = Receipt::new(found.iter().map(line).collect(), environment, &settings.user_variables);
     let owned = post.spool.keep(receipt).map_err(|error| Failure(error.to_string()))?;

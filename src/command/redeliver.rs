@@ -12,15 +12,16 @@ use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::remove::no_such_target;
 use super::{Failure, failure};
-use crate::delivery::Outcome;
-use crate::dispatch::Run;
+use crate::dispatch::Dispatcher;
 use crate::history::{self, State};
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::{self, Environment};
 use crate::receive::{Post, PutBack, Source};
 use crate::report::sanitise;
-use crate::spool::{Name, Queue};
-use crate::target::Target;
+use crate::schedule::Queued;
+use crate::spool::Queue;
+use crate::target::{Target, TargetName};
 
 /// Which deliveries.
 #[derive(clap::Args)]
@@ -92,12 +93,12 @@ impl Choice {
             return self.ids.iter().map(|id| find(&rows, id).cloned()).collect();
         }
         if let Some(name) = &self.target
-            && !place.configuration.names().any(|other| other == name)
+            && place.configuration.find(name).is_none()
         {
             return no_such_target(name, place);
         }
         // Those of a target that is no more cannot be sent.
-        let known: HashSet<_> = place.configuration.names().collect();
+        let known: HashSet<_> = place.configuration.names().map(TargetName::as_str).collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
         rows.retain(|row| {
             row.state != State::Delivered
@@ -152,7 +153,7 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
 /// A run that sends deliveries again, and what it learns of those that it cannot.
 struct Again<'a> {
     post: &'a Post<'a>,
-    run: &'a Run<'a>,
+    run: &'a Dispatcher<'a>,
     why: HashMap<Uuid, String>,
     differs: HashSet<Uuid>,
     /// What another process has tried since it was chosen.
@@ -161,9 +162,8 @@ struct Again<'a> {
 
 impl Again<'_> {
     fn send(&mut self, place: &Place, name: &str, rows: &[&log::Row]) {
-        let targets = &place.configuration.targets;
-        let at = targets.iter().position(|target| target.name == name);
-        let why = match at.map(|at| (at, &targets[at])) {
+        let mut targets = place.configuration.ready().enumerate();
+        let why = match targets.find(|(_, target)| target.name == *name) {
             None => message::target_is_gone(name),
             Some((_, target)) if !target.enabled => message::target_is_disabled(name),
             Some((at, target)) => {
@@ -179,7 +179,7 @@ impl Again<'_> {
         self.why.extend(rows.iter().map(|row| (row.id, why.clone())));
     }
 
-    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&log::Row]) -> Vec<Name> {
+    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&log::Row]) -> Vec<Queued> {
         let chosen: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
         let mut names = Vec::new();
         for (id, put_back) in self.post.put_back(queue, target, &chosen) {

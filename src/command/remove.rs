@@ -13,6 +13,7 @@ use crate::config::{self, Entry, Scope};
 use crate::message;
 use crate::process::Environment;
 use crate::report::sanitise;
+use crate::target::TargetName;
 
 /// What was removed.
 #[derive(Serialize, Deserialize)]
@@ -60,7 +61,7 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
     };
     let removed = secrets.into_iter().filter(is_removed).map(|secret| format!("webhook/secret/{secret}")).collect();
     let post = place.post();
-    let queue = post.spool.queue(name);
+    let queue = post.spool.queue(&TargetName::new(name));
     let set_aside = match post.spool.bury_at_once(&queue.directory_name()) {
         Ok(Some(count)) => count,
         // Whoever is sending at this moment leaves the rest to the next run, which finds the target gone.
@@ -89,7 +90,7 @@ fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
 
 /// For whoever mistyped a name: which there are.
 pub(super) fn no_such_target<T>(name: &str, place: &Place) -> Result<T, Failure> {
-    let names: Vec<_> = place.configuration.names().collect();
+    let names: Vec<_> = place.configuration.names().map(TargetName::as_str).collect();
     match names.as_slice() {
         [] => failure(message::no_target_yet(name)),
         names => failure(message::other_targets(name, names.join(", "))),

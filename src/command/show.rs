@@ -12,8 +12,9 @@ use super::place::Place;
 use super::redeliver::find;
 use super::table::moment;
 use crate::dispatch;
-use crate::history::{Answer, Entry, State};
+use crate::history::{Entry, State};
 use crate::message;
+use crate::outcome::Answer;
 use crate::process::Environment;
 use crate::receive::Source;
 use crate::report::sanitise;
@@ -62,7 +63,7 @@ fn show(place: &Place, id: &str) -> Result<Row, Failure> {
     let rows = log::rows(place);
     let delivery = find(&rows, id)?.clone();
     let post = place.post();
-    let target = place.configuration.targets.iter().find(|target| target.name == delivery.target);
+    let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
         None => Err(message::target_is_gone(&delivery.target)),
         Some(target) => post.find(target, delivery.id).map(|(found, source)| Request {

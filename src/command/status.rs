@@ -9,8 +9,10 @@ use super::Failure;
 use super::owner::{Said, heading, in_each, print, print_json};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, length};
+use crate::config::Configured;
 use crate::process::{self, Environment};
-use crate::spool::{Name, Queue, Record, Rest};
+use crate::schedule::{Backoff, Queued};
+use crate::spool::Queue;
 
 /// How one target stands; with an empty name, the pushes that are not told to any yet.
 #[derive(Serialize, Deserialize)]
@@ -47,19 +49,17 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
     let post = place.post();
     let mut dead = post.spool.dead();
     let mut rows = Vec::new();
-    let right = configuration.targets.iter().map(|target| (target.name.as_str(), target.enabled, true));
-    let broken = configuration.broken.iter().map(|target| (target.name.as_str(), target.enabled, false));
-    for (name, enabled, is_right) in right.chain(broken) {
-        let queue = post.spool.queue(name);
+    for target in &configuration.targets {
+        let queue = post.spool.queue(target.name());
         let names = queue.list();
-        let (state, next) = match is_right {
-            true => state(enabled, queue.rest(), &names),
-            false => ("wrong", None),
+        let (state, next) = match target {
+            Configured::Ready(target) => state(target.enabled, queue.backoff(), &names),
+            Configured::Broken(_) => ("wrong", None),
         };
         rows.push(Row {
-            target: name.into(),
+            target: target.name().to_string(),
             state: state.into(),
-            waiting: names.len(),
+            waiting: names.len() + queue.deferred_count(),
             oldest: oldest(&queue, &names),
             next,
             dead: take(&mut dead, &queue.directory_name()),
@@ -108,15 +108,16 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
 /// How a target that is configured rightly stands, and when it is tried next, in seconds since 1970.
 ///
 /// A target may take one delivery and refuse another: it is failing for as long as something waits that failed.
-pub(super) fn state(enabled: bool, rest: Rest, names: &[Name]) -> (&'static str, Option<i64>) {
+pub(super) fn state(enabled: bool, backoff: Backoff, queue: &[Queued]) -> (&'static str, Option<i64>) {
     if !enabled {
         return ("disabled", None);
     }
-    if rest.parked {
+    if backoff.parked {
         return ("parked", None);
     }
-    let due = names.iter().filter(|name| name.attempts > 0).map(|name| name.next).min();
-    let until = (rest.failures > 0).then_some(rest.until);
+    let tried = queue.iter().map(|queued| queued.schedule).filter(|schedule| schedule.attempts > 0);
+    let due = tried.map(|schedule| schedule.next).min();
+    let until = (backoff.failures > 0).then_some(backoff.until);
     // Neither counts before the other: a delivery has its own time, and the target has one.
     let next = due.max(until);
     (if next.is_some() { "failing" } else { "ok" }, next)
@@ -129,11 +130,10 @@ fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
 }
 
 /// Seconds since the event of the first record happened.
-fn oldest(queue: &Queue, names: &[Name]) -> Option<i64> {
-    let time = names.iter().find_map(|name| match queue.load(name).ok()?.0 {
-        Record::Delivery(waiting) => Some(waiting.time),
-        Record::Push(receipt) => Some(receipt.time),
-    })?;
+fn oldest(queue: &Queue, names: &[Queued]) -> Option<i64> {
+    let queued = names.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
+    let deferred = queue.deferred().first().map(|deferred| deferred.receipt.time);
+    let time = queued.into_iter().chain(deferred).min()?;
     Some((process::now() - time).max(0))
 }
 

@@ -5,19 +5,22 @@ use std::slice;
 use clap::ValueEnum;
 
 use super::place::Place;
+use super::remove::no_such_target;
 use super::{Failure, failure};
-use crate::delivery::{Delivery, Outcome};
+use crate::config::Configured;
+use crate::delivery::Delivery;
 use crate::dispatch;
 use crate::event::EventName;
 use crate::format::Webhook;
 use crate::identifier;
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::Environment;
 use crate::receive::{self, Addresser};
-use crate::ref_update::{RefKind, RefName, RefUpdate};
+use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary, sanitise};
 use crate::repository::{self};
-use crate::spool::{Line, Receipt};
+use crate::spool::Receipt;
 use crate::target::{RefPatterns, Target};
 
 /// How many commits a test tells: GitLab's test button sends three.
@@ -43,21 +46,18 @@ pub(super) enum TestEvent {
 pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Result<bool, Failure> {
     let mut place = Place::find(environment)?;
     place.enter()?;
-    let at = find_target(&place, name)?;
+    let target = find_target(&place, name)?;
     let name = match event {
         TestEvent::Push => EventName::Push,
         TestEvent::TagPush => EventName::TagPush,
         TestEvent::Create => EventName::Create,
         TestEvent::Delete => EventName::Delete,
         TestEvent::Ping => {
-            let target = &place.configuration.targets[at];
             return Ok(send(target, &ping(&place, target, environment)?));
         }
     };
     // What is tried out is sent, whatever the target is to get otherwise.
-    let target = &mut place.configuration.targets[at];
-    (target.enabled, target.events, target.refs) = (true, vec![name], RefPatterns::default());
-    let target = &place.configuration.targets[at];
+    let target = &Target { enabled: true, events: vec![name], refs: RefPatterns::default(), ..target.clone() };
     let delivery = delivery(&place, target, event, environment)?;
     let Some(delivery) = delivery else {
         return failure(message::no_event(target.format.name));
@@ -74,7 +74,7 @@ fn delivery(
     let objects = place.objects()?;
     let wanted = receive::wanted_by(slice::from_ref(&target).iter().copied());
     let update = update(place, &objects, event)?;
-    let line = Line { update, event: identifier::event() };
+    let line = RefEvent { update, event: identifier::event() };
     let events = place.events(line.event, &objects, &line.update, wanted, environment);
     if events.is_empty() {
         return failure(message::nothing_to_send());
@@ -95,7 +95,7 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
     };
     let context = place.context(&place.objects()?, environment);
     let webhook = Webhook {
-        id: identifier::webhook(&context.repository.path, &target.name),
+        id: identifier::webhook(&context.repository.path, target.name.as_str()),
         events: target.format.names(&target.events),
         origin: target.address.origin(),
         verify_certificate: target.verify_certificate,
@@ -109,18 +109,14 @@ fn send(target: &Target, delivery: &Delivery) -> bool {
 }
 
 /// The place of a target that can be used.
-fn find_target(place: &Place, name: &str) -> Result<usize, Failure> {
-    if let Some(at) = place.configuration.targets.iter().position(|target| target.name == name) {
-        return Ok(at);
-    }
-    if let Some(broken) = place.configuration.broken.iter().find(|target| target.name == name) {
-        let problems: Vec<_> = broken.problems.iter().map(ToString::to_string).collect();
-        return failure(problems.join("; "));
-    }
-    let names: Vec<_> = place.configuration.targets.iter().map(|target| target.name.as_str()).collect();
-    match names.as_slice() {
-        [] => failure(message::no_target_yet(name)),
-        names => failure(message::other_targets(name, names.join(", "))),
+fn find_target<'a>(place: &'a Place, name: &str) -> Result<&'a Target, Failure> {
+    match place.configuration.find(name) {
+        Some(Configured::Ready(target)) => Ok(target),
+        Some(Configured::Broken(broken)) => {
+            let problems: Vec<_> = broken.problems.iter().map(ToString::to_string).collect();
+            failure(problems.join("; "))
+        }
+        None => no_such_target(name, place),
     }
 }
 
@@ -153,7 +149,7 @@ fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Fai
 
 /// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.
 fn tell(target: &Target, name: &RefName, outcome: &Outcome) -> bool {
-    let summary = Summary { target: &target.name, outcomes: vec![(name, outcome)], is_kept: false };
+    let summary = Summary { target: target.name.as_str(), outcomes: vec![(name, outcome)], is_kept: false };
     println!("{}", sanitise(&Notice::Target(summary).to_string()));
     if let Outcome::Failed(failure) = outcome {
         eprintln!("error: {}: {}", target.address.origin(), sanitise(&failure.to_string()));

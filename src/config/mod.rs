@@ -20,7 +20,7 @@ use crate::event::Visibility;
 use crate::message;
 use crate::process::Environment;
 use crate::pusher::KnownUser;
-use crate::target::Target;
+use crate::target::{Target, TargetName, in_part};
 
 pub use files::{Entry, Layout, Scope, Unreadable};
 pub use keys::{KEYS, Key, Of, find as find_key, is_confidential, nearest as nearest_key};
@@ -39,20 +39,62 @@ pub struct Configuration {
     pub layout: Layout,
     /// Of the repository and the server.
     pub settings: Settings,
-    /// The targets that can be used, in the order in which the files name them.
-    pub targets: Vec<Target>,
-    /// The targets that cannot, and why.
-    pub broken: Vec<BrokenTarget>,
+    /// The targets, in the order in which the files name them.
+    pub targets: Vec<Configured>,
     /// Wrong values of keys that belong to no target; the default counts in their place.
     pub problems: Vec<Problem>,
     /// What is odd but does no harm: unknown keys, protected keys in a repository.
     pub warnings: Vec<Problem>,
 }
 
+/// A target as it is configured: one that can be used, or one that has to be mended first.
+pub enum Configured {
+    /// It can be used as it is.
+    Ready(Target),
+    /// It cannot, and why.
+    Broken(BrokenTarget),
+}
+
+impl Configured {
+    /// Its name.
+    pub fn name(&self) -> &TargetName {
+        match self {
+            Self::Ready(target) => &target.name,
+            Self::Broken(target) => &target.name,
+        }
+    }
+
+    /// Whether it is to be told of pushes, once it can be.
+    pub fn is_enabled(&self) -> bool {
+        match self {
+            Self::Ready(target) => target.enabled,
+            Self::Broken(target) => target.enabled,
+        }
+    }
+
+    /// The target, where it can be used.
+    pub fn ready(&self) -> Option<&Target> {
+        match self {
+            Self::Ready(target) => Some(target),
+            Self::Broken(_) => None,
+        }
+    }
+
+    /// What is wrong with it, where it cannot be used.
+    pub fn broken(&self) -> Option<&BrokenTarget> {
+        match self {
+            Self::Ready(_) => None,
+            Self::Broken(target) => Some(target),
+        }
+    }
+}
+
 /// A target that is not configured rightly. Its events are not sent, those of the others are.
 pub struct BrokenTarget {
     /// The name, as it stands in the file.
-    pub name: String,
+    pub name: TargetName,
+    /// Scheme, host and port of its address, where that is right.
+    pub origin: Option<String>,
     /// Whether it would be used if it were right.
     pub enabled: bool,
     /// Everything that is wrong with it.
@@ -182,9 +224,23 @@ impl Default for Settings {
 
 impl Configuration {
     /// The names of all targets, rightly configured or not.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        let right = self.targets.iter().map(|target| target.name.as_str());
-        right.chain(self.broken.iter().map(|target| target.name.as_str()))
+    pub fn names(&self) -> impl Iterator<Item = &TargetName> {
+        self.targets.iter().map(Configured::name)
+    }
+
+    /// The targets that can be used.
+    pub fn ready(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter_map(Configured::ready)
+    }
+
+    /// The targets that cannot.
+    pub fn broken(&self) -> impl Iterator<Item = &BrokenTarget> {
+        self.targets.iter().filter_map(Configured::broken)
+    }
+
+    /// The target of this name, rightly configured or not.
+    pub fn find(&self, name: &str) -> Option<&Configured> {
+        self.targets.iter().find(|target| target.name() == name)
     }
 
     /// Reads the configuration of the repository at `git_dir` (`common_dir` differs in a linked worktree alone), secret
@@ -243,16 +299,11 @@ impl<'a> Reader<'a> {
     fn read(mut self, git_dir: &Path, layout: Layout) -> Configuration {
         self.check_names();
         let settings = self.settings();
-        let mut targets = Vec::new();
-        let mut broken = Vec::new();
         let defaults: Vec<_> = self.in_section("webhook").collect();
-        for (name, own) in self.sections() {
-            match target::read(name, own, &defaults, git_dir, &mut self.warnings) {
-                Ok(target) => targets.push(target),
-                Err(target) => broken.push(target),
-            }
-        }
-        Configuration { layout, settings, targets, broken, problems: self.problems, warnings: self.warnings }
+        let sections = self.sections();
+        let read = |(name, own)| target::read(name, own, &defaults, git_dir, &mut self.warnings);
+        let targets = sections.into_iter().map(read).collect();
+        Configuration { layout, settings, targets, problems: self.problems, warnings: self.warnings }
     }
 
     /// The name and the entries of each target, in the order in which the names first stand in a file.
@@ -419,21 +470,7 @@ fn full_key(entry: &Entry) -> String {
     let key = keys::find(&entry.key, &all).map_or_else(|| in_part(&entry.key, 100), |key| key.name.into());
     let section = if entry.section == "webhookuser" { "webhookUser" } else { entry.section };
     match &entry.subsection {
-        Some(name) => format!("{section}.{}.{key}", shown_name(name)),
+        Some(name) => format!("{section}.{}.{key}", TargetName::new(&**name)),
         None => format!("{section}.{key}"),
     }
-}
-
-/// A target's name for people. One that no target can have may be anything, a URL with a secret in it or megabytes, and
-/// is shown in part.
-fn shown_name(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(name);
-    in_part(&text, text.find(['/', '@', '?']).unwrap_or(100))
-}
-
-/// At most so many bytes of a text, and no more than 100.
-fn in_part(text: &str, most: usize) -> String {
-    let is_in = |(at, c): &(usize, char)| at + c.len_utf8() <= most.min(100);
-    let start: String = text.char_indices().take_while(is_in).map(|(_, c)| c).collect();
-    if start.len() < text.len() { start + "…" } else { start }
 }

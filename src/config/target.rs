@@ -6,37 +6,40 @@ use std::time::Duration;
 
 use super::keys::{self, Key, Of};
 use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
-use super::{BrokenTarget, Entry, Problem, Scope, secret_file, shown_name, syntax};
+use super::{BrokenTarget, Configured, Entry, Problem, Scope, secret_file, syntax};
 use crate::event::EventName;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
-use crate::target::{Address, RefPatterns, Target};
+use crate::target::{Address, RefPatterns, Target, TargetName};
 
 /// Reads the target called `name` from its own entries and the defaults.
-///
-/// # Errors
-/// Everything that is wrong with it; it cannot be used then.
 pub(super) fn read(
     name: &[u8],
     own: Vec<&Entry>,
     defaults: &[&Entry],
     git_dir: &Path,
     warnings: &mut Vec<Problem>,
-) -> Result<Target, BrokenTarget> {
-    let name = shown_name(name);
-    let mut reader = TargetReader { name, git_dir, own, defaults, problems: Vec::new(), warnings: Vec::new() };
+) -> Configured {
+    let name = TargetName::new(name);
+    let mut reader =
+        TargetReader { name, origin: None, git_dir, own, defaults, problems: Vec::new(), warnings: Vec::new() };
     let enabled = reader.boolean("enabled", None);
     let target = reader.target(enabled);
     warnings.append(&mut reader.warnings);
     match target {
-        Some(target) if reader.problems.is_empty() => Ok(target),
-        _ => Err(BrokenTarget { name: reader.name, enabled, problems: reader.problems }),
+        Some(target) if reader.problems.is_empty() => Configured::Ready(target),
+        _ => {
+            let origin = reader.origin;
+            Configured::Broken(BrokenTarget { name: reader.name, origin, enabled, problems: reader.problems })
+        }
     }
 }
 
 struct TargetReader<'a> {
-    name: String,
+    name: TargetName,
+    /// Of the address, once that is read.
+    origin: Option<String>,
     git_dir: &'a Path,
     /// `webhook.<name>.*`.
     own: Vec<&'a Entry>,
@@ -56,6 +59,7 @@ impl<'a> TargetReader<'a> {
             self.check_owner(entry);
         }
         let address = url.and_then(|entry| self.parse("url", entry, Address::parse));
+        self.origin = address.as_ref().map(|address| address.origin().to_owned());
         let format = match self.last("format") {
             Some(entry) => self.parse("format", entry, known_format),
             None => FORMATS.first(),
@@ -111,15 +115,12 @@ impl<'a> TargetReader<'a> {
         self.warnings.push(Problem::new(&self.key(name, entry), entry, why));
     }
 
-    /// A name stands in file names, log lines and reports: few characters, none of them odd anywhere.
     fn check_name(&mut self) {
-        let good = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        let fits = self.name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && self.name.chars().all(good)
-            && self.name.len() <= 64;
-        if !fits && let Some(entry) = self.own.first().copied() {
+        if !self.name.is_valid()
+            && let Some(entry) = self.own.first().copied()
+        {
             let mut problem = Problem::new("webhook", entry, message::no_target_name());
-            problem.value = Some(self.name.clone());
+            problem.value = Some(self.name.to_string());
             self.problems.push(problem);
         }
     }

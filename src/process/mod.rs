@@ -197,6 +197,14 @@ pub fn now() -> i64 {
     now.map_or(0, |time| time.as_secs() as i64)
 }
 
+/// The number of the PID namespace that this process lives in, be it that of a container; `None` where `/proc` does not
+/// tell.
+pub fn pid_namespace() -> Option<u64> {
+    // It reads `pid:[4026531836]` (namespaces(7)).
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
 /// What tells one run of the machine from the next.
 pub fn boot_id() -> String {
     static FOUND: OnceLock<String> = OnceLock::new();

@@ -7,17 +7,15 @@ use std::sync::Arc;
 use log::warn;
 use uuid::Uuid;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Origin};
 use crate::event::{Context, Event};
 use crate::format::{Payload, Told};
 use crate::identifier;
 use crate::message;
-use crate::ref_update::{ObjectFormat, RefName, RefUpdate};
-use crate::spool::{Line, Name, Origin, Receipt};
+use crate::ref_update::{ObjectFormat, RefEvent, RefKey, RefName, RefUpdate};
+use crate::schedule::{OrderKey, QueueKey, Schedule};
+use crate::spool::Receipt;
 use crate::target::Target;
-
-/// One ref update has at most so many deliveries for a target; each has its own number in the order of the push.
-const MOST_EVENTS: u32 = 4;
 
 /// What a payload is made of: its format, what it tells, and how much of it. Targets that are alike in this share one.
 type Key<K> = (&'static str, K, Option<usize>, usize);
@@ -61,18 +59,22 @@ pub struct Addresser<'a> {
     origin: Option<Arc<Origin>>,
     /// The events for targets that are told of a push as a whole, with the numbers of their lines.
     kept: Vec<(u32, Event)>,
+    /// The line of the last event, and the place for the next one's deliveries among those of that line.
+    next: (u32, u16),
 }
 
 impl<'a> Addresser<'a> {
     /// For the push of this number.
     pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target]) -> Self {
         let name = receipt.name(sequence).into();
-        Self { sequence, receipt, targets, name, origin: None, kept: Vec::new() }
+        Self { sequence, receipt, targets, name, origin: None, kept: Vec::new(), next: (0, 0) }
     }
 
     /// Takes an event of the receipt's line that has this number.
-    pub fn add(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
+    pub fn add(&mut self, line: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
         self.origin.get_or_insert_with(|| Arc::new(origin(&event.context)));
+        let first = if self.next.0 == line { self.next.1 } else { 0 };
+        self.next = (line, first.saturating_add(event.names().count() as u16));
         let mut batch = Batch::new();
         for (at, target) in self.told(false) {
             let mut ids = HashSet::new();
@@ -81,11 +83,13 @@ impl<'a> Addresser<'a> {
                 let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
                 let payload = batch.payload(&key, || tell().map(|told| payload(told, target, &event)));
                 let Some(payload) = payload else { continue };
-                let id = identifier::delivery(event.id, &target.name, &payload.event);
+                let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
-                    let name = Name::new(self.sequence, number * MOST_EVENTS + place, event.ref_name(), id);
-                    let Some(mut delivery) = self.delivery(target, name, &[number], payload) else { continue };
+                    let order = self.receipt.order(event.ref_name());
+                    let number = QueueKey::number(line, first.saturating_add(place));
+                    let queue_key = QueueKey { sequence: self.sequence, number, order, id };
+                    let Some(mut delivery) = self.delivery(target, queue_key, &[line], payload) else { continue };
                     // What receivers and the log call the event: a line may have made several.
                     delivery.line.event = event.id;
                     batch.deliveries.push((at, key, delivery));
@@ -94,7 +98,7 @@ impl<'a> Addresser<'a> {
         }
         batch.hand_over(send);
         if self.told(true).any(|(_, target)| target.wants(&event)) {
-            self.kept.push((number, event));
+            self.kept.push((line, event));
         }
     }
 
@@ -116,9 +120,10 @@ impl<'a> Addresser<'a> {
             let tell = || target.format.tell_whole(&events, target.max_commits, target.max_body);
             let payload = batch.payload(&key, || tell().map(|told| payload(told, target, first)));
             let Some(payload) = payload else { continue };
-            let id = identifier::delivery(whole, &target.name, &payload.event);
-            let name = Name::of_whole(self.sequence, numbers[0] * MOST_EVENTS, id);
-            let delivery = self.delivery(target, name, &numbers, payload);
+            let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
+            let (sequence, number) = (self.sequence, QueueKey::number(numbers[0], 0));
+            let queue_key = QueueKey { sequence, number, order: OrderKey::WHOLE_PUSH, id };
+            let delivery = self.delivery(target, queue_key, &numbers, payload);
             batch.deliveries.extend(delivery.map(|delivery| (at, key, delivery)));
         }
         batch.hand_over(send);
@@ -130,11 +135,12 @@ impl<'a> Addresser<'a> {
         targets.filter(move |(_, target)| target.format.is_whole() == as_whole)
     }
 
-    fn delivery(&self, target: &Target, name: Name, numbers: &[u32], payload: Arc<Payload>) -> Option<Delivery> {
+    fn delivery(&self, target: &Target, key: QueueKey, numbers: &[u32], payload: Arc<Payload>) -> Option<Delivery> {
         let mut lines = numbers.iter().filter_map(|number| self.receipt.lines.get(*number as usize).cloned());
-        let line: Line = lines.next()?;
+        let line: RefEvent = lines.next()?;
         Some(Delivery {
-            id: name.id,
+            key,
+            schedule: Schedule::default(),
             line,
             more: lines.collect(),
             format: target.format,
@@ -143,7 +149,6 @@ impl<'a> Addresser<'a> {
             time: self.receipt.time,
             receipt: Arc::clone(&self.name),
             origin: Arc::clone(self.origin.as_ref()?),
-            name,
         })
     }
 }
@@ -152,17 +157,18 @@ impl<'a> Addresser<'a> {
 pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
     let name = RefName::new(payload.event.as_bytes());
     let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name };
-    let line = Line { update, event: identifier::event() };
-    let id = identifier::delivery(line.event, &target.name, &payload.event);
+    let line = RefEvent { update, event: identifier::event() };
+    let id = identifier::delivery(line.event, target.name.as_str(), &payload.event);
+    let order = OrderKey::of(&RefKey::plain(line.update.name.clone()));
     Delivery {
-        id,
+        key: QueueKey { sequence: 0, number: 0, order, id },
+        schedule: Schedule::default(),
         more: Vec::new(),
         format: target.format,
         is_shared: false,
         time: context.time.seconds,
         receipt: "".into(),
         origin: Arc::new(origin(context)),
-        name: Name::new(0, 0, &line.update.name, id),
         payload: Arc::new(payload),
         line,
     }
@@ -185,10 +191,11 @@ mod tests {
     use super::*;
     use crate::event::EventName;
     use crate::process::Environment;
+    use crate::target::TargetName;
     use crate::target::tests::{event, target, update};
 
     fn deliveries(targets: &[&Target], update: RefUpdate, events: Vec<Event>) -> Vec<Delivery> {
-        let line = Line { update, event: identifier::event() };
+        let line = RefEvent { update, event: identifier::event() };
         let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
         let mut made = Vec::new();
         let mut addresser = Addresser::new(1, &receipt, targets);
@@ -206,13 +213,14 @@ mod tests {
         let ids: Vec<_> = events.iter().map(|event| event.id).collect();
         let made = deliveries(&[&target(&[EventName::Push], "")], update, events);
         assert_eq!(made.iter().map(|delivery| delivery.line.event).collect::<Vec<_>>(), ids);
-        assert_ne!(made[0].id, made[1].id);
+        assert_ne!(made[0].id(), made[1].id());
+        assert!(made[0].key.number < made[1].key.number, "they are told in the order in which they were made");
     }
 
     #[test]
     fn a_payload_is_shared_by_targets_that_are_alike() {
         let one = target(&[EventName::Push], "");
-        let alike = Target { name: "chat".into(), ..one.clone() };
+        let alike = Target { name: TargetName::new("chat"), ..one.clone() };
         let shorter = Target { max_commits: Some(1), ..alike.clone() };
         let update = update('1', '2', "refs/heads/a");
         let shared = |targets: &[&Target]| {

@@ -8,8 +8,9 @@ use crate::event::EventName;
 use crate::format;
 use crate::history::Entry;
 use crate::message;
+use crate::schedule::{Queued, Schedule};
 use crate::signature::sha256_hex;
-use crate::spool::{Bodies, Name, Queue, Record, Stock};
+use crate::spool::{Addition, Bodies, Queue, Stock};
 use crate::target::{RefPatterns, Target};
 
 /// Where a body comes from that is shown or sent again.
@@ -26,7 +27,7 @@ pub enum Source {
 /// What became of a delivery that is to be made again.
 pub enum PutBack {
     /// It waits in the target's queue under this name.
-    Waits(Name, Source),
+    Waits(Queued, Source),
     /// Somebody has tried it since it was chosen.
     Meanwhile,
     /// It cannot be had any more, and why.
@@ -40,8 +41,8 @@ impl Post<'_> {
     /// Why it cannot be had any more.
     pub fn find(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
         let queue = self.spool.queue(&target.name);
-        if let Some((name, Record::Delivery(waiting), body)) = queue.find(&queue.stock(), id)
-            && let Some(delivery) = Delivery::waiting(name, waiting, body)
+        if let Some((queued, waiting, body)) = queue.find(&queue.stock(), id)
+            && let Some(delivery) = waiting.delivery(queued, body)
         {
             return Ok((delivery, Source::Stored));
         }
@@ -71,7 +72,7 @@ impl Post<'_> {
         target: &Target,
         id: Uuid,
         attempts: u32,
-    ) -> Result<(Name, Source), String> {
+    ) -> Result<(Queued, Source), String> {
         if let Some(name) = stock.waiting(id) {
             return Ok((name.clone(), Source::Stored));
         }
@@ -79,14 +80,15 @@ impl Post<'_> {
             return Ok((name, Source::Stored));
         }
         let (delivery, source) = self.rebuilt(target, id)?;
-        let put = queue.put(&[delivery.addition(delivery.name.clone())], &Bodies::default());
-        put.map(|()| (delivery.name, source)).map_err(|error| error.to_string())
+        let queued = Queued { key: delivery.key.clone(), schedule: delivery.schedule };
+        let put = queue.put(&[Addition::of(queued.clone(), &delivery)], &Bodies::default());
+        put.map(|()| (queued, source)).map_err(|error| error.to_string())
     }
 
     fn rebuilt(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
         let last = self.history.of(id).pop().ok_or_else(|| message::no_such_delivery(id))?;
         let mut delivery = self.rebuild(target, &last)?;
-        delivery.name.attempts = last.attempt;
+        delivery.schedule = Schedule::asked_for(last.attempt);
         let is_same = last.sha256.as_ref().is_none_or(|sum| *sum == sha256_hex(&delivery.payload.body));
         Ok((delivery, if is_same { Source::Rebuilt } else { Source::Differs }))
     }
@@ -101,7 +103,7 @@ impl Post<'_> {
         let as_it_may_have_been = Target { events, refs, ..as_it_is.clone() };
         for target in [as_it_is, as_it_may_have_been] {
             let built = self.build_for(&target, sequence, &receipt).ok_or_else(message::no_objects_now)?;
-            if let Some(delivery) = built.into_iter().find(|delivery| delivery.id == last.id) {
+            if let Some(delivery) = built.into_iter().find(|delivery| delivery.id() == last.id) {
                 return Ok(delivery);
             }
         }

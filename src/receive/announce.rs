@@ -14,6 +14,7 @@ use crate::process::{self, Environment, Process};
 use crate::ref_update;
 use crate::repository;
 use crate::spool::{Receipt, Spool};
+use crate::state_dir::StateDir;
 
 /// Runs the pre-receive hook. It never refuses anything, and prints nothing: git's own receive-pack kills the push of a
 /// client that is gone when its hooks print.
@@ -27,18 +28,20 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let (updates, _) = ref_update::parse(&bytes);
     let common_dir = repository::common_dir(&git_dir);
     let configuration = Configuration::read(&git_dir, &common_dir, environment);
-    let (spool, variables) = match &configuration {
+    let post = match &configuration {
         Ok(configuration) => {
             let settings = &configuration.settings;
-            log_file::start(&git_dir, settings.log_level, settings.shared);
-            if !Post::new(&git_dir, &common_dir, configuration).is_wanted(&updates) {
+            log_file::start(&StateDir::new(&git_dir, settings.shared), settings.log_level);
+            let post = Post::new(&git_dir, &common_dir, configuration);
+            if !post.is_wanted(&updates) {
                 return;
             }
-            (Spool::new(&common_dir, settings.shared), settings.user_variables.as_slice())
+            Some(post)
         }
         // post-receive says so, and keeps its receipt.
-        Err(_) => (Spool::found(&common_dir), [].as_slice()),
+        Err(_) => None,
     };
+    let spool = post.as_ref().map_or_else(|| Spool::new(StateDir::found(&common_dir)), |post| post.spool.clone());
     if updates.is_empty() || !is_whole {
         return debug!("pre-receive: the list of refs was cut short: receive-pack has died");
     }
@@ -47,7 +50,12 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     if own.is_some() && spool.own_intent(&updates, own).is_some_and(|intent| intent.receipt.receive_pack == own) {
         return;
     }
-    if let Err(error) = spool.write_intent(Receipt::new(fresh(updates), environment, variables)) {
+    let lines = fresh(updates);
+    let intent = match &post {
+        Some(post) => post.receipt(lines, environment),
+        None => Receipt::new(lines, environment, &[]),
+    };
+    if let Err(error) = spool.write_intent(intent) {
         debug!("pre-receive: {error}: if the client goes away now, run git webhook reconcile");
     }
 }

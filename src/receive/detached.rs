@@ -15,6 +15,7 @@ use crate::process::{self, Environment};
 use crate::report::{Notice, Printer};
 use crate::repository;
 use crate::spool::Owned;
+use crate::state_dir::StateDir;
 
 /// What the hook starts itself with.
 pub const ARGUMENT: &str = "--deliver-detached";
@@ -58,7 +59,7 @@ pub fn run(environment: &Environment) {
         Err(_) => return,
     };
     let settings = &configuration.settings;
-    log_file::start(&git_dir, settings.log_level, settings.shared);
+    log_file::start(&StateDir::new(&git_dir, settings.shared), settings.log_level);
     log_problems(&configuration);
     let post = Post::new(&git_dir, &common_dir, &configuration);
     let run = post.run(None);

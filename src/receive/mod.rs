@@ -16,18 +16,20 @@ use std::time::Duration;
 use log::{debug, error, info, warn};
 
 use crate::config::{Configuration, Report, Settings};
-use crate::delivery::Outcome;
 use crate::dispatch::Done;
 use crate::event::{Context, Time, Wanted};
+use crate::files::FileError;
 use crate::identifier;
 use crate::log_file;
 use crate::message;
+use crate::outcome::Outcome;
 use crate::process::{self, Environment, Process};
 use crate::pusher::{self, Pusher};
-use crate::ref_update::{self, RefUpdate, Skipped};
+use crate::ref_update::{self, RefEvent, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
 use crate::repository::{self, Reader};
-use crate::spool::{FileError, Intent, Line, Owned, ReadRefs, Receipt, Spool};
+use crate::spool::{Intent, Owned, ReadRefs, Receipt, Spool};
+use crate::state_dir::StateDir;
 use crate::target::Target;
 
 pub use address::{Addresser, alone};
@@ -91,16 +93,17 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let configuration = match Configuration::read(&git_dir, &common_dir, environment) {
         Ok(configuration) => configuration,
         Err(why) => {
-            log_file::start(&git_dir, log::LevelFilter::Warn, false);
+            log_file::start(&StateDir::new(&git_dir, false), log::LevelFilter::Warn);
             error!("{why}");
-            let kept = keep(&Spool::found(&common_dir), updates, environment, &[], &|| None);
+            let spool = Spool::new(StateDir::found(&common_dir));
+            let kept = keep(&spool, updates, &|lines| Receipt::new(lines, environment, &[]), &|| None);
             return match kept {
                 Some(Err(unkept)) => not_kept(&unkept.error, &mut printer),
                 _ => printer.print(&Notice::Unreadable),
             };
         }
     };
-    log_file::start(&git_dir, configuration.settings.log_level, configuration.settings.shared);
+    log_file::start(&StateDir::new(&git_dir, configuration.settings.shared), configuration.settings.log_level);
     let updates = of_this_repository(updates, &configuration, &mut skipped);
     for skipped in &skipped {
         printer.print(&Notice::Skipped(skipped));
@@ -131,7 +134,7 @@ fn catch_up(post: &Post<'_>) {
 fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, printer: &mut Printer) {
     let settings = &post.configuration.settings;
     let order: HashMap<_, _> = (0..).zip(&updates).map(|(at, update)| (update.name.clone(), at)).collect();
-    let kept = keep(&post.spool, updates.clone(), environment, &settings.user_variables, &|| post.refs());
+    let kept = keep(&post.spool, updates.clone(), &|lines| post.receipt(lines, environment), &|| post.refs());
     let (mut intent, mut unkept) = (None, None);
     let own = match kept {
         None => return debug!("told already: is the hook installed twice?"),
@@ -183,8 +186,7 @@ struct Unkept {
 fn keep(
     spool: &Spool,
     mut updates: Vec<RefUpdate>,
-    environment: &Environment,
-    variables: &[String],
+    write: &dyn Fn(Vec<RefEvent>) -> Receipt,
     refs: ReadRefs<'_>,
 ) -> Option<Result<Owned, Unkept>> {
     let own = Process::receive_pack();
@@ -211,19 +213,19 @@ fn keep(
             let ids: HashMap<_, _> = intent.receipt.lines.iter().map(|line| (&line.update, line.event)).collect();
             let line = |update: RefUpdate| {
                 let event = ids.get(&update).copied().unwrap_or_else(identifier::event);
-                Line { update, event }
+                RefEvent { update, event }
             };
             // The intent stays: git may have refused the other lines, or have died while it wrote them.
             intent.receipt.with(updates.into_iter().map(line).collect())
         }
-        None => Receipt::new(fresh(updates), environment, variables),
+        None => write(fresh(updates)),
     };
     Some(spool.keep(receipt.clone()).map_err(|error| Unkept { error, receipt, intent }))
 }
 
 /// The updates as events that nobody has heard of.
-fn fresh(updates: Vec<RefUpdate>) -> Vec<Line> {
-    updates.into_iter().map(|update| Line { update, event: identifier::event() }).collect()
+fn fresh(updates: Vec<RefUpdate>) -> Vec<RefEvent> {
+    updates.into_iter().map(|update| RefEvent { update, event: identifier::event() }).collect()
 }
 
 fn not_kept(error: &FileError, printer: &mut Printer) {
@@ -245,7 +247,7 @@ fn of_this_repository(
 
 /// The detail of what the pusher reads in a few words.
 fn log_problems(configuration: &Configuration) {
-    for target in configuration.broken.iter().filter(|target| target.enabled) {
+    for target in configuration.broken().filter(|target| target.enabled) {
         for problem in &target.problems {
             error!("{}", message::about_target(&target.name, problem));
         }
@@ -297,13 +299,13 @@ fn tell(
     printer: &mut Printer,
 ) {
     let report = configuration.settings.report;
-    for (at, target) in configuration.targets.iter().enumerate() {
+    for (at, target) in configuration.ready().enumerate() {
         let mut outcomes: Vec<_> = done.iter().filter(|done| done.target == at).flat_map(Done::refs).collect();
         for (name, outcome) in &outcomes {
             log_outcome(target, &name.text(), outcome);
         }
         outcomes.sort_by_key(|(name, _)| order.get(name).copied());
-        let summary = Summary { target: &target.name, outcomes, is_kept: is_safe };
+        let summary = Summary { target: target.name.as_str(), outcomes, is_kept: is_safe };
         let is_told = match report {
             Report::All => !summary.outcomes.is_empty(),
             Report::Failures => summary.has_failures(),
@@ -314,8 +316,8 @@ fn tell(
         }
     }
     if report != Report::None {
-        for target in configuration.broken.iter().filter(|target| target.enabled) {
-            printer.print(&Notice::Misconfigured(&target.name, is_safe));
+        for target in configuration.broken().filter(|target| target.enabled) {
+            printer.print(&Notice::Misconfigured(target.name.as_str(), is_safe));
         }
     }
 }

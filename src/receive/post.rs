@@ -1,25 +1,28 @@
 //! The post office of one repository: from receipts to deliveries, for the hook and for `git webhook flush` alike.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use log::error;
+use log::{error, warn};
 use uuid::Uuid;
 
 use super::{Addresser, context, wanted_by};
-use crate::config::Configuration;
+use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::delivery::Delivery;
-use crate::dispatch::{self, Older, Run, Station};
+use crate::dispatch::{Dispatcher, TargetSession};
 use crate::event::{self, Event};
 use crate::history::{self, History};
 use crate::message;
 use crate::process;
-use crate::ref_update::{ObjectId, RefName, RefUpdate};
+use crate::process::Environment;
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository::{self, Objects, OpenError, Reader};
-use crate::spool::{Line, Owned, Receipt, Spool};
+use crate::schedule::Unsettled;
+use crate::spool::{Asked, Owned, Receipt, Spool};
+use crate::state_dir::StateDir;
 use crate::target::Target;
 
 /// How long one run looks after receipts that other processes left, before what it came for.
@@ -37,6 +40,8 @@ pub struct Post<'a> {
     pub spool: Spool,
     /// What happened.
     pub history: History,
+    /// The targets that can be used, by whose places everything below goes.
+    pub targets: Vec<&'a Target>,
 }
 
 /// A receipt whose deliveries are to be made.
@@ -72,25 +77,38 @@ impl Job {
 impl<'a> Post<'a> {
     /// The post office of the repository at `git_dir`.
     pub fn new(git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
-        let spool = Spool::new(common_dir, configuration.settings.shared);
-        let history = History::new(&spool);
-        Self { git_dir, common_dir, configuration, spool, history }
+        let state = StateDir::new(common_dir, configuration.settings.shared);
+        let history = History::new(&state);
+        let targets = configuration.ready().collect();
+        Self { git_dir, common_dir, configuration, spool: Spool::new(state), history, targets }
     }
 
     /// A run over the repository's targets that may take `allowed`, or as long as it needs.
-    pub fn run(&self, allowed: Option<Duration>) -> Run<'_> {
-        Run::new(&self.spool, &self.history, &self.configuration.targets, allowed)
+    pub fn run(&self, allowed: Option<Duration>) -> Dispatcher<'_> {
+        Dispatcher::new(&self.spool, &self.history, &self.targets, allowed)
+    }
+
+    /// What there is to write down of a push.
+    pub fn receipt(&self, lines: Vec<RefEvent>, environment: &Environment) -> Receipt {
+        let enabled = self.configuration.targets.iter().filter(|target| target.is_enabled());
+        let asked = |target: &Configured| {
+            let wants =
+                |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.may_want(update));
+            Asked::new(target.name(), &lines, wants)
+        };
+        let asked = enabled.map(asked).collect();
+        Receipt::new(lines, environment, &self.configuration.settings.user_variables).asking(asked)
     }
 
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
-        let wants = |update: &RefUpdate| self.configuration.targets.iter().any(|target| target.may_want(update));
+        let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.may_want(update));
         updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
     }
 
     /// The names of enabled targets that cannot be used.
-    fn waiting_targets(&self) -> impl Iterator<Item = &str> {
-        self.configuration.broken.iter().filter(|target| target.enabled).map(|target| target.name.as_str())
+    fn waiting_targets(&self) -> impl Iterator<Item = &BrokenTarget> {
+        self.configuration.broken().filter(|target| target.enabled)
     }
 
     /// Where all refs stand now; `None` where they cannot be read, which is logged.
@@ -129,14 +147,14 @@ impl<'a> Post<'a> {
     /// The ids of everything that waits in a queue.
     fn queued(&self) -> HashSet<Uuid> {
         let mut ids = HashSet::new();
-        for target in &self.configuration.targets {
+        for target in &self.targets {
             let queue = self.spool.queue(&target.name);
             let lock = queue.lock().ok().flatten();
-            ids.extend(queue.list().iter().map(|name| name.id));
+            ids.extend(queue.list().iter().map(|queued| queued.key.id));
             if lock.is_none() {
                 // Whoever is sending renames records as he does, and one listing may miss some. What two miss is a second
                 // record of one delivery, of which the queue keeps one.
-                ids.extend(queue.list().iter().map(|name| name.id));
+                ids.extend(queue.list().iter().map(|queued| queued.key.id));
             }
         }
         ids
@@ -146,28 +164,21 @@ impl<'a> Post<'a> {
     ///
     /// # Errors
     /// Where the objects cannot be read: the receipts stay as they are, for a later run.
-    pub fn deliver(&self, run: &Run<'_>, mut jobs: Vec<Job>) -> Result<(), OpenError> {
+    pub fn deliver(&self, run: &Dispatcher<'_>, mut jobs: Vec<Job>) -> Result<(), OpenError> {
         jobs.sort_by_key(|job| job.sequence);
-        let targets = &self.configuration.targets;
-        let count = |target: &Target| {
-            // What the refs promise. It says who may get something and with how many connections to begin, no more.
-            let events = |job: &Job| -> usize {
-                job.receipt.lines.iter().map(|line| target.may_be_told(&line.update).count()).sum()
-            };
-            let most = if target.format.is_whole() { 1 } else { usize::MAX };
-            jobs.iter().map(|job| events(job).min(most)).sum()
+        let targets = &self.targets;
+        let wants = |target: &Target| {
+            let mut lines = jobs.iter().flat_map(|job| &job.receipt.lines);
+            lines.any(|line| target.may_want(&line.update))
         };
-        let counts: Vec<usize> = targets.iter().map(count).collect();
-        let wanting: Vec<usize> = (0..targets.len()).filter(|at| counts[*at] > 0).collect();
+        let wanting: Vec<usize> = (0..targets.len()).filter(|at| wants(targets[*at])).collect();
         if !wanting.is_empty() {
             let objects = repository::open(self.common_dir, self.configuration.layout)?;
-            let mut stations: Vec<Station<'_>> = wanting.iter().map(|at| run.open(*at)).collect();
-            let expected: Vec<_> = wanting.iter().map(|at| counts[*at]).collect();
+            let mut sessions: Vec<TargetSession<'_>> = wanting.iter().map(|at| run.open(*at)).collect();
             let own: HashSet<_> = jobs.iter().map(|job| job.sequence).collect();
             run.deliver(
-                &mut stations,
-                &expected,
-                || self.older(&own),
+                &mut sessions,
+                || self.unsettled(&own),
                 |send| {
                     for job in &mut jobs {
                         // A mistake of ours over one push's objects must not end every run from now on: its receipt
@@ -181,7 +192,7 @@ impl<'a> Post<'a> {
                 },
             );
             self.settle(run, jobs);
-            stations.into_iter().for_each(|station| run.close(station));
+            sessions.into_iter().for_each(|session| run.close(session));
         } else {
             self.settle(run, jobs);
         }
@@ -189,16 +200,21 @@ impl<'a> Post<'a> {
     }
 
     /// The refs of pushes that are not settled and not among `own`: their deliveries come first where they are older.
-    fn older(&self, own: &HashSet<u64>) -> Older {
-        dispatch::older(&self.spool.receipts(own))
+    fn unsettled(&self, own: &HashSet<u64>) -> Unsettled {
+        let mut unsettled = Unsettled::default();
+        for (sequence, receipt) in self.spool.receipts(own) {
+            unsettled.add(sequence, receipt.lines.iter().map(|line| receipt.order(&line.update.name)));
+        }
+        unsettled
     }
 
     /// Crash: whatever is delivered is in the log, whatever is not is in a queue, both before the receipt is put away.
-    fn settle(&self, run: &Run<'_>, jobs: Vec<Job>) {
+    fn settle(&self, run: &Dispatcher<'_>, jobs: Vec<Job>) {
         for job in &jobs {
             if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
-                for name in self.waiting_targets() {
-                    if let Err(error) = self.spool.queue(name).put_push(job.sequence, &job.receipt) {
+                for BrokenTarget { name, origin, .. } in self.waiting_targets() {
+                    let queue = self.spool.queue(name);
+                    if let Err(error) = queue.defer(name, origin.as_deref(), job.sequence, &job.receipt) {
                         error!("{}", message::about_target(name, error));
                         run.lose();
                     }
@@ -212,20 +228,49 @@ impl<'a> Post<'a> {
     }
 
     /// Sends what waits in all queues and is due, and sets aside what waits for targets that are no more.
-    pub fn tend(&self, run: &Run<'_>) {
+    pub fn tend(&self, run: &Dispatcher<'_>) {
+        self.hand_over_deferred();
         let none = HashSet::new();
         let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
-        for (at, target) in self.configuration.targets.iter().enumerate() {
+        for (at, target) in self.targets.iter().enumerate() {
             if target.enabled && !self.spool.queue(&target.name).is_empty() {
-                run.tend(at, &|| self.older(&none), &build);
+                run.tend(at, &|| self.unsettled(&none), &build);
             }
         }
         self.bury();
     }
 
+    /// Hands the pushes that waited for a target with a wrong name to the one that has come in its place: the name is
+    /// mended by giving the section another.
+    ///
+    /// That is the target at the same receiver that was not there when they were pushed; of several, or where the address
+    /// was wrong too, the one whose name has the same letters and digits.
+    fn hand_over_deferred(&self) {
+        let known = self.known_queues();
+        for directory in self.spool.deferred().into_iter().filter(|name| name.starts_with('_') && !known.contains(name))
+        {
+            let queue = self.spool.queue_in(&directory);
+            let Some(newest) = queue.deferred().pop() else { continue };
+            let may_be = |target: &&&Target| {
+                let is_new = newest.receipt.has_asked(target.name.as_str()) == Some(false);
+                let is_there = newest.origin.as_deref().is_some_and(|origin| origin == target.address.origin());
+                (is_new && is_there) || newest.target.has_letters_of(&target.name)
+            };
+            let candidates: Vec<_> = self.targets.iter().filter(may_be).collect();
+            let alike = candidates.iter().find(|target| newest.target.has_letters_of(&target.name));
+            let (Some(target), true) = (alike.or(candidates.first()), alike.is_some() || candidates.len() == 1) else {
+                continue;
+            };
+            match queue.hand_deferred_to(&self.spool.queue(&target.name)) {
+                Ok(()) => warn!("{}", message::takes_over(&target.name, &newest.target)),
+                Err(error) => error!("{error}"),
+            }
+        }
+    }
+
     /// Sets aside what has waited for too long behind targets that do not answer.
-    pub fn expire(&self, run: &Run<'_>) {
-        (0..self.configuration.targets.len()).for_each(|at| run.expire(at));
+    pub fn expire(&self, run: &Dispatcher<'_>) {
+        (0..self.targets.len()).for_each(|at| run.expire(at));
     }
 
     /// The directory names of the queues of all targets that are configured, rightly or not.
@@ -235,7 +280,8 @@ impl<'a> Post<'a> {
 
     fn bury(&self) {
         let known = self.known_queues();
-        for directory in self.spool.queues() {
+        let directories: BTreeSet<_> = self.spool.queues().into_iter().chain(self.spool.deferred()).collect();
+        for directory in directories {
             if known.contains(&directory) {
                 self.spool.queue_in(&directory).set_known();
                 continue;
@@ -256,17 +302,17 @@ impl<'a> Post<'a> {
         let day = history::day_of(process::now() - keep);
         self.history.prune(&day);
         self.spool.prune(&day);
-        for target in &self.configuration.targets {
+        for target in &self.targets {
             self.spool.queue(&target.name).tidy();
         }
     }
 
     /// Builds the deliveries of one receipt, each for the station of its target.
     fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
-        let targets: Vec<&Target> = wanting.iter().map(|at| &self.configuration.targets[*at]).collect();
+        let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
         let later = if job.is_late { self.later(job.sequence) } else { Vec::new() };
         self.address(objects, job.sequence, &job.receipt, later, &targets, &mut |at, delivery| {
-            if !job.done.contains(&delivery.id) {
+            if !job.done.contains(&delivery.id()) {
                 send(at, delivery);
             }
         });
@@ -311,7 +357,7 @@ impl<'a> Post<'a> {
         mut take: impl FnMut(u32, Event),
     ) {
         let updates = receipt.updates();
-        let is_wanted = |line: &Line| targets.iter().any(|target| target.may_want(&line.update));
+        let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.may_want(&line.update));
         if !receipt.lines.iter().any(is_wanted) {
             return;
         }

@@ -8,10 +8,9 @@ use uuid::Uuid;
 
 use super::Spool;
 use super::receipt::{Intent, Owned, Receipt};
-use super::record::Line;
 use super::standing::{Lines, as_lines, standing, starts_from, undecided};
 use crate::process::{self, Process};
-use crate::ref_update::{ObjectId, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 
 /// An intent is left to its own push for so long, in seconds: its hook may be on its way though receive-pack has died.
 const OWN_TIME: i64 = 60;
@@ -106,7 +105,7 @@ impl Spool {
     }
 
     /// Makes a receipt of an intent's lines as far as they have none yet; `None` where somebody else has claimed it.
-    fn announce(&self, intent: &Receipt, lines: Vec<Line>) -> Option<Option<Owned>> {
+    fn announce(&self, intent: &Receipt, lines: Vec<RefEvent>) -> Option<Option<Owned>> {
         let claimed = self.claim(intent)?;
         // Only now: another push that follows on it may have announced it and let go of it since its lines were chosen.
         let lines = self.untold(intent, lines);
@@ -126,7 +125,7 @@ impl Spool {
         let mut found = Vec::new();
         // From the newest on: what a push follows on was written down before it.
         for intent in intents.into_iter().rev() {
-            let precedes = |line: &&Line| starts.contains(&(line.update.name.clone(), line.update.new));
+            let precedes = |line: &&RefEvent| starts.contains(&(line.update.name.clone(), line.update.new));
             let lines: Vec<_> = intent.lines.iter().filter(precedes).cloned().collect();
             if lines.is_empty() {
                 continue;
@@ -142,7 +141,7 @@ impl Spool {
     }
 
     /// The lines of an intent that no receipt has.
-    fn untold(&self, intent: &Receipt, mut lines: Vec<Line>) -> Vec<Line> {
+    fn untold(&self, intent: &Receipt, mut lines: Vec<RefEvent>) -> Vec<RefEvent> {
         let told = self.receipts_since(intent.after);
         let told: HashSet<_> = told.iter().flat_map(|(_, receipt)| &receipt.lines).map(|line| &line.update).collect();
         lines.retain(|line| !told.contains(&line.update));
@@ -191,7 +190,7 @@ impl Spool {
             claims.into_iter().zip(&lines).zip(standing).zip(undecided)
         {
             // An older push of the ref is under way, and is told first.
-            let is_older_of = |line: &Line| {
+            let is_older_of = |line: &RefEvent| {
                 let mut older = others.iter().filter(|other| is_older(other, &claim.receipt));
                 older.any(|other| names(other, &line.update)) || left.contains(&line.update.name)
             };
@@ -221,7 +220,7 @@ impl Spool {
         let oldest = intents.iter().map(|(intent, _)| intent.after).min().unwrap_or(0);
         let records = self.receipts_since(oldest);
         let mut lines = intents.iter().flat_map(|(_, lines)| lines);
-        let is_shown = |line: &Line| {
+        let is_shown = |line: &RefEvent| {
             now.get(&line.update.name).copied() == line.update.new
                 || records.iter().any(|(_, record)| starts_from(record, &line.update))
         };
@@ -275,10 +274,10 @@ mod tests {
     #[test]
     fn an_intent_is_announced_once_however_many_follow_on_it() {
         let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::new(directory.path(), false);
+        let spool = Spool::new(crate::state_dir::StateDir::new(directory.path(), false));
         let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
         let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new("refs/heads/main") };
-        let intent = Receipt::new(vec![Line { update, event: identifier::event() }], &Environment::default(), &[]);
+        let intent = Receipt::new(vec![RefEvent { update, event: identifier::event() }], &Environment::default(), &[]);
         spool.write_intent(intent.clone()).unwrap();
         // Both chose its lines before either had told of them.
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_some());

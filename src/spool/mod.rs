@@ -4,7 +4,8 @@
 //! Plain files below `webhook/v1` in the repository's directory, as mail queues keep theirs; `docs/reliability.md` has
 //! the protocol, `docs/model` a checked model of it.
 
-mod file;
+mod deferred;
+mod identity;
 mod intent;
 mod name;
 mod picture;
@@ -17,55 +18,40 @@ mod stock;
 mod waiting;
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use uuid::Uuid;
 
+use crate::files::{FileError, Folder};
 use crate::message;
 use crate::process;
+use crate::state_dir::StateDir;
+use crate::target::TargetName;
 
-pub use file::{FileError, Modes, Unfit};
+pub use deferred::Deferred;
 pub use intent::ReadRefs;
-pub use name::{Name, WHOLE, ref_key};
 pub use picture::Picture;
-pub use queue::{Bodies, Queue, Rest};
-pub use receipt::{Intent, Owned, Receipt};
-pub use record::Line;
+pub use queue::{Bodies, Queue};
+pub use receipt::{Asked, Intent, Owned, Receipt};
 pub use stock::Stock;
-pub use waiting::{Addition, Origin, Record, Waiting, ref_text};
+pub use waiting::{Addition, Waiting};
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]
 pub struct Spool {
-    root: PathBuf,
-    modes: Modes,
+    state: StateDir,
 }
 
 impl Spool {
-    /// The spool of the repository at `common_dir`; `shared` where `core.sharedRepository` is group or wider.
-    pub fn new(common_dir: &Path, shared: bool) -> Self {
-        let root = common_dir.join("webhook");
-        let modes = Modes::new(&root, shared);
-        Self { root, modes }
+    /// The spool in a repository's state.
+    pub fn new(state: StateDir) -> Self {
+        Self { state }
     }
 
-    /// The same where the configuration cannot be read: shared if the directory that is there is.
-    pub fn found(common_dir: &Path) -> Self {
-        let mode = fs::metadata(common_dir.join("webhook")).map_or(0, |metadata| metadata.permissions().mode());
-        Self::new(common_dir, mode & 0o070 == 0o070)
-    }
-
-    /// `webhook` in the repository's directory, which holds all our state.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// How our files are made.
-    pub fn modes(&self) -> Modes {
-        self.modes
+    /// The state it is part of.
+    pub fn state(&self) -> &StateDir {
+        &self.state
     }
 
     /// Writes a scratch file where records would lie, as durably as a record, and tells whether locks hold there or why
@@ -74,32 +60,34 @@ impl Spool {
     /// # Errors
     /// Where it cannot be written.
     pub fn try_out(&self) -> Result<io::Result<bool>, FileError> {
-        let places = [self.place(""), self.root.clone()];
-        let above = self.root.parent().unwrap_or(&self.root).to_path_buf();
-        let directory = places.into_iter().find(|place| place.is_dir()).unwrap_or(above);
-        let draft = self.modes.write_temporary(&directory, b"scratch\n", true)?;
+        let root = self.state.root();
+        let found = [self.state.spool(), root.clone()].iter().find_map(|folder| folder.open().ok());
+        let above = root.base().map_err(|error| FileError::new(message::cannot_open, &root.path(), error));
+        let directory = found.as_ref().map_or(above, Ok)?;
+        let draft = directory.write_draft(b"scratch\n", true)?;
         let again = draft.reopen()?;
         let first = draft.reopen()?;
         Ok(process::keeps_out(first, again))
     }
 
-    fn place(&self, name: &str) -> PathBuf {
-        self.root.join("v1").join(name)
+    fn place(&self, name: &str) -> Folder {
+        self.state.spool().join(name)
     }
 
     /// The queue of one target.
-    pub fn queue(&self, target: &str) -> Queue {
-        self.queue_in(&slug(target))
+    pub fn queue(&self, target: &TargetName) -> Queue {
+        self.queue_in(&target.directory())
     }
 
     /// The same by the name of its directory.
     pub fn queue_in(&self, directory: &str) -> Queue {
-        Queue::new(self.place("queue").join(directory), self.place("dead").join(directory), self.modes)
+        let folder = |name| self.place(name).join(directory);
+        Queue { directory: folder("queue"), dead: folder("dead"), deferred: folder("deferred") }
     }
 
     /// The directory names of all queues, those of targets that are configured no more included.
     pub fn queues(&self) -> Vec<String> {
-        file::names(&self.place("queue")).unwrap_or_default()
+        self.place("queue").names().unwrap_or_default()
     }
 
     /// How many records lie in `dead`, by the name of the queue they come from; those of intents and receipts begin
@@ -107,11 +95,11 @@ impl Spool {
     pub fn dead(&self) -> Vec<(String, usize)> {
         let directory = self.place("dead");
         let count = |name: String| {
-            let records = file::names(&directory.join(&name)).unwrap_or_default();
+            let records = directory.join(&name).names().unwrap_or_default();
             let records = records.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_digit()));
             (name, records.filter(|name| !name.ends_with(".body")).count())
         };
-        let mut dead: Vec<_> = file::names(&directory).unwrap_or_default().into_iter().map(count).collect();
+        let mut dead: Vec<_> = directory.names().unwrap_or_default().into_iter().map(count).collect();
         dead.retain(|(_, count)| *count > 0);
         dead.sort();
         dead
@@ -120,8 +108,8 @@ impl Spool {
     /// The ids of the deliveries that lie in `dead`.
     pub fn dead_ids(&self) -> HashSet<Uuid> {
         let directory = self.place("dead");
-        let names = file::names(&directory).unwrap_or_default();
-        let records = names.iter().flat_map(|name| file::names(&directory.join(name)).unwrap_or_default());
+        let names = directory.names().unwrap_or_default();
+        let records = names.iter().flat_map(|name| directory.join(name).names().unwrap_or_default());
         records.filter_map(|record| record.split('.').nth(2)?.parse().ok()).collect()
     }
 
@@ -132,11 +120,8 @@ impl Spool {
         for (directory, _) in self.dead() {
             let queue = self.queue_in(&directory);
             let stock = queue.stock();
-            let records = stock.set_aside().filter(|id| wanted(*id)).filter_map(|id| match queue.find(&stock, id)?.1 {
-                Record::Delivery(waiting) => Some((id, directory.clone(), waiting)),
-                Record::Push(_) => None,
-            });
-            found.extend(records);
+            let records = stock.set_aside().filter(|id| wanted(*id));
+            found.extend(records.filter_map(|id| Some((id, directory.clone(), queue.find(&stock, id)?.1))));
         }
         found
     }
@@ -165,33 +150,34 @@ impl Spool {
             return log::error!("{}", message::settled_kept(error));
         }
         let settled = self.place("settled");
-        for name in file::names(&settled).unwrap_or_default() {
-            if name.as_str() < day
-                && let Err(error) = fs::remove_dir_all(settled.join(&name))
-            {
-                log::warn!("{}", message::cannot_remove_settled(name, error));
+        if let Ok(settled) = settled.open() {
+            for name in settled.names().unwrap_or_default().into_iter().filter(|name| name.as_str() < day) {
+                if let Err(error) = settled.remove_tree(&name) {
+                    log::warn!("{}", message::cannot_remove_settled(name, error));
+                }
             }
         }
-        for directory in ["intents", "receipts"] {
-            file::remove_leftovers(&self.place(directory));
+        for directory in ["intents", "receipts"].iter().filter_map(|name| self.place(name).open().ok()) {
+            directory.remove_leftovers();
         }
     }
 
     /// Moves a record that cannot be read as one to `dead`, never over another.
-    fn set_file_aside(&self, path: &Path, from: &str, why: &str) {
-        let outcome = file::set_aside(path, &self.place("dead").join(from), self.modes);
-        match outcome {
+    fn set_file_aside(&self, directory: &str, name: &str, why: &str) {
+        let from = self.place(directory);
+        let to = self.place("dead").join(format!("_{directory}"));
+        let path = from.path().join(name);
+        match move_aside(&from, name, &to) {
             Ok(to) => log::error!("{}", message::was_set_aside(path.display(), why, to.display())),
             Err(error) => log::error!("'{}': {why}; {error}", path.display()),
         }
     }
 }
 
-/// The name of a target's directory: its own, which is plain where it is valid, else one made of its hash.
-fn slug(target: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    if target.starts_with(|c: char| c.is_ascii_alphanumeric()) && target.chars().all(is_plain) && target.len() <= 64 {
-        return target.into();
-    }
-    format!("_{}", &crate::signature::sha256_hex(target.as_bytes())[..16])
+/// Renames a file of one directory into another, under a name that nobody has there, and tells where it is.
+fn move_aside(from: &Folder, name: &str, to: &Folder) -> Result<PathBuf, FileError> {
+    let to = to.make()?;
+    let from =
+        from.open().map_err(|error| FileError::new(message::cannot_set_aside, &from.path().join(name), error))?;
+    from.set_aside(name, &to)
 }

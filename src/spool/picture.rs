@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{FileError, Unfit};
 use super::record::{self, Text};
-use super::{Spool, file, sequence};
+use super::{Spool, sequence};
+use crate::files::{FileError, Unfit};
 use crate::message;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
+
+/// Its file in our directory.
+const NAME: &str = "refs";
 
 /// Where all refs stood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,16 +42,13 @@ impl Picture {
 }
 
 impl Spool {
-    fn picture_path(&self) -> PathBuf {
-        self.root.join("refs")
-    }
-
     /// The picture taken last; `None` where there is none yet.
     ///
     /// # Errors
     /// Where it cannot be read, or is damaged.
     pub fn picture(&self) -> Result<Option<Picture>, Unfit> {
-        let bytes = match self.modes.read(&self.picture_path()) {
+        let read = self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(NAME));
+        let bytes = match read {
             Ok(bytes) => bytes,
             Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(why),
@@ -73,18 +72,17 @@ impl Spool {
     /// # Errors
     /// Where it cannot be made durable.
     pub fn set_picture(&self, picture: &Picture) -> Result<(), FileError> {
-        self.modes.make_directory(&self.root)?;
         let refs = picture.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
         let form = Form { sequence: picture.sequence, refs };
-        self.modes.write_durably(&self.root, "refs", &record::encode(&form))
+        self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 
     /// The lowest number of a receipt that is not settled, or was on `day` or later.
     fn receipts_kept(&self, day: &str) -> Option<u64> {
         let settled = self.place("settled");
-        let days = file::names(&settled).unwrap_or_default().into_iter().filter(|other| other.as_str() >= day);
+        let days = settled.names().unwrap_or_default().into_iter().filter(|other| other.as_str() >= day);
         let directories = days.map(|day| settled.join(day)).chain([self.place("receipts")]);
-        let names = directories.flat_map(|directory| file::names(&directory).unwrap_or_default());
+        let names = directories.flat_map(|directory| directory.names().unwrap_or_default());
         names.filter_map(|name| sequence::number(&name)).min()
     }
 
@@ -96,15 +94,12 @@ impl Spool {
             Ok(Some(picture)) => picture,
             Ok(None) => return Ok(()),
             Err(why) => {
-                return Err(FileError::new(
-                    message::cannot_read,
-                    &self.picture_path(),
-                    io::Error::other(why.to_string()),
-                ));
+                let path = self.state.root().path().join(NAME);
+                return Err(FileError::new(message::cannot_read, &path, io::Error::other(why.to_string())));
             }
         };
         let settled = self.place("settled");
-        let days = file::names(&settled).unwrap_or_default();
+        let days = settled.names().unwrap_or_default();
         let mut receipts = BTreeMap::new();
         for old in days.iter().filter(|old| old.as_str() < day) {
             self.read_since(&settled.join(old), picture.sequence, &mut receipts);

@@ -1,4 +1,5 @@
-//! The form of everything the spool keeps: a line with version, length and SHA-256, then JSON.
+//! The form of everything the spool keeps: a line with the version, JSON, and a line with its length and SHA-256, so that
+//! a record can be written as it comes.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -9,49 +10,64 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::message;
-use crate::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
+use crate::ref_update::{ObjectFormat, ObjectId, RefEvent, RefName, RefUpdate};
 use crate::signature;
 
 /// What every record begins with; the number is the version, which a change of the JSON that older programs would
-/// misread raises.
+/// misread raises. Unknown fields are kept and handed on, so a new field raises nothing.
 const MAGIC: &str = "git-webhook";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// The bytes of a record that holds `value`.
+/// The bytes of a record that holds `value`: `git-webhook 2`, the JSON, `<length> <SHA-256 of all before>`.
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
-    let json = serde_json::to_vec(value).expect("structs of text, numbers and lists always serialise");
-    let mut record = format!("{MAGIC} {VERSION} {} {}\n", json.len(), signature::sha256_hex(&json)).into_bytes();
-    record.extend(json);
+    let mut record = format!("{MAGIC} {VERSION}\n").into_bytes();
+    let start = record.len();
+    serde_json::to_writer(&mut record, value).expect("structs of text, numbers and lists always serialise");
+    let length = record.len() - start;
+    record.push(b'\n');
+    let end = format!("{length} {}\n", signature::sha256_hex(&record));
+    record.extend(end.into_bytes());
     record
 }
 
-/// Reads a record back.
+/// Reads a record back, of this version or an older one.
 ///
 /// # Errors
-/// What is wrong with it: not ours, of another version, torn, or damaged.
+/// What is wrong with it: not ours, of a later version, torn, or damaged.
 pub(super) fn decode<T: DeserializeOwned>(record: &[u8]) -> Result<T, String> {
     if record.is_empty() {
         return Err(message::record_empty().into());
     }
     let end = record.iter().take(256).position(|byte| *byte == b'\n').ok_or(message::no_record())?;
     let header = std::str::from_utf8(&record[..end]).map_err(|_| message::no_record())?;
-    let mut words = header.split(' ');
-    if words.next() != Some(MAGIC) {
-        return Err(message::no_record().into());
-    }
-    match words.next().and_then(|word| word.parse::<u32>().ok()) {
-        Some(VERSION) => {}
-        Some(version) => return Err(message::other_version(version, VERSION)),
-        None => return Err(message::no_version().into()),
-    }
-    let json = &record[end + 1..];
-    if words.next().and_then(|word| word.parse().ok()) != Some(json.len()) {
+    let words: Vec<_> = header.split(' ').collect();
+    let json = match words.as_slice() {
+        [MAGIC, "1", length, sum] => sound(&record[end + 1..], length, sum, &record[end + 1..])?,
+        [MAGIC, "2"] => {
+            let ends = record.strip_suffix(b"\n").and_then(|whole| whole.rsplit(|byte| *byte == b'\n').next());
+            let trailer = ends.and_then(|line| std::str::from_utf8(line).ok()).ok_or(message::torn())?;
+            let (length, sum) = trailer.split_once(' ').ok_or(message::torn())?;
+            let body = &record[..record.len() - trailer.len() - 1];
+            sound(body.get(end + 1..body.len().saturating_sub(1)).unwrap_or_default(), length, sum, body)?
+        }
+        [MAGIC, version, ..] => {
+            let version: u32 = version.parse().map_err(|_| message::no_version())?;
+            return Err(message::other_version(version, VERSION));
+        }
+        _ => return Err(message::no_record().into()),
+    };
+    serde_json::from_slice(json).map_err(message::bad_content)
+}
+
+/// The JSON, where it is as long as it should be and nothing of what was summed up has changed.
+fn sound<'r>(json: &'r [u8], length: &str, sum: &str, summed: &[u8]) -> Result<&'r [u8], String> {
+    if length.parse() != Ok(json.len()) {
         return Err(message::torn().into());
     }
-    if words.next() != Some(&signature::sha256_hex(json)) {
+    if signature::sha256_hex(summed) != *sum {
         return Err(message::damaged().into());
     }
-    serde_json::from_slice(json).map_err(message::bad_content)
+    Ok(json)
 }
 
 /// Bytes as JSON text where they are UTF-8, which nearly all are, else in hexadecimal: ref names may be anything.
@@ -91,15 +107,6 @@ impl Text {
     }
 }
 
-/// A ref update with the id of its event, as receipts and logs write it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// What git said.
-    pub update: RefUpdate,
-    /// The event's id, made once when the update was first heard of.
-    pub event: Uuid,
-}
-
 #[derive(Serialize, Deserialize)]
 struct LineForm {
     old: String,
@@ -108,14 +115,14 @@ struct LineForm {
     event: Uuid,
 }
 
-impl Serialize for Line {
+impl Serialize for RefEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (old, new) = (self.update.before(), self.update.after());
         LineForm { old, new, r#ref: Text::new(self.update.name.as_bytes()), event: self.event }.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Line {
+impl<'de> Deserialize<'de> for RefEvent {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let form = LineForm::deserialize(deserializer)?;
@@ -140,21 +147,21 @@ fn update(form: &LineForm) -> Option<RefUpdate> {
 mod tests {
     use super::*;
 
-    fn line(name: &[u8]) -> Line {
+    fn line(name: &[u8]) -> RefEvent {
         let update = RefUpdate {
             old: None,
             new: ObjectId::from_hex(&[b'1'; 40]).flatten(),
             format: ObjectFormat::Sha1,
             name: RefName::new(name),
         };
-        Line { update, event: Uuid::nil() }
+        RefEvent { update, event: Uuid::nil() }
     }
 
     #[test]
     fn what_was_written_is_read_back() {
         for name in [b"refs/heads/main".as_slice(), b"refs/heads/\xff\xfe", "refs/heads/日本".as_bytes()] {
             let line = line(name);
-            assert_eq!(decode::<Line>(&encode(&line)), Ok(line));
+            assert_eq!(decode::<RefEvent>(&encode(&line)), Ok(line));
         }
     }
 
@@ -162,16 +169,31 @@ mod tests {
     fn no_damage_goes_unseen() {
         let whole = encode(&line(b"refs/heads/main"));
         for end in 0..whole.len() {
-            assert!(decode::<Line>(&whole[..end]).is_err(), "cut at {end}");
+            assert!(decode::<RefEvent>(&whole[..end]).is_err(), "cut at {end}");
         }
         for at in 0..whole.len() {
             let mut flipped = whole.clone();
             flipped[at] ^= 1;
-            assert!(decode::<Line>(&flipped).is_err(), "a bit of byte {at} flipped");
+            assert!(decode::<RefEvent>(&flipped).is_err(), "a bit of byte {at} flipped");
         }
-        assert!(decode::<Line>(&vec![0; whole.len()]).is_err());
-        let later = String::from_utf8_lossy(&whole).replacen("git-webhook 1 ", "git-webhook 2 ", 1);
-        let why = decode::<Line>(later.as_bytes()).unwrap_err();
-        assert_eq!(why, "it is of version 2, this program reads version 1");
+        assert!(decode::<RefEvent>(&vec![0; whole.len()]).is_err());
+        let later = String::from_utf8_lossy(&whole).replacen("git-webhook 2", "git-webhook 3", 1);
+        let why = decode::<RefEvent>(later.as_bytes()).unwrap_err();
+        assert_eq!(why, "it is of version 3, this program reads version 2");
+    }
+
+    #[test]
+    fn records_of_version_1_are_read() {
+        let line = line(b"refs/heads/main");
+        let json = serde_json::to_vec(&line).unwrap();
+        let header = format!("git-webhook 1 {} {}\n", json.len(), signature::sha256_hex(&json));
+        let mut whole = header.into_bytes();
+        whole.extend(json);
+        assert_eq!(decode::<RefEvent>(&whole), Ok(line));
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            assert!(decode::<RefEvent>(&flipped).is_err(), "a bit of byte {at} flipped");
+        }
     }
 }

@@ -3,15 +3,18 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::time::Duration;
 
-use super::{FileError, Spool, file};
+use super::Spool;
+use crate::files::{Dir, FileError, Folder};
 use crate::message;
 use crate::process::{self, lock_within};
 
 /// Others hold the lock for a few microseconds; whoever holds it longer has been stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The file that holds the number and is locked while one is taken.
+const NAME: &str = "lock";
 
 /// More than a boot id and a number.
 const LONGEST: u64 = 256;
@@ -19,13 +22,13 @@ const LONGEST: u64 = 256;
 impl Spool {
     /// The number given last, as far as a look without lock tells.
     pub(super) fn last_sequence(&self) -> u64 {
-        self.last(&file::read_start(&self.place("lock"), LONGEST).unwrap_or_default())
+        let read = self.state.spool().open().and_then(|spool| spool.read_start(NAME, LONGEST));
+        self.last(&read.unwrap_or_default())
     }
 
     /// A number for a push that cannot be written down, behind all that could.
     pub fn sequence_of_unkept(&self) -> u64 {
-        let next = self.modes.make_directory(&self.root.join("v1")).and_then(|()| self.with_next(Ok));
-        next.unwrap_or_else(|_| self.last_sequence() + 1)
+        self.with_next(Ok).unwrap_or_else(|_| self.last_sequence() + 1)
     }
 
     /// Takes the next number and runs `place` with it before anybody else can take one: who sees a number sees what
@@ -35,15 +38,21 @@ impl Spool {
     /// file is not synced. After the machine crashed it can hold an old number, so it counts only for the run of the
     /// machine that wrote it; else, or where it is torn, the highest number in any file name is taken.
     pub(super) fn with_next<T>(&self, place: impl FnOnce(u64) -> Result<T, FileError>) -> Result<T, FileError> {
-        let path = self.place("lock");
-        let mut file = self.modes.open_to_overwrite(&path)?;
+        self.locked(|spool, file| {
+            let next = self.next(file).map_err(spool.error(message::cannot_write_sequence, NAME))?;
+            place(next)
+        })
+    }
+
+    /// Runs `step`, which nobody else does at the same time, with the spool's directory and the file that is locked.
+    pub(super) fn locked<T>(&self, step: impl FnOnce(&Dir, &mut File) -> Result<T, FileError>) -> Result<T, FileError> {
+        let spool = self.state.spool().make()?;
+        let mut file = spool.open_to_overwrite(NAME)?;
         let lock = lock_within(&file, PATIENCE);
         if lock.is_none() {
-            log::warn!("{}", message::locked_for(path.display(), PATIENCE.as_secs()));
+            log::warn!("{}", message::locked_for(spool.path_of(NAME).display(), PATIENCE.as_secs()));
         }
-        let next =
-            self.next(&mut file).map_err(|error| FileError::new(message::cannot_write_sequence, &path, error))?;
-        place(next)
+        step(&spool, &mut file)
     }
 
     fn next(&self, file: &mut File) -> io::Result<u64> {
@@ -71,15 +80,15 @@ impl Spool {
 
     /// The highest number in any file name.
     fn highest(&self) -> u64 {
-        let of = |directory: &Path| {
-            let names = file::names(directory).unwrap_or_default();
+        let of = |directory: &Folder| {
+            let names = directory.names().unwrap_or_default();
             names.iter().filter_map(|name| number(name)).max().unwrap_or(0)
         };
-        let below = |directory: &Path| {
-            let names = file::names(directory).unwrap_or_default();
+        let below = |directory: &Folder| {
+            let names = directory.names().unwrap_or_default();
             names.iter().map(|name| of(&directory.join(name))).max().unwrap_or(0)
         };
-        let families = ["queue", "settled", "dead"].map(|name| below(&self.place(name)));
+        let families = ["queue", "deferred", "settled", "dead"].map(|name| below(&self.place(name)));
         // Where all receipts were pruned, the picture knows what the last of them was.
         let pictured = self.picture().ok().flatten().map_or(0, |picture| picture.sequence);
         families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts"))).max(pictured)

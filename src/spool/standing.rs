@@ -5,11 +5,10 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::receipt::Receipt;
-use super::record::Line;
-use crate::ref_update::{ObjectId, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 
 /// An intent and those of its lines that something is to be done about.
-pub(super) type Lines = (Receipt, Vec<Line>);
+pub(super) type Lines = (Receipt, Vec<RefEvent>);
 
 /// Of each intent the lines that happened though nobody told of them. The intents are oldest first; what stands of a
 /// newer one counts as told when an older one is judged, which it may follow on.
@@ -17,7 +16,7 @@ pub(super) fn standing(
     intents: &[Lines],
     mut records: Vec<(u64, Receipt)>,
     now: &HashMap<RefName, ObjectId>,
-) -> Vec<Vec<Line>> {
+) -> Vec<Vec<RefEvent>> {
     let mut standing: Vec<_> = intents
         .iter()
         .enumerate()
@@ -39,11 +38,11 @@ pub(super) fn standing(
 /// `older` are the intents before this one, which may have stood as well.
 fn lacking(
     intent: &Receipt,
-    lines: &[Line],
+    lines: &[RefEvent],
     older: &[Lines],
     records: &[(u64, Receipt)],
     now: &HashMap<RefName, ObjectId>,
-) -> Vec<Line> {
+) -> Vec<RefEvent> {
     let names: HashSet<_> = lines.iter().map(|line| &line.update.name).collect();
     let mut of_ref: HashMap<&RefName, Vec<(bool, &RefUpdate)>> = HashMap::new();
     for (sequence, record) in records {
@@ -52,9 +51,10 @@ fn lacking(
             of_ref.entry(&line.update.name).or_default().push((is_before, &line.update));
         }
     }
-    let is_lacking = |line: &&Line| {
+    let is_lacking = |line: &&RefEvent| {
         let records = of_ref.get(&line.update.name).map_or([].as_slice(), Vec::as_slice);
-        let ends_there = |other: &Line| other.update.name == line.update.name && other.update.new == line.update.old;
+        let ends_there =
+            |other: &RefEvent| other.update.name == line.update.name && other.update.new == line.update.old;
         let is_explained = older.iter().any(|(_, lines)| lines.iter().any(ends_there));
         let since = since(&line.update, is_explained, records);
         let entered = since.iter().filter(|record| record.new == line.update.new).count();
@@ -85,14 +85,14 @@ fn since<'r>(update: &RefUpdate, is_explained: bool, records: &[(bool, &'r RefUp
 
 /// Which of the intents, oldest first, hold a line that a newer intent shows which is not settled either: that one
 /// begins where the line ended. If it was accepted, the line was; nobody can tell yet.
-pub(super) fn undecided(intents: &[Lines], standing: &[Vec<Line>], others: &[Receipt]) -> Vec<bool> {
+pub(super) fn undecided(intents: &[Lines], standing: &[Vec<RefEvent>], others: &[Receipt]) -> Vec<bool> {
     let mut open: Vec<&Receipt> = others.iter().collect();
     let mut undecided: Vec<_> = intents
         .iter()
         .zip(standing)
         .rev()
         .map(|((intent, lines), standing)| {
-            let is_shown = |line: &Line| open.iter().any(|other| starts_from(other, &line.update));
+            let is_shown = |line: &RefEvent| open.iter().any(|other| starts_from(other, &line.update));
             let is_open = lines.iter().any(|line| !standing.contains(line) && is_shown(line));
             if is_open {
                 open.push(intent);
@@ -110,8 +110,8 @@ pub(super) fn starts_from(receipt: &Receipt, update: &RefUpdate) -> bool {
 }
 
 /// Updates of which only what they say counts.
-pub(super) fn as_lines(updates: &[RefUpdate]) -> Vec<Line> {
-    updates.iter().map(|update| Line { update: update.clone(), event: Uuid::nil() }).collect()
+pub(super) fn as_lines(updates: &[RefUpdate]) -> Vec<RefEvent> {
+    updates.iter().map(|update| RefEvent { update: update.clone(), event: Uuid::nil() }).collect()
 }
 
 #[cfg(test)]

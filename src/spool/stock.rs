@@ -1,21 +1,21 @@
 //! What a target has in its queue and what was set aside, by id: for whoever asks for deliveries by name.
 
 use std::collections::HashMap;
-use std::fs;
 
 use uuid::Uuid;
 
-use super::file::{self, FileError};
-use super::name::Name;
+use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
 use super::queue::Queue;
-use super::waiting::Record;
+use super::waiting::Waiting;
+use crate::files::FileError;
 use crate::message;
+use crate::schedule::{Queued, Schedule};
 
 /// The records of a target, found by one look at its directories however many are asked for.
 pub struct Stock {
-    waiting: HashMap<Uuid, Name>,
+    waiting: HashMap<Uuid, Queued>,
     /// With the names of their files: a number may follow, where two of one name were set aside.
-    aside: HashMap<Uuid, (String, Name)>,
+    aside: HashMap<Uuid, (String, Queued)>,
 }
 
 impl Queue {
@@ -23,24 +23,24 @@ impl Queue {
     pub fn stock(&self) -> Stock {
         let aside = |file: String| {
             let parts: Vec<_> = file.split('.').take(5).collect();
-            let name = Name::parse(&parts.join(".")).filter(|name| !name.is_push())?;
-            Some((name.id, (file, name)))
+            let queued = parse(&parts.join(".")).filter(|queued| !is_whole_push_of_version_1(queued))?;
+            Some((queued.key.id, (file, queued)))
         };
-        let names = file::names(&self.dead).unwrap_or_default();
+        let names = self.dead.names().unwrap_or_default();
         Stock {
-            waiting: self.list().into_iter().filter(|name| !name.is_push()).map(|name| (name.id, name)).collect(),
+            waiting: self.list().into_iter().map(|queued| (queued.key.id, queued)).collect(),
             aside: names.into_iter().filter_map(aside).collect(),
         }
     }
 
     /// A delivery that waits or was set aside, its record and its body; `None` where there is none of this id, or it is
     /// not sound.
-    pub fn find(&self, stock: &Stock, id: Uuid) -> Option<(Name, Record, Vec<u8>)> {
-        let aside = Self { directory: self.dead.clone(), ..self.clone() };
-        let places = [(self, stock.waiting(id)), (&aside, stock.aside.get(&id).map(|(_, name)| name))];
-        places.into_iter().find_map(|(queue, name)| {
-            let (record, body) = queue.load(name?).ok()?;
-            Some((name?.clone(), record, body))
+    pub fn find(&self, stock: &Stock, id: Uuid) -> Option<(Queued, Waiting, Vec<u8>)> {
+        let aside = stock.aside.get(&id).map(|(_, queued)| queued);
+        let places = [(&self.directory, stock.waiting(id)), (&self.dead, aside)];
+        places.into_iter().find_map(|(folder, queued)| {
+            let (waiting, body) = Self::load_from(folder, queued?).ok()?;
+            Some((queued?.clone(), waiting, body))
         })
     }
 
@@ -51,22 +51,23 @@ impl Queue {
     ///
     /// # Errors
     /// Where a file cannot be moved.
-    pub fn restore(&self, stock: &Stock, id: Uuid, attempts: u32) -> Result<Option<Name>, FileError> {
-        let Some((file, name)) = stock.aside.get(&id).filter(|_| self.find(stock, id).is_some()) else {
+    pub fn restore(&self, stock: &Stock, id: Uuid, attempts: u32) -> Result<Option<Queued>, FileError> {
+        let Some((file, queued)) = stock.aside.get(&id).filter(|_| self.find(stock, id).is_some()) else {
             return Ok(None);
         };
-        let back = Name { attempts: attempts.max(name.attempts), holds: false, cut_offs: 0, next: 0, ..name.clone() };
-        self.modes.make_directory(&self.directory)?;
-        let bring = |from: &str, to: &str| {
-            let from = self.dead.join(from);
-            let moved = fs::rename(&from, self.directory.join(to));
-            moved.map_err(|error| FileError::new(message::cannot_bring_back, &from, error))
-        };
-        bring(file, &back.to_string())?;
-        if self.dead.join(back.body()).exists() {
-            bring(&back.body(), &back.body())?;
+        let schedule = Schedule::asked_for(attempts.max(queued.schedule.attempts));
+        let back = Queued { key: queued.key.clone(), schedule };
+        let queue = self.directory.make()?;
+        let dead = self.dead.open();
+        let dead = dead.map_err(|error| FileError::new(message::cannot_bring_back, &self.dead.path(), error))?;
+        let bring =
+            |from: &str, to: &str| dead.rename(from, &queue, to).map_err(dead.error(message::cannot_bring_back, from));
+        bring(file, &file_name(&back))?;
+        let body = body_name(&back.key);
+        if dead.look(&body).is_some() {
+            bring(&body, &body)?;
         }
-        file::sync_directory(&self.directory)?;
+        queue.sync()?;
         Ok(Some(back))
     }
 }
@@ -78,7 +79,7 @@ impl Stock {
     }
 
     /// The name of what waits.
-    pub fn waiting(&self, id: Uuid) -> Option<&Name> {
+    pub fn waiting(&self, id: Uuid) -> Option<&Queued> {
         self.waiting.get(&id)
     }
 }

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::name::Name;
 use super::receipt::Receipt;
-use super::record::Line;
-use crate::format::Payload;
+use crate::delivery::{Delivery, Origin, ref_text};
+use crate::format::{self, Payload};
+use crate::ref_update::RefEvent;
+use crate::schedule::Queued;
 
 /// A delivery that waits. It has no secret, no URL and no signature: these are the target's when it is sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Waiting {
     /// The ref update and the event's id; of a delivery that tells of a whole push, the first it tells.
-    pub line: Line,
+    pub line: RefEvent,
     /// The further ones it tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub more: Vec<Line>,
+    pub more: Vec<RefEvent>,
     /// The forge's name of the event.
     pub event: String,
     /// The format the body was built for.
@@ -28,18 +30,12 @@ pub struct Waiting {
     /// Where it comes from, in the words of headers.
     pub origin: Origin,
     pub(super) body: Body,
-}
-
-/// What headers say of the repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Origin {
-    /// The path with namespace.
-    pub repository: String,
-    /// The server's base address.
-    pub instance: String,
-    /// The repository's number.
-    #[serde(default)]
-    pub project: u32,
+    /// The event's documented value, for a format that makes URL, headers or body of it at each attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<Value>,
+    /// What a later program has written, which is handed on.
+    #[serde(flatten)]
+    pub(super) unknown: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,15 +48,20 @@ pub(super) enum Body {
 }
 
 impl Waiting {
-    /// A delivery of an event that happened at `time`.
-    pub fn new(line: Line, event: &str, format: &str, time: i64, receipt: String, origin: Origin) -> Self {
-        let body = Body::Here(String::new());
-        Self { line, more: Vec::new(), event: event.into(), format: format.into(), time, receipt, origin, body }
-    }
-
-    /// The same, telling of further ref updates too.
-    pub fn with_more(self, more: Vec<Line>) -> Self {
-        Self { more, ..self }
+    /// The delivery as it was, with its body; `None` where this program does not know its format.
+    pub fn delivery(self, queued: Queued, body: Vec<u8>) -> Option<Delivery> {
+        Some(Delivery {
+            key: queued.key,
+            schedule: queued.schedule,
+            line: self.line,
+            more: self.more,
+            format: format::find(&self.format)?,
+            payload: Arc::new(Payload { event: self.event.into(), body }),
+            is_shared: false,
+            time: self.time,
+            receipt: self.receipt.into(),
+            origin: Arc::new(self.origin),
+        })
     }
 
     /// The ref, and how many more.
@@ -69,30 +70,44 @@ impl Waiting {
     }
 }
 
-/// The ref of the first line, and how many more there are: `refs/heads/main and 2 more`.
-pub fn ref_text(first: &Line, more: &[Line]) -> String {
-    let name = first.update.name.text();
-    if more.is_empty() { name.into_owned() } else { format!("{name} and {} more", more.len()) }
-}
-
-/// What a record holds.
+/// What a record in a queue holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Record {
+pub(super) enum Record {
     /// One delivery.
     Delivery(Waiting),
-    /// A whole push, for a target that is not configured rightly: what it wants of it will be known when it is.
+    /// A whole push, which programs before version 2 of the records kept here for a target that was not configured
+    /// rightly. Never written.
     Push(Receipt),
 }
 
 /// A delivery that is to wait, not written down yet.
 pub struct Addition {
     /// The name it will have.
-    pub name: Name,
+    pub queued: Queued,
     /// What the record will hold, but for the body.
     pub waiting: Waiting,
     /// The body.
     pub payload: Arc<Payload>,
     /// Whether other targets get the same payload, which is stored once then.
     pub is_shared: bool,
+}
+
+impl Addition {
+    /// A delivery under this name.
+    pub fn of(queued: Queued, delivery: &Delivery) -> Self {
+        let waiting = Waiting {
+            line: delivery.line.clone(),
+            more: delivery.more.clone(),
+            event: delivery.payload.event.to_string(),
+            format: delivery.format.name.into(),
+            time: delivery.time,
+            receipt: delivery.receipt.to_string(),
+            origin: Origin::clone(&delivery.origin),
+            body: Body::Here(String::new()),
+            value: None,
+            unknown: Map::new(),
+        };
+        Self { queued, waiting, payload: Arc::clone(&delivery.payload), is_shared: delivery.is_shared }
+    }
 }

@@ -15,10 +15,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
 use super::wire::{NoAddress, Progress, Reached, Wire};
-use crate::delivery::{Attempt, Failure, FailureKind, Outcome};
 use crate::event::shorten;
-use crate::history::Answer;
 use crate::message;
+use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
 use crate::signature;
 use crate::target::{Address, Target};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Receiver, World, until};
+use crate::support::{Answer, Ends, Place, Receiver, World, until};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -46,7 +46,7 @@ fn a_delivery_that_was_made_is_made_again() {
     assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
     let lines: Vec<_> = out(&output).lines().map(String::from).collect();
     assert!(lines[0].starts_with(&format!("{id} ci refs/heads/main: delivered (200, ")), "{lines:?}");
-    assert!(lines[0].ends_with(" ms), attempt 2"), "{lines:?}");
+    assert!(lines[0].ends_with("), attempt 2"), "{lines:?}");
     assert_eq!(lines[1], "1 delivered, 0 not");
     let again = receiver.take_one();
     assert_eq!((&again.body, again.header("Idempotency-Key")), (&first.body, id.as_str()));
@@ -142,9 +142,9 @@ fn what_was_given_up_goes_on_where_it_was() {
     assert_eq!(shown["request"]["body_is"], "stored");
     let bodies: Vec<_> = receiver.take().into_iter().map(|request| request.body).collect();
     let output = world.webhook(&["redeliver", "--failed"]);
-    assert!(out(&output).ends_with(" ms), attempt 6\n1 delivered, 0 not\n"), "{}", out(&output));
+    assert!(out(&output).ends_with("), attempt 6\n1 delivered, 0 not\n"), "{}", out(&output));
     assert_eq!(receiver.take_one().body, bodies[0]);
-    let left: Vec<_> = world.files("webhook/v1/dead/ci");
+    let left = world.kept(Place::Dead("ci"));
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -159,7 +159,7 @@ fn a_body_beside_its_record_comes_back_with_it() {
     let text = fs::read_to_string(world.server().join("config")).unwrap();
     world.webhook(&["remove", "ci"]);
     fs::write(world.server().join("config"), text).unwrap();
-    assert!(world.files("webhook/v1/dead/ci").iter().any(|path| path.extension().is_some_and(|end| end == "body")));
+    assert!(!world.bodies(Place::Dead("ci")).is_empty());
     let output = world.webhook(&["redeliver", "--failed", "--target", "ci"]);
     assert!(out(&output).ends_with("1 delivered, 0 not\n"), "{}{}", out(&output), err(&output));
     let requests = receiver.take();
@@ -173,11 +173,10 @@ fn what_is_damaged_where_it_was_set_aside_is_built_again() {
     world.webhook(&["remove", "ci"]);
     assert_eq!(out(&world.webhook(&["redeliver", "--failed"])), "nothing to redeliver\n", "while it is no more");
     fs::write(world.server().join("config"), text).unwrap();
-    let files = world.files("webhook/v1/dead/ci");
-    let record = files.iter().find(|path| path.file_name().unwrap().len() > 20).unwrap();
-    fs::write(record, "torn").unwrap();
+    let record = world.dead("ci").remove(0);
+    fs::write(&record, "torn").unwrap();
     let output = world.webhook(&["redeliver", "--failed"]);
-    assert!(out(&output).ends_with(" ms), attempt 2\n1 delivered, 0 not\n"), "{}{}", out(&output), err(&output));
+    assert!(out(&output).ends_with("), attempt 2\n1 delivered, 0 not\n"), "{}{}", out(&output), err(&output));
     let requests = receiver.take();
     assert_eq!(requests[0].body, requests[1].body);
     assert!(record.exists(), "for whoever wants to know what happened");
@@ -227,17 +226,17 @@ fn bad_362_363_what_is_in_flight_is_not_sent_twice() {
     world.push(&["main"]);
     let id = newest(&world);
     let start = |arguments: &[&str]| world.webhook_command().args(arguments).stdout(Stdio::piped()).spawn().unwrap();
-    let mut flush = start(&["flush", "--now"]);
+    let flush = start(&["flush", "--now"]);
     until("the flush sends", || receiver.connections() == 2);
     let children = [start(&["redeliver", &id]), start(&["redeliver", "--failed"])];
     for child in children {
-        let output = child.wait_with_output().unwrap();
+        let output = child.ends();
         assert!(out(&output).ends_with("1 delivered, 0 not\n"), "{}", out(&output));
     }
-    flush.wait().unwrap();
+    flush.ends();
     assert_eq!(receiver.requests().len(), 2, "the push and the flush");
     let twice = [start(&["redeliver", &id]), start(&["redeliver", &id])];
-    twice.into_iter().for_each(|child| drop(child.wait_with_output().unwrap()));
+    twice.into_iter().for_each(|child| drop(child.ends()));
     assert_eq!(receiver.requests().len(), 3, "the second saw that the first had done it");
 }
 
@@ -246,7 +245,7 @@ fn bad_362_363_what_is_in_flight_is_not_sent_twice() {
 fn what_was_put_back_survives_a_crash() {
     let (world, receiver) = pushed([Answer::Status(200), Answer::Status(503), Answer::Status(200)]);
     world.webhook(&["redeliver", &newest(&world)]);
-    fs::write(world.server().join("webhook/v1/queue/ci/lock"), "\0").unwrap();
+    world.sender_died("ci");
     assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 1 delivered\n");
     assert_eq!(receiver.take().len(), 3);
 }
@@ -326,7 +325,7 @@ fn show_tells_all_but_secrets() {
 fn what_cannot_be_built_again_is_told() {
     let (world, _receiver) = pushed([Answer::Status(200)]);
     let id = newest(&world);
-    fs::remove_dir_all(world.server().join("webhook/v1/settled")).unwrap();
+    fs::remove_dir_all(world.place(Place::Settled)).unwrap();
     let why = "the push it comes from is older than webhook.keepLog, so its body cannot be built again";
     assert!(out(&world.webhook(&["show", &id])).contains(&format!("request   {why}\n")));
     let output = world.webhook(&["redeliver", &id]);

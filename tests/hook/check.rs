@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::owners::{as_root, nothing_is_roots, of_nobody, push_as_nobody};
-use crate::support::{Answer, Receiver, World};
+use crate::support::{Answer, Ends, Place, Receiver, World, write_program};
 use crate::tls::{Authority, self_signed};
 
 /// A set-up with nothing wrong: hooks, a target, a timer.
@@ -31,8 +31,8 @@ impl SetUp {
         let bin = world.path("bin");
         fs::create_dir(&bin).unwrap();
         let lines = world.path("crontab");
-        program(&bin.join("crontab"), &CRONTAB.replace("FILE", lines.to_str().unwrap()));
-        program(&bin.join("systemctl"), "#!/bin/sh\nexit 3\n");
+        write_program(&bin.join("crontab"), CRONTAB.replace("FILE", lines.to_str().unwrap()));
+        write_program(&bin.join("systemctl"), "#!/bin/sh\nexit 3\n");
         fs::write(&lines, format!("* * * * * git webhook flush --root {}\n", world.path("").display())).unwrap();
         let ours = Path::new(env!("CARGO_BIN_EXE_git-webhook")).parent().unwrap();
         let path = std::env::var("PATH").unwrap();
@@ -80,7 +80,7 @@ impl SetUp {
     /// Runs a command as an administrator would, from anywhere.
     #[track_caller]
     fn run(&self, command: &str) {
-        let output = self.world.command("sh", Path::new("/")).args(["-c", command]).output().unwrap();
+        let output = self.world.command("sh", Path::new("/")).args(["-c", command]).ends();
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -91,11 +91,6 @@ impl SetUp {
         assert!(said.starts_with("all is well: ") && said.lines().count() == 1, "{said}");
         assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
     }
-}
-
-fn program(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
 fn message(finding: &Value) -> &str {
@@ -124,7 +119,7 @@ fn a_set_up_with_nothing_wrong_is_said_to_be_well() {
     );
     assert!(set_up.receiver.take().is_empty(), "a request was sent");
     assert_eq!(set_up.check(&[]), (0, Vec::new()));
-    assert_eq!(set_up.world.files("webhook").iter().filter(|path| path.ends_with("v1")).count(), 1);
+    assert!(set_up.world.place(Place::Spool).is_dir());
 }
 
 #[test]
@@ -151,7 +146,7 @@ fn hooks_that_git_does_not_run() {
         let hook = set_up.server().join("hooks").join(name);
         let replace = |text: &str| {
             let _ = fs::remove_file(&hook);
-            program(&hook, text);
+            write_program(&hook, text);
         };
         fs::remove_file(&hook).unwrap();
         set_up.mends(severity, &format!("no {name} hook"));
@@ -178,7 +173,7 @@ fn the_command_keeps_a_hook_that_was_there() {
     let set_up = SetUp::new();
     let (hook, mark) = (set_up.server().join("hooks/post-receive"), set_up.world.path("mark"));
     fs::remove_file(&hook).unwrap();
-    program(&hook, &format!("#!/bin/sh\ncat >'{}'\n", mark.display()));
+    write_program(&hook, format!("#!/bin/sh\ncat >'{}'\n", mark.display()));
     set_up.mends("error", "is another hook");
     set_up.world.commit("one");
     set_up.world.push(&["main"]);
@@ -200,7 +195,7 @@ fn layouts_of_drivers_and_gitolite_are_known() {
         ("post-receive.d/tell", "#!/bin/sh\nrun-parts \"$(dirname \"$0\")/post-receive.d\"\n".into()),
     ] {
         let _ = fs::remove_file(hooks.join("post-receive"));
-        program(&hooks.join("post-receive"), &driver);
+        write_program(&hooks.join("post-receive"), &driver);
         fs::create_dir_all(hooks.join("post-receive.d")).unwrap();
         symlink(ours, hooks.join(name)).unwrap();
         set_up.is_well();
@@ -374,12 +369,12 @@ fn values_that_never_count() {
 #[test]
 fn what_git_reads_otherwise() {
     let set_up = SetUp::new();
-    let git = String::from_utf8(Command::new("sh").args(["-c", "command -v git"]).output().unwrap().stdout).unwrap();
+    let git = String::from_utf8(Command::new("sh").args(["-c", "command -v git"]).ends().stdout).unwrap();
     let odd = format!(
         "#!/bin/sh\ncase $* in *--list*) {0} \"$@\" | sed 's/gitlab/codeup/' ;; *) exec {0} \"$@\" ;; esac\n",
         git.trim()
     );
-    program(&set_up.world.path("bin/git"), &odd);
+    write_program(&set_up.world.path("bin/git"), &odd);
     let mend = set_up.finds("error", "webhook.ci.format in ");
     assert!(mend[0].contains("--show-origin"), "{mend:?}");
     fs::remove_file(set_up.world.path("bin/git")).unwrap();
@@ -468,7 +463,7 @@ fn locks_that_do_not_hold() {
         let set_up = SetUp::new();
         let mut strace = set_up.world.command("strace", &set_up.server());
         strace.args(["-f", "-q", "-o", "/dev/null", "-e", &format!("inject=flock:{inject}")]);
-        let output = strace.args([env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]).output().unwrap();
+        let output = strace.args([env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]).ends();
         let (code, findings) = read(&output);
         assert!(findings.iter().any(|finding| message(finding).contains(part)), "{findings:#?}");
         assert_eq!(code, 1);
@@ -476,7 +471,7 @@ fn locks_that_do_not_hold() {
     let set_up = SetUp::new();
     let mut strace = set_up.world.command("strace", &set_up.server());
     strace.args(["-f", "-q", "-o", "/dev/null", "-e", "inject=fdatasync:error=ENOSPC"]);
-    let output = strace.args([env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]).output().unwrap();
+    let output = strace.args([env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]).ends();
     let (_, findings) = read(&output);
     assert!(message(&findings[0]).contains("No space left on device"), "{findings:#?}");
 }
@@ -534,7 +529,7 @@ fn a_backlog() {
 fn in_two_hours(set_up: &SetUp) -> Vec<Value> {
     let mut faked = set_up.world.command("faketime", &set_up.server());
     faked.args(["-f", "+2h", env!("CARGO_BIN_EXE_git-webhook"), "check", "--json"]);
-    read(&faked.output().unwrap()).1
+    read(&faked.ends()).1
 }
 
 #[test]
@@ -550,9 +545,8 @@ fn a_backlog_of_hours() {
     assert_eq!(message(finding), "target 'down' has 1 waiting, the oldest for 2h");
     set_up.world.server_git(&["config", "--remove-section", "webhook.down"]);
     set_up.mends("advice", "'down' is configured no more, and has 1 waiting");
-    // As retryFor has it in the end.
-    let v1 = set_up.server().join("webhook/v1");
-    set_up.run(&format!("mkdir -p '{0}/dead/down' && mv '{0}'/queue/down/[0-9]* '{0}/dead/down'", v1.display()));
+    assert!(set_up.world.webhook(&["remove", "down"]).status.success());
+    set_up.world.add_target("down", &down, "gitlab");
     assert!(set_up.finds("advice", "'down' has 1 set aside")[0].ends_with("webhook redeliver --failed --target down"));
 }
 
@@ -599,7 +593,7 @@ fn a_timer_of_systemd() {
     let marker = set_up.world.path("enabled");
     let systemctl = "#!/bin/sh\n[ \"$1\" = --user ] || exit 3\n\
         case $2 in enable) touch 'MARK' ;; is-active) [ -e 'MARK' ] && echo active || echo inactive ;; esac\n";
-    program(&set_up.world.path("bin/systemctl"), &systemctl.replace("MARK", marker.to_str().unwrap()));
+    write_program(&set_up.world.path("bin/systemctl"), systemctl.replace("MARK", marker.to_str().unwrap()));
     set_up.mends("advice", "the timer 'git-webhook-flush.timer' is not active");
     set_up.is_well();
 }
@@ -635,7 +629,7 @@ fn a_disk_that_takes_no_more() {
     crate::disks::in_mounts("check::a_disk_that_takes_no_more", || {
         let set_up = SetUp::new();
         crate::disks::mount(&set_up.world, "size=64k,mode=0700");
-        fs::create_dir(set_up.server().join("webhook/v1")).unwrap();
+        fs::create_dir(set_up.world.place(Place::Spool)).unwrap();
         let said = |part: &str| assert!(set_up.finds("error", part)[0].starts_with("df -hiT "));
         set_up
             .check(&[])
@@ -708,7 +702,7 @@ fn root_looks_as_the_owner() {
     };
     let run =
         |command: &str| assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
-    fs::write(webhook.join("v1/settled/stray"), "").unwrap();
+    fs::write(world.place(Place::Settled).join("stray"), "").unwrap();
     run(&find("1 files below "));
     nothing_is_roots(&world);
     run(&format!("chown root '{0}' && chmod 755 '{0}'", webhook.display()));

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdout, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Receiver, World, ZERO};
+use crate::support::{Answer, Ends, Receiver, World, ZERO};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -81,7 +81,7 @@ fn a_wrong_command_line_exits_129() {
 #[test]
 fn outside_a_repository_git_says_so() {
     let world = World::new();
-    let output = world.webhook_command().args(["list"]).current_dir(world.path("home")).output().unwrap();
+    let output = world.webhook_command().args(["list"]).current_dir(world.path("home")).ends();
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).starts_with("error: not a git repository"), "{}", err(&output));
 }

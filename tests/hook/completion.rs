@@ -8,7 +8,7 @@ use std::process::Command;
 
 use git_webhook::format::FORMATS;
 
-use crate::support::{Receiver, World};
+use crate::support::{Ends, Place, Receiver, World};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/git-webhook.bash");
 /// Where Debian's git has its completion, and bash-completion its loader.
@@ -39,7 +39,7 @@ impl Shell<'_> {
         );
         let mut bash = self.world.command("bash", &self.directory);
         bash.args(["--norc", "-c", &script, "bash", line]).args(broken(line));
-        let output = bash.output().unwrap();
+        let output = bash.ends();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
         let offered = String::from_utf8(output.stdout).unwrap();
         offered.lines().filter(|word| !word.is_empty()).map(String::from).collect()
@@ -209,7 +209,7 @@ fn the_repository_is_the_one_that_git_is_told() {
     assert_eq!(shell.inserts("git wh stat"), ["status "]);
     // Below git 2.32 the place of the subcommand is not told.
     let old = format!(". {SCRIPT}; words=(git -C {server} webhook sta) cword=4 cur=sta; _git_webhook; echo $COMPREPLY");
-    let output = world.command("bash", Path::new("/")).args(["--norc", "-c", &old]).output().unwrap();
+    let output = world.command("bash", Path::new("/")).args(["--norc", "-c", &old]).ends();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "status\n");
 }
 
@@ -298,7 +298,7 @@ fn nothing_is_said_where_there_is_nothing() {
     let outside = Shell { directory: "/".into(), ..alone(&world) };
     let torn = alone(&world);
     fs::create_dir_all(world.server().join("webhook")).unwrap();
-    fs::write(world.server().join("webhook/log"), "a file").unwrap();
+    fs::write(world.place(Place::Log), "a file").unwrap();
     for shell in [outside, torn] {
         for line in ["show ", "redeliver ", "enable ", "add a b --secret-file ", "list --root /no/such/", "payload x"] {
             assert_eq!(shell.offers(line), [""; 0], "{line}");
@@ -315,7 +315,7 @@ fn becomes(bash: &mut Command, typed: &str, expected: &str) {
     let keys = format!("{typed}\x01printf 'it is <%s>\\n' '\x05'\nexit\n");
     let mut child = bash.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), keys.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = child.ends();
     let screen = String::from_utf8_lossy(&output.stdout);
     assert!(screen.contains(&format!("\nit is <{expected}>")), "{typed:?}: {screen}");
 }

@@ -2,13 +2,12 @@
 //! memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Permissions};
+use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Answer, Receiver, Request, World, ZERO};
+use crate::support::{Answer, Ends, Place, Receiver, Request, World, ZERO, write_program};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1/";
@@ -35,7 +34,7 @@ pub fn in_mounts(name: &str, test: impl FnOnce()) {
     let mut unshare = Command::new("unshare");
     unshare.arg(if is_root { "-m" } else { "-rm" }).arg(std::env::current_exe().unwrap());
     unshare.args(["--exact", name, "--include-ignored", "--nocapture"]).env(INSIDE, "1");
-    let output = unshare.output().unwrap();
+    let output = unshare.ends();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
@@ -44,7 +43,7 @@ pub fn in_mounts(name: &str, test: impl FnOnce()) {
 pub fn mount(world: &World, options: &str) {
     let place = world.server().join("webhook");
     fs::create_dir_all(&place).unwrap();
-    let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).output().unwrap();
+    let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(place).ends();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -81,7 +80,7 @@ fn is_kept(world: &World, receiver: &Receiver, branch: &str) {
     let said = world.push(&[&format!("main:{branch}")]).said();
     assert!(said[0].starts_with(&format!("webhook ci: delivered {branch} (200, ")), "{said:?}");
     assert_eq!(receiver.take_one().json()["ref"], format!("refs/heads/{branch}"));
-    assert!(fs::read_dir(world.server().join("webhook/v1/settled")).is_ok());
+    assert!(!world.settled().is_empty());
 }
 
 /// The ids that each ref was delivered under.
@@ -224,17 +223,17 @@ fn a_link_in_the_place_of_our_directory_leads_nowhere() {
 
 #[test]
 fn a_link_further_down_leads_nowhere() {
-    for link in ["v1", "v1/intents", "v1/receipts"] {
+    for link in [Place::Spool, Place::Intents, Place::Receipts] {
         let receiver = Receiver::new();
         let world = World::told_to(&receiver, "gitlab");
         world.commit("one");
-        let (place, elsewhere) = (world.server().join("webhook").join(link), world.path("elsewhere"));
+        let (place, elsewhere) = (world.place(link), world.path("elsewhere"));
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::create_dir(&elsewhere).unwrap();
         symlink(&elsewhere, &place).unwrap();
         let pushed = world.push(&["main"]);
-        assert!(pushed.accepted && pushed.output.contains("webhook ci: delivered main"), "{link}: {}", pushed.output);
-        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{link}: something was written through the link");
+        assert!(pushed.accepted && pushed.output.contains("webhook ci: delivered main"), "{link:?}: {}", pushed.output);
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{link:?}: something was written through the link");
         assert_eq!(receiver.take().len(), 1);
     }
 }
@@ -245,30 +244,17 @@ fn what_was_told_from_memory_is_not_told_again_from_its_intent() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
-    let v1 = world.server().join("webhook/v1");
-    fs::create_dir_all(&v1).unwrap();
-    fs::write(v1.join("receipts"), "in the way").unwrap();
+    let receipts = world.place(Place::Receipts);
+    fs::create_dir_all(receipts.parent().unwrap()).unwrap();
+    fs::write(&receipts, "in the way").unwrap();
     let said = world.push(&["main"]).said();
     assert!(said[0].starts_with(LOUD), "{said:?}");
-    fs::remove_file(v1.join("receipts")).unwrap();
-    of_an_earlier_run_of_the_machine(&v1.join("intents"));
+    fs::remove_file(receipts).unwrap();
+    world.machine_restarts();
     world.webhook(&["flush", "--now"]);
     world.push(&["main:next"]);
     let main = |request: &&Request| request.json()["ref"] == "refs/heads/main";
     assert_eq!(receiver.requests().iter().filter(main).count(), 1, "told twice: {:?}", ids(&receiver));
-}
-
-/// Rewrites intents as if the machine had been started anew since.
-fn of_an_earlier_run_of_the_machine(directory: &Path) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let record = fs::read_to_string(entry.path()).unwrap();
-        let (_, json) = record.split_once('\n').unwrap();
-        let mut value: serde_json::Value = serde_json::from_str(json).unwrap();
-        value["moment"]["boot"] = "earlier".into();
-        let json = value.to_string();
-        let sum = git_webhook::signature::sha256_hex(json.as_bytes());
-        fs::write(entry.path(), format!("git-webhook 1 {} {sum}\n{json}", json.len())).unwrap();
-    }
 }
 
 /// An event that could not get its number keeps its place in the order of its ref all the same.
@@ -279,7 +265,7 @@ fn what_could_not_be_written_down_waits_in_its_place() {
     world.configure("webhook.ci.format", "gitlab");
     let ids = ["one", "two", "three"].map(|message| {
         let id = world.commit(message);
-        let receipts = world.server().join("webhook/v1/receipts");
+        let receipts = world.place(Place::Receipts);
         if message == "two" {
             fs::rename(&receipts, world.path("away")).unwrap();
             fs::write(&receipts, "in the way").unwrap();
@@ -289,7 +275,7 @@ fn what_could_not_be_written_down_waits_in_its_place() {
             fs::remove_file(&receipts).unwrap();
             fs::rename(world.path("away"), &receipts).unwrap();
             // The next number is found from the names of records.
-            fs::remove_file(world.server().join("webhook/v1/lock")).unwrap();
+            fs::remove_file(world.place(Place::Sequence)).unwrap();
         }
         id
     });
@@ -355,8 +341,7 @@ fn give_to(world: &World, user: u32) {
     let hooks = world.server().join("hooks");
     for name in ["post-receive", "pre-receive"] {
         fs::remove_file(hooks.join(name)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_post-receive"), hooks.join(name)).unwrap();
-        fs::set_permissions(hooks.join(name), Permissions::from_mode(0o755)).unwrap();
+        write_program(&hooks.join(name), fs::read(env!("CARGO_BIN_EXE_post-receive")).unwrap());
     }
     let all = Command::new("chown").args(["-hR", &format!("{user}:{user}")]).arg(world.path("")).status().unwrap();
     assert!(all.success());
@@ -382,7 +367,7 @@ fn a_directory_of_another_user() {
     for branch in ["a", "b"] {
         let mut command = world.command("git", &world.path("work"));
         command.arg("push").arg(world.server()).arg(format!("main:{branch}")).uid(NOBODY).gid(NOBODY);
-        let output = command.output().unwrap();
+        let output = command.ends();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.contains(LOUD), "{said}");
         assert!(said.contains(&format!("webhook ci: delivered {branch} (200, ")), "{said}");

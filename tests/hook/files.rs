@@ -9,7 +9,7 @@ use git_webhook::process::Environment;
 use git_webhook::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
 use git_webhook::repository::{self, Reader, Wanted};
 
-use crate::support::World;
+use crate::support::{Ends, World};
 
 /// A stream for fast-import that does to a tree all that can be done, by numbers from a generator with a fixed seed.
 struct Import {
@@ -64,7 +64,7 @@ impl Import {
 fn git_says(world: &World) -> BTreeMap<String, Changes> {
     let arguments = ["log", "--format=%x01%H", "--first-parent", "-m", "--name-status", "--no-renames", "-z", "main"];
     let mut command = world.command("git", &world.server());
-    let output = command.args(arguments).output().unwrap();
+    let output = command.args(arguments).ends();
     assert!(output.status.success());
     let mut all = BTreeMap::new();
     for commit in output.stdout.split(|byte| *byte == 1).filter(|part| !part.is_empty()) {

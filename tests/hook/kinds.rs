@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Receiver, World, compare};
+use crate::support::{Ends, Receiver, World, compare};
 
 /// Pushes all there is to push: a first branch, an update, a new branch, a forced one, tags, deletions.
 fn tour(world: &World, receiver: &Receiver) {
@@ -182,7 +182,7 @@ fn a_linked_worktree() {
     receiver.take();
     let new = world.commit("two");
     let mut push = world.command("git", &world.work());
-    let output = push.arg("push").arg(world.path("tree")).arg("main").output().unwrap();
+    let output = push.arg("push").arg(world.path("tree")).arg("main").ends();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(receiver.take_one().commits(), [new]);
 }
@@ -295,7 +295,7 @@ fn shared_by_a_group_our_files_are_the_groups_too() {
     world.commit("one");
     let mut push = world.command("sh", &world.work());
     push.args(["-c", "umask 077; git push \"$1\" main", "-"]).arg(world.server());
-    assert!(push.output().unwrap().status.success());
+    assert!(push.ends().status.success());
     let mode = |path: &str| fs::metadata(world.server().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("webhook"), mode("webhook/hook.log")), (0o770, 0o660));
 }

@@ -9,7 +9,6 @@ mod command;
 mod commits;
 mod completion;
 mod configuration;
-mod configuration_files;
 mod disks;
 mod files;
 mod formats;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -279,9 +278,7 @@ fn a_tree_that_unfolds_to_ten_billion_files_is_listed_in_part() {
         mode = "40000";
     }
     let commit = crafted.object("commit", format!("tree {id}\nparent {}\n{WHO}\nm\n", crafted.base).as_bytes());
-    let start = Instant::now();
     assert_eq!(crafted.brought(&commit)["added"].as_array().unwrap().len(), 100_000);
-    assert!(start.elapsed() < Duration::from_secs(20));
     assert!(crafted.world.log().contains("changed files are listed in part"), "{}", crafted.world.log());
 }
 

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::support::{Answer, Receiver, World};
+use crate::support::{Answer, Ends, Place, Receiver, World, write_program};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1/";
@@ -24,7 +24,7 @@ fn said(output: &Output) -> String {
 }
 
 fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
+    let output = Command::new(program).args(arguments).ends();
     assert!(output.status.success(), "{program} {arguments:?}: {}", said(&output));
 }
 
@@ -56,19 +56,20 @@ fn everything_is_made(umask: &str, shared: Option<&str>) -> World {
         let mut shell = world.command("sh", command.get_current_dir().unwrap());
         shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
         shell.arg(command.get_program()).args(command.get_args());
-        assert!(shell.status().unwrap().code().is_some());
+        assert!(shell.ends().status.code().is_some());
     };
     let mut push = world.command("git", &world.work());
     under_umask(push.args(["push", "--quiet"]).arg(world.server()).args(["main:a", "main:b"]));
     // fs::copy keeps the mode.
-    let v1 = world.server().join("webhook/v1");
-    fs::copy(v1.join("lock"), v1.join("queue/ci/stray")).unwrap();
+    fs::copy(world.place(Place::Sequence), world.place(Place::Queue("ci")).join("stray")).unwrap();
     under_umask(world.webhook_command().args(["reconcile"]));
     under_umask(world.webhook_command().args(["flush", "--now"]));
-    for place in
-        ["hook.log", "log", "refs", "v1/lock", "v1/pushes", "v1/settled", "v1/dead/ci/stray", "v1/queue/ci/state"]
+    let places = [Place::Log, Place::Snapshot, Place::Sequence, Place::Pushes, Place::Settled, Place::Backoff("ci")];
+    let stray = world.place(Place::Dead("ci")).join("stray");
+    for path in
+        places.map(|place| world.place(place)).iter().chain([&stray, &world.place(Place::State).join("hook.log")])
     {
-        assert!(world.server().join("webhook").join(place).exists(), "no {place}");
+        assert!(path.exists(), "no {}", path.display());
     }
     world
 }
@@ -124,9 +125,7 @@ const GROUP: &str = "gitwh";
 
 impl Accounts {
     fn new() -> Self {
-        let has = |database: &str, name: &str| {
-            Command::new("getent").args([database, name]).output().unwrap().status.success()
-        };
+        let has = |database: &str, name: &str| Command::new("getent").args([database, name]).ends().status.success();
         if !has("group", GROUP) {
             run("groupadd", &[GROUP]);
         }
@@ -158,8 +157,7 @@ pub fn bring_programs(world: &World) {
     ];
     for (from, to) in places {
         let _ = fs::remove_file(&to);
-        fs::copy(from, &to).unwrap();
-        fs::set_permissions(&to, Permissions::from_mode(0o755)).unwrap();
+        write_program(&to, fs::read(from).unwrap());
     }
     fs::set_permissions(world.path(""), Permissions::from_mode(0o755)).unwrap();
 }
@@ -199,7 +197,7 @@ impl Shared {
         command.env("HOME", self.world.path(user)).args(["--reuid", user, "--regid", user, "--init-groups"]);
         command.args(["sh", "-c"]);
         command.arg(format!("umask {umask}; exec \"$@\"")).arg("sh").args(arguments);
-        let output = command.output().unwrap();
+        let output = command.ends();
         assert!(output.status.success(), "{user} {arguments:?}: {}", said(&output));
         said(&output)
     }
@@ -227,14 +225,13 @@ impl Shared {
 fn two_users_deliver_for_each_other() {
     let shared = Shared::new();
     let receiver = Receiver::new();
-    let queue = shared.world.server().join("webhook/v1/queue/ci");
     for (user, branches) in [(USERS[0], ["a1", "a2"]), (USERS[1], ["b1", "b2"]), (USERS[0], ["c1", "c2"])] {
         let said = shared.push(user, &branches);
         assert!(said.contains("; kept, and tried again later"), "{user}: {said}");
     }
     shared.world.server_git(&["config", "--file", "config", "webhook.ci.url", &receiver.url()]);
     // The receiver's time has come.
-    fs::remove_file(queue.join("state")).unwrap();
+    shared.world.backoff_ends("ci");
     let said = shared.push(USERS[1], &["d"]);
     // All but the first, which alone was tried: its own time has not come.
     assert_eq!(receiver.take().len(), 6, "{said} {}", shared.world.log());
@@ -262,7 +259,7 @@ fn two_users_deliver_for_each_other() {
 
 /// Runs `git webhook` as root.
 pub fn as_root(world: &World, place: &Path, arguments: &[&str]) -> Output {
-    world.command(world.path("git-webhook"), place).args(arguments).output().unwrap()
+    world.command(world.path("git-webhook"), place).args(arguments).ends()
 }
 
 /// A repository of `nobody` with deliveries that wait, whom the test calls as root.
@@ -281,7 +278,7 @@ pub fn push_as_nobody(world: &World, refs: &[&str]) {
     run("chown", &["-hR", &format!("{NOBODY}:{NOBODY}"), world.work().to_str().unwrap()]);
     let mut push = world.command("git", &world.work());
     push.args(["push", "--quiet"]).arg(world.server()).args(refs).uid(NOBODY).gid(NOBODY);
-    let output = push.output().unwrap();
+    let output = push.ends();
     assert!(output.status.success(), "{}", said(&output));
 }
 
@@ -384,7 +381,7 @@ fn flush_ends_though_nothing_can_be_removed_from_a_queue() {
     let config = world.server().join("config");
     run("git", &["config", "--file", config.to_str().unwrap(), "webhook.ci.url", &receiver.url()]);
     std::os::unix::fs::chown(&config, Some(NOBODY), Some(NOBODY)).unwrap();
-    let queue = world.server().join("webhook/v1/queue/ci");
+    let queue = world.place(Place::Queue("ci"));
     fs::set_permissions(&queue, Permissions::from_mode(0o500)).unwrap();
     for _ in 0..2 {
         let output = as_root(&world, &world.server(), &["flush", "--now"]);
@@ -402,14 +399,13 @@ fn flush_ends_though_nothing_can_be_removed_from_a_queue() {
 #[test]
 #[ignore = "needs two users: run tests/run"]
 fn root_follows_no_link_of_the_owner() {
-    for link in ["log", "v1", "v1/queue", "v1/receipts", "refs", ""] {
+    for link in [Place::Log, Place::Spool, Place::Queues, Place::Receipts, Place::Snapshot, Place::State] {
         let world = of_nobody();
         push_as_nobody(&world, &["main:a"]);
         let elsewhere = world.path("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         fs::set_permissions(&elsewhere, Permissions::from_mode(0o755)).unwrap();
-        let place = world.server().join("webhook").join(link);
-        let place = place.components().collect::<PathBuf>();
+        let place = world.place(link);
         let _ = fs::rename(&place, world.path("away"));
         symlink(&elsewhere, &place).unwrap();
         std::os::unix::fs::lchown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -421,7 +417,7 @@ fn root_follows_no_link_of_the_owner() {
             let output = as_root(&world, &world.server(), arguments);
             assert!(output.status.code().is_some(), "{arguments:?}");
         }
-        assert_eq!(all_below(&elsewhere).len(), 1, "webhook/{link}: root has written where the owner's link leads");
+        assert_eq!(all_below(&elsewhere).len(), 1, "{link:?}: root has written where the owner's link leads");
         nothing_is_roots(&world);
     }
 }

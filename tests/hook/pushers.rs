@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Receiver, World};
+use crate::support::{Ends, Receiver, World};
 
 /// The body of a first push with these variables in the environment, `GL_USER` unset unless it is among them.
 fn body(variables: &[(&str, &str)], prepare: impl FnOnce(&World)) -> Value {
@@ -69,7 +69,7 @@ fn the_committers_address_where_the_committer_is_the_pusher() {
 #[test]
 fn the_system_user_where_nobody_else_is_named() {
     let body = body(&[], |_| {});
-    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let user = String::from_utf8(std::process::Command::new("id").arg("-un").ends().stdout).unwrap();
     assert_eq!(body["user_username"], user.trim_end());
 }
 

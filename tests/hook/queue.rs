@@ -4,16 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::support::{Answer, Receiver, World};
-
-fn queued(world: &World, target: &str, end: &str) -> Vec<PathBuf> {
-    let directory = world.server().join("webhook/v1/queue").join(target);
-    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = paths.filter(|path| path.to_string_lossy().ends_with(end)).collect();
-    paths.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with('0'));
-    paths.sort();
-    paths
-}
+use crate::support::{Answer, Ends, Place, Receiver, World};
 
 #[test]
 fn a_body_that_targets_share_is_stored_once() {
@@ -24,14 +15,14 @@ fn a_body_that_targets_share_is_stored_once() {
     }
     world.commit("one");
     world.push(&["main"]);
-    let bodies = ["a", "b", "c"].map(|name| queued(&world, name, ".body"));
+    let bodies = ["a", "b", "c"].map(|name| world.bodies(Place::Queue(name)));
     let inode = |paths: &Vec<PathBuf>| fs::metadata(&paths[0]).unwrap().ino();
     assert_eq!(bodies.each_ref().map(Vec::len), [1, 1, 1]);
     assert_eq!(inode(&bodies[0]), inode(&bodies[1]));
     assert_eq!(inode(&bodies[0]), inode(&bodies[2]));
     for name in ["b", "a", "c"] {
         world.webhook(&["flush", "--now", "--target", name]);
-        assert!(queued(&world, name, "").is_empty(), "{name}");
+        assert!(world.kept(Place::Queue(name)).is_empty(), "{name}");
     }
     for receiver in &receivers {
         let sent = receiver.take();
@@ -69,7 +60,7 @@ fn the_pusher_of_a_later_delivery_is_who_pushed() {
     world.commit("one");
     world.push(&["main"]);
     world.set("GL_USER", "bob");
-    fs::remove_file(world.server().join("webhook/v1/queue/ci/state")).unwrap();
+    world.backoff_ends("ci");
     world.push(&["main:other"]);
     let users: Vec<_> = receiver.take().iter().map(|request| request.json()["user_username"].clone()).collect();
     assert_eq!(users, ["alice", "bob"]);
@@ -102,7 +93,7 @@ fn a_push_that_nobody_wants_looks_after_what_waits() {
     world.commit("one");
     world.push(&["main"]);
     world.push(&["main:other"]);
-    fs::remove_file(world.server().join("webhook/v1/queue/ci/state")).unwrap();
+    world.backoff_ends("ci");
     world.git(&["tag", "v1"]);
     assert!(world.push(&["v1"]).said().is_empty());
     let refs: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();
@@ -111,13 +102,12 @@ fn a_push_that_nobody_wants_looks_after_what_waits() {
 
 /// What somebody leaves who dies between the log's last word and the record's removal.
 fn die_after(world: &World, state: &str) {
-    let record = queued(world, "ci", "")[0].clone();
-    let log = fs::read_dir(world.server().join("webhook/log")).unwrap().next().unwrap().unwrap().path();
+    let log = world.place(Place::LogOn(&world.days(Place::Log)[0]));
     let lines = fs::read_to_string(&log).unwrap();
     let last = lines.lines().last().unwrap().replace("\"state\":\"waiting\"", &format!("\"state\":\"{state}\""));
     let last = last.replace("\"attempt\":1", "\"attempt\":2");
     fs::write(&log, format!("{lines}{last}\n")).unwrap();
-    fs::write(record.with_file_name("lock"), "x").unwrap();
+    world.sender_died("ci");
 }
 
 #[test]
@@ -129,7 +119,7 @@ fn what_was_given_up_is_set_aside_by_the_next() {
     die_after(&world, "dead");
     world.webhook(&["flush", "--now"]);
     assert_eq!(receiver.take().len(), 1);
-    assert_eq!(fs::read_dir(world.server().join("webhook/v1/dead/ci")).unwrap().count(), 1);
+    assert_eq!(world.kept(Place::Dead("ci")).len(), 1);
 }
 
 #[test]
@@ -141,7 +131,7 @@ fn what_was_delivered_is_not_delivered_by_the_next() {
     die_after(&world, "delivered");
     world.webhook(&["flush", "--now"]);
     assert_eq!(receiver.take().len(), 1);
-    assert!(queued(&world, "ci", "").is_empty());
+    assert!(world.kept(Place::Queue("ci")).is_empty());
 }
 
 #[test]
@@ -153,7 +143,7 @@ fn a_target_out_of_sight_for_a_moment_loses_nothing() {
     }
     world.commit("one");
     world.push(&["main"]);
-    let status = world.webhook_command().env("HOME", "/nonexistent").args(["flush", "--now"]).status().unwrap();
+    let status = world.webhook_command().env("HOME", "/nonexistent").args(["flush", "--now"]).ends().status;
     assert!(status.success());
     world.webhook(&["flush", "--now"]);
     assert_eq!(receiver.take().len(), 2);

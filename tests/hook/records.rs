@@ -5,17 +5,17 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use crate::support::{Receiver, World};
+use crate::support::{Ends, Place, Receiver, World, copy_as_tried, name, write_program};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1/";
+
+/// Where deliveries to `ci` are.
+const QUEUE: Place = Place::Queue("ci");
+const DEAD: Place = Place::Dead("ci");
 
 /// The user `nobody`.
 const NOBODY: u32 = 65534;
@@ -39,17 +39,9 @@ fn comes_back(world: &World, receiver: &Receiver) {
     world.server_git(&["config", "webhook.ci.url", &receiver.url()]);
 }
 
-fn state(world: &World, place: &str) -> PathBuf {
-    world.server().join("webhook").join(place)
-}
-
-/// The names in a directory of the spool, sorted, without those that are no records.
-fn records(world: &World, place: &str) -> Vec<String> {
-    let entries = fs::read_dir(state(world, place)).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
-    let mut names: Vec<_> = names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit())).collect();
-    names.sort();
-    names
+/// The names of the records in a place and of the bodies beside them, in their order.
+fn records(world: &World, place: Place) -> Vec<String> {
+    world.kept(place).iter().map(|path| name(path)).collect()
 }
 
 /// All names in a directory, sorted.
@@ -75,7 +67,7 @@ fn flush(world: &World) -> String {
 }
 
 fn run(program: &str, arguments: &[&str], path: &Path) {
-    let output = Command::new(program).args(arguments).arg(path).output().unwrap();
+    let output = Command::new(program).args(arguments).arg(path).ends();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -83,30 +75,6 @@ fn overwrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
-}
-
-/// Ends the tests where this one still runs after a minute: a program that waits for a fifo waits for ever.
-struct NothingHangs(Arc<AtomicBool>);
-
-impl NothingHangs {
-    fn new(test: &'static str) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&is_over);
-        thread::spawn(move || {
-            thread::sleep(Duration::from_secs(60));
-            if !seen.load(Ordering::Relaxed) {
-                eprintln!("{test} hangs");
-                std::process::exit(101);
-            }
-        });
-        Self(is_over)
-    }
-}
-
-impl Drop for NothingHangs {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A way to spoil a record, and what is said of it then.
@@ -150,21 +118,20 @@ const FOREIGN: [Damage; 2] = [
     }),
     ("it is no regular file", |path| {
         fs::remove_file(path).unwrap();
-        let output = Command::new("mknod").arg(path).args(["c", "1", "5"]).output().unwrap();
+        let output = Command::new("mknod").arg(path).args(["c", "1", "5"]).ends();
         assert!(output.status.success());
     }),
 ];
 
 /// Damages all records of a queue but the first and the last, one in each way, and has the rest delivered.
 fn a_queue_survives(damages: &[Damage], deliver: impl FnOnce(&World) -> String) {
-    let _watch = NothingHangs::new("a queue");
     let refs: Vec<_> = (0..damages.len() + 2).map(|number| format!("b{number:02}")).collect();
     let world = waiting(&refs.iter().map(String::as_str).collect::<Vec<_>>());
-    let waits = records(&world, "v1/queue/ci");
+    let waits = records(&world, QUEUE);
     assert_eq!(waits.len(), refs.len());
     let spoilt = &waits[1..=damages.len()];
     for ((_, damage), name) in damages.iter().zip(spoilt) {
-        damage(&state(&world, "v1/queue/ci").join(name));
+        damage(&world.place(QUEUE).join(name));
     }
     let receiver = Receiver::new();
     comes_back(&world, &receiver);
@@ -173,8 +140,8 @@ fn a_queue_survives(damages: &[Damage], deliver: impl FnOnce(&World) -> String) 
     let mut delivered = told(&receiver);
     delivered.sort();
     assert_eq!(delivered, [refs.first().unwrap().as_str(), refs.last().unwrap()], "{said}");
-    assert_eq!(records(&world, "v1/dead/ci"), spoilt, "{said}");
-    assert_eq!(records(&world, "v1/queue/ci"), [""; 0]);
+    assert_eq!(records(&world, DEAD), spoilt, "{said}");
+    assert_eq!(records(&world, QUEUE), [""; 0]);
     for ((why, _), name) in damages.iter().zip(spoilt) {
         let line = said.lines().find(|line| line.contains(&format!("'{name}' for ci: "))).unwrap_or_default();
         assert!(line.contains(why), "{name}, {why}: {said}");
@@ -198,13 +165,10 @@ fn what_is_foreign_in_a_queue_is_set_aside_and_the_rest_delivered() {
 #[test]
 fn a_push_that_finds_damage_in_a_queue_says_so_in_its_log() {
     let world = waiting(&["a", "b", "c"]);
-    let queue = state(&world, "v1/queue/ci");
-    let waits = records(&world, "v1/queue/ci");
+    let queue = world.place(QUEUE);
+    let waits = records(&world, QUEUE);
     fs::write(queue.join(&waits[1]), "").unwrap();
-    // The time of the target and of the first, which alone was tried, has come.
-    fs::remove_file(queue.join("state")).unwrap();
-    let (start, _) = waits[0].rsplit_once('.').unwrap();
-    fs::rename(queue.join(&waits[0]), queue.join(format!("{start}.1"))).unwrap();
+    world.time_passes("ci");
     let receiver = Receiver::new();
     comes_back(&world, &receiver);
     world.push(&["main:d"]);
@@ -217,9 +181,9 @@ fn a_push_that_finds_damage_in_a_queue_says_so_in_its_log() {
 fn a_record_torn_anywhere_is_set_aside() {
     let refs: Vec<_> = (0..40).map(|number| format!("b{number:02}")).collect();
     let world = waiting(&refs.iter().map(String::as_str).collect::<Vec<_>>());
-    let waits = records(&world, "v1/queue/ci");
+    let waits = records(&world, QUEUE);
     for (number, name) in (0..).zip(&waits) {
-        overwrite(&state(&world, "v1/queue/ci").join(name), |bytes| {
+        overwrite(&world.place(QUEUE).join(name), |bytes| {
             let length = bytes.len();
             bytes.truncate(length * number / waits.len());
         });
@@ -228,38 +192,33 @@ fn a_record_torn_anywhere_is_set_aside() {
     comes_back(&world, &receiver);
     flush(&world);
     assert_eq!(told(&receiver), [""; 0]);
-    assert_eq!(records(&world, "v1/dead/ci"), waits);
+    assert_eq!(records(&world, DEAD), waits);
 }
 
 #[test]
 fn damaged_receipts_and_intents_are_set_aside() {
-    let _watch = NothingHangs::new("receipts and intents");
-    for (place, dead) in [("v1/receipts", "v1/dead/_receipts"), ("v1/intents", "v1/dead/_intents")] {
+    for (place, dead) in [(Place::Receipts, Place::DeadReceipts), (Place::Intents, Place::DeadIntents)] {
         let receiver = Receiver::new();
         let world = World::told_to(&receiver, "gitlab");
         world.commit("one");
         world.push(&["main"]);
-        let day = names(&state(&world, "v1/settled")).remove(0);
-        let sound = records(&world, &format!("v1/settled/{day}")).remove(0);
-        let sound = state(&world, "v1/settled").join(day).join(sound);
+        let sound = world.settled().remove(0);
         let mut expected = Vec::new();
         for (number, (_, damage)) in DAMAGES.iter().enumerate() {
-            let id = format!("0000{number:04}-0000-7000-8000-000000000000");
-            let name = if place == "v1/receipts" { format!("{:012}.{id}", number + 100) } else { id };
-            let path = state(&world, place).join(&name);
+            let path = world.new_record(place, number);
             fs::copy(&sound, &path).unwrap();
             damage(&path);
-            expected.push((name, path));
+            expected.push(path);
         }
         let said = world.push(&["main:b"]).said();
         assert!(said[0].starts_with("webhook ci: delivered b ("), "{said:?}");
         assert_eq!(told(&receiver), ["main", "b"]);
-        let names: Vec<_> = expected.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<_> = expected.iter().map(|path| name(path)).collect();
         assert_eq!(records(&world, dead), names, "{}", world.log());
-        for ((_, path), (why, _)) in expected.iter().zip(DAMAGES) {
-            let name = path.file_name().unwrap().to_str().unwrap();
+        for (name, (why, _)) in names.iter().zip(DAMAGES) {
             let log = world.log();
-            let line = log.lines().find(|line| line.contains(&format!("{place}/{name}'"))).unwrap_or_default();
+            let path = place.path().join(name);
+            let line = log.lines().find(|line| line.contains(&format!("{}'", path.display()))).unwrap_or_default();
             assert!(line.contains(why) && line.contains("set aside"), "{name}, {why}: {log}");
         }
     }
@@ -271,29 +230,28 @@ const HIDDEN: [&str; 5] = [".nfs000000000123", ".x.swp", "x~", "000000000001.x~"
 #[test]
 fn names_of_editors_and_nfs_stay_where_they_are() {
     let world = waiting(&["a", "b"]);
-    for place in ["v1/queue/ci", "v1/receipts", "v1/intents", "v1/settled", "log", "v1/dead"] {
-        fs::create_dir_all(state(&world, place)).unwrap();
-        HIDDEN.iter().for_each(|name| fs::write(state(&world, place).join(name), "x").unwrap());
+    for place in [QUEUE, Place::Receipts, Place::Intents, Place::Settled, Place::Log, Place::AllDead] {
+        fs::create_dir_all(world.place(place)).unwrap();
+        HIDDEN.iter().for_each(|name| fs::write(world.place(place).join(name), "x").unwrap());
     }
     let receiver = Receiver::new();
     comes_back(&world, &receiver);
     let said = flush(&world);
     assert_eq!(told(&receiver), ["a", "b"], "{said}");
     assert!(!said.contains("error"), "{said}");
-    for place in ["v1/queue/ci", "v1/receipts", "v1/intents"] {
-        let left = names(&state(&world, place));
-        assert!(HIDDEN.iter().all(|name| left.contains(&(*name).into())), "{place}: {left:?}");
+    for place in [QUEUE, Place::Receipts, Place::Intents] {
+        let left = names(&world.place(place));
+        assert!(HIDDEN.iter().all(|name| left.contains(&(*name).into())), "{place:?}: {left:?}");
     }
-    assert_eq!(names(&state(&world, "v1/dead")).len(), HIDDEN.len());
+    assert_eq!(names(&world.place(Place::AllDead)).len(), HIDDEN.len());
     assert_eq!(world.webhook(&["status"]).status.code(), Some(0));
 }
 
 #[test]
 fn other_names_in_a_queue_are_set_aside() {
-    let _watch = NothingHangs::new("other names");
     let world = waiting(&["a", "b"]);
-    let queue = state(&world, "v1/queue/ci");
-    let copy = format!("{}.orig", records(&world, "v1/queue/ci")[0]);
+    let queue = world.place(QUEUE);
+    let copy = format!("{}.orig", records(&world, QUEUE)[0]);
     fs::copy(queue.join(copy.trim_end_matches(".orig")), queue.join(&copy)).unwrap();
     fs::write(queue.join("4913"), "").unwrap();
     fs::write(queue.join("#notes#"), "").unwrap();
@@ -303,7 +261,7 @@ fn other_names_in_a_queue_are_set_aside() {
     comes_back(&world, &receiver);
     let said = flush(&world);
     assert_eq!(told(&receiver), ["a", "b"], "{said}");
-    assert_eq!(names(&state(&world, "v1/dead/ci")), ["#notes#", &copy, "4913", "old", "pipe"], "{said}");
+    assert_eq!(names(&world.place(DEAD)), ["#notes#", &copy, "4913", "old", "pipe"], "{said}");
     assert!(said.contains("'4913' for ci: it has no name of a record; it was set aside as"), "{said}");
 }
 
@@ -315,16 +273,15 @@ fn a_copy_of_a_receipt_holds_up_nothing() {
         let world = World::told_to(&receiver, "gitlab");
         world.commit("one");
         world.push(&["main"]);
-        let day = names(&state(&world, "v1/settled")).remove(0);
-        let name = records(&world, &format!("v1/settled/{day}")).remove(0);
-        let copy = state(&world, "v1/receipts").join(format!("{name}{suffix}"));
-        fs::copy(state(&world, "v1/settled").join(day).join(&name), copy).unwrap();
+        let receipt = world.settled().remove(0);
+        let copy = format!("{}{suffix}", name(&receipt));
+        fs::copy(receipt, world.place(Place::Receipts).join(&copy)).unwrap();
         world.commit("two");
         let said = world.push(&["main"]).said();
         assert!(said[0].starts_with("webhook ci: delivered main ("), "{suffix}: {said:?}");
         assert_eq!(told(&receiver), ["main", "main"]);
-        assert_eq!(records(&world, "v1/receipts"), [""; 0]);
-        assert_eq!(records(&world, "v1/dead/_receipts"), [format!("{name}{suffix}")]);
+        assert_eq!(records(&world, Place::Receipts), [""; 0]);
+        assert_eq!(records(&world, Place::DeadReceipts), [copy]);
     }
 }
 
@@ -339,7 +296,7 @@ fn a_copy_of_an_intent_holds_up_nothing() {
     let second = world.commit("two");
     let mut announce = world.command(world.server().join("hooks/pre-receive"), &world.server());
     world.feed(announce.env("GIT_DIR", "."), format!("{first} {second} refs/heads/main\n").as_bytes());
-    let intents = state(&world, "v1/intents");
+    let intents = world.place(Place::Intents);
     let intent = names(&intents).remove(0);
     fs::rename(intents.join(&intent), intents.join(format!("{intent}.orig"))).unwrap();
     world.git(&["push", "--quiet", world.server().to_str().unwrap(), "main:refs/hidden/main"]);
@@ -352,7 +309,6 @@ fn a_copy_of_an_intent_holds_up_nothing() {
 
 #[test]
 fn a_spoilt_state_of_a_target_means_that_it_is_tried() {
-    let _watch = NothingHangs::new("a spoilt state");
     let spoil: [fn(&Path); 6] = [
         |path| fs::write(path, "").unwrap(),
         |path| fs::write(path, "\u{0}garbage\n").unwrap(),
@@ -372,7 +328,7 @@ fn a_spoilt_state_of_a_target_means_that_it_is_tried() {
     ];
     for spoil in spoil {
         let world = waiting(&["a", "b"]);
-        spoil(&state(&world, "v1/queue/ci/state"));
+        spoil(&world.place(Place::Backoff("ci")));
         let receiver = Receiver::new();
         comes_back(&world, &receiver);
         let said = said(&world.webhook(&["flush"]));
@@ -395,8 +351,8 @@ fn a_spoilt_log_goes_on_with_a_new_line() {
         let world = World::told_to(&receiver, "gitlab");
         world.commit("one");
         world.push(&["main:a"]);
-        let day = names(&state(&world, "log")).remove(0);
-        let mut log = File::options().append(true).open(state(&world, "log").join(day)).unwrap();
+        let today = world.days(Place::Log).remove(0);
+        let mut log = File::options().append(true).open(world.place(Place::LogOn(&today))).unwrap();
         log.write_all(spoilt).unwrap();
         let said = world.push(&["main:b"]).said();
         assert!(said[0].starts_with("webhook ci: delivered b ("), "{said:?}");
@@ -408,7 +364,6 @@ fn a_spoilt_log_goes_on_with_a_new_line() {
 
 #[test]
 fn what_is_no_log_is_not_written_to_and_holds_up_nothing() {
-    let _watch = NothingHangs::new("what is no log");
     let spoil: [fn(&Path); 4] = [
         |path| symlink(path.with_file_name("../../elsewhere"), path).unwrap(),
         |path| run("mkfifo", &[], path),
@@ -423,9 +378,9 @@ fn what_is_no_log_is_not_written_to_and_holds_up_nothing() {
         let receiver = Receiver::new();
         let world = World::told_to(&receiver, "gitlab");
         world.commit("one");
-        let output = Command::new("date").args(["-u", "+%F"]).output().unwrap();
+        let output = Command::new("date").args(["-u", "+%F"]).ends();
         let day = String::from_utf8(output.stdout).unwrap();
-        let log = state(&world, "log");
+        let log = world.place(Place::Log);
         fs::create_dir_all(&log).unwrap();
         spoil(&log.join(day.trim()));
         let said = world.push(&["main"]).said();
@@ -461,7 +416,7 @@ fn a_spoilt_sequence_number_is_found_again() {
                 let id = world.commit(&format!("c{number}"));
                 let said = world.push(&["main"]).said();
                 assert!(said[0].ends_with("; kept, and tried again later"), "{}: {said:?}", spoilt.escape_ascii());
-                fs::write(state(&world, "v1/lock"), &spoilt).unwrap();
+                fs::write(world.place(Place::Sequence), &spoilt).unwrap();
                 id
             })
             .collect();
@@ -477,11 +432,10 @@ fn a_spoilt_sequence_number_is_found_again() {
 
 #[test]
 fn a_spoilt_picture_of_the_refs_is_told_with_what_to_do() {
-    let _watch = NothingHangs::new("a spoilt picture");
     let world = waiting(&["a"]);
     assert_eq!(world.webhook(&["reconcile"]).status.code(), Some(0));
     for (why, damage) in DAMAGES {
-        let path = state(&world, "refs");
+        let path = world.place(Place::Snapshot);
         damage(&path);
         let output = world.webhook(&["reconcile"]);
         assert_eq!(output.status.code(), Some(1), "{why}");
@@ -493,7 +447,7 @@ fn a_spoilt_picture_of_the_refs_is_told_with_what_to_do() {
         assert_eq!(world.webhook(&["reconcile", "--baseline"]).status.code(), Some(0), "{why}");
         assert_eq!(self::said(&world.webhook(&["reconcile"])), "nothing was missed\n", "{why}");
         // What the damages leave beside.
-        let _ = fs::remove_file(state(&world, ".elsewhere"));
+        let _ = fs::remove_file(world.place(Place::State).join(".elsewhere"));
     }
 }
 
@@ -507,16 +461,16 @@ fn two_records_of_one_delivery_are_one_delivery() {
             world.configure("webhook.cd.format", "gitlab");
         }
         world.push(&["main:a", "main:b"]);
-        let queue = state(&world, "v1/queue/ci");
-        assert_eq!(names(&queue).iter().any(|name| name.ends_with(".body")), is_shared);
-        let second = records(&world, "v1/queue/ci").into_iter().rfind(|name| name.ends_with(".0-0.0")).unwrap();
-        fs::copy(queue.join(&second), queue.join(second.replace(".0-0.0", ".1h0.1"))).unwrap();
+        assert_eq!(!world.bodies(QUEUE).is_empty(), is_shared);
+        // The first alone was tried.
+        let second = world.waiting("ci").remove(1);
+        copy_as_tried(&second);
         let receiver = Receiver::new();
         comes_back(&world, &receiver);
         let said = flush(&world);
         assert_eq!(told(&receiver), ["a", "b"], "{said}");
-        assert_eq!(records(&world, "v1/queue/ci"), [""; 0]);
-        assert_eq!(records(&world, "v1/dead/ci"), [second], "{said}");
+        assert_eq!(records(&world, QUEUE), [""; 0]);
+        assert_eq!(records(&world, DEAD), [name(&second)], "{said}");
     }
 }
 
@@ -528,20 +482,20 @@ fn what_another_user_keeps_to_himself_stays_in_the_queue() {
     let receiver = Receiver::new();
     comes_back(&world, &receiver);
     world.configure_globally("safe.directory", "*");
-    let foreign = records(&world, "v1/queue/ci").remove(1);
+    let foreign = records(&world, QUEUE).remove(1);
     run("chown", &["-hR", "65534:65534"], &world.path(""));
-    chown(state(&world, "v1/queue/ci").join(&foreign), Some(0), Some(0)).unwrap();
+    chown(world.place(QUEUE).join(&foreign), Some(0), Some(0)).unwrap();
     let mut command = world.webhook_command();
     let program = world.path("git-webhook");
-    fs::copy(command.get_program(), &program).unwrap();
+    write_program(&program, fs::read(command.get_program()).unwrap());
     command = world.command(program, &world.server());
-    let said = said(&command.args(["flush", "--now"]).uid(NOBODY).gid(NOBODY).output().unwrap());
+    let said = said(&command.args(["flush", "--now"]).uid(NOBODY).gid(NOBODY).ends());
     assert_eq!(told(&receiver), ["a", "c"], "{said}");
     assert!(said.contains(&format!("cannot read '{foreign}' in its queue: Permission denied")), "{said}");
     assert!(said.contains("its owner can: run git webhook flush as that user"), "{said}");
-    assert_eq!(records(&world, "v1/queue/ci"), [foreign.as_str()]);
-    chown(state(&world, "v1/queue/ci").join(&foreign), Some(NOBODY), Some(NOBODY)).unwrap();
-    command.output().unwrap();
+    assert_eq!(records(&world, QUEUE), [foreign.as_str()]);
+    chown(world.place(QUEUE).join(&foreign), Some(NOBODY), Some(NOBODY)).unwrap();
+    command.ends();
     assert_eq!(told(&receiver), ["b"]);
 }
 
@@ -560,12 +514,12 @@ const TEN_YEARS: i32 = 3650;
 fn push_at(world: &World, days: i32, name: &str) {
     let mut push = world.command("git", &world.work());
     push.args(["push", "--quiet"]).arg(world.server()).arg(name);
-    let output = at(days, &push).output().unwrap();
+    let output = at(days, &push).ends();
     assert!(output.status.success(), "{}", said(&output));
 }
 
 fn flush_at(world: &World, days: i32, options: &[&str]) -> String {
-    said(&at(days, world.webhook_command().arg("flush").args(options)).output().unwrap())
+    said(&at(days, world.webhook_command().arg("flush").args(options)).ends())
 }
 
 /// A delivery that failed at one time is delivered at another, though nobody says `--now`.
@@ -573,12 +527,12 @@ fn flush_at(world: &World, days: i32, options: &[&str]) -> String {
 fn fails_then_is_delivered(failing: i32, then: i32) {
     let world = waiting(&[]);
     push_at(&world, failing, "main:a");
-    assert_eq!(records(&world, "v1/queue/ci").len(), 1);
+    assert_eq!(records(&world, QUEUE).len(), 1);
     let receiver = Receiver::new();
     comes_back(&world, &receiver);
     let said = flush_at(&world, then, &[]);
     assert_eq!(told(&receiver), ["a"], "{said} {}", world.log());
-    assert_eq!(records(&world, "v1/queue/ci"), [""; 0]);
+    assert_eq!(records(&world, QUEUE), [""; 0]);
     let log = self::said(&world.webhook(&["log", "--json"]));
     assert!(log.contains("\"state\": \"delivered\""), "{log}");
     assert!(!said.contains("panicked") && !world.log().contains("panicked"), "{said} {}", world.log());
@@ -615,9 +569,9 @@ fn a_clock_that_jumps_ahead_ends_nothing_that_was_hardly_tried() {
     let world = waiting(&["a", "b"]);
     for _ in 0..2 {
         flush_at(&world, TEN_YEARS, &["--now"]);
-        assert_eq!(records(&world, "v1/queue/ci").len(), 2, "{}", world.log());
+        assert_eq!(records(&world, QUEUE).len(), 2, "{}", world.log());
     }
-    assert_eq!(records(&world, "v1/dead/ci"), [""; 0]);
+    assert_eq!(records(&world, DEAD), [""; 0]);
     let receiver = Receiver::new();
     comes_back(&world, &receiver);
     flush_at(&world, 0, &[]);
@@ -646,7 +600,6 @@ fn pushes_keep_their_order_when_the_clock_jumps_back_between_them() {
 /// A body that targets share lies in a file beside the record.
 #[test]
 fn a_body_that_is_missing_or_damaged_takes_its_record_along() {
-    let _watch = NothingHangs::new("a missing body");
     let damages: [Damage; 3] = [
         ("the file with its body is missing", |path| fs::remove_file(path).unwrap()),
         ("the file with its body is damaged", |path| fs::write(path, "{}").unwrap()),
@@ -663,17 +616,16 @@ fn a_body_that_is_missing_or_damaged_takes_its_record_along() {
         }
         world.commit("one");
         world.push(&["main"]);
-        let queue = state(&world, "v1/queue/ci");
-        let body = names(&queue).into_iter().find(|name| name.ends_with(".body")).unwrap();
-        let shared = fs::metadata(queue.join(&body)).unwrap().nlink();
+        let body = world.bodies(QUEUE).remove(0);
+        let shared = fs::metadata(&body).unwrap().nlink();
         assert_eq!(shared, 2, "the body is stored once for both targets");
-        damage(&queue.join(&body));
+        damage(&body);
         let receiver = Receiver::new();
         comes_back(&world, &receiver);
         let said = said(&world.webhook(&["flush", "--now", "--target", "ci"]));
         assert_eq!(told(&receiver), [""; 0], "{said}");
         assert!(said.contains(why), "{said}");
-        assert_eq!(records(&world, "v1/dead/ci").iter().filter(|name| !name.ends_with(".body")).count(), 1, "{said}");
-        assert!(!fs::symlink_metadata(queue.join(&body)).is_ok_and(|data| data.file_type().is_fifo()), "{said}");
+        assert_eq!(world.dead("ci").len(), 1, "{said}");
+        assert!(!fs::symlink_metadata(&body).is_ok_and(|data| data.file_type().is_fifo()), "{said}");
     }
 }

@@ -171,7 +171,9 @@ fn bad_307_a_certificate_of_ours_is_demanded() {
 fn bad_302_a_handshake_that_stalls_is_a_timeout() {
     let authority = Authority::new();
     let drip = Answer::Drip(b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), Duration::from_millis(300));
-    let fan = Fan::of(
+    // Each would end in another way if it were given longer.
+    let fan = Fan::waiting(
+        "3s",
         authority.world(),
         &[
             Receiver::wild(|_stream| thread::sleep(Duration::from_secs(60))).over_https(),
@@ -186,7 +188,6 @@ fn bad_302_a_handshake_that_stalls_is_a_timeout() {
             Receiver::secure_answering(authority.server(), drip),
         ],
     );
-    assert!(fan.took < Duration::from_millis(2500), "{:?}", fan.took);
     let log = fan.world.log();
     assert_eq!(log.matches("no answer in time (before the request was sent)").count(), 2, "{log}");
     assert_eq!(log.matches("no answer in time (the request was sent)").count(), 1, "{log}");

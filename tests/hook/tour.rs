@@ -21,14 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
-use crate::support::World;
+use crate::support::{Ends, PATIENCE, World};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// How long the second terminal may take.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What separates a command's output from where it ended up, and how.
 const END: char = '\x01';
@@ -115,7 +111,7 @@ impl Walk {
         let command = self.here(&self.ids.in_command(command));
         let script = format!("exec 2>&1\n(exit {})\n{command}\nprintf '\\001%s\\001%s' $? \"$PWD\"", self.code);
         let mut bash = self.world.command("bash", &self.place);
-        let output = bash.args(["-c", &script]).stdin(Stdio::null()).output().unwrap();
+        let output = bash.args(["-c", &script]).ends();
         let output = String::from_utf8(output.stdout).unwrap();
         let mut parts = output.split(END);
         let printed = parts.next().unwrap().lines().map(String::from).collect();

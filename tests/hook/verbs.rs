@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Receiver, World, ZERO};
+use crate::support::{Answer, Ends, Gate, Place, Receiver, World, ZERO, until};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -50,9 +50,9 @@ fn log_on_a_terminal_has_colour() {
     let (world, _receiver) = failing(Answer::Status(404));
     let mut script = world.command("script", &world.server());
     let log = format!("{} log", env!("CARGO_BIN_EXE_git-webhook"));
-    let output = script.env("TERM", "xterm").args(["-qec", &log, "/dev/null"]).output().unwrap();
+    let output = script.env("TERM", "xterm").args(["-qec", &log, "/dev/null"]).ends();
     assert!(out(&output).contains("\x1b[33mwaiting\x1b[0m"), "{}", out(&output));
-    let output = script.env("NO_COLOR", "1").output().unwrap();
+    let output = script.env("NO_COLOR", "1").ends();
     assert!(!out(&output).contains('\x1b'), "{}", out(&output));
 }
 
@@ -132,11 +132,8 @@ fn a_push_that_nobody_told_is_seen_by_status_and_told_by_flush() {
     world.push(&["main"]);
     let id = receiver.take_one().header("Idempotency-Key").to_owned();
     // As its hook left it when it died before the first delivery.
-    let settled = world.server().join("webhook/v1/settled");
-    let day = fs::read_dir(&settled).unwrap().next().unwrap().unwrap().path();
-    let receipt = fs::read_dir(day).unwrap().next().unwrap().unwrap();
-    fs::rename(receipt.path(), world.server().join("webhook/v1/receipts").join(receipt.file_name())).unwrap();
-    fs::remove_dir_all(world.server().join("webhook/log")).unwrap();
+    world.unsettle();
+    world.forget_attempts();
     assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
     assert_eq!(out(&world.webhook(&["flush"])), "ci: 1 delivered\n");
     assert_eq!(receiver.take_one().header("Idempotency-Key"), id);
@@ -163,7 +160,7 @@ fn flush_tells_how_far_it_is_where_there_is_much_to_do() {
     world.push(&refs.iter().map(String::as_str).collect::<Vec<_>>());
     let mut script = world.command("script", &world.server());
     let flush = format!("{} flush --now", env!("CARGO_BIN_EXE_git-webhook"));
-    let output = out(&script.args(["-qec", &flush, "/dev/null"]).output().unwrap());
+    let output = out(&script.args(["-qec", &flush, "/dev/null"]).ends());
     assert!(output.contains(" of 41 tried"), "{output:?}");
     assert!(output.contains("ci: 41 delivered"), "{output:?}");
 }
@@ -264,13 +261,13 @@ fn the_picture_takes_in_what_pruning_removes() {
     world.configure("webhook.keepLog", "1d");
     world.commit("two");
     world.push(&["main"]);
-    let settled = world.server().join("webhook/v1/settled");
-    let today = fs::read_dir(&settled).unwrap().next().unwrap().unwrap().path();
-    fs::rename(today, settled.join("2020-01-01")).unwrap();
-    fs::write(world.server().join("webhook/log/2020-01-01"), "").unwrap();
+    let today = world.days(Place::Settled).remove(0);
+    let long_ago = "2020-01-01";
+    fs::rename(world.place(Place::SettledOn(&today)), world.place(Place::SettledOn(long_ago))).unwrap();
+    fs::write(world.place(Place::LogOn(long_ago)), "").unwrap();
     world.webhook(&["flush"]);
-    assert!(!settled.join("2020-01-01").exists());
-    assert!(!world.server().join("webhook/log/2020-01-01").exists());
+    assert!(!world.place(Place::SettledOn(long_ago)).exists());
+    assert!(!world.place(Place::LogOn(long_ago)).exists());
     receiver.take();
     assert_eq!(out(&world.webhook(&["reconcile"])), "nothing was missed\n");
     assert!(receiver.take().is_empty());
@@ -303,7 +300,9 @@ fn enable_switches_a_disabled_target_on() {
 #[test]
 fn what_reconcile_did_not_tell_is_not_taken_for_told() {
     let (world, receiver) = pictured();
-    let slow = Receiver::answering(Answer::After(std::time::Duration::from_millis(1500)));
+    let gate = Gate::new();
+    let slow = Receiver::answering(Answer::Behind(gate.clone()));
+    world.wait_long();
     world.server_git(&["config", "webhook.ci.url", &slow.url()]);
     world.commit("two");
     world.git(&[
@@ -315,11 +314,12 @@ fn what_reconcile_did_not_tell_is_not_taken_for_told() {
         "main:old",
     ]);
     let two = world.id("HEAD");
-    let mut child = world.webhook_command().arg("reconcile").spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1800));
-    // While it tells of the one, another moves that nobody tells of.
+    let child = world.webhook_command().arg("reconcile").spawn().unwrap();
+    until("it tells of the one", || !slow.requests().is_empty());
+    // Meanwhile another moves that nobody tells of.
     world.server_git(&["update-ref", "refs/heads/gone", &two]);
-    assert!(child.wait().unwrap().success());
+    gate.open();
+    assert!(child.ends().status.success());
     world.server_git(&["config", "webhook.ci.url", &receiver.url()]);
     world.webhook(&["reconcile"]);
     let refs: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].clone()).collect();
@@ -333,13 +333,6 @@ fn an_intent_that_nobody_looked_after_is_seen_by_status() {
     let id = world.commit("one");
     let mut announce = world.command(world.server().join("hooks/pre-receive"), &world.server());
     world.feed(announce.env("GIT_DIR", "."), format!("{ZERO} {id} refs/heads/main\n").as_bytes());
-    let intents = world.server().join("webhook/v1/intents");
-    let intent = fs::read_dir(intents).unwrap().next().unwrap().unwrap().path();
-    let record = fs::read_to_string(&intent).unwrap();
-    let mut json: Value = serde_json::from_str(record.split_once('\n').unwrap().1).unwrap();
-    json["moment"]["boot"] = "another".into();
-    let json = json.to_string();
-    let sum = git_webhook::signature::sha256_hex(json.as_bytes());
-    fs::write(&intent, format!("git-webhook 1 {} {sum}\n{json}", json.len())).unwrap();
+    world.machine_restarts();
     assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
 }

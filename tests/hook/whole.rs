@@ -1,7 +1,5 @@
 //! One delivery for a whole push, as Bitbucket makes it: what is in it, its order, its retries, its crashes.
 
-use std::fs;
-
 use serde_json::Value;
 
 use crate::support::{Answer, Receiver, Request, World};
@@ -35,7 +33,7 @@ fn all_refs_of_a_push_are_in_one_body() {
     assert_eq!(request.header("X-Event-Key"), "repo:push");
     let [line] = pushed.said().try_into().unwrap();
     assert!(line.starts_with("webhook ci: delivered main, topic, v1 (200, "), "{line}");
-    assert!(!world.server().join("webhook/v1/receipts").read_dir().unwrap().any(|_| true), "settled");
+    assert!(world.receipts().is_empty(), "settled");
 }
 
 #[test]
@@ -106,15 +104,11 @@ fn a_receipt_that_is_taken_over_comes_to_the_same_delivery() {
     let world = three_refs(&receiver);
     world.push(&["main", "topic", "v1"]);
     let first = receiver.take_one();
-    let settled = world.server().join("webhook/v1/settled");
-    let day = fs::read_dir(&settled).unwrap().next().unwrap().unwrap().path();
-    let receipt = fs::read_dir(&day).unwrap().next().unwrap().unwrap().path();
-    let back = world.server().join("webhook/v1/receipts").join(receipt.file_name().unwrap());
-    fs::rename(&receipt, &back).unwrap();
+    world.unsettle();
     world.webhook(&["flush"]);
     assert!(receiver.take().is_empty(), "the log says that it was delivered");
-    fs::rename(&receipt, &back).unwrap();
-    fs::remove_dir_all(world.server().join("webhook/log")).unwrap();
+    world.unsettle();
+    world.forget_attempts();
     world.webhook(&["flush"]);
     let again = receiver.take_one();
     assert_eq!(again.header("X-Request-UUID"), first.header("X-Request-UUID"));

@@ -8,6 +8,7 @@ use crate::config::{self, Entry, Of, Problem, Scope, Unreadable};
 use crate::message;
 use crate::process::Environment;
 use crate::target::Address;
+use crate::target::TargetName;
 
 /// Keys whose default can be written as a value.
 const WITH_DEFAULT: [&str; 13] = [
@@ -29,14 +30,14 @@ const WITH_DEFAULT: [&str; 13] = [
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let configuration = &scene.place.configuration;
     let mut findings = Vec::new();
-    for target in &configuration.broken {
+    for target in configuration.broken() {
         let severity = if target.enabled { Severity::Error } else { Severity::Advice };
         findings.extend(target.problems.iter().map(|problem| finding(scene, severity, problem)));
     }
     // The default counts in place of a wrong setting, and deliveries go on.
     let odd = configuration.problems.iter().chain(&configuration.warnings);
     findings.extend(odd.map(|problem| finding(scene, Severity::Advice, problem)));
-    let (count, most) = (configuration.targets.len() + configuration.broken.len(), configuration.settings.max_targets);
+    let (count, most) = (configuration.targets.len(), configuration.settings.max_targets);
     if count > most {
         let finding = Finding::advice(About::Configuration, message::check_too_many_targets(count, most));
         let file = mend::protected_file(scene.is_shared(), scene.environment);
@@ -209,10 +210,9 @@ fn misplaced(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path) -> Stri
     let is_ours = name.section == "webhook";
     let to = if is_ours && let Some(known) = config::find_key(name.key, &[Of::TargetAlone]) {
         let configuration = &scene.place.configuration;
-        let right = configuration.targets.iter().map(|target| &target.name);
-        let mut all = right.chain(configuration.broken.iter().map(|target| &target.name));
+        let mut all = configuration.names();
         let only = all.next().filter(|_| all.next().is_none());
-        Some(format!("webhook.{}.{}", only.map_or("NAME", String::as_str), known.name))
+        Some(format!("webhook.{}.{}", only.map_or("NAME", TargetName::as_str), known.name))
     } else if is_ours && let Some(known) = config::find_key(name.key, &[Of::Repository]) {
         Some(format!("webhook.{}", known.name))
     } else {

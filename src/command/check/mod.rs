@@ -125,7 +125,7 @@ impl Scene<'_> {
     /// Whether webhooks are meant to be here at all.
     fn has_targets(&self) -> bool {
         let configuration = &self.place.configuration;
-        !configuration.targets.is_empty() || !configuration.broken.is_empty()
+        !configuration.targets.is_empty()
     }
 }
 

@@ -16,17 +16,19 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         let example = mend::webhook(&scene.place.git_dir, "add NAME https://HOST/PATH");
         return vec![Finding::advice(About::Receivers, message::check_no_target()).mend(example)];
     }
-    let targets = &scene.place.configuration.targets;
+    let targets: Vec<&Target> = scene.place.configuration.ready().collect();
     let mut findings = Vec::new();
-    for target in targets {
+    for target in targets.iter().copied() {
         if !target.enabled {
-            let finding = Finding::advice(About::Receivers, message::check_disabled(&target.name)).of(&target.name);
+            let finding =
+                Finding::advice(About::Receivers, message::check_disabled(&target.name)).of(target.name.as_str());
             findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &format!("enable {}", target.name))));
             continue;
         }
         findings.extend(events(scene, target));
         if target.address.is_https() && !target.verify_certificate {
-            let finding = Finding::advice(About::Receivers, message::check_unverified(&target.name)).of(&target.name);
+            let finding =
+                Finding::advice(About::Receivers, message::check_unverified(&target.name)).of(target.name.as_str());
             findings.push(finding.mend(mend::set(
                 &file_of(scene, target, "sslverify"),
                 &key(target, "sslVerify"),
@@ -35,7 +37,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         }
     }
     if connect {
-        findings.extend(unreached(targets.iter().filter(|target| target.enabled)));
+        findings.extend(unreached(targets.iter().copied().filter(|target| target.enabled)));
     }
     findings
 }
@@ -67,14 +69,16 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
     let command = |words: &str| mend::set(&file_of(scene, target, "event"), &key(target, "event"), &mend::quote(words));
     if sent.is_empty() {
         let finding = Finding::error(About::Receivers, message::check_nothing_wanted(&target.name));
-        findings.push(finding.of(&target.name).mend(command("push tag_push")));
+        findings.push(finding.of(target.name.as_str()).mend(command("push tag_push")));
     } else if !unsent.is_empty() && !is_all {
         let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
-        findings.push(Finding::advice(About::Receivers, message).of(&target.name).mend(command(&sent.join(" "))));
+        findings
+            .push(Finding::advice(About::Receivers, message).of(target.name.as_str()).mend(command(&sent.join(" "))));
     }
     let wants_reviews = target.events.iter().any(|event| matches!(event, EventName::Note | EventName::MergeRequest));
     if wants_reviews && !advertises_push_options(scene) {
-        let finding = Finding::advice(About::Receivers, message::check_push_options(&target.name)).of(&target.name);
+        let finding =
+            Finding::advice(About::Receivers, message::check_push_options(&target.name)).of(target.name.as_str());
         let own = scene.place.common_dir.join("config");
         findings.push(finding.mend(mend::set(&own, "receive.advertisePushOptions", "true")));
     }
@@ -114,13 +118,13 @@ fn dial(target: &Target, trust: &Trust) -> Option<Finding> {
     let (host, port) = (address.host(), address.port().unwrap_or_default());
     let bare = host.trim_matches(['[', ']']);
     let command = match failure.kind {
-        crate::delivery::FailureKind::Lookup => format!("getent ahosts {}", mend::quote(bare)),
-        crate::delivery::FailureKind::Tls => {
+        crate::outcome::FailureKind::Lookup => format!("getent ahosts {}", mend::quote(bare)),
+        crate::outcome::FailureKind::Tls => {
             let place = mend::quote(&format!("{host}:{port}"));
             format!("openssl s_client -connect {place} -servername {} -showcerts </dev/null", mend::quote(bare))
         }
         _ => format!("curl --head {}", mend::quote(&address.origin())),
     };
     let message = message::check_unreached(&target.name, address.origin(), failure);
-    Some(Finding::error(About::Receivers, message).of(&target.name).mend(command))
+    Some(Finding::error(About::Receivers, message).of(target.name.as_str()).mend(command))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::World;
+use crate::support::{Ends, World};
 
 use super::{Judge, Move, Step, TAG_DELETION, replay, tour_unseen, world};
 
@@ -38,7 +38,7 @@ impl Master {
         let config = concat!("--config=", env!("CARGO_MANIFEST_DIR"), "/tests/outside/master.cfg");
         let mut create = Command::new(Judge::installed("venv/bin/buildbot"));
         create.args(["create-master", "--quiet", "--no-logrotate", config]).arg(directory.path()).env("SECRET", SECRET);
-        let created = create.output().unwrap();
+        let created = create.ends();
         assert!(created.status.success(), "{created:?}");
         let mut command = Judge::command(Judge::installed("venv/bin/twistd"), SECRET);
         command

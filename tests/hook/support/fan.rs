@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use super::{Receiver, World};
 
@@ -11,28 +10,31 @@ pub struct Fan {
     pub world: World,
     /// What the pusher read of each, in their order, without `webhook <name>: `.
     pub said: Vec<String>,
-    pub took: Duration,
 }
 
 impl Fan {
-    /// Waits one second for each answer.
+    /// Gives each receiver all the time it needs.
     pub fn new<'a>(receivers: impl IntoIterator<Item = &'a Receiver>) -> Self {
         let world = World::new();
         world.commit("one");
         Self::of(world, receivers)
     }
 
+    /// The same from a world that has something to push.
     pub fn of<'a>(world: World, receivers: impl IntoIterator<Item = &'a Receiver>) -> Self {
+        Self::waiting("60s", world, receivers)
+    }
+
+    /// Waits so long for each answer.
+    pub fn waiting<'a>(timeout: &str, world: World, receivers: impl IntoIterator<Item = &'a Receiver>) -> Self {
         let mut config = fs::OpenOptions::new().append(true).open(world.server().join("config")).unwrap();
-        writeln!(config, "[webhook]\n\ttimeout = 1s\n\tformat = gitlab").unwrap();
+        writeln!(config, "[webhook]\n\ttimeout = {timeout}\n\tmaxWait = 60s\n\tformat = gitlab").unwrap();
         let mut count = 0;
         for (number, receiver) in receivers.into_iter().enumerate() {
             count = number + 1;
             writeln!(config, "[webhook \"t{number}\"]\n\turl = {}", receiver.url()).unwrap();
         }
-        let start = Instant::now();
         let pushed = world.push(&["main"]);
-        let took = start.elapsed();
         assert!(pushed.accepted, "{}", pushed.output);
         let said = pushed.said();
         assert!(said.len() >= count, "not all are told of: {said:?}");
@@ -42,7 +44,7 @@ impl Fan {
         }
         assert!(!world.log().contains("panicked"), "{}", world.log());
         let said = said.iter().map(|line| line.split_once(": ").map_or("", |(_, rest)| rest).to_owned()).collect();
-        Self { world, said, took }
+        Self { world, said }
     }
 
     /// Sees every answer taken for success.

@@ -1,11 +1,21 @@
-//! Builders for tests: a world with a bare repository and a clone, and a receiver that records.
+//! Builders for tests: a world with a bare repository and a clone, what it keeps, and a receiver that records.
 
 mod compare;
 mod fan;
+mod gate;
+mod journal;
+mod lab;
+mod program;
 mod receiver;
+mod spool;
 mod world;
 
 pub use compare::compare;
 pub use fan::Fan;
-pub use receiver::{Answer, Receiver, Request, ok, read_head};
+pub use gate::Gate;
+pub use journal::{Heard, Journal, Update, line, told};
+pub use lab::{Lab, Scene, chain, dead, pre_receive};
+pub use program::{Ends, PATIENCE, write_program};
+pub use receiver::{Answer, Receiver, Request, hold, ok, read_head};
+pub use spool::{Place, copy_as_tried, name, read_record, rewrite_record};
 pub use world::{World, ZERO, until};

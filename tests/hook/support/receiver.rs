@@ -10,6 +10,8 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
+use super::Gate;
+
 /// How to answer.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -17,7 +19,9 @@ pub enum Answer {
     Status(u16),
     /// 200 after a while.
     After(Duration),
-    /// Nothing at all, the connection left open.
+    /// 200 once the gate is open.
+    Behind(Gate),
+    /// Nothing at all, the connection left open for as long as the other side does.
     Never,
     /// These bytes, then the end of the connection.
     Raw(Vec<u8>),
@@ -178,7 +182,7 @@ fn serve(stream: impl Read + Write, answers: &Answers, seen: &Seen) {
 }
 
 /// Answers; whether the connection goes on.
-fn reply(stream: &mut impl Write, answer: &Answer) -> bool {
+fn reply(stream: &mut (impl Read + Write), answer: &Answer) -> bool {
     let mut status =
         |code: u16| stream.write_all(format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_ok();
     match answer {
@@ -187,8 +191,9 @@ fn reply(stream: &mut impl Write, answer: &Answer) -> bool {
             thread::sleep(*delay);
             status(200)
         }
+        Answer::Behind(gate) => gate.pass() && status(200),
         Answer::Never => {
-            thread::sleep(Duration::from_secs(60));
+            hold(stream);
             false
         }
         Answer::Raw(bytes) => {
@@ -212,6 +217,11 @@ fn reply(stream: &mut impl Write, answer: &Answer) -> bool {
             false
         }
     }
+}
+
+/// Says nothing until the other side has hung up.
+pub fn hold(stream: &mut impl Read) {
+    while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
 }
 
 fn read_request(reader: &mut impl BufRead) -> Option<Request> {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::Receiver;
+use super::{Ends, PATIENCE, Receiver};
 
 /// The zero id of a SHA-1 repository.
 pub const ZERO: &str = "0000000000000000000000000000000000000000";
@@ -107,6 +106,12 @@ impl World {
         self.configure(&format!("webhook.{name}.format"), format);
     }
 
+    /// Gives receivers all the time that they need.
+    pub fn wait_long(&self) {
+        self.configure("webhook.timeout", "60s");
+        self.configure("webhook.maxWait", "60s");
+    }
+
     /// A command with nothing of the outside in its environment but what finds programs.
     pub fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
         let time = self.clock.fetch_add(60, Ordering::Relaxed);
@@ -122,7 +127,7 @@ impl World {
     }
 
     fn run(&self, command: &mut Command) -> String {
-        let output = command.output().unwrap();
+        let output = command.ends();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command:?}: {said}");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
@@ -145,12 +150,10 @@ impl World {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
+    #[track_caller]
     pub fn feed(&self, command: &mut Command, input: &[u8]) -> Output {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A program that does not read its input to the end is no failure of the test.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        child.wait_with_output().unwrap()
+        command.spawn().unwrap().ends_fed(input)
     }
 
     /// Commits a change of one file, named after the message, and returns the commit's id.
@@ -186,7 +189,7 @@ impl World {
     pub fn push_with(&self, options: &[&str], refs: &[&str]) -> Pushed {
         let mut command = self.command("git", &self.work());
         command.args(["push", "--force"]).args(options).arg(self.server()).args(refs);
-        let output = command.output().unwrap();
+        let output = command.ends();
         Pushed { accepted: output.status.success(), output: String::from_utf8_lossy(&output.stderr).into_owned() }
     }
 
@@ -199,7 +202,7 @@ impl World {
 
     /// Runs `git webhook` in the bare repository.
     pub fn webhook(&self, arguments: &[&str]) -> Output {
-        self.webhook_command().args(arguments).output().unwrap()
+        self.webhook_command().args(arguments).ends()
     }
 
     pub fn webhook_command(&self) -> Command {
@@ -245,7 +248,7 @@ impl World {
 /// Waits until something is so, or fails.
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(15);
+    let end = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < end, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(5));

@@ -3,13 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Run;
-use crate::spool::{FileError, Name, Queue};
+use super::Dispatcher;
+use crate::files::FileError;
+use crate::schedule::Queued;
+use crate::spool::Queue;
 
 /// How long whoever sends to the target is waited for: as long as an attempt takes by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Run<'_> {
+impl Dispatcher<'_> {
     /// Sends deliveries of one target that `choose` finds in its queue or puts there; `false` where another process sends to
     /// the target all the time.
     ///
@@ -18,7 +20,7 @@ impl Run<'_> {
     ///
     /// # Errors
     /// Where the lock's file cannot be made.
-    pub fn redeliver(&self, at: usize, choose: impl FnOnce(&Queue) -> Vec<Name>) -> Result<bool, FileError> {
+    pub fn redeliver(&self, at: usize, choose: impl FnOnce(&Queue) -> Vec<Queued>) -> Result<bool, FileError> {
         let queue = self.spool.queue(&self.targets[at].name);
         let start = Instant::now();
         let lock = loop {
@@ -28,12 +30,12 @@ impl Run<'_> {
                 None => thread::sleep(Duration::from_millis(50)),
             }
         };
-        let mut station = self.open_unlocked(at, queue);
-        station.lock = Some(lock);
-        self.list(&station);
-        let chosen = choose(&station.queue);
-        self.send_queued(&station, chosen);
-        self.close(station);
+        let mut session = self.open_unlocked(at, queue);
+        session.lock = Some(lock);
+        self.list(&session);
+        let chosen = choose(&session.queue);
+        self.send_queued(&session, chosen);
+        self.close(session);
         Ok(true)
     }
 }

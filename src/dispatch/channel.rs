@@ -1,0 +1,197 @@
+//! The way from who builds deliveries to who sends them: bounded, with any number of takers, in order within each ref.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::delivery::Delivery;
+use crate::schedule::{OrderKey, Queued};
+
+/// Something to send.
+pub(super) enum Task {
+    /// Built a moment ago; nothing of it is on disk but the receipt.
+    Fresh(Box<Delivery>),
+    /// In the queue, to be read when its turn comes.
+    Queued(Queued),
+}
+
+impl Task {
+    pub(super) fn order(&self) -> OrderKey {
+        match self {
+            Self::Fresh(delivery) => delivery.key.order,
+            Self::Queued(queued) => queued.key.order,
+        }
+    }
+
+    /// The memory it takes, in bytes. What is in the queue is read when its turn comes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Fresh(delivery) => delivery.payload.body.len() + size_of::<Delivery>(),
+            Self::Queued(_) => 0,
+        }
+    }
+}
+
+/// How long who builds waits for room. A receiver that takes nothing for so long must not hold up the others: what is
+/// for it goes to its queue instead.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// A bounded channel. Of one ref at most one task is out at a time.
+pub(super) struct Channel {
+    inner: Mutex<Inner>,
+    /// Who takes waits for a task here, who sends for room.
+    changed: Condvar,
+    most_bytes: usize,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: HashMap<OrderKey, VecDeque<Task>>,
+    /// The refs of which something waits and nothing is out.
+    ready: VecDeque<OrderKey>,
+    out: HashSet<OrderKey>,
+    count: usize,
+    bytes: usize,
+    is_closed: bool,
+    /// Nothing was taken for as long as patience lasts: nothing more is let in.
+    is_stuck: bool,
+}
+
+impl Channel {
+    /// One that holds so many bytes of bodies, or one body that is larger.
+    pub(super) fn new(most_bytes: usize) -> Self {
+        Self { inner: Mutex::default(), changed: Condvar::new(), most_bytes }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it is held.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a task in, and tells how many wait now. Where there is no room and none comes in time it is given back, and
+    /// so is whatever is sent after it.
+    pub(super) fn send(&self, task: Task) -> Result<usize, Task> {
+        let mut inner = self.lock();
+        let end = Instant::now() + PATIENCE;
+        while inner.count > 0 && inner.bytes + task.size() > self.most_bytes && !inner.is_stuck {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                inner.is_stuck = true;
+                break;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if inner.is_stuck {
+            return Err(task);
+        }
+        inner.put(task);
+        let count = inner.count;
+        drop(inner);
+        self.changed.notify_all();
+        Ok(count)
+    }
+
+    /// Takes a task of a ref of which none is out; waits for one. `None` once there are no more.
+    pub(super) fn take(&self) -> Option<Task> {
+        let mut inner = self.lock();
+        loop {
+            if let Some(task) = inner.take() {
+                drop(inner);
+                self.changed.notify_all();
+                return Some(task);
+            }
+            // What waits behind one that is out is taken by whoever brings that back.
+            if inner.is_closed {
+                return None;
+            }
+            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that what was taken of this ref is seen to.
+    pub(super) fn done(&self, order: OrderKey) {
+        let mut inner = self.lock();
+        inner.out.remove(&order);
+        if inner.waiting.contains_key(&order) {
+            inner.ready.push_back(order);
+        }
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Whether nothing waits in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().count == 0
+    }
+
+    /// Says that nothing more is sent.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Inner {
+    fn put(&mut self, task: Task) {
+        let order = task.order();
+        self.count += 1;
+        self.bytes += task.size();
+        let of_ref = self.waiting.entry(order).or_default();
+        if of_ref.is_empty() && !self.out.contains(&order) {
+            self.ready.push_back(order);
+        }
+        of_ref.push_back(task);
+    }
+
+    fn take(&mut self) -> Option<Task> {
+        let order = self.ready.pop_front()?;
+        let of_ref = self.waiting.get_mut(&order)?;
+        let task = of_ref.pop_front()?;
+        if of_ref.is_empty() {
+            self.waiting.remove(&order);
+        }
+        self.out.insert(order);
+        self.count -= 1;
+        self.bytes -= task.size();
+        Some(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ref_update::{RefKey, RefName};
+    use crate::schedule::{QueueKey, Schedule};
+    use uuid::Uuid;
+
+    fn task(name: &str, number: u64) -> Task {
+        let order = OrderKey::of(&RefKey::plain(RefName::new(name)));
+        let key = QueueKey { sequence: 1, number, order, id: Uuid::nil() };
+        Task::Queued(Queued { key, schedule: Schedule::default() })
+    }
+
+    fn number(task: Option<Task>) -> Option<u64> {
+        match task? {
+            Task::Queued(queued) => Some(queued.key.number),
+            Task::Fresh(_) => None,
+        }
+    }
+
+    #[test]
+    fn of_one_ref_one_is_out_at_a_time_and_they_come_in_order() {
+        let channel = Channel::new(1000);
+        for (name, at) in [("a", 0), ("a", 1), ("b", 2), ("a", 3)] {
+            assert!(channel.send(task(name, at)).is_ok());
+        }
+        let a = channel.take().unwrap();
+        let order = a.order();
+        assert_eq!(number(Some(a)), Some(0));
+        assert_eq!(number(channel.take()), Some(2), "b, since a is out");
+        channel.done(order);
+        assert_eq!(number(channel.take()), Some(1));
+        channel.done(order);
+        channel.close();
+        assert_eq!(number(channel.take()), Some(3));
+        assert_eq!(number(channel.take()), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! Connections to targets: when one is opened, what goes over it, and one attempt, signed and sent.
+
+use std::collections::HashSet;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Mutex;
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use super::channel::{Channel, Task};
+use super::{Dispatcher, TargetSession, lock};
+use crate::delivery::Delivery;
+use crate::format::{Header, Ids};
+use crate::identifier;
+use crate::outcome::{Attempt, FailureKind, Outcome};
+use crate::process;
+use crate::schedule::OrderKey;
+use crate::signature;
+use crate::target::Target;
+use crate::transport::{self, Http, Request, Trust};
+
+/// How many connections there are at most over all targets, but for one that each target has.
+const MOST_CONNECTIONS: usize = 64;
+
+/// How many connections one target gets at most, and how many deliveries that wait make a further one worth its
+/// handshake.
+const MOST_CONNECTIONS_OF_TARGET: usize = 8;
+const DELIVERIES_A_CONNECTION: usize = 8;
+
+/// How many bytes of bodies wait in memory to be sent over all targets, and at least for each.
+const MOST_BYTES: usize = 8 << 20;
+const FEWEST_BYTES_OF_TARGET: usize = 256 << 10;
+
+/// What is on its way to one target in a run.
+struct Pipe {
+    channel: Channel,
+    /// The refs of which something failed that newer deliveries have to wait for.
+    blocked: Mutex<HashSet<OrderKey>>,
+}
+
+impl Pipe {
+    fn new(targets: usize) -> Self {
+        let channel = Channel::new((MOST_BYTES / targets.max(1)).max(FEWEST_BYTES_OF_TARGET));
+        Self { channel, blocked: Mutex::default() }
+    }
+}
+
+impl<'a> Dispatcher<'a> {
+    /// Runs `feed` with a function that takes a session's place and a task, and sends side by side what comes; returns
+    /// when all is seen to. What there is no room for is handed to `overflow`.
+    pub(super) fn send_all(
+        &self,
+        sessions: &[TargetSession<'a>],
+        feed: impl FnOnce(&mut dyn FnMut(usize, Task)),
+        overflow: impl Fn(&TargetSession<'a>, Task),
+    ) {
+        let pipes: Vec<_> = sessions.iter().map(|_| Pipe::new(sessions.len())).collect();
+        let mut connections = vec![0; sessions.len()];
+        thread::scope(|scope| {
+            feed(&mut |at, task| match pipes[at].channel.send(task) {
+                Ok(waiting) if is_worth_one(connections[at], waiting, sessions.len()) => {
+                    connections[at] += usize::from(self.connect(scope, &sessions[at], &pipes[at]));
+                }
+                Ok(_) => {}
+                Err(task) => overflow(&sessions[at], task),
+            });
+            self.budget.start();
+            pipes.iter().for_each(|pipe| pipe.channel.close());
+        });
+        // No thread could be started for these: they are sent here, one after another.
+        for (session, pipe) in sessions.iter().zip(&pipes).filter(|(_, pipe)| !pipe.channel.is_empty()) {
+            self.run_connection(session, pipe);
+        }
+    }
+
+    /// Opens a further connection; whether there is one now.
+    fn connect<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        session: &'scope TargetSession<'a>,
+        pipe: &'scope Pipe,
+    ) -> bool {
+        let run = || self.run_connection(session, pipe);
+        thread::Builder::new().stack_size(512 * 1024).spawn_scoped(scope, run).is_ok()
+    }
+
+    /// Sends one task by itself.
+    pub(super) fn send_alone(&self, session: &TargetSession<'a>, task: Task) {
+        let pipe = Pipe::new(1);
+        // An empty channel takes whatever comes.
+        drop(pipe.channel.send(task));
+        pipe.channel.close();
+        self.run_connection(session, &pipe);
+    }
+
+    /// One connection to one target, for as long as there is anything to send.
+    fn run_connection(&self, session: &TargetSession<'a>, pipe: &Pipe) {
+        let mut http = Http::new(session.target, &self.trust);
+        let mut sent_for = Duration::ZERO;
+        while let Some(task) = pipe.channel.take() {
+            let order = task.order();
+            let left = self.budget.left(sent_for);
+            let waits = if left.is_zero() || self.budget.is_at_end() {
+                Some(FailureKind::NotTried)
+            } else if session.is_unreachable() {
+                Some(FailureKind::Resting)
+            } else if lock(&pipe.blocked).contains(&order) {
+                Some(FailureKind::Held)
+            } else {
+                None
+            };
+            let blocks = match (task, waits) {
+                (Task::Queued(_), Some(_)) => false,
+                (Task::Fresh(delivery), Some(why)) => {
+                    self.enqueue(session, &delivery, why);
+                    true
+                }
+                (Task::Fresh(delivery), None) => {
+                    self.attempt(session, &mut http, &delivery, left, &mut sent_for, false)
+                }
+                (Task::Queued(queued), None) => match self.load(session, &queued) {
+                    Some(delivery) => self.attempt(session, &mut http, &delivery, left, &mut sent_for, true),
+                    None => false,
+                },
+            };
+            if blocks {
+                lock(&pipe.blocked).insert(order);
+            }
+            pipe.channel.done(order);
+        }
+    }
+
+    /// Makes one attempt and settles the delivery; whether newer deliveries of the ref have to wait.
+    fn attempt<'t>(
+        &'t self,
+        session: &TargetSession<'t>,
+        http: &mut Http<'t>,
+        delivery: &Delivery,
+        left: Duration,
+        sent_for: &mut Duration,
+        was_queued: bool,
+    ) -> bool {
+        let start = Instant::now();
+        let mut attempt = guarded(|| send(http, session.target, delivery, left));
+        *sent_for += start.elapsed();
+        if let Outcome::Failed(failure) = &mut attempt.outcome {
+            let is_timeout = matches!(failure.kind, FailureKind::Timeout { .. });
+            // A little less than the target's own time is as good as that: maxWait and timeout are often the same.
+            if is_timeout && left < session.target.timeout.mul_f32(0.9) {
+                failure.kind = FailureKind::CutShort;
+            }
+            if failure.kind == FailureKind::Fault {
+                *http = Http::new(session.target, &self.trust);
+            }
+            if failure.kind.is_unreachable() {
+                session.give_up_for_now();
+            }
+        }
+        let blocks = self.settle(session, delivery, &attempt, was_queued);
+        self.note(session, delivery, attempt.outcome);
+        blocks
+    }
+}
+
+/// Whether a further connection is worth its handshake for so many deliveries that wait.
+fn is_worth_one(connections: usize, waiting: usize, targets: usize) -> bool {
+    let most = (MOST_CONNECTIONS / targets.max(1)).clamp(1, MOST_CONNECTIONS_OF_TARGET);
+    connections < most && waiting > connections * DELIVERIES_A_CONNECTION
+}
+
+/// Sends one delivery and keeps nothing of it.
+pub fn send_once(target: &Target, delivery: &Delivery) -> Attempt {
+    let trust = Trust::default();
+    guarded(|| send(&mut Http::new(target, &trust), target, delivery, target.timeout))
+}
+
+/// The headers of a delivery's next attempt as people are shown them.
+pub fn shown_headers(target: &Target, delivery: &Delivery) -> Vec<(String, String)> {
+    transport::shown_headers(target, &headers(target, delivery))
+}
+
+/// Signs and sends one attempt.
+fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Attempt {
+    let headers = headers(target, delivery);
+    http.send(&Request { headers: &headers, body: &delivery.payload.body }, left)
+}
+
+/// The headers of the format and the signatures, made for each attempt.
+fn headers(target: &Target, delivery: &Delivery) -> Vec<Header> {
+    let body = &delivery.payload.body;
+    let ids = Ids {
+        delivery: delivery.id(),
+        event: delivery.line.event,
+        webhook: identifier::webhook(&delivery.origin.repository, target.name.as_str()),
+        project: delivery.origin.project,
+        instance: delivery.origin.instance.clone(),
+        attempt: delivery.schedule.attempts + 1,
+    };
+    let mut headers = (delivery.format.headers)(&delivery.payload.event, &ids);
+    if let Some(secret) = &target.secret {
+        headers.extend((delivery.format.sign)(secret, body));
+    }
+    if !target.signing_secrets.is_empty() {
+        let id = delivery.id().to_string();
+        let signed = signature::standard_webhooks(&target.signing_secrets, &id, process::now(), body);
+        headers.extend(signed.into_iter().map(|(name, value)| (name, value.into_bytes())));
+    }
+    headers
+}
+
+/// A panic in a library, on what a receiver sent perhaps, must not take along what came of the other deliveries. The
+/// panic hook logs it.
+fn guarded(attempt: impl FnOnce() -> Attempt) -> Attempt {
+    panic::catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Attempt::failed(FailureKind::Fault, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_of_one_delivery() {
+        let outcome = guarded(|| panic!("on purpose"));
+        assert_eq!(outcome, Attempt::failed(FailureKind::Fault, ""));
+    }
+
+    #[test]
+    fn connections_come_with_the_deliveries_that_wait_within_limits() {
+        assert!(is_worth_one(0, 1, 1));
+        assert!(!is_worth_one(1, 8, 1));
+        assert!(is_worth_one(1, 9, 1));
+        assert!(!is_worth_one(MOST_CONNECTIONS_OF_TARGET, 100_000, 1));
+        assert!(is_worth_one(2, 100_000, 20) && !is_worth_one(3, 100_000, 20));
+        assert!(is_worth_one(0, 1, 1000), "each has one, however many there are");
+        assert!(!is_worth_one(1, 100_000, 1000));
+    }
+}

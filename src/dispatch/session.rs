@@ -1,0 +1,153 @@
+//! One target in a run: whether anything is sent to it, and what the run learns of it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Dispatcher, lock};
+use crate::delivery::Delivery;
+use crate::message;
+use crate::outcome::FailureKind;
+use crate::process::{self, Locked};
+use crate::schedule::{Backoff, Learned, Queued};
+use crate::spool::{Addition, Queue};
+use crate::target::Target;
+
+/// Whether anything is sent to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is ours, and nothing waits: what is built is sent from memory.
+    Open,
+    /// It is ours, and something waits: what is built comes behind it.
+    Backlog,
+    /// Nothing is sent, for this reason: somebody else is sending, or the target's time has not come.
+    Closed(FailureKind),
+}
+
+/// One target in a run.
+pub struct TargetSession<'a> {
+    pub(super) at: usize,
+    pub(super) target: &'a Target,
+    pub(super) queue: Queue,
+    pub(super) backoff: Backoff,
+    pub(super) state: State,
+    /// Held for as long as anything is sent to the target. `None` where we do not send, or the lock's file cannot be
+    /// made, on a full or read-only disk.
+    pub(super) lock: Option<Locked>,
+    /// Nothing more is tried in this run.
+    is_unreachable: AtomicBool,
+    pub(super) notes: Mutex<Notes>,
+}
+
+/// What a run has to remember of a target.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) learned: Learned,
+    /// Deliveries for the queue that are not on the disk yet, and the size of their bodies in bytes.
+    pub(super) buffered: Vec<Addition>,
+    pub(super) buffered_bytes: usize,
+    /// A record of what was delivered could not be removed: whoever comes next has to look into the log.
+    pub(super) is_left_behind: bool,
+}
+
+impl<'a> Dispatcher<'a> {
+    /// Looks how a target stands, and takes its lock if nobody else has it.
+    pub fn open(&self, at: usize) -> TargetSession<'a> {
+        let target = self.targets[at];
+        let queue = self.spool.queue(&target.name);
+        let (lock, state) = match queue.lock() {
+            Ok(Some(lock)) => (Some(lock), State::Open),
+            Ok(None) => (None, State::Closed(FailureKind::Busy)),
+            Err(error) => {
+                log::error!("{}", message::without_lock(error));
+                (None, State::Open)
+            }
+        };
+        let mut session = TargetSession { state, lock, ..self.open_unlocked(at, queue) };
+        if self.only.is_some_and(|name| target.name != *name) {
+            (session.lock, session.state) = (None, State::Closed(FailureKind::NotTried));
+        } else if session.state == State::Open
+            && let Some(why) = session.backoff.closes(self.at_once, process::now())
+        {
+            // Whoever comes next may try, when the time has come.
+            (session.lock, session.state) = (None, State::Closed(why));
+        }
+        session
+    }
+
+    /// The same without the lock, for whoever has it.
+    pub(super) fn open_unlocked(&self, at: usize, queue: Queue) -> TargetSession<'a> {
+        TargetSession {
+            at,
+            target: self.targets[at],
+            backoff: queue.backoff(),
+            queue,
+            state: State::Backlog,
+            lock: None,
+            is_unreachable: AtomicBool::new(false),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// Notes how a target stands after a run, and lets others send to it.
+    pub fn close(&self, session: TargetSession<'a>) {
+        if session.lock.is_some() {
+            let learned = lock(&session.notes).learned;
+            let backoff = session.backoff.after(learned, process::now());
+            if backoff != session.backoff {
+                session.queue.set_backoff(backoff);
+            }
+        }
+    }
+}
+
+impl TargetSession<'_> {
+    /// Why nothing more is tried in this run, whatever it is.
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.is_unreachable.load(Ordering::Relaxed)
+    }
+
+    /// Notes that there is no use in trying the target once more in this run.
+    pub(super) fn give_up_for_now(&self) {
+        self.is_unreachable.store(true, Ordering::Relaxed);
+    }
+
+    /// Why a new delivery is not sent from memory; `None` where it is.
+    pub(super) fn waits(&self, is_blocked: bool) -> Option<FailureKind> {
+        match self.state {
+            State::Open if is_blocked => Some(FailureKind::Held),
+            State::Open => None,
+            State::Backlog => Some(FailureKind::Held),
+            State::Closed(why) => Some(why),
+        }
+    }
+
+    /// Adds a delivery to those that are written to the queue together.
+    pub(super) fn buffer(&self, queued: Queued, delivery: &Delivery) -> Buffered {
+        let mut notes = lock(&self.notes);
+        notes.buffered.push(Addition::of(queued, delivery));
+        notes.buffered_bytes += delivery.payload.body.len();
+        if notes.buffered.len() >= MOST_BUFFERED || notes.buffered_bytes >= MOST_BUFFERED_BYTES {
+            Buffered::Full
+        } else {
+            Buffered::Room
+        }
+    }
+
+    /// Takes what is to be written to the queue.
+    pub(super) fn take_buffered(&self) -> Vec<Addition> {
+        let mut notes = lock(&self.notes);
+        notes.buffered_bytes = 0;
+        std::mem::take(&mut notes.buffered)
+    }
+}
+
+/// Whether more can be held in memory before it is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Buffered {
+    Room,
+    Full,
+}
+
+/// So many deliveries for a queue, and bytes of their bodies, are held in memory before they are written down together.
+const MOST_BUFFERED: usize = 256;
+const MOST_BUFFERED_BYTES: usize = 2 << 20;

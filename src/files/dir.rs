@@ -1,0 +1,385 @@
+//! An opened directory, and what can be done with the names in it.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+
+use super::FileError;
+use crate::message;
+use crate::process;
+
+/// Whoever opens what others may have prepared follows no link in its place and waits for no fifo's writer.
+const CAREFULLY: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
+
+/// A directory is held by a descriptor that needs no right to list it, as a path needs none.
+const HELD: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+/// Who may read what we write: git's rule for its own files, as far as the repository is shared.
+#[derive(Clone, Copy, Debug)]
+pub struct Modes {
+    pub(super) shared: bool,
+}
+
+impl Modes {
+    /// `shared`: `core.sharedRepository` is group or wider.
+    pub fn new(shared: bool) -> Self {
+        Self { shared }
+    }
+
+    fn directory(self) -> Mode {
+        // The group's bit makes new files the group's, as in git's own shared directories.
+        Mode::from_bits_truncate(if self.shared { 0o2770 } else { 0o700 })
+    }
+
+    fn file(self) -> Mode {
+        Mode::from_bits_truncate(if self.shared { 0o660 } else { 0o600 })
+    }
+}
+
+/// What the system says of a name, be it a link itself.
+pub struct Stat(FileStat);
+
+impl Stat {
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.kind() == SFlag::S_IFREG
+    }
+
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind() == SFlag::S_IFDIR
+    }
+
+    /// Whether it is a symbolic link.
+    pub fn is_link(&self) -> bool {
+        self.kind() == SFlag::S_IFLNK
+    }
+
+    fn kind(&self) -> SFlag {
+        SFlag::from_bits_truncate(self.0.st_mode & SFlag::S_IFMT.bits())
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        u64::try_from(self.0.st_size).unwrap_or(0)
+    }
+
+    /// Whether it is the file that `metadata` is of.
+    pub fn is_of(&self, metadata: &Metadata) -> bool {
+        (self.0.st_dev, self.0.st_ino) == (metadata.dev(), metadata.ino())
+    }
+
+    pub(super) fn owner(&self) -> u32 {
+        self.0.st_uid
+    }
+
+    /// Seconds since it was changed; `None` where that is to come.
+    fn age(&self) -> Option<u64> {
+        let changed = Duration::new(u64::try_from(self.0.st_mtime).ok()?, u32::try_from(self.0.st_mtime_nsec).ok()?);
+        Some(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH.checked_add(changed)?).ok()?.as_secs())
+    }
+}
+
+/// A directory that stays the same one whatever becomes of its path, which is kept for messages alone.
+#[derive(Debug)]
+pub struct Dir {
+    descriptor: OwnedFd,
+    path: PathBuf,
+    pub(super) modes: Modes,
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl Dir {
+    /// Opens a directory by its path, links and all: that of a repository, where git or a person has said where it is.
+    ///
+    /// # Errors
+    /// Where it is not there, or no directory.
+    pub fn open(path: &Path, modes: Modes) -> io::Result<Self> {
+        let named = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let descriptor = nix::fcntl::open(named, HELD, Mode::empty())?;
+        Ok(Self { descriptor, path: path.into(), modes })
+    }
+
+    /// Where it was when it was opened, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a file of it was, for messages.
+    pub fn path_of(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// What makes the system's word on a name in it an error in our words.
+    pub fn error<M: FnOnce(String, String) -> String>(
+        &self,
+        message: M,
+        name: impl AsRef<Path>,
+    ) -> impl FnOnce(io::Error) -> FileError {
+        move |error| FileError::new(message, &self.path_of(name), error)
+    }
+
+    /// Opens a directory in it.
+    ///
+    /// # Errors
+    /// Where it is not there, or a link or no directory ([`io::ErrorKind::NotADirectory`]).
+    pub fn enter(&self, name: impl AsRef<Path>) -> io::Result<Self> {
+        let name = one(name.as_ref())?;
+        let descriptor = openat(self, name, HELD | OFlag::O_NOFOLLOW, Mode::empty())?;
+        Ok(Self { descriptor, path: self.path.join(name), modes: self.modes })
+    }
+
+    /// Opens a directory some levels below, none of which is a link.
+    pub(super) fn descend(&self, below: &Path) -> io::Result<Self> {
+        let how = OpenHow::new().flags(HELD).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
+        match openat2(self, below, how) {
+            Ok(descriptor) => Ok(Self { descriptor, path: self.path.join(below), modes: self.modes }),
+            // Linux before 5.6, and containers of that time that let through only what they know: step by step.
+            Err(Errno::ENOSYS | Errno::EPERM) => {
+                let mut parts = below.iter();
+                let first = parts.next().map_or_else(|| self.reopened(), |part| self.enter(part))?;
+                parts.try_fold(first, |directory, part| directory.enter(part))
+            }
+            Err(Errno::ELOOP) => Err(Errno::ENOTDIR.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reopened(&self) -> io::Result<Self> {
+        Ok(Self { descriptor: self.descriptor.try_clone()?, path: self.path.clone(), modes: self.modes })
+    }
+
+    /// Opens a directory in it, and makes it first where it is not there, durably.
+    ///
+    /// # Errors
+    /// Where it cannot be made, or something else has its name.
+    pub fn make(&self, name: impl AsRef<Path>) -> Result<Self, FileError> {
+        let name = name.as_ref();
+        let not_used = |error| FileError::new(message::cannot_use, &self.path_of(name), error);
+        match self.enter(name) {
+            Ok(directory) => return Ok(directory),
+            // A link would lead what we write to wherever somebody wanted it.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(not_used(io::Error::other(message::no_directory())));
+            }
+            Err(_) => {}
+        }
+        let made = one(name).and_then(|name| Ok(mkdirat(self, name, self.modes.directory())?));
+        match made {
+            // The umask took bits from the mode given.
+            Ok(()) => fchmodat(self, name, self.modes.directory(), FchmodatFlags::NoFollowSymlink)
+                .map_err(io::Error::from)
+                .map_err(self.error(message::cannot_set_mode, name))?,
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.enter(name).map_err(not_used),
+            Err(error) => return Err(self.error(message::cannot_create, name)(error)),
+        }
+        // A record in a directory that a power cut takes away would be as lost as no record.
+        self.sync()?;
+        self.enter(name).map_err(not_used)
+    }
+
+    /// Looks at a name; `None` where there is none, or nobody may look.
+    pub fn look(&self, name: impl AsRef<Path>) -> Option<Stat> {
+        fstatat(self, one(name.as_ref()).ok()?, AtFlags::AT_SYMLINK_NOFOLLOW).ok().map(Stat)
+    }
+
+    /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
+    pub fn device_and_inode(&self) -> (u64, u64) {
+        self.stat().map_or((0, 0), |stat| (stat.0.st_dev, stat.0.st_ino))
+    }
+
+    /// What the system says of the directory itself.
+    pub(super) fn stat(&self) -> Option<Stat> {
+        nix::sys::stat::fstat(self).ok().map(Stat)
+    }
+
+    /// Seconds since a file was changed; `None` where it is gone, or the time is to come.
+    pub fn age(&self, name: impl AsRef<Path>) -> Option<u64> {
+        self.look(name)?.age()
+    }
+
+    /// Opens a regular file as `flags` say, be it prepared by others.
+    fn open_as(&self, name: &Path, flags: OFlag) -> io::Result<(File, Metadata)> {
+        let file = File::from(openat(self, one(name)?, CAREFULLY | flags, Mode::empty())?);
+        let metadata = file.metadata()?;
+        if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other(message::no_regular_file())) }
+    }
+
+    /// Opens a file to read that others may have prepared: a regular one, in whose place is no link.
+    ///
+    /// # Errors
+    /// Where it is none, or cannot be opened.
+    pub fn open_regular(&self, name: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
+        self.open_as(name.as_ref(), OFlag::O_RDONLY)
+    }
+
+    fn create_as(&self, name: &Path, flags: OFlag) -> io::Result<File> {
+        let flags = CAREFULLY | OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | flags;
+        let file = File::from(openat(self, one(name)?, flags, self.modes.file())?);
+        fchmod(&file, self.modes.file())?;
+        Ok(file)
+    }
+
+    /// Creates a file that must not be there yet.
+    ///
+    /// # Errors
+    /// Where it is there, or cannot be created.
+    pub fn create(&self, name: impl AsRef<Path>) -> io::Result<File> {
+        self.create_as(name.as_ref(), OFlag::empty())
+    }
+
+    fn open_or_create(&self, name: &Path, flags: OFlag) -> Result<File, FileError> {
+        let open = || match self.open_as(name, OFlag::O_RDWR | flags) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.create_as(name, flags) {
+                // Another process was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.open_as(name, OFlag::O_RDWR | flags).map(|(file, _)| file)
+                }
+                other => other,
+            },
+            other => other.map(|(file, _)| file),
+        };
+        open().map_err(self.error(message::cannot_open, name))
+    }
+
+    /// Opens a file to lock it or to append to it, and creates it where need be.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or is no regular file.
+    pub fn open_to_append(&self, name: impl AsRef<Path>) -> Result<File, FileError> {
+        self.open_or_create(name.as_ref(), OFlag::O_APPEND)
+    }
+
+    /// Opens a file to write over what it holds, and creates it where need be.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or is no regular file.
+    pub fn open_to_overwrite(&self, name: impl AsRef<Path>) -> Result<File, FileError> {
+        self.open_or_create(name.as_ref(), OFlag::empty())
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// Where it is not there, or stays.
+    pub fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
+        Ok(unlinkat(self, one(name.as_ref())?, UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    /// Removes a directory with all that is in it, following no link.
+    ///
+    /// # Errors
+    /// Where something stays.
+    pub fn remove_tree(&self, name: impl AsRef<Path>) -> io::Result<()> {
+        let name = one(name.as_ref())?;
+        let directory = self.enter(name)?;
+        let mut entries = Vec::new();
+        directory.each(|entry| {
+            entries.push(entry.to_owned());
+            ControlFlow::Continue(())
+        })?;
+        for entry in entries {
+            match directory.look(&entry) {
+                Some(stat) if stat.is_dir() => directory.remove_tree(&entry)?,
+                _ => directory.remove(&entry)?,
+            }
+        }
+        Ok(unlinkat(self, name, UnlinkatFlags::RemoveDir)?)
+    }
+
+    /// Gives a file or a directory another name, here or in the directory `to`.
+    ///
+    /// # Errors
+    /// Where the system says no.
+    pub fn rename(&self, from: impl AsRef<Path>, to: &Self, name: impl AsRef<Path>) -> io::Result<()> {
+        Ok(renameat(self, one(from.as_ref())?, to, one(name.as_ref())?)?)
+    }
+
+    /// Gives a file a further name in the directory `to`.
+    ///
+    /// # Errors
+    /// Where the name is there, or the file system has no links.
+    pub fn link(&self, from: impl AsRef<Path>, to: &Self, name: impl AsRef<Path>) -> io::Result<()> {
+        Ok(linkat(self, one(from.as_ref())?, to, one(name.as_ref())?, AtFlags::empty())?)
+    }
+
+    fn listed(&self) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(openat(self, ".", flags, Mode::empty())?)
+    }
+
+    /// Makes the names in it durable.
+    ///
+    /// # Errors
+    /// Where the system cannot say that they are.
+    pub fn sync(&self) -> Result<(), FileError> {
+        let synced = self.listed().and_then(|descriptor| File::from(descriptor).sync_all());
+        synced.map_err(|error| FileError::new(message::cannot_sync_directory, &self.path, error))
+    }
+
+    /// Writes out everything that its file system has in memory.
+    ///
+    /// # Errors
+    /// Where a write failed.
+    pub fn sync_file_system(&self) -> Result<(), FileError> {
+        let synced = self.listed().and_then(process::sync_file_system);
+        synced.map_err(|error| FileError::new(message::cannot_sync_file_system, &self.path, error))
+    }
+
+    /// Shows each name in it, hidden ones too, in no order, until `see` has seen enough.
+    ///
+    /// # Errors
+    /// Where it cannot be listed.
+    pub fn each(&self, mut see: impl FnMut(&OsStr) -> ControlFlow<()>) -> io::Result<()> {
+        let mut listing = nix::dir::Dir::from_fd(self.listed()?)?;
+        for entry in listing.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." && see(OsStr::from_bytes(name)).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in it that can be records, in no order.
+    ///
+    /// Hidden names are ours while they are written, or an editor's, or NFS's (`.nfs…`); backups end in `~`.
+    ///
+    /// # Errors
+    /// Where it cannot be listed.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        self.each(|name| {
+            names.extend(name.to_str().filter(|name| !name.starts_with('.') && !name.ends_with('~')).map(String::from));
+            ControlFlow::Continue(())
+        })?;
+        Ok(names)
+    }
+}
+
+/// A name leads nowhere but into its directory.
+fn one(name: &Path) -> io::Result<&Path> {
+    let bytes = name.as_os_str().as_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(name)
+}

@@ -1,0 +1,133 @@
+//! A directory of ours, be it there or not.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::{Dir, FileError, Modes};
+use crate::process::{Locked, try_lock};
+
+/// Where a directory of ours is, or will be: below one that is there, by names none of which is a link. It is opened anew
+/// for each use, since another process may move it aside.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    base: Arc<Base>,
+    below: PathBuf,
+}
+
+#[derive(Debug)]
+struct Base {
+    path: PathBuf,
+    modes: Modes,
+    opened: OnceLock<Dir>,
+}
+
+impl Folder {
+    /// The directory `name` in the one at `base`, which must be there; it is opened at the first use and held.
+    pub fn new(base: &Path, name: &str, modes: Modes) -> Self {
+        let base = Base { path: base.into(), modes, opened: OnceLock::new() };
+        Self { base: Arc::new(base), below: name.into() }
+    }
+
+    /// The directory `name` in this one.
+    pub fn join(&self, name: impl AsRef<Path>) -> Self {
+        Self { base: Arc::clone(&self.base), below: self.below.join(name) }
+    }
+
+    /// Where it is, for messages.
+    pub fn path(&self) -> PathBuf {
+        self.base.path.join(&self.below)
+    }
+
+    /// Its last name, for messages.
+    pub fn name(&self) -> Cow<'_, str> {
+        self.below.file_name().unwrap_or_default().to_string_lossy()
+    }
+
+    /// The one it is in.
+    fn parent(&self) -> Self {
+        Self { base: Arc::clone(&self.base), below: self.below.parent().unwrap_or(Path::new("")).into() }
+    }
+
+    /// The directory that everything lies below.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn base(&self) -> io::Result<&Dir> {
+        if let Some(base) = self.base.opened.get() {
+            return Ok(base);
+        }
+        let base = Dir::open(&self.base.path, self.base.modes)?;
+        Ok(self.base.opened.get_or_init(|| base))
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Where it is not there, or it or one above is a link or no directory ([`io::ErrorKind::NotADirectory`]).
+    pub fn open(&self) -> io::Result<Dir> {
+        self.base()?.descend(&self.below)
+    }
+
+    /// Opens it, and makes it and those above it as far as they are not there.
+    ///
+    /// # Errors
+    /// Where one cannot be made.
+    pub fn make(&self) -> Result<Dir, FileError> {
+        if let Ok(dir) = self.open() {
+            return Ok(dir);
+        }
+        let base = self.base().map_err(|error| FileError::new(crate::message::cannot_open, &self.base.path, error))?;
+        let mut parts = self.below.iter();
+        let first = base.make(parts.next().unwrap_or_default())?;
+        parts.try_fold(first, |directory, part| directory.make(part))
+    }
+
+    /// The names in it that can be records, in no order; none where it is not there or a link.
+    ///
+    /// # Errors
+    /// Where it cannot be listed.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let listed = self.open().and_then(|dir| dir.names());
+        match listed {
+            // A link in the place of a directory of ours would have us move and remove what somebody else has elsewhere.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(Vec::new())
+            }
+            other => other,
+        }
+    }
+
+    /// Moves it, with all that is in it, to where `to` is; whether it could be: something may be there.
+    ///
+    /// # Errors
+    /// Where the directories above `to` cannot be made.
+    pub fn move_to(&self, to: &Self) -> Result<bool, FileError> {
+        let above = to.parent().make()?;
+        let from = self.parent().open();
+        let moved = from.and_then(|from| from.rename(self.last(), &above, to.last()));
+        Ok(moved.is_ok())
+    }
+
+    fn last(&self) -> &Path {
+        Path::new(self.below.file_name().unwrap_or_default())
+    }
+
+    /// Locks a file of it, which is made where need be; `None` where somebody else has.
+    ///
+    /// # Errors
+    /// Where the directory or the file cannot be made.
+    pub fn lock(&self, name: &str) -> Result<Option<Locked>, FileError> {
+        loop {
+            let file = self.make()?.open_to_append(name)?;
+            let Ok(metadata) = file.metadata() else { return Ok(None) };
+            let Some(lock) = try_lock(file) else { return Ok(None) };
+            // Whoever held it may have moved the directory aside, with the file in it.
+            let living = self.open().ok().and_then(|dir| dir.look(name));
+            if living.is_some_and(|stat| stat.is_of(&metadata)) {
+                return Ok(Some(lock));
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Files that are there whole or not at all, whatever happens to the machine, and that nobody else can read.
+//!
+//! Everything works on an opened directory and a name in it, never on a path: who exchanges a directory for a link while
+//! we are at work leads us nowhere.
+
+mod error;
+
+mod dir;
+
+mod read;
+
+mod draft;
+
+mod folder;
+
+pub use dir::{Dir, Modes, Stat};
+pub use draft::Draft;
+pub use error::{FileError, Unfit};
+pub use folder::Folder;
+
+/// What is older than this, in seconds, and half written is nobody's any more.
+pub const LEFT_BEHIND: u64 = 3600;

@@ -1,0 +1,75 @@
+//! Reads files that others may have prepared, and claims them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{Dir, Unfit};
+use crate::message;
+use crate::process::{self, Locked, try_lock};
+
+/// A record larger than this is none of ours.
+const LARGEST: u64 = 1 << 30;
+
+impl Dir {
+    /// Reads a file that others may have prepared: a regular one, not linked, of an owner who may write here.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none of ours.
+    pub fn read(&self, name: impl AsRef<Path>) -> Result<Vec<u8>, Unfit> {
+        self.read_open(name.as_ref(), 1).map(|(bytes, _)| bytes)
+    }
+
+    /// The same of a file that has several names by design.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none of ours.
+    pub fn read_linked(&self, name: impl AsRef<Path>) -> Result<Vec<u8>, Unfit> {
+        self.read_open(name.as_ref(), u64::MAX).map(|(bytes, _)| bytes)
+    }
+
+    fn read_open(&self, name: &Path, most_names: u64) -> Result<(Vec<u8>, File), Unfit> {
+        let (mut file, metadata) = self.open_regular(name).map_err(|error| {
+            // A link, a socket, a directory that nobody may list: each has an error of its own.
+            match self.look(name) {
+                Some(stat) if !stat.is_file() => Unfit::Unsound(message::no_regular_file().into()),
+                _ => Unfit::Unreadable(error),
+            }
+        })?;
+        if metadata.nlink() > most_names {
+            return Err(Unfit::Unsound(message::linked().into()));
+        }
+        let is_known =
+            |uid: u32| uid == process::user_id() || self.stat().is_some_and(|directory| directory.owner() == uid);
+        if !self.modes.shared && !is_known(metadata.uid()) {
+            return Err(Unfit::Unsound(message::belongs_to(metadata.uid())));
+        }
+        if metadata.len() > LARGEST {
+            return Err(Unfit::Unsound(message::record_too_large().into()));
+        }
+        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        file.read_to_end(&mut bytes).map_err(Unfit::Unreadable)?;
+        Ok((bytes, file))
+    }
+
+    /// Reads a record and locks it; `None` where another process has, or where it is gone or no record.
+    pub fn claim(&self, name: impl AsRef<Path>) -> Option<(Vec<u8>, Locked)> {
+        let (bytes, file) = self.read_open(name.as_ref(), 1).ok()?;
+        let metadata = file.metadata().ok()?;
+        let lock = try_lock(file)?;
+        // It may have been consumed between the two steps.
+        self.look(name).filter(|stat| stat.is_of(&metadata))?;
+        Some((bytes, lock))
+    }
+
+    /// The first bytes of a small file that others may have prepared.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read_start(&self, name: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open_regular(name)?.0.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,172 @@
+//! What came of an attempt: the outcome, why it failed, and what the receiver said.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::message;
+
+/// A receiver's answer, for people: what is secret in the target is taken out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Name and value of each header, as far as they are no secret.
+    pub headers: Vec<(String, String)>,
+    /// How many bytes of the body were read.
+    pub size: usize,
+    /// The beginning of the body, with U+FFFD in place of what is not UTF-8.
+    pub body: String,
+}
+
+/// One attempt: what came of it, and what the receiver said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What the receiver said, where it said anything.
+    pub answer: Option<Answer>,
+}
+
+/// What an attempt comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A 2xx answer whose header was complete.
+    Delivered {
+        /// The status.
+        status: u16,
+        /// From name look-up to the status line.
+        elapsed: Duration,
+    },
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// Why an attempt failed. The words of [`FailureKind::plain`] are for the pusher, who learns no address; `detail` is
+/// for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind, by which retries are decided.
+    pub kind: FailureKind,
+    /// What the library or the receiver said, for the administrator.
+    pub detail: String,
+    /// How long the receiver asked to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Attempt {
+    /// One that failed before there was any answer.
+    pub fn failed(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Failed(Failure::new(kind, detail)), answer: None }
+    }
+}
+
+impl Failure {
+    /// A failure of which the receiver said nothing more.
+    pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), retry_after: None }
+    }
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// An answer other than 2xx, with its status.
+    Status(u16),
+    /// A redirect, which is never followed: it would turn the request into a GET and carry the token elsewhere.
+    Redirect(u16),
+    /// The host's name has no address.
+    Lookup,
+    /// The connection was refused.
+    Refused,
+    /// No connection for another reason: unreachable, too many open files.
+    Connect,
+    /// The certificate is not trusted, is for another name or out of date; or the two sides found no common TLS.
+    Tls,
+    /// The time was up; `sent` tells whether the whole request was out, so that the receiver may have acted.
+    Timeout {
+        /// The whole request had been sent.
+        sent: bool,
+    },
+    /// `webhook.maxWait` was up before the target's own time was: the receiver may be well, only slower than a push
+    /// waits.
+    CutShort,
+    /// The connection ended before the answer's header was complete.
+    Closed {
+        /// The whole request had been sent.
+        sent: bool,
+    },
+    /// The answer is not HTTP, or its header too large.
+    Garbled,
+    /// `webhook.maxWait` was up before the delivery was tried.
+    NotTried,
+    /// Not tried: another process is sending to the target, and takes this along.
+    Busy,
+    /// Not tried: the target failed a while ago, and its time has not come.
+    Resting,
+    /// Not tried: the target answered 410 once.
+    Parked,
+    /// Not tried: an older event of the ref comes first.
+    Held,
+    /// A panic, which is a mistake of ours; the log has it.
+    Fault,
+}
+
+impl FailureKind {
+    /// What happened, for somebody who can neither see nor change the configuration.
+    pub fn plain(self) -> String {
+        match self {
+            Self::Status(status) => message::answered(status),
+            Self::Redirect(status) => message::redirect(status),
+            Self::Lookup => message::no_lookup().into(),
+            Self::Refused => message::refused().into(),
+            Self::Connect => message::no_connection().into(),
+            Self::Tls => message::no_tls().into(),
+            Self::Timeout { .. } | Self::CutShort => message::no_answer_in_time().into(),
+            Self::Closed { .. } => message::closed().into(),
+            Self::Garbled => message::no_http().into(),
+            Self::NotTried => message::no_time_left().into(),
+            Self::Busy => message::busy().into(),
+            Self::Resting => message::resting().into(),
+            Self::Parked => message::parked().into(),
+            Self::Held => message::held().into(),
+            Self::Fault => message::fault().into(),
+        }
+    }
+}
+
+impl FailureKind {
+    /// Whether an attempt was made.
+    pub fn was_tried(self) -> bool {
+        !matches!(self, Self::NotTried | Self::Busy | Self::Resting | Self::Parked | Self::Held)
+    }
+
+    /// Whether the failure is likely the target's as a whole, and will pass, so that newer events wait.
+    pub fn is_passing(self) -> bool {
+        match self {
+            Self::Lookup | Self::Refused | Self::Connect | Self::Tls => true,
+            Self::Timeout { .. } | Self::CutShort | Self::Closed { .. } => true,
+            Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
+            _ => false,
+        }
+    }
+
+    /// Whether there is no use in trying the target once more in this run.
+    pub fn is_unreachable(self) -> bool {
+        matches!(self, Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::Timeout { .. })
+    }
+
+    /// Whether the receiver may have acted, since it had the whole request.
+    pub fn is_ambiguous(self) -> bool {
+        matches!(self, Self::Timeout { sent: true } | Self::Closed { sent: true })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind.plain())?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        Ok(())
+    }
+}

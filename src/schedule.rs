@@ -1,0 +1,447 @@
+//! When a delivery is due, what it blocks, and when it is tried next: pure functions of what is known, without a clock or
+//! a file.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::message;
+use crate::outcome::{Failure, FailureKind};
+use crate::ref_update::RefKey;
+use crate::signature::sha256_hex;
+
+/// By what a delivery is known in its target's queue: its place in the order of all, its ref, its id.
+///
+/// In the order of the fields, which is that of the pushes, of their ref updates, and of what each update has to tell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueKey {
+    /// The number of the push.
+    pub sequence: u64,
+    /// The place among the deliveries of the push.
+    pub number: u64,
+    /// Stands for the ref: two updates of one ref have one, and rarely those of two.
+    pub order: OrderKey,
+    /// The delivery's id, the same over retries and redeliveries.
+    pub id: Uuid,
+}
+
+impl QueueKey {
+    /// The place of what the ref update with the number `line` tells at the place `place`, both from 0.
+    pub fn number(line: u32, place: u16) -> u64 {
+        u64::from(line) << 16 | u64::from(place)
+    }
+}
+
+/// What keeps deliveries of a target in order: those of one key are sent one after another, and wait for one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderKey(u64);
+
+impl OrderKey {
+    /// That of deliveries that tell of a whole push, whatever its refs: they reach a target in the order of the pushes.
+    pub const WHOLE_PUSH: Self = Self(1);
+
+    /// That of a ref: the first 64 bits of the SHA-256 of its name, behind that of its namespace where it has one.
+    pub fn of(key: &RefKey) -> Self {
+        let mut text = key.namespace.clone();
+        // No name of a namespace or a ref holds a NUL.
+        text.extend((!text.is_empty()).then_some(0));
+        text.extend(key.name.as_bytes());
+        let hash = u64::from_str_radix(&sha256_hex(&text)[..16], 16).unwrap_or_default();
+        Self(hash.max(Self::WHOLE_PUSH.0 + 1))
+    }
+
+    /// From the number that [`Self::number`] gave.
+    pub fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// As a number, which names of files hold.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// What the attempts so far come to, and when the next one is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Schedule {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Whether newer deliveries of its ref wait for it.
+    pub blocks_ref: bool,
+    /// How many attempts were ambiguous: the whole request was sent, and the receiver may have acted.
+    pub ambiguous: u32,
+    /// When it is tried next, in seconds since 1970; 0 for one that was never tried.
+    pub next: i64,
+}
+
+/// A delivery in a queue, as far as its place there tells.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Queued {
+    /// By what it is known.
+    pub key: QueueKey,
+    /// When it is tried.
+    pub schedule: Schedule,
+}
+
+/// What is to become of a delivery that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is tried again.
+    Again(Schedule),
+    /// It is a dead letter, and why.
+    Dead(&'static str),
+}
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 3600;
+
+/// When a delivery is tried again, in seconds after each attempt; the last goes on.
+const DELAYS: [i64; 9] = [5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 12 * HOUR];
+
+/// The first of them for answers that somebody must do something about.
+const SLOW: u32 = 4;
+
+/// The most that a receiver can ask for, and with it the longest delay there is.
+const LONGEST_DELAY: i64 = 24 * HOUR;
+
+/// A delivery blocks newer ones of its ref until its fourth retry: five attempts.
+const ATTEMPTS_THAT_BLOCK: u32 = 5;
+
+/// After so many ambiguous attempts the receiver, which may have acted each time, is left alone.
+const MOST_AMBIGUOUS: u32 = 3;
+
+/// A clock that jumps must not end a delivery that was hardly tried.
+const FEWEST_ATTEMPTS: u32 = 5;
+
+impl Schedule {
+    /// With a failed attempt counted, before it is decided what is to become of it.
+    fn counting(self, kind: FailureKind) -> Self {
+        let ambiguous = self.ambiguous + u32::from(kind.is_ambiguous());
+        Self { attempts: self.attempts.saturating_add(1), ambiguous, ..self }
+    }
+
+    /// What is to become of the delivery `id` after a failed attempt; `age` is that of its event in seconds, `now` in
+    /// seconds since 1970.
+    pub fn after(self, failure: &Failure, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
+        let kind = failure.kind;
+        let counted = self.counting(kind);
+        let attempts = counted.attempts;
+        if kind.is_ambiguous() && counted.ambiguous >= MOST_AMBIGUOUS {
+            return Next::Dead(message::cut_off());
+        }
+        if age >= retry_for.as_secs() as i64 && attempts >= FEWEST_ATTEMPTS {
+            return Next::Dead(message::tried_long());
+        }
+        let delay = match failure.retry_after {
+            Some(time) => i64::try_from(time.as_secs()).unwrap_or(LONGEST_DELAY).clamp(1, LONGEST_DELAY),
+            None if kind.is_passing() => with_jitter(delay(attempts), id, attempts),
+            None => with_jitter(delay(attempts.max(SLOW)), id, attempts),
+        };
+        let blocks_ref = kind.is_passing() && attempts < ATTEMPTS_THAT_BLOCK;
+        Next::Again(Self { next: now + delay, blocks_ref, ..counted })
+    }
+
+    /// That of a delivery which somebody asked for once more, after so many attempts.
+    pub fn asked_for(attempts: u32) -> Self {
+        Self { attempts, ..Self::default() }
+    }
+
+    /// Whether it is to be tried now.
+    pub fn is_due(self, now: i64) -> bool {
+        self.attempts == 0 || is_due(self.next, now)
+    }
+}
+
+/// The refs that pushes which are not settled name, each with the lowest number of such a push: their deliveries come
+/// before those of any later push.
+#[derive(Clone, Debug, Default)]
+pub struct Unsettled(HashMap<OrderKey, u64>);
+
+impl Unsettled {
+    /// Notes a push that names these refs. A delivery that tells of a whole push waits for every older one.
+    pub fn add(&mut self, sequence: u64, refs: impl IntoIterator<Item = OrderKey>) {
+        for key in refs.into_iter().chain([OrderKey::WHOLE_PUSH]) {
+            let oldest = self.0.entry(key).or_insert(sequence);
+            *oldest = (*oldest).min(sequence);
+        }
+    }
+
+    /// Whether a delivery has to wait for an older push.
+    pub fn blocks(&self, key: &QueueKey) -> bool {
+        self.0.get(&key.order).is_some_and(|oldest| *oldest < key.sequence)
+    }
+}
+
+/// Of what waits for a target, in order, that which is to be tried now: it was `listed` before the older pushes were
+/// looked at, nothing older of its ref comes before it, and its time has come, or it `is_wanted` though it has not.
+pub fn due(
+    queue: &[Queued],
+    listed: &HashSet<Uuid>,
+    older: &Unsettled,
+    now: i64,
+    is_wanted: impl Fn(Uuid) -> bool,
+) -> Vec<Queued> {
+    let mut blocked = HashSet::new();
+    let mut due = Vec::new();
+    for Queued { key, schedule } in queue {
+        if blocked.contains(&key.order) || older.blocks(key) || !listed.contains(&key.id) {
+            blocked.insert(key.order);
+        } else if schedule.is_due(now) || is_wanted(key.id) {
+            due.push(Queued { key: key.clone(), schedule: *schedule });
+        } else if schedule.blocks_ref {
+            blocked.insert(key.order);
+        }
+    }
+    due
+}
+
+/// How long a target that failed in its last run is left alone; the default where it did not fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// How many runs have failed one after another.
+    pub failures: u32,
+    /// No push tries it before, in seconds since 1970.
+    pub until: i64,
+    /// It answered 410 and is left alone until `git webhook enable`.
+    pub parked: bool,
+}
+
+/// What a run has learned of a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// It took a delivery.
+    pub was_delivered: bool,
+    /// It answered 410.
+    pub is_parked: bool,
+    /// The earliest time at which something that failed, and will pass, is tried again, in seconds since 1970.
+    pub next: Option<i64>,
+}
+
+impl Learned {
+    /// Notes a failed attempt, whose delivery is tried again then.
+    pub fn failed(&mut self, kind: FailureKind, next: i64) {
+        self.is_parked |= kind == FailureKind::Status(410);
+        // That a push was not given the time says nothing about the target.
+        if kind.is_passing() && kind != FailureKind::CutShort {
+            self.next = Some(self.next.map_or(next, |earliest| earliest.min(next)));
+        }
+    }
+}
+
+impl Backoff {
+    /// Why nothing is sent to the target now; `None` where it may be tried. `at_once`: somebody asked for it.
+    pub fn closes(self, at_once: bool, now: i64) -> Option<FailureKind> {
+        if self.parked {
+            Some(FailureKind::Parked)
+        } else if !at_once && self.failures > 0 && !is_due(self.until, now) {
+            Some(FailureKind::Resting)
+        } else {
+            None
+        }
+    }
+
+    /// How the target stands after a run that learned this. Its own delay grows with each run that fails, a delivery's
+    /// with each of its attempts.
+    pub fn after(self, learned: Learned, now: i64) -> Self {
+        if learned.is_parked {
+            return Self { parked: true, ..self };
+        }
+        if learned.was_delivered {
+            return Self::default();
+        }
+        let Some(next) = learned.next else { return self };
+        let failures = self.failures.saturating_add(1);
+        let until = next.max(now + delay(failures)).min(now + LONGEST_DELAY);
+        Self { failures, until, parked: false }
+    }
+
+    /// Whether the target has failed so often that what waits behind it may be over though it was hardly tried itself. A
+    /// clock that jumps ahead must not end what was hardly tried, so the target's own failures count here.
+    pub fn has_failed_for_long(self) -> bool {
+        self.failures >= FEWEST_ATTEMPTS && !self.parked
+    }
+}
+
+/// Seconds between the attempt of this number, from 1, and the next.
+fn delay(attempts: u32) -> i64 {
+    let step = (attempts.max(1) as usize - 1).min(DELAYS.len() - 1);
+    DELAYS[step]
+}
+
+/// Up to a fifth more, so that what failed together does not come back together. Ids are as good as random.
+fn with_jitter(delay: i64, id: Uuid, attempts: u32) -> i64 {
+    let bytes = id.into_bytes();
+    let part = i64::from(bytes[attempts as usize % bytes.len()]);
+    delay + delay * part / (255 * 5)
+}
+
+/// Whether the time has come. A time further off than any delay was written before the clock was set back.
+fn is_due(next: i64, now: i64) -> bool {
+    next <= now || next > now + LONGEST_DELAY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ref_update::{RefKey, RefName};
+
+    fn tried(attempts: u32, ambiguous: u32) -> Schedule {
+        // The attempt that is looked at counts too.
+        let ambiguous = ambiguous.saturating_sub(1);
+        Schedule { attempts: attempts - 1, ambiguous, ..Schedule::default() }
+    }
+
+    fn next_of(kind: FailureKind, attempts: u32) -> (i64, bool) {
+        let next = tried(attempts, 0).after(&Failure::new(kind, ""), Uuid::nil(), 0, DAYS, 1000);
+        again(next)
+    }
+
+    #[track_caller]
+    fn again(next: Next) -> (i64, bool) {
+        let Next::Again(schedule) = next else { panic!("{next:?}") };
+        (schedule.next, schedule.blocks_ref)
+    }
+
+    const DAYS: Duration = Duration::from_secs(259_200);
+
+    #[test]
+    fn the_schedule_is_the_documented_one() {
+        let delays: Vec<_> = (1..=11).map(delay).collect();
+        assert_eq!(delays, [5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 43_200, 43_200, 43_200]);
+    }
+
+    #[test]
+    fn jitter_adds_at_most_a_fifth() {
+        for seed in 0..1000_u128 {
+            let delay = with_jitter(1000, Uuid::from_u128(seed * 0x0101_0101_0101), 3);
+            assert!((1000..=1200).contains(&delay), "{delay}");
+        }
+        assert_eq!(with_jitter(1000, Uuid::max(), 1), 1200);
+    }
+
+    #[test]
+    fn what_passes_is_tried_soon_and_blocks_the_ref_for_a_while() {
+        for kind in [FailureKind::Refused, FailureKind::Tls, FailureKind::Status(503), FailureKind::Status(429)] {
+            assert_eq!(next_of(kind, 1), (1005, true), "{kind:?}");
+            assert_eq!(next_of(kind, 4), (1600, true), "{kind:?}");
+            assert_eq!(next_of(kind, 5), (2800, false), "{kind:?}");
+        }
+        for kind in [FailureKind::Status(404), FailureKind::Redirect(301), FailureKind::Garbled] {
+            assert_eq!(next_of(kind, 1), (1600, false), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_receiver_may_ask_for_up_to_a_day() {
+        let ask = |seconds| {
+            let retry_after = Some(Duration::from_secs(seconds));
+            let failure = Failure { retry_after, ..Failure::new(FailureKind::Status(429), "") };
+            again(tried(1, 0).after(&failure, Uuid::nil(), 0, DAYS, 1000))
+        };
+        assert_eq!(ask(77), (1077, true));
+        assert_eq!(ask(10 * 86_400), (1000 + LONGEST_DELAY, true));
+        assert_eq!(ask(u64::MAX), (1000 + LONGEST_DELAY, true));
+    }
+
+    #[test]
+    fn ambiguous_three_times_is_enough() {
+        let failure = Failure::new(FailureKind::Timeout { sent: true }, "");
+        let next = |times| tried(times, times).after(&failure, Uuid::nil(), 0, DAYS, 0);
+        assert!(matches!(next(2), Next::Again(_)));
+        assert!(matches!(next(3), Next::Dead(_)));
+    }
+
+    #[test]
+    fn retry_for_ends_it_but_not_by_a_jump_of_the_clock() {
+        let failure = Failure::new(FailureKind::Refused, "");
+        let next = |attempts, age| tried(attempts, 0).after(&failure, Uuid::nil(), age, Duration::from_secs(60), 0);
+        assert!(matches!(next(9, 59), Next::Again(_)));
+        assert!(matches!(next(9, 60), Next::Dead(_)));
+        assert!(matches!(next(2, 400_000_000), Next::Again(_)));
+    }
+
+    #[test]
+    fn a_time_that_no_delay_leads_to_has_come() {
+        assert!(is_due(1000, 1000));
+        assert!(!is_due(1001, 1000));
+        assert!(!is_due(1000 + LONGEST_DELAY, 1000));
+        assert!(is_due(1000 + LONGEST_DELAY + 1, 1000));
+    }
+
+    fn queued(sequence: u64, name: &str, schedule: Schedule) -> Queued {
+        let order = OrderKey::of(&RefKey::plain(RefName::new(name)));
+        let id = Uuid::from_u128(u128::from(sequence));
+        Queued { key: QueueKey { sequence, number: 0, order, id }, schedule }
+    }
+
+    /// The numbers of what is due of a queue at the time 1000, of which all but 9 was listed.
+    fn due_at_1000(queue: &[Queued], older: &Unsettled) -> Vec<u64> {
+        let listed = (0..9).map(Uuid::from_u128).collect();
+        due(queue, &listed, older, 1000, |_| false).iter().map(|queued| queued.key.sequence).collect()
+    }
+
+    #[test]
+    fn what_blocks_its_ref_holds_up_what_is_newer_of_that_ref_alone() {
+        let untried = Schedule::default();
+        let blocks = Schedule { attempts: 1, blocks_ref: true, next: 1001, ..untried };
+        let passes = Schedule { attempts: 6, next: 1001, ..untried };
+        let [a, b] = ["refs/heads/a", "refs/heads/b"];
+        let none = Unsettled::default();
+        assert_eq!(due_at_1000(&[queued(1, a, blocks), queued(2, a, untried), queued(3, b, untried)], &none), [3]);
+        assert_eq!(due_at_1000(&[queued(1, a, passes), queued(2, a, untried)], &none), [2]);
+        assert_eq!(due_at_1000(&[queued(1, a, untried), queued(2, a, untried)], &none), [1, 2]);
+    }
+
+    #[test]
+    fn what_comes_behind_an_unsettled_push_or_was_not_listed_waits_with_all_behind_it() {
+        let untried = Schedule::default();
+        let [a, b] = ["refs/heads/a", "refs/heads/b"];
+        let mut older = Unsettled::default();
+        older.add(2, [queued(0, a, untried).key.order]);
+        let queue = [queued(1, a, untried), queued(3, a, untried), queued(4, b, untried)];
+        assert_eq!(due_at_1000(&queue, &older), [1, 4]);
+        assert_eq!(due_at_1000(&[queued(9, a, untried), queued(10, a, untried)], &Unsettled::default()), [0; 0]);
+        let mut whole = queued(3, a, untried);
+        whole.key.order = OrderKey::WHOLE_PUSH;
+        assert_eq!(due_at_1000(&[whole], &older), [0; 0], "it may tell of any ref");
+    }
+
+    #[test]
+    fn a_targets_own_delay_grows_with_each_run_that_fails() {
+        let failed = Learned { next: Some(1005), ..Learned::default() };
+        let once = Backoff::default().after(failed, 1000);
+        assert_eq!(once, Backoff { failures: 1, until: 1005, parked: false });
+        let thrice = once.after(failed, 1000).after(failed, 1000);
+        assert_eq!(thrice, Backoff { failures: 3, until: 1120, parked: false });
+        assert_eq!((thrice.closes(false, 1119), thrice.closes(false, 1120)), (Some(FailureKind::Resting), None));
+        assert_eq!(thrice.closes(true, 1000), None);
+        let delivered = Learned { was_delivered: true, ..failed };
+        assert_eq!(thrice.after(delivered, 1000), Backoff::default());
+        assert_eq!(thrice.after(Learned::default(), 1000), thrice, "a run that tried nothing says nothing");
+    }
+
+    #[test]
+    fn only_enable_ends_parking() {
+        let parked = Backoff::default().after(Learned { is_parked: true, ..Learned::default() }, 1000);
+        assert_eq!(parked.closes(true, i64::MAX), Some(FailureKind::Parked));
+    }
+
+    #[test]
+    fn a_push_that_gave_no_time_says_nothing_about_the_target() {
+        let mut learned = Learned::default();
+        learned.failed(FailureKind::CutShort, 1005);
+        assert_eq!(learned, Learned::default());
+        learned.failed(FailureKind::Timeout { sent: true }, 1005);
+        assert_eq!(learned.next, Some(1005));
+    }
+
+    #[test]
+    fn refs_of_two_namespaces_are_two() {
+        let [none, one] = [b"".as_slice(), b"a"]
+            .map(|namespace| RefKey { namespace: namespace.into(), name: RefName::new("refs/heads/main") });
+        assert_ne!(OrderKey::of(&none), OrderKey::of(&one));
+        assert_eq!(OrderKey::of(&none).number(), 0xf921_bd05_e68b_0374);
+    }
+}

@@ -1,0 +1,52 @@
+//! Which spool this is: made once, so that what was written here is told from what a copy of the repository wrote.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Spool, record};
+use crate::files::{Dir, FileError};
+use crate::identifier;
+
+/// The file's name.
+const IDENTITY: &str = "identity";
+
+#[derive(Serialize, Deserialize)]
+struct Form {
+    /// Random, made once.
+    id: Uuid,
+    /// Where the file was when it was made, by which a copy is noticed: a rename changes neither.
+    device: u64,
+    inode: u64,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+impl Spool {
+    /// The spool's own id; `None` where there is none, and none can be made now.
+    pub fn identity(&self) -> Option<Uuid> {
+        let known = self.state.spool().open().ok().and_then(|directory| read(&directory));
+        known.or_else(|| self.make_identity().map_err(|error| log::warn!("{error}")).ok())
+    }
+
+    /// Makes the id, where nobody else has meanwhile.
+    ///
+    /// Crash: one rename of a file that is on the disk, so it is there whole or not at all.
+    fn make_identity(&self) -> Result<Uuid, FileError> {
+        self.locked(|directory, _| {
+            if let Some(id) = read(directory) {
+                return Ok(id);
+            }
+            let id = identifier::spool();
+            let (device, inode) = directory.device_and_inode();
+            let form = Form { id, device, inode, unknown: Map::new() };
+            directory.write_durably(IDENTITY, &record::encode(&form))?;
+            Ok(id)
+        })
+    }
+}
+
+fn read(directory: &Dir) -> Option<Uuid> {
+    let form: Form = record::decode(&directory.read(IDENTITY).ok()?).ok()?;
+    Some(form.id)
+}

@@ -1,0 +1,40 @@
+//! Root works as the owner of a repository.
+
+use super::*;
+
+#[test]
+fn root_works_as_the_repositorys_owner() {
+    const OWNER: u32 = 54_321;
+    let world = World::new();
+    world.hook("a.git", OLD, 0o755);
+    world.verdict("a.git", OLD_VERDICT);
+    fs::set_permissions(&world.root, fs::Permissions::from_mode(0o755)).unwrap();
+    let chown = format!("-R {OWNER}:{OWNER} a.git");
+    if Run::of(&mut world.isolated("chown", &chown)).code != Some(0) {
+        // Only root can give files away; nobody else has this case.
+        return;
+    }
+
+    world.install("a.git").succeeds();
+    for made in ["", ".d", ".d/00-git-webhook", ".d/50-local"] {
+        for hook in ["post-receive", "pre-receive"] {
+            let path = world.path(&format!("a.git/hooks/{hook}{made}"));
+            let owner = fs::symlink_metadata(path).unwrap();
+            assert_eq!((owner.uid(), owner.gid()), (OWNER, OWNER), "{hook}{made}");
+        }
+    }
+    world.install("a.git").succeeds().prints("already installed: the hooks of ");
+
+    let driver = world.path("prefix/libexec/git-webhook/driver");
+    executable(&driver, &(fs::read_to_string(&driver).unwrap() + "# another version\n"));
+    world.run("--prefix prefix --link-only a.git").succeeds();
+    world.install("--dry-run a.git").succeeds().prints("/hooks/pre-receive'\n");
+    world.install("--post-receive-only a.git").succeeds();
+    assert_eq!(world.text("a.git/hooks/pre-receive"), OLD_VERDICT);
+    world.uninstall("a.git").succeeds();
+    assert_eq!(world.text("a.git/hooks/post-receive"), OLD);
+
+    fs::set_permissions(world.path("from"), fs::Permissions::from_mode(0o700)).unwrap();
+    let run = world.install("--prefix from/shut a.git");
+    run.fails("is not there for its owner to run");
+}

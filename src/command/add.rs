@@ -194,7 +194,7 @@ fn tried(
     let is_of_this = |warning: &Problem| target_of(&warning.key) == Some(&wish.name);
     let of_this = tried.warnings.into_iter().filter(is_of_this).map(unfiled).collect();
     match tried.targets.into_iter().find(|target| *target.name() == *wish.name) {
-        Some(Configured::Ready(target)) => Ok((target, of_this)),
+        Some(Configured::Ready(target)) => Ok((*target, of_this)),
         Some(Configured::Broken(target)) => {
             let problems: Vec<_> = target.problems.into_iter().map(|problem| unfiled(problem).to_string()).collect();
             failure(message::not_added(problems.join("; ")))

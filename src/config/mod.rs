@@ -50,7 +50,7 @@ pub struct Configuration {
 /// A target as it is configured: one that can be used, or one that has to be mended first.
 pub enum Configured {
     /// It can be used as it is.
-    Ready(Target),
+    Ready(Box<Target>),
     /// It cannot, and why.
     Broken(BrokenTarget),
 }

@@ -28,7 +28,7 @@ pub(super) fn read(
     let target = reader.target(enabled);
     warnings.append(&mut reader.warnings);
     match target {
-        Some(target) if reader.problems.is_empty() => Configured::Ready(target),
+        Some(target) if reader.problems.is_empty() => Configured::Ready(Box::new(target)),
         _ => {
             let origin = reader.origin;
             Configured::Broken(BrokenTarget { name: reader.name, origin, enabled, problems: reader.problems })

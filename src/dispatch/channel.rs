@@ -1,6 +1,7 @@
-//! The way from who builds deliveries to who sends them: bounded, with any number of takers, in order within each ref.
+//! The way from who builds deliveries to who sends them: bounded, with any number of takers, in the order in which they
+//! come, and one at a time of each ref.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,10 +47,13 @@ pub(super) struct Channel {
 
 #[derive(Default)]
 struct Inner {
-    waiting: HashMap<OrderKey, VecDeque<Task>>,
-    /// The refs of which something waits and nothing is out.
-    ready: VecDeque<OrderKey>,
+    /// With the place of each in the order in which they came.
+    waiting: HashMap<OrderKey, VecDeque<(u64, Task)>>,
+    /// The refs of which something waits and nothing is out, by the place of the first that waits.
+    ready: BTreeMap<u64, OrderKey>,
     out: HashSet<OrderKey>,
+    /// How many have come.
+    came: u64,
     count: usize,
     bytes: usize,
     is_closed: bool,
@@ -112,8 +116,9 @@ impl Channel {
     pub(super) fn done(&self, order: OrderKey) {
         let mut inner = self.lock();
         inner.out.remove(&order);
-        if inner.waiting.contains_key(&order) {
-            inner.ready.push_back(order);
+        if let Some((place, _)) = inner.waiting.get(&order).and_then(VecDeque::front) {
+            let place = *place;
+            inner.ready.insert(place, order);
         }
         drop(inner);
         self.changed.notify_all();
@@ -136,17 +141,18 @@ impl Inner {
         let order = task.order();
         self.count += 1;
         self.bytes += task.size();
+        self.came += 1;
         let of_ref = self.waiting.entry(order).or_default();
         if of_ref.is_empty() && !self.out.contains(&order) {
-            self.ready.push_back(order);
+            self.ready.insert(self.came, order);
         }
-        of_ref.push_back(task);
+        of_ref.push_back((self.came, task));
     }
 
     fn take(&mut self) -> Option<Task> {
-        let order = self.ready.pop_front()?;
+        let (_, order) = self.ready.pop_first()?;
         let of_ref = self.waiting.get_mut(&order)?;
-        let task = of_ref.pop_front()?;
+        let (_, task) = of_ref.pop_front()?;
         if of_ref.is_empty() {
             self.waiting.remove(&order);
         }
@@ -193,5 +199,21 @@ mod tests {
         channel.close();
         assert_eq!(number(channel.take()), Some(3));
         assert_eq!(number(channel.take()), None);
+    }
+
+    #[test]
+    fn one_taker_sees_them_in_the_order_in_which_they_came() {
+        let channel = Channel::new(1000);
+        for (name, at) in [("a", 0), ("a", 1), ("b", 2)] {
+            assert!(channel.send(task(name, at)).is_ok());
+        }
+        channel.close();
+        let mut seen = Vec::new();
+        while let Some(task) = channel.take() {
+            let order = task.order();
+            seen.extend(number(Some(task)));
+            channel.done(order);
+        }
+        assert_eq!(seen, [0, 1, 2]);
     }
 }

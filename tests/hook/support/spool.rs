@@ -30,6 +30,8 @@ pub enum Place<'a> {
     Queues,
     /// What waits for one target.
     Queue(&'a str),
+    /// Pushes that wait for one target to be configured rightly.
+    Deferred(&'a str),
     /// Until when a target is left alone.
     Backoff(&'a str),
     /// Held by whoever sends to a target.
@@ -62,6 +64,7 @@ impl Place<'_> {
             Self::Pushes => "v1/pushes",
             Self::Queues => "v1/queue",
             Self::Queue(target) => &format!("v1/queue/{target}"),
+            Self::Deferred(target) => &format!("v1/deferred/{target}"),
             Self::Backoff(target) => &format!("v1/queue/{target}/state"),
             Self::Lock(target) => &format!("v1/queue/{target}/lock"),
             Self::AllDead => "v1/dead",
@@ -90,7 +93,7 @@ fn is_body(path: &Path) -> bool {
 /// What stands in a record.
 pub fn read_record(path: &Path) -> Value {
     let record = fs::read_to_string(path).unwrap();
-    serde_json::from_str(record.split_once('\n').unwrap().1).unwrap()
+    serde_json::from_str(record.lines().nth(1).unwrap()).unwrap()
 }
 
 /// Writes a sound record that says something else.
@@ -98,7 +101,8 @@ pub fn rewrite_record(path: &Path, change: impl FnOnce(&mut Value)) {
     let mut json = read_record(path);
     change(&mut json);
     let json = json.to_string();
-    fs::write(path, format!("git-webhook 1 {} {}\n{json}", json.len(), sha256_hex(json.as_bytes()))).unwrap();
+    let body = format!("git-webhook 2\n{json}\n");
+    fs::write(path, format!("{body}{} {}\n", json.len(), sha256_hex(body.as_bytes()))).unwrap();
 }
 
 /// Copies the record of a delivery that was never tried, as if it had been tried and had failed long ago.
@@ -132,9 +136,9 @@ impl World {
         self.kept(place).into_iter().filter(|path| is_body(path)).collect()
     }
 
-    /// Deliveries that wait for a target.
+    /// What waits for a target: deliveries, and pushes where it is not configured rightly.
     pub fn waiting(&self, target: &str) -> Vec<PathBuf> {
-        self.records(Place::Queue(target))
+        [self.records(Place::Queue(target)), self.records(Place::Deferred(target))].concat()
     }
 
     /// Deliveries to a target that were set aside.

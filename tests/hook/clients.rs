@@ -423,7 +423,7 @@ fn standard_input_cut_short_leaves_the_other_refs_to_their_intent() {
 #[test]
 fn installed_twice_it_tells_once() {
     for has_pre_receive in [true, false] {
-        for receiver in [Receiver::new(), Receiver::answering(Answer::Status(503))] {
+        for receiver in [Receiver::new(), Receiver::answering(Answer::Busy)] {
             let site = Site::told_to(receiver);
             site.install("post-receive.d/10-git-webhook");
             if has_pre_receive {

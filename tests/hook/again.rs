@@ -220,7 +220,7 @@ fn a_parked_target_gets_what_is_asked_for() {
 
 #[test]
 fn bad_362_363_what_is_in_flight_is_not_sent_twice() {
-    let receiver = Receiver::in_turn([Answer::Busy, Answer::After(Duration::from_millis(800))]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::After(Duration::from_secs(4))]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);

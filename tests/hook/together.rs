@@ -296,12 +296,14 @@ fn a_push_does_not_wait_for_another_that_is_being_delivered() {
 
 #[test]
 fn what_was_queued_meanwhile_gets_the_time_that_its_receiver_needs() {
-    let receiver = Receiver::answering(Answer::After(Duration::from_secs(3)));
+    let gate = Gate::new();
+    let receiver = Receiver::in_turn([Answer::Behind(gate.clone()), Answer::After(Duration::from_secs(3))]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     let first = push_command(&world, &["main:first"]).spawn().unwrap();
     until("the receiver is called", || !receiver.requests().is_empty());
     world.push(&["main:second"]);
+    gate.open();
     said(first);
     webhook(&world, &["flush"]);
     assert_eq!(names(&receiver.take()), ["first", "second"], "nothing was cut off");

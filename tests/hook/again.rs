@@ -95,7 +95,7 @@ fn a_body_that_differs_is_told() {
 
 #[test]
 fn what_failed_is_redelivered_all_together() {
-    let (world, receiver) = pushed([Answer::Status(503), Answer::Status(404), Answer::Status(200)]);
+    let (world, receiver) = pushed([Answer::Busy, Answer::Status(404), Answer::Status(200)]);
     let other = Receiver::answering(Answer::Status(500));
     world.add_target("other", &other, "codeup");
     world.push(&["main:second"]);
@@ -184,7 +184,7 @@ fn what_is_damaged_where_it_was_set_aside_is_built_again() {
 
 #[test]
 fn what_was_never_tried_is_redelivered_too() {
-    let (world, receiver) = pushed([Answer::Status(503), Answer::Status(503), Answer::Status(200)]);
+    let (world, receiver) = pushed([Answer::Busy, Answer::Busy, Answer::Status(200)]);
     world.push(&["main:second", "main:third"]);
     let text = fs::read_to_string(world.server().join("config")).unwrap();
     world.webhook(&["remove", "ci"]);
@@ -200,7 +200,7 @@ fn what_was_never_tried_is_redelivered_too() {
 
 #[test]
 fn a_redelivery_that_fails_is_tried_again() {
-    let (world, receiver) = pushed([Answer::Status(200), Answer::Status(503), Answer::Status(200)]);
+    let (world, receiver) = pushed([Answer::Status(200), Answer::Busy, Answer::Status(200)]);
     let output = world.webhook(&["redeliver", &newest(&world)]);
     assert!(out(&output).contains("main: not delivered: answered 503\n0 delivered, 1 not\n"), "{}", out(&output));
     let row = json(&world.webhook(&["log", "--json"]))[0].clone();
@@ -220,7 +220,7 @@ fn a_parked_target_gets_what_is_asked_for() {
 
 #[test]
 fn bad_362_363_what_is_in_flight_is_not_sent_twice() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::After(Duration::from_millis(800))]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::After(Duration::from_secs(4))]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
@@ -243,7 +243,7 @@ fn bad_362_363_what_is_in_flight_is_not_sent_twice() {
 /// What a crash leaves: the queue's lock says that deliveries were under way, and the log that this one was made once.
 #[test]
 fn what_was_put_back_survives_a_crash() {
-    let (world, receiver) = pushed([Answer::Status(200), Answer::Status(503), Answer::Status(200)]);
+    let (world, receiver) = pushed([Answer::Status(200), Answer::Busy, Answer::Status(200)]);
     world.webhook(&["redeliver", &newest(&world)]);
     world.sender_died("ci");
     assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 1 delivered\n");

@@ -7,7 +7,6 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -377,11 +376,14 @@ fn a_deletion_whose_client_dies_is_told() {
 
 #[test]
 fn a_client_that_dies_during_delivery_changes_nothing() {
-    let site = Site::told_to(Receiver::answering(Answer::After(Duration::from_secs(1))));
+    let gate = Gate::new();
+    let site = Site::told_to(Receiver::answering(Answer::Behind(gate.clone())));
+    site.world.wait_long();
     let mut client = site.push_command(&["main"]).stderr(Stdio::null()).spawn().unwrap();
     until("the receiver is called", || !site.receiver.requests().is_empty());
     client.kill().unwrap();
     client.wait().unwrap();
+    gate.open();
     until("the push is settled", || !site.world.settled().is_empty());
     site.flush();
     site.receiver.take_one();
@@ -423,7 +425,7 @@ fn standard_input_cut_short_leaves_the_other_refs_to_their_intent() {
 #[test]
 fn installed_twice_it_tells_once() {
     for has_pre_receive in [true, false] {
-        for receiver in [Receiver::new(), Receiver::answering(Answer::Status(503))] {
+        for receiver in [Receiver::new(), Receiver::answering(Answer::Busy)] {
             let site = Site::told_to(receiver);
             site.install("post-receive.d/10-git-webhook");
             if has_pre_receive {
@@ -642,12 +644,15 @@ fn over_ssh_a_client_that_dies_in_pre_receive_loses_nothing() {
 #[test]
 #[ignore = "needs sshd: run tests/run"]
 fn over_ssh_a_client_that_dies_during_delivery_changes_nothing() {
-    let site = Site::told_to(Receiver::answering(Answer::After(Duration::from_secs(1))));
+    let gate = Gate::new();
+    let site = Site::told_to(Receiver::answering(Answer::Behind(gate.clone())));
+    site.world.wait_long();
     let sshd = Sshd::new(&site.world);
     let mut client = sshd.push(&site, &["main"]).stderr(Stdio::null()).spawn().unwrap();
     until("the receiver is called", || !site.receiver.requests().is_empty());
     sshd.hang_up(&mut client);
     client.wait().unwrap();
+    gate.open();
     until("the push is settled", || !site.world.settled().is_empty());
     site.flush();
     site.receiver.take_one();

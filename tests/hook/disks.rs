@@ -179,7 +179,7 @@ fn a_read_only_disk() {
 #[ignore = "needs mount: run tests/run"]
 fn on_a_read_only_disk_what_waits_does_not_hold_up_what_cannot_wait() {
     with_mounts("on_a_read_only_disk_what_waits_does_not_hold_up_what_cannot_wait", || {
-        let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+        let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
         let world = World::told_to(&receiver, "gitlab");
         world.commit("one");
         mount(&world, "size=1m");

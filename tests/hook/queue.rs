@@ -8,7 +8,7 @@ use crate::support::{Answer, Ends, Place, Receiver, World};
 
 #[test]
 fn a_body_that_targets_share_is_stored_once() {
-    let receivers = [0; 3].map(|_| Receiver::in_turn([Answer::Status(503), Answer::Status(200)]));
+    let receivers = [0; 3].map(|_| Receiver::in_turn([Answer::Busy, Answer::Status(200)]));
     let world = World::new();
     for (name, receiver) in ["a", "b", "c"].iter().zip(&receivers) {
         world.add_target(name, receiver, "gitlab");
@@ -87,7 +87,7 @@ fn a_push_for_a_wrong_target_is_told_as_it_was_when_the_target_is_mended() {
 
 #[test]
 fn a_push_that_nobody_wants_looks_after_what_waits() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.configure("webhook.ci.ref", "refs/heads/*");
     world.commit("one");
@@ -112,7 +112,7 @@ fn die_after(world: &World, state: &str) {
 
 #[test]
 fn what_was_given_up_is_set_aside_by_the_next() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
@@ -124,7 +124,7 @@ fn what_was_given_up_is_set_aside_by_the_next() {
 
 #[test]
 fn what_was_delivered_is_not_delivered_by_the_next() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
@@ -136,7 +136,7 @@ fn what_was_delivered_is_not_delivered_by_the_next() {
 
 #[test]
 fn a_target_out_of_sight_for_a_moment_loses_nothing() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
     let world = World::new();
     for (key, value) in [("url", receiver.url()), ("format", "gitlab".into())] {
         world.configure_globally(&format!("webhook.ci.{key}"), &value);

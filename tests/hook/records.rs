@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::{Ends, Place, Receiver, World, copy_as_tried, name, write_program};
+use crate::support::{Answer, Ends, Place, Receiver, World, copy_as_tried, name, write_program};
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1/";
@@ -22,8 +22,12 @@ const NOBODY: u32 = 65534;
 
 /// A repository where pushes wait for `ci`, which is nowhere.
 fn waiting(refs: &[&str]) -> World {
+    waiting_for(NOWHERE, refs)
+}
+
+fn waiting_for(url: &str, refs: &[&str]) -> World {
     let world = World::new();
-    world.configure("webhook.ci.url", NOWHERE);
+    world.configure("webhook.ci.url", url);
     world.configure("webhook.ci.format", "gitlab");
     world.commit("one");
     let refs: Vec<_> = refs.iter().map(|name| format!("main:{name}")).collect();
@@ -327,7 +331,8 @@ fn a_spoilt_state_of_a_target_means_that_it_is_tried() {
         },
     ];
     for spoil in spoil {
-        let world = waiting(&["a", "b"]);
+        let world = waiting_for(&Receiver::answering(Answer::Busy).url(), &["a"]);
+        world.push(&["main:b"]);
         spoil(&world.place(Place::Backoff("ci")));
         let receiver = Receiver::new();
         comes_back(&world, &receiver);

@@ -223,7 +223,7 @@ fn a_lock_that_was_left_is_named() {
 
 #[test]
 fn remove_takes_the_secret_along_and_sets_aside_what_waits() {
-    let receiver = Receiver::answering(Answer::Status(503));
+    let receiver = Receiver::answering(Answer::Busy);
     let world = World::new();
     for name in ["ci", "cd"] {
         well(&world.webhook(&["add", name, &receiver.url(), "--generate-secret"]));
@@ -265,7 +265,7 @@ fn a_target_of_another_file_is_not_removed() {
 
 #[test]
 fn disable_keeps_what_waits() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);

@@ -101,7 +101,8 @@ fn choosing(status: impl Fn(&Value) -> u16 + Send + Sync + 'static) -> (Receiver
             let mut body = vec![0; length.parse().unwrap()];
             stream.read_exact(&mut body).unwrap();
             let json: Value = serde_json::from_slice(&body).unwrap();
-            let answer = format!("HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n", status(&json));
+            // Who fails is left alone for an hour.
+            let answer = format!("HTTP/1.1 {} X\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n", status(&json));
             seen.lock().unwrap().push(json);
             stream.write_all(answer.as_bytes()).unwrap();
         }
@@ -252,7 +253,7 @@ fn a_hook_and_two_flushes_share_a_backlog() {
     const REFS: usize = 10;
     const PUSHES: usize = 20;
     let receiver = Receiver::new();
-    let world = World::told_to(&Receiver::answering(Answer::Status(503)), "gitlab");
+    let world = World::told_to(&Receiver::answering(Answer::Busy), "gitlab");
     let ids = chain(&world, PUSHES + 1);
     let lines = |pair: &[String]| -> String {
         (0..REFS).map(|number| line(&pair[0], &pair[1], &format!("b{number}"))).collect()
@@ -295,12 +296,14 @@ fn a_push_does_not_wait_for_another_that_is_being_delivered() {
 
 #[test]
 fn what_was_queued_meanwhile_gets_the_time_that_its_receiver_needs() {
-    let receiver = Receiver::answering(Answer::After(Duration::from_secs(3)));
+    let gate = Gate::new();
+    let receiver = Receiver::in_turn([Answer::Behind(gate.clone()), Answer::After(Duration::from_secs(3))]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     let first = push_command(&world, &["main:first"]).spawn().unwrap();
     until("the receiver is called", || !receiver.requests().is_empty());
     world.push(&["main:second"]);
+    gate.open();
     said(first);
     webhook(&world, &["flush"]);
     assert_eq!(names(&receiver.take()), ["first", "second"], "nothing was cut off");
@@ -334,7 +337,7 @@ fn a_hook_that_is_stopped_holds_up_no_other() {
 
 #[test]
 fn a_target_that_is_down_costs_later_pushes_nothing() {
-    let receiver = Receiver::answering(Answer::Raw(Vec::new()));
+    let receiver = Receiver::answering(Answer::Busy);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main:a"]);
@@ -483,7 +486,7 @@ fn after_four_retries_newer_events_are_held_no_longer() {
 
 #[test]
 fn what_waits_for_a_target_that_is_removed_is_set_aside() {
-    let world = World::told_to(&Receiver::answering(Answer::Status(503)), "gitlab");
+    let world = World::told_to(&Receiver::answering(Answer::Busy), "gitlab");
     world.commit("one");
     world.push(&["main:a", "main:b"]);
     world.server_git(&["config", "--remove-section", "webhook.ci"]);
@@ -502,7 +505,7 @@ fn what_waits_for_a_target_that_is_removed_is_set_aside() {
 #[test]
 fn what_waits_for_a_target_that_was_removed_by_the_next_push_is_set_aside() {
     let receiver = Receiver::new();
-    let world = World::told_to(&Receiver::answering(Answer::Status(503)), "gitlab");
+    let world = World::told_to(&Receiver::answering(Answer::Busy), "gitlab");
     world.commit("one");
     world.push(&["main:a"]);
     world.server_git(&["config", "--remove-section", "webhook.ci"]);
@@ -516,7 +519,7 @@ fn what_waits_for_a_target_that_was_removed_by_the_next_push_is_set_aside() {
 
 #[test]
 fn a_target_that_is_disabled_keeps_what_waits_and_gets_nothing_new() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main:a"]);
@@ -549,7 +552,7 @@ fn what_a_misconfigured_target_misses_it_gets_in_order_when_it_is_mended() {
 
 #[test]
 fn at_the_end_of_retry_for_a_delivery_is_set_aside() {
-    let receiver = Receiver::answering(Answer::Status(503));
+    let receiver = Receiver::answering(Answer::Busy);
     let world = World::told_to(&receiver, "gitlab");
     world.configure("webhook.ci.retryFor", "1s");
     world.commit("one");
@@ -568,7 +571,7 @@ fn at_the_end_of_retry_for_a_delivery_is_set_aside() {
 
 #[test]
 fn what_waited_behind_a_target_that_stays_down_is_set_aside_too() {
-    let world = World::told_to(&Receiver::answering(Answer::Status(503)), "gitlab");
+    let world = World::told_to(&Receiver::answering(Answer::Busy), "gitlab");
     world.configure("webhook.ci.retryFor", "1s");
     for message in ["one", "two", "three"] {
         world.commit(message);
@@ -585,7 +588,7 @@ fn what_waited_behind_a_target_that_stays_down_is_set_aside_too() {
 
 #[test]
 fn the_log_is_pruned_and_what_was_set_aside_never() {
-    let world = World::told_to(&Receiver::in_turn([Answer::Status(200), Answer::Status(503)]), "gitlab");
+    let world = World::told_to(&Receiver::in_turn([Answer::Status(200), Answer::Busy]), "gitlab");
     world.commit("one");
     world.push(&["main:good"]);
     world.push(&["main:bad"]);

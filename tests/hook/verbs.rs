@@ -58,7 +58,7 @@ fn log_on_a_terminal_has_colour() {
 
 #[test]
 fn log_as_json_has_what_a_program_needs() {
-    let (world, _receiver) = failing(Answer::Status(503));
+    let (world, _receiver) = failing(Answer::Busy);
     let row = &rows(&world, &["log", "--json"])[0];
     for key in ["id", "target", "event", "ref", "state", "time", "attempts", "status"] {
         assert!(!row[key].is_null(), "{key}: {row}");
@@ -87,7 +87,7 @@ fn log_can_be_narrowed() {
 
 #[test]
 fn status_is_the_check_of_a_monitoring_system() {
-    let (world, _receiver) = failing(Answer::Status(503));
+    let (world, _receiver) = failing(Answer::Busy);
     let output = world.webhook(&["status"]);
     assert_eq!(output.status.code(), Some(0), "{}", out(&output));
     assert!(out(&output).contains("ci      failing  1        "), "{}", out(&output));
@@ -141,7 +141,7 @@ fn a_push_that_nobody_told_is_seen_by_status_and_told_by_flush() {
 
 #[test]
 fn flush_says_what_it_did() {
-    let (world, receiver) = failing(Answer::Status(503));
+    let (world, receiver) = failing(Answer::Busy);
     let waits = out(&world.webhook(&["flush"]));
     assert!(waits.starts_with("ci: 1 waiting (next at 2"), "{waits}");
     assert_eq!(out(&world.webhook(&["flush", "--now"])), "ci: 1 delivered\n");
@@ -152,7 +152,7 @@ fn flush_says_what_it_did() {
 
 #[test]
 fn flush_tells_how_far_it_is_where_there_is_much_to_do() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::After(std::time::Duration::from_millis(100))]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::After(std::time::Duration::from_millis(100))]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
@@ -167,7 +167,7 @@ fn flush_tells_how_far_it_is_where_there_is_much_to_do() {
 
 #[test]
 fn every_repository_below_a_directory() {
-    let (world, _receiver) = failing(Answer::Status(503));
+    let (world, _receiver) = failing(Answer::Busy);
     let root = world.path("").to_string_lossy().into_owned();
     for verb in [["log"].as_slice(), &["status"], &["flush"], &["reconcile", "--dry-run"]] {
         let all = [verb, &["--json", "--root", &root]].concat();

@@ -125,7 +125,7 @@ fn max_wait_is_the_limit_of_a_longer_timeout() {
 
 #[test]
 fn a_slow_receiver_with_a_backlog_has_its_own_time() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::After(Duration::from_millis(2500))]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::After(Duration::from_millis(2500))]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);

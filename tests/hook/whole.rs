@@ -87,7 +87,7 @@ fn a_retry_has_the_same_id_and_counts_its_attempts() {
 /// A later push of another ref waits for an earlier one that failed: the receiver reads one history.
 #[test]
 fn whole_pushes_stay_in_order_whatever_their_refs() {
-    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(503), Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Busy, Answer::Status(200)]);
     let world = three_refs(&receiver);
     world.push(&["main"]);
     world.push(&["v1"]);

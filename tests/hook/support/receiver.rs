@@ -17,6 +17,8 @@ use super::Gate;
 pub enum Answer {
     /// A status with an empty body.
     Status(u16),
+    /// 503, and no more for an hour, so that nothing is due again while a test runs.
+    Busy,
     /// 200 after a while.
     After(Duration),
     /// 200 once the gate is open.
@@ -187,6 +189,7 @@ fn reply(stream: &mut (impl Read + Write), answer: &Answer) -> bool {
         |code: u16| stream.write_all(format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_ok();
     match answer {
         Answer::Status(code) => status(*code),
+        Answer::Busy => stream.write_all(b"HTTP/1.1 503 X\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n").is_ok(),
         Answer::After(delay) => {
             thread::sleep(*delay);
             status(200)

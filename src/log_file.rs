@@ -9,8 +9,8 @@ use log::LevelFilter;
 
 use crate::files::{FileError, Folder};
 use crate::message;
-use crate::report::sanitise;
 use crate::state_dir::StateDir;
+use crate::text::sanitise;
 
 /// At this size the file becomes `hook.log.1`, and the one before it is gone.
 const LARGEST: u64 = 1 << 20;

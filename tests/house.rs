@@ -112,7 +112,7 @@ fn a_library_is_used_behind_its_door() {
         ("base64", &["signature"]),
         ("nix", &["process", "files"]),
         ("close_fds", &["process"]),
-        ("url", &["target"]),
+        ("url", &["target", "urls"]),
         ("clap", &["command"]),
         ("env_logger", &["log_file"]),
         ("serde_json", &["format", "spool", "history", "command"]),

@@ -15,10 +15,10 @@ use crate::files::Folder;
 use crate::format::FORMATS;
 use crate::message;
 use crate::process::{self, Environment};
-use crate::report::sanitise;
 use crate::signature::{Secret, SigningSecret};
 use crate::state_dir::StateDir;
 use crate::target::{Address, Target};
+use crate::text::sanitise;
 
 /// What a target is to be.
 #[derive(clap::Args)]

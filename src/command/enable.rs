@@ -8,8 +8,8 @@ use super::owner::{in_this, tell};
 use super::place::Place;
 use super::remove::no_such_target;
 use crate::process::Environment;
-use crate::report::sanitise;
 use crate::spool::Rest;
+use crate::text::sanitise;
 
 /// How a target stands afterwards.
 #[derive(Serialize, Deserialize)]

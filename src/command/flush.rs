@@ -18,7 +18,7 @@ use crate::delivery::Outcome;
 use crate::dispatch::Run;
 use crate::message;
 use crate::process::{self, Environment};
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// From so much on progress is worth a line.
 const MUCH: usize = 20;

@@ -12,8 +12,8 @@ use crate::config::{BrokenTarget, Configuration};
 use crate::event::EventName;
 use crate::message;
 use crate::process::Environment;
-use crate::report::sanitise;
 use crate::target::Target;
+use crate::text::sanitise;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
 #[derive(Serialize)]

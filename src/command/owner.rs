@@ -18,7 +18,7 @@ use super::place::{Place, all_below, find_any};
 use super::{Failure, failure};
 use crate::message;
 use crate::process::{self, Account, Environment};
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// What of the environment counts for somebody else too.
 const KEPT: [&str; 7] =

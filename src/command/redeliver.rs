@@ -18,9 +18,9 @@ use crate::history::{self, State};
 use crate::message;
 use crate::process::{self, Environment};
 use crate::receive::{Post, PutBack, Source};
-use crate::report::sanitise;
 use crate::spool::{Name, Queue};
 use crate::target::Target;
+use crate::text::sanitise;
 
 /// Which deliveries.
 #[derive(clap::Args)]

@@ -12,7 +12,7 @@ use super::{Failure, failure};
 use crate::config::{self, Entry, Scope};
 use crate::message;
 use crate::process::Environment;
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// What was removed.
 #[derive(Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use crate::history::{Answer, Entry, State};
 use crate::message;
 use crate::process::Environment;
 use crate::receive::Source;
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// One delivery.
 #[derive(Serialize, Deserialize)]

@@ -3,13 +3,13 @@
 use super::station::Station;
 use super::{Build, Done, Run, lock};
 use crate::delivery::{self, Attempt, Delivery, Failure, FailureKind, Next, Outcome};
-use crate::event::shorten;
 use crate::files::Unfit;
 use crate::history::{self, Entry, State};
 use crate::message;
 use crate::process;
 use crate::signature;
 use crate::spool::{Name, Record, ref_text};
+use crate::text::shorten;
 
 /// A receiver may take 32 KiB to say where it redirects to.
 const LONGEST_REASON: usize = 1024;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectId, RefKind, RefUpdate};
 
-pub use repository::{Repository, Visibility, encode, fill_template};
+pub use repository::{Repository, Visibility};
 pub use time::{Time, Utc};
 
 /// One thing that happened, which every target is told in its own format.
@@ -244,14 +244,4 @@ pub struct Tag {
     pub message: String,
     /// Who made it; `None` in tags older than git 0.99.
     pub tagger: Option<Person>,
-}
-
-/// Cuts text that is longer than `longest` bytes, between two characters, and marks the cut with `…`.
-pub fn shorten(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }

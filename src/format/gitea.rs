@@ -10,11 +10,12 @@ use super::{
     EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, append, changes, compact, delete_of_github,
     newest, ref_type,
 };
-use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
+use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted};
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectFormat};
 use crate::signature::Secret;
+use crate::urls::encode;
 
 const MOST_COMMITS: usize = 5;
 const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;

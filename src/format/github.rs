@@ -10,11 +10,12 @@ use super::{
     EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact,
     delete_of_github, newest, ref_type,
 };
-use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted, encode};
+use crate::event::{Commit, Context, Event, EventName, Person, Repository, Time, Utc, Visibility, Wanted};
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::Change;
 use crate::signature::Secret;
+use crate::urls::encode;
 
 /// So many commits GitHub lists at most, and so many changed files of each.
 const MOST_COMMITS: usize = 2048;

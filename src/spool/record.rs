@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::message;
 use crate::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
 use crate::signature;
+use crate::text;
 
 /// What every record begins with; the number is the version, which a change of the JSON that older programs would
 /// misread raises.
@@ -66,7 +67,7 @@ impl Text {
     pub(super) fn new(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Plain(text.into()),
-            Err(_) => Self::Bytes { hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect() },
+            Err(_) => Self::Bytes { hex: text::hex(bytes) },
         }
     }
 

@@ -1,6 +1,9 @@
 //! The ways out: a request and an address in, an outcome out.
 
-mod http;
+mod redact;
+
 mod wire;
+
+mod http;
 
 pub use http::{HIDDEN, Http, Request, Trust, reach, shown_headers};

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::Scope;
+use super::entry::Scope;
 use crate::message;
 use crate::process::OPEN_CAREFULLY;
 

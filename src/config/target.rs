@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::entry::{Entry, Scope};
 use super::keys::{self, Key, Of};
+use super::problem::{BrokenTarget, Problem, shown_name};
 use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
-use super::{BrokenTarget, Entry, Problem, Scope, secret_file, shown_name, syntax};
+use super::{secret_file, syntax};
 use crate::event::EventName;
 use crate::format::{self, FORMATS, Format};
 use crate::message;

@@ -2,10 +2,14 @@
 //! each, so that what was not delivered waits in the target's queue.
 
 mod again;
+
 mod clock;
-mod lanes;
-mod settle;
+
 mod station;
+
+mod lanes;
+
+mod settle;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};

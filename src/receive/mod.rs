@@ -1,10 +1,14 @@
 //! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
 
 mod address;
-mod again;
-mod announce;
-mod detached;
+
 mod post;
+
+mod again;
+
+mod announce;
+
+mod detached;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;

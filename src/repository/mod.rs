@@ -5,12 +5,17 @@
 //! extensions it does not know and foreign owners, its revision walk is quadratic and its diff reads what is alike
 //! (`docs/architecture.md` has the figures).
 
-mod about;
-mod before;
-mod changes;
-mod history;
 pub mod object;
+
+mod changes;
+
+mod history;
+
 mod refs;
+
+mod about;
+
+mod before;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -4,16 +4,25 @@
 //! Plain files below `webhook/v1` in the repository's directory, as mail queues keep theirs; `docs/reliability.md` has
 //! the protocol, `docs/model` a checked model of it.
 
-mod intent;
 mod name;
-mod picture;
-mod queue;
-mod receipt;
+
 mod record;
+
 mod sequence;
+
+mod picture;
+
+mod receipt;
+
 mod standing;
-mod stock;
+
+mod intent;
+
 mod waiting;
+
+mod queue;
+
+mod stock;
 
 use std::collections::HashSet;
 use std::io;

@@ -16,7 +16,6 @@ use crate::format::FORMATS;
 use crate::message;
 use crate::process::{self, Environment};
 use crate::signature::{Secret, SigningSecret};
-use crate::state_dir::StateDir;
 use crate::target::{Address, Target};
 use crate::text::sanitise;
 
@@ -275,8 +274,7 @@ struct Kept {
 
 impl Kept {
     fn new(place: &Place) -> Self {
-        let state = StateDir::new(&place.git_dir, place.configuration.settings.shared);
-        Self { folder: state.secrets(), names: Vec::new() }
+        Self { folder: place.post().spool.state().secrets(), names: Vec::new() }
     }
 
     fn keep(&mut self, name: &str, secret: &[u8]) -> Result<(), Failure> {

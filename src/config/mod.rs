@@ -28,6 +28,7 @@ use std::rc::Rc;
 
 use crate::message;
 use crate::process::Environment;
+use crate::state_dir::StateDir;
 use crate::target::Target;
 
 pub use entry::{Entry, Scope, Unreadable};
@@ -95,18 +96,19 @@ impl Configuration {
             file: Rc::clone(&file),
             is_cut: false,
         }));
-        Ok(Self::of(&entries, git_dir, layout))
+        Ok(Self::of(&entries, common_dir, layout))
     }
 
     /// Goes over the entries once for the settings and once for each target.
-    fn of(entries: &[Entry], git_dir: &Path, layout: Layout) -> Self {
+    fn of(entries: &[Entry], common_dir: &Path, layout: Layout) -> Self {
         let mut warnings = check_names(entries);
         let (settings, problems) = settings::read(entries);
+        let secrets = StateDir::new(common_dir, settings.shared).secrets();
         let mut targets = Vec::new();
         let mut broken = Vec::new();
         let defaults: Vec<_> = settings::in_section(entries, "webhook").collect();
         for (name, own) in sections(entries) {
-            match target::read(name, own, &defaults, git_dir, &mut warnings) {
+            match target::read(name, own, &defaults, &secrets, &mut warnings) {
                 Ok(target) => targets.push(target),
                 Err(target) => broken.push(target),
             }

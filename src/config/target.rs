@@ -1,7 +1,6 @@
 //! One target's section: its own values over the defaults, what counts from where, and everything that is wrong with
 //! it.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::entry::{Entry, Scope};
@@ -10,6 +9,7 @@ use super::problem::{BrokenTarget, Problem, shown_name};
 use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
 use super::{secret_file, syntax};
 use crate::event::EventName;
+use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
@@ -23,11 +23,11 @@ pub(super) fn read(
     name: &[u8],
     own: Vec<&Entry>,
     defaults: &[&Entry],
-    git_dir: &Path,
+    secrets: &Folder,
     warnings: &mut Vec<Problem>,
 ) -> Result<Target, BrokenTarget> {
     let name = shown_name(name);
-    let mut reader = TargetReader { name, git_dir, own, defaults, problems: Vec::new(), warnings: Vec::new() };
+    let mut reader = TargetReader { name, secrets, own, defaults, problems: Vec::new(), warnings: Vec::new() };
     let enabled = reader.boolean("enabled", None);
     let target = reader.target(enabled);
     warnings.append(&mut reader.warnings);
@@ -39,7 +39,7 @@ pub(super) fn read(
 
 struct TargetReader<'a> {
     name: String,
-    git_dir: &'a Path,
+    secrets: &'a Folder,
     /// `webhook.<name>.*`.
     own: Vec<&'a Entry>,
     /// `webhook.*`.
@@ -332,7 +332,7 @@ impl<'a> TargetReader<'a> {
     }
 
     fn secret_file(&mut self, name: &str, entry: &Entry, path: &str) -> Option<Vec<u8>> {
-        match secret_file::read(path, entry.scope, self.git_dir) {
+        match secret_file::read(path, entry.scope, self.secrets) {
             Ok(bytes) => Some(bytes),
             Err(why) => {
                 self.problem(name, entry, why);

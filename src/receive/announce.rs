@@ -31,11 +31,12 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let (spool, variables) = match &configuration {
         Ok(configuration) => {
             let settings = &configuration.settings;
-            log_file::start(&StateDir::new(&git_dir, settings.shared), settings.log_level);
-            if !Post::new(&git_dir, &common_dir, configuration).is_wanted(&updates) {
+            let post = Post::new(&git_dir, &common_dir, configuration);
+            log_file::start(post.spool.state(), settings.log_level);
+            if !post.is_wanted(&updates) {
                 return;
             }
-            (Spool::new(StateDir::new(&common_dir, settings.shared)), settings.user_variables.as_slice())
+            (post.spool, settings.user_variables.as_slice())
         }
         // post-receive says so, and keeps its receipt.
         Err(_) => (Spool::new(StateDir::found(&common_dir)), [].as_slice()),

@@ -35,3 +35,4 @@ mod tour;
 mod verbs;
 mod waiting;
 mod whole;
+mod worktrees;

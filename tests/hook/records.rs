@@ -288,6 +288,29 @@ fn names_of_editors_and_nfs_stay_where_they_are() {
     assert_eq!(world.webhook(&["status"]).status.code(), Some(0));
 }
 
+/// What a program that was killed had half written.
+#[test]
+fn leftovers_go_from_every_directory_that_is_written_to() {
+    let world = waiting(&["a"]);
+    let places = ["", "v1", "v1/queue/ci", "v1/receipts", "v1/intents"];
+    let left = |age: &str| {
+        for place in places {
+            fs::create_dir_all(state(&world, place)).unwrap();
+            let file = state(&world, place).join(format!(".tmp-1-{}", age.len()));
+            fs::write(&file, "half").unwrap();
+            run("touch", &["-d", age], &file);
+        }
+    };
+    left("3 hours ago");
+    left("now");
+    flush(&world);
+    for place in places {
+        let left = names(&state(&world, place));
+        let left: Vec<_> = left.iter().filter(|name| name.starts_with(".tmp-")).collect();
+        assert_eq!(left, [".tmp-1-3"], "{place}");
+    }
+}
+
 #[test]
 fn other_names_in_a_queue_are_set_aside() {
     let _watch = NothingHangs::new("other names");
@@ -647,12 +670,16 @@ fn pushes_keep_their_order_when_the_clock_jumps_back_between_them() {
 #[test]
 fn a_body_that_is_missing_or_damaged_takes_its_record_along() {
     let _watch = NothingHangs::new("a missing body");
-    let damages: [Damage; 3] = [
+    let damages: [Damage; 4] = [
         ("the file with its body is missing", |path| fs::remove_file(path).unwrap()),
         ("the file with its body is damaged", |path| fs::write(path, "{}").unwrap()),
         ("the file with its body is missing", |path| {
             fs::remove_file(path).unwrap();
             run("mkfifo", &[], path);
+        }),
+        // Without a look at its size it would be read into memory.
+        ("it is larger than any record", |path| {
+            fs::OpenOptions::new().write(true).open(path).unwrap().set_len((1 << 30) + 1).unwrap();
         }),
     ];
     for (why, damage) in damages {

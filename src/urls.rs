@@ -1,6 +1,7 @@
 //! Addresses made from text: what is encoded, templates and what is filled in, the server of a page.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use url::Url;
 
 /// What may not stand in a path segment of a URL as it is (RFC 3986, section 3.3).
 const SEGMENT: &AsciiSet = &CONTROLS
@@ -35,11 +36,13 @@ pub fn fill_template(template: &str, path: &str, name: &str) -> String {
     template.replace("{repository}", &encode(path)).replace("{name}", &encode(name))
 }
 
-/// `https://git.example.org` of `https://git.example.org/group/project`.
+/// The server of a page, `https://git.example.org` of `https://git.example.org/group/project`: nothing that stands behind
+/// it, and no user or password before it, since receivers are told.
 pub fn origin(homepage: &str) -> Option<String> {
-    let (scheme, rest) = homepage.split_once("://")?;
-    let host = rest.split('/').next().filter(|host| !host.is_empty())?;
-    Some(format!("{scheme}://{host}"))
+    let url = Url::parse(homepage).ok()?;
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}://{host}{port}", url.scheme()))
 }
 
 #[cfg(test)]
@@ -53,5 +56,14 @@ mod tests {
             "https://git.example/a%20b/c%23d?n=c%23d"
         );
         assert_eq!(fill_template("git@h:{repository}.git", "a b/c", "c"), "git@h:a b/c.git");
+    }
+
+    #[test]
+    fn an_origin_is_server_and_port_alone() {
+        let origin = |text: &str| origin(text).unwrap_or_default();
+        assert_eq!(origin("https://git.example.org/group/project"), "https://git.example.org");
+        assert_eq!(origin("http://user:secret@git.example.org:8080?token=x#y"), "http://git.example.org:8080");
+        assert_eq!(origin("https://[::1]:8443/x"), "https://[::1]:8443");
+        assert_eq!(["git.example.org", "https://", "/srv/git"].map(origin), [""; 3]);
     }
 }

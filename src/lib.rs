@@ -7,6 +7,10 @@
 
 pub mod message;
 
+pub mod text;
+
+pub mod urls;
+
 pub mod process;
 
 pub mod files;

@@ -9,8 +9,9 @@ use log::LevelFilter;
 
 use crate::files::{FileError, Folder};
 use crate::message;
-use crate::report::sanitise;
+use crate::process::try_lock_silently;
 use crate::state_dir::StateDir;
+use crate::text::sanitise;
 
 /// At this size the file becomes `hook.log.1`, and the one before it is gone.
 const LARGEST: u64 = 1 << 20;
@@ -58,9 +59,18 @@ struct LogFile {
 }
 
 impl LogFile {
+    /// Opens the file, and moves it aside first where it is full. Whoever does holds its lock, and then looks whether it is
+    /// still the one of the name: of two processes the second would move the first one's new file over all the old lines.
     fn open(&self) -> Result<File, FileError> {
         let directory = self.directory.make()?;
-        if directory.look(NAME).is_some_and(|stat| stat.size() > LARGEST) {
+        let file = directory.open_to_append(NAME)?;
+        let Ok(metadata) = file.metadata() else { return Ok(file) };
+        if metadata.len() <= LARGEST {
+            return Ok(file);
+        }
+        // Where another process is at it, the lines go into the old file, which is kept.
+        let Some(_lock) = try_lock_silently(&file) else { return Ok(file) };
+        if directory.look(NAME).is_some_and(|stat| stat.is_of(&metadata)) {
             directory.rename(NAME, &directory, OLD).map_err(directory.error(message::cannot_rename, NAME))?;
         }
         directory.open_to_append(NAME)
@@ -81,5 +91,37 @@ impl Write for LogFile {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::Barrier;
+    use std::thread;
+
+    #[test]
+    fn a_full_log_is_moved_aside_once_however_many_come() {
+        const WRITERS: usize = 8;
+        for _ in 0..50 {
+            let directory = tempfile::tempdir().unwrap();
+            let state = StateDir::new(directory.path(), false);
+            let place = state.root().make().unwrap().path_of(NAME);
+            fs::write(&place, vec![b'x'; LARGEST as usize + 1]).unwrap();
+            let barrier = Barrier::new(WRITERS);
+            thread::scope(|scope| {
+                for _ in 0..WRITERS {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        LogFile { directory: state.root().clone(), file: None }.write_all(b"a line\n").unwrap();
+                    });
+                }
+            });
+            let [new, old] = [NAME, OLD].map(|name| fs::read(place.with_file_name(name)).unwrap());
+            assert!(old.len() as u64 > LARGEST, "{}", old.len());
+            let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(lines(&new) + lines(&old), WRITERS);
+        }
     }
 }

@@ -6,11 +6,11 @@ use std::fmt;
 use std::io::{self, Write, stderr};
 use std::time::Duration;
 
-use crate::event::shorten;
 use crate::message;
 use crate::outcome::{Failure, Outcome};
 use crate::process;
 use crate::ref_update::{RefName, Skipped};
+use crate::text::{sanitise, shorten};
 
 /// One line to the pusher.
 #[derive(Debug)]
@@ -149,20 +149,6 @@ fn duration(time: Duration) -> String {
     }
 }
 
-/// Makes text safe for a terminal: control characters, escapes, characters that turn the writing direction or cannot be
-/// seen, and combining ones (two names may look alike) become `\u{…}`. git passes hook output on unfiltered.
-pub fn sanitise(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\'' | '"' | '\\') {
-            safe.push(c);
-        } else {
-            safe.extend(c.escape_debug());
-        }
-    }
-    safe
-}
-
 /// The most that one run prints.
 const MOST_BYTES: usize = 8 * 1024;
 
@@ -256,13 +242,5 @@ mod tests {
             line(&all),
             "webhook ci: not delivered: 5 refs, the first of them b0 (connection refused); kept, and tried again later"
         );
-    }
-
-    #[test]
-    fn foreign_text_is_made_safe() {
-        assert_eq!(sanitise("a\x1b]0;x\x07"), "a\\u{1b}]0;x\\u{7}");
-        assert_eq!(sanitise("\u{202e}\u{200b}\u{9b}e\u{301}"), "\\u{202e}\\u{200b}\\u{9b}e\\u{301}");
-        assert_eq!(sanitise("a\r\nb\t"), "a\\r\\nb\\t");
-        assert_eq!(sanitise(r#"$(id) `x` 'é' "日本" \n 🦀"#), r#"$(id) `x` 'é' "日本" \n 🦀"#);
     }
 }

@@ -19,10 +19,9 @@ use crate::files::Folder;
 use crate::format;
 use crate::message;
 use crate::process::{self, Environment};
-use crate::report::sanitise;
 use crate::signature::{Secret, SigningSecret};
-use crate::state_dir::StateDir;
 use crate::target::{Address, Target};
+use crate::text::sanitise;
 
 /// What a target is to be.
 #[derive(clap::Args)]
@@ -260,8 +259,7 @@ struct Kept {
 
 impl Kept {
     fn new(place: &Place) -> Self {
-        let state = StateDir::new(&place.git_dir, place.configuration.settings.shared);
-        Self { folder: state.secrets(), names: Vec::new() }
+        Self { folder: place.post().spool.state().secrets(), names: Vec::new() }
     }
 
     fn keep(&mut self, name: &str, secret: &[u8]) -> Result<(), Failure> {

@@ -24,7 +24,7 @@ use super::failure::{Failure, failure};
 use super::place::{Place, all_below, find_any};
 use crate::message;
 use crate::process::{self, Account, Environment};
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// The hidden option of the owner's process.
 const FOR_OWNER: &str = "--as-owner";

@@ -18,8 +18,8 @@ use super::targets;
 use crate::format::{FORMATS, Format, Header};
 use crate::message;
 use crate::process::Environment;
-use crate::report::sanitise;
 use crate::signature::{Secret, SigningSecret};
+use crate::text::sanitise;
 use crate::transport::HIDDEN;
 
 /// Where format and secrets come from.

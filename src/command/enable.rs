@@ -10,8 +10,8 @@ use super::failure::Failure;
 use super::output::{by_row, tell};
 use super::place::Place;
 use super::targets;
-use crate::report::sanitise;
 use crate::schedule::Backoff;
+use crate::text::sanitise;
 
 /// How a target stands afterwards.
 #[derive(Serialize, Deserialize)]

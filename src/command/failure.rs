@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::message;
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// Why nothing was done; a process of a repository's owner hands it to root's.
 #[derive(Debug, Serialize, Deserialize)]

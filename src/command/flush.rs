@@ -13,7 +13,7 @@ use super::table::moment;
 use super::targets::{self, State};
 use crate::outcome::Outcome;
 use crate::process;
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// From so much on progress is worth a line.
 const MUCH: usize = 20;

@@ -8,8 +8,8 @@ use super::output::{Reach, heading, print, tell};
 use super::table::{Colour, lay_out};
 use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::message;
-use crate::report::sanitise;
 use crate::target::Target;
+use crate::text::sanitise;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
 #[derive(Serialize, Deserialize)]

@@ -43,7 +43,7 @@ use crate::format::{self, FORMATS, Format};
 use crate::log_file;
 use crate::message;
 use crate::process::Environment;
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// git's exit code for a wrong command line.
 const USAGE: u8 = 129;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::as_owner::{Call, Said};
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// How far a verb goes, and for whom it prints.
 #[derive(clap::Args)]

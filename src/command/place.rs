@@ -17,8 +17,8 @@ use crate::message;
 use crate::process::{self, Environment};
 use crate::receive::{self, Post};
 use crate::ref_update::{ObjectId, RefUpdate};
-use crate::report::sanitise;
 use crate::repository::{self, Objects, Reader, Wanted};
+use crate::text::sanitise;
 
 /// A repository and its configuration.
 pub(super) struct Place {

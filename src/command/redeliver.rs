@@ -18,10 +18,10 @@ use crate::message;
 use crate::outcome::Outcome;
 use crate::process;
 use crate::receive::{Post, PutBack, Source};
-use crate::report::sanitise;
 use crate::schedule::Queued;
 use crate::spool::Queue;
 use crate::target::{Target, TargetName};
+use crate::text::sanitise;
 
 /// Which deliveries.
 #[derive(clap::Args)]

@@ -1,7 +1,6 @@
 //! `git webhook remove`: a target that is configured no more, with its secret; what waits for it is set aside.
 
 use std::collections::HashSet;
-use std::fs;
 use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
@@ -15,8 +14,8 @@ use super::targets;
 use crate::config::{self, Entry, Scope};
 use crate::message;
 use crate::process::Environment;
-use crate::report::sanitise;
 use crate::target::TargetName;
+use crate::text::sanitise;
 
 /// What was removed.
 #[derive(Serialize, Deserialize)]
@@ -55,12 +54,14 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
             false => Ok(()),
         }
     })?;
+    let post = place.post();
+    let folder = post.spool.state().secrets();
     let is_removed = |secret: &String| {
         // Not what a link leads to, which is somebody else's.
-        config::secret_below(secret, &place.git_dir).is_ok_and(|path| fs::remove_file(path).is_ok())
+        let removed = config::secret_below(secret, &folder).ok().map(|(folder, name)| folder.open()?.remove(name));
+        matches!(removed, Some(Ok(())))
     };
     let removed = secrets.into_iter().filter(is_removed).map(|secret| format!("webhook/secret/{secret}")).collect();
-    let post = place.post();
     let queue = post.spool.queue(&TargetName::new(name));
     let set_aside = match post.spool.bury_at_once(&queue.directory_name()) {
         Ok(Some(count)) => count,

@@ -17,7 +17,7 @@ use crate::history::{Entry, State};
 use crate::message;
 use crate::outcome::Answer;
 use crate::receive::Source;
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// One delivery.
 #[derive(Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stdout};
 
 use jiff::Timestamp;
 
-use crate::report::sanitise;
+use crate::text::sanitise;
 
 /// The colours there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

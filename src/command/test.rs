@@ -18,10 +18,11 @@ use crate::outcome::Outcome;
 use crate::process::Environment;
 use crate::receive::{self, Addresser};
 use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
-use crate::report::{Notice, Summary, sanitise};
+use crate::report::{Notice, Summary};
 use crate::repository::{self};
 use crate::spool::Receipt;
 use crate::target::{RefPatterns, Target};
+use crate::text::sanitise;
 
 /// How many commits a test tells: GitLab's test button sends three.
 const COMMITS: usize = 3;

@@ -12,87 +12,14 @@
 //! it. A NUL in a value, where git stops reading it, is kept, and found wrong by whoever reads the value.
 
 use std::ffi::OsStr;
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
+use super::entry::{Entry, Line, Scope, Unreadable};
 use super::include::{self, Surroundings, TopFile};
-use super::syntax::{self, Line};
-use crate::message;
+use super::installed;
+use super::syntax;
 use crate::process::Environment;
 use crate::ref_update::ObjectFormat;
-
-/// Where a value was set; later ones win over earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// `/etc/gitconfig` or where this git has it.
-    System,
-    /// The user's own file.
-    Global,
-    /// The repository's `config` or `config.worktree`.
-    Repository,
-}
-
-/// One value of one key, in the order in which git sees them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The section, in lower case.
-    pub section: &'static str,
-    /// The subsection as it is written; in lower case for the old form `[section.sub]`.
-    pub subsection: Option<Rc<[u8]>>,
-    /// The key, in lower case.
-    pub key: String,
-    /// The value; `None` for a key without `=`, which is a boolean's `true`.
-    pub value: Option<Vec<u8>>,
-    /// Where the file that holds it, or that includes the file that holds it, belongs.
-    pub scope: Scope,
-    /// The file.
-    pub file: Rc<Path>,
-    /// A `#` or `;` with no space before it ends the value, which is most often meant to be part of it.
-    pub is_cut: bool,
-}
-
-impl Entry {
-    pub(super) fn new(line: Line, scope: Scope, file: Rc<Path>) -> Self {
-        let Line { section, subsection, key, value, is_cut } = line;
-        Self { section, subsection, key, value, scope, file, is_cut }
-    }
-}
-
-/// Why the configuration as a whole cannot be used. None of these quotes a file's content: an include may name any file
-/// there is.
-#[derive(Debug)]
-pub enum Unreadable {
-    /// A file exists and cannot be read, is a directory or a fifo, or is too large.
-    File(PathBuf, io::Error),
-    /// A file is not git configuration, at this line.
-    Syntax(PathBuf, usize),
-    /// `include.path` in this file has no value, or begins with a home that is not there.
-    Include(PathBuf),
-    /// This file is included below ten others.
-    Depth(PathBuf),
-    /// This file sets `remote.*.url`, is included by `includeIf`, and another is included by
-    /// `includeIf.hasconfig:remote.*.url`: git refuses that.
-    RemoteUrl(PathBuf),
-    /// `includeIf.onbranch` in a reftable repository, where only git can tell the branch.
-    OnBranch(PathBuf),
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&match self {
-            Self::File(file, error) => message::cannot_read(file.display(), error),
-            Self::Syntax(file, line) => message::bad_configuration_line(line, file.display()),
-            Self::Include(file) => message::include_unclear(file.display()),
-            Self::Depth(file) => message::include_too_deep(file.display()),
-            Self::RemoteUrl(file) => message::remote_url_included(file.display()),
-            Self::OnBranch(file) => message::on_branch_in_reftable(file.display()),
-        })
-    }
-}
-
-impl std::error::Error for Unreadable {}
 
 /// How the repository keeps objects and refs, from the `extensions` of its own file (gitrepository-layout(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,9 +90,6 @@ impl Extensions {
     }
 }
 
-/// The sections that mean something to us.
-pub(super) const SECTIONS: [&str; 4] = ["webhook", "webhookuser", "gitweb", "core"];
-
 /// Whether `core.sharedRepository` lets others than the owner write, as git reads it (git-config(1)).
 pub fn is_shared(entries: &[Entry]) -> bool {
     let is_it =
@@ -197,7 +121,7 @@ fn system_file(environment: &Environment) -> Option<PathBuf> {
     match environment.raw("GIT_CONFIG_SYSTEM") {
         // To git an empty name is a file that is not there.
         Some(path) => Some(path.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty()),
-        None => Some(system_file_below(&install_prefix(environment))),
+        None => Some(installed::system_file(environment)),
     }
 }
 
@@ -217,27 +141,4 @@ fn global_files(environment: &Environment) -> Vec<PathBuf> {
         None => home.map(|home| below(home, "/.config/git/config")),
     };
     xdg.into_iter().chain(home.map(|home| below(home, "/.gitconfig"))).collect()
-}
-
-/// Where the git that runs us is installed: `GIT_EXEC_PATH` is `<prefix>/libexec/git-core` or `<prefix>/lib/git-core`;
-/// without it, from the directory on `PATH` that holds git.
-pub(super) fn install_prefix(environment: &Environment) -> PathBuf {
-    let two_up = |path: &Path| Some(path.parent()?.parent()?.to_path_buf());
-    if let Some(path) = environment.get("GIT_EXEC_PATH") {
-        return two_up(Path::new(path)).unwrap_or_default();
-    }
-    environment
-        .get("PATH")
-        .and_then(|path| std::env::split_paths(path).find(|directory| directory.join("git").is_file()))
-        .and_then(|directory| directory.parent().map(Path::to_path_buf))
-        .unwrap_or_else(|| "/usr".into())
-}
-
-/// git built for `/usr` reads `/etc/gitconfig`, any other `<prefix>/etc/gitconfig` (its Makefile, `ETC_GITCONFIG`).
-fn system_file_below(prefix: &Path) -> PathBuf {
-    if prefix == Path::new("/usr") || prefix == Path::new("/") {
-        "/etc/gitconfig".into()
-    } else {
-        prefix.join("etc/gitconfig")
-    }
 }

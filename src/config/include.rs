@@ -14,8 +14,8 @@ use std::rc::Rc;
 use bstr::BStr;
 use gix_glob::wildmatch::Mode;
 
-use super::files::{self, Entry, SECTIONS, Scope, Unreadable};
-use super::syntax::{self, Line};
+use super::entry::{Entry, Line, SECTIONS, Scope, Unreadable};
+use super::{installed, syntax};
 use crate::message;
 use crate::process::Environment;
 
@@ -186,7 +186,7 @@ impl Surroundings<'_> {
     /// Replaces `~`, `~user` and `%(prefix)` at the start of a path; `None` where there is no such home.
     fn expand(&self, path: &[u8], real_home: bool) -> Option<Vec<u8>> {
         if let Some(rest) = path.strip_prefix(b"%(prefix)/") {
-            let prefix = files::install_prefix(self.environment);
+            let prefix = installed::prefix(self.environment);
             return Some([prefix.as_os_str().as_bytes(), b"/", rest].concat());
         }
         let Some(rest) = path.strip_prefix(b"~") else { return Some(path.into()) };

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::Scope;
+use super::entry::Scope;
+use crate::files::{Dir, Folder, Modes};
 use crate::message;
-use crate::process::OPEN_CAREFULLY;
 
 /// No secret is longer, and any file may be named.
 const LARGEST: u64 = 64 * 1024;
@@ -16,20 +16,28 @@ const LARGEST: u64 = 64 * 1024;
 ///
 /// # Errors
 /// Why it cannot be taken, in words that do not quote it.
-pub(super) fn read(value: &str, scope: Scope, git_dir: &Path) -> Result<Vec<u8>, String> {
-    let path = locate(value, scope, git_dir)?;
+pub(super) fn read(value: &str, scope: Scope, secrets: &Folder) -> Result<Vec<u8>, String> {
+    let is_absolute = Path::new(value).is_absolute();
     let cannot = |error: std::io::Error| {
-        let is_absolute = Path::new(value).is_absolute();
         if is_absolute { message::secret_unreadable(error) } else { message::secret_unreadable_below(error) }
     };
+    // Whoever writes this configuration chose the path: Kubernetes and others hand secrets out as symbolic links.
+    let absolute = if is_absolute { absolute(value, scope)? } else { Default::default() };
+    let (directory, name) = match absolute.parent().zip(absolute.file_name()) {
+        Some((directory, name)) => (Dir::open(directory, Modes::new(false)).map_err(cannot)?, Path::new(name)),
+        None if is_absolute => return Err(message::secret_no_file().into()),
+        None => {
+            let (folder, name) = below(value, secrets)?;
+            (folder.open().map_err(cannot)?, name)
+        }
+    };
     // Whoever may write the directory could put a fifo there, or a link between the check and this line.
-    let file = fs::OpenOptions::new().read(true).custom_flags(OPEN_CAREFULLY).open(&path).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    if !metadata.is_file() {
-        return Err(message::secret_no_file().into());
-    }
+    let (file, metadata) = directory.open_regular(name).map_err(|error| match directory.look(name) {
+        Some(stat) if !stat.is_file() && !stat.is_link() => message::secret_no_file().into(),
+        _ => cannot(error),
+    })?;
     if metadata.permissions().mode() & 0o007 != 0 {
-        return Err(message::secret_open(path.display()));
+        return Err(message::secret_open(directory.path_of(name).display()));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
@@ -44,34 +52,24 @@ pub(super) fn read(value: &str, scope: Scope, git_dir: &Path) -> Result<Vec<u8>,
 
 /// A relative path lies below `webhook/secret/` of the repository; an absolute one counts only from protected scope: a
 /// repository's configuration must not have the server user's files read and sent.
-fn locate(value: &str, scope: Scope, git_dir: &Path) -> Result<PathBuf, String> {
-    let path = Path::new(value);
-    if path.is_absolute() {
-        if scope == Scope::Repository {
-            return Err(message::secret_absolute().into());
-        }
-        // Whoever writes this configuration chose the path: Kubernetes and others hand secrets out as symbolic links.
-        return fs::canonicalize(path).map_err(message::secret_unreadable);
+fn absolute(value: &str, scope: Scope) -> Result<PathBuf, String> {
+    if scope == Scope::Repository {
+        return Err(message::secret_absolute().into());
     }
-    below(value, git_dir)
+    fs::canonicalize(value).map_err(message::secret_unreadable)
 }
 
-/// The file below `webhook/secret/` of the repository that a relative path names.
+/// The file below `webhook/secret/` of the repository that a relative path names: its directory and its name there.
 ///
 /// # Errors
 /// Why it is none there, in words that do not quote it.
-pub fn below(value: &str, git_dir: &Path) -> Result<PathBuf, String> {
+pub fn below<'v>(value: &'v str, secrets: &Folder) -> Result<(Folder, &'v Path), String> {
     let path = Path::new(value);
-    if value.is_empty() || !path.components().all(|part| matches!(part, Component::Normal(_))) {
-        return Err(message::secret_no_path().into());
+    let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let (Some(name), true) = (path.file_name(), is_plain) else { return Err(message::secret_no_path().into()) };
+    // Members of the group may write here in a shared repository, and could lead to the server user's own files.
+    if let Some(link) = secrets.link_to(path) {
+        return Err(message::secret_link(link.display()));
     }
-    let mut place = git_dir.to_owned();
-    for part in Path::new("webhook/secret").join(path).components() {
-        place.push(part);
-        // Members of the group may write here in a shared repository, and could lead to the server user's own files.
-        if place.is_symlink() {
-            return Err(message::secret_link(place.display()));
-        }
-    }
-    Ok(place)
+    Ok((secrets.join(path.parent().unwrap_or(Path::new(""))), Path::new(name)))
 }

@@ -5,34 +5,13 @@
 //! too. It takes less in one point: a carriage return that ends no line is white space to git, to us it is an error
 //! unless it stands in a value.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bstr::{BStr, ByteSlice};
 use gix_config::parse::{EventRef, Events, SectionRef};
 
-use super::files::Unreadable;
-use crate::message;
-
-/// `key = value` at one place of a file.
-#[derive(Clone)]
-pub(super) struct Line {
-    /// In lower case.
-    pub section: &'static str,
-    /// As it is written; in lower case where no quotes stand around it.
-    pub subsection: Option<Rc<[u8]>>,
-    /// In lower case.
-    pub key: String,
-    /// `None` without `=`.
-    pub value: Option<Vec<u8>>,
-    /// A `#` or `;` ends the value with no space before it.
-    pub is_cut: bool,
-}
-
-/// The sections that mean something to us or to what is read; lines of others are looked at and dropped.
-const SECTIONS: [&str; 8] =
-    ["webhook", "webhookuser", "gitweb", "core", "extensions", "include", "includeif", "remote"];
+use super::entry::{Line, READ, Unreadable};
 
 /// No sane configuration holds more. gix-config keeps every token: without a limit, 6 GB for a file of 32 MiB.
 pub(super) const MOST_LINES: usize = 500_000;
@@ -84,10 +63,7 @@ impl Header {
             (Some((section, first)), Some(rest)) => (section.to_vec(), Some([first, b".", &rest].concat())),
             (_, subsection) => (name, subsection),
         };
-        Self {
-            section: SECTIONS.into_iter().find(|known| known.as_bytes() == name),
-            subsection: subsection.map(Rc::from),
-        }
+        Self { section: READ.into_iter().find(|known| known.as_bytes() == name), subsection: subsection.map(Rc::from) }
     }
 }
 
@@ -150,12 +126,6 @@ impl Header {
             value: raw.map(|raw| gix_config::value::normalize(raw.as_bstr()).to_vec()),
             is_cut: false,
         })
-    }
-}
-
-impl Unreadable {
-    pub(super) fn too_many(path: &Path) -> Self {
-        Self::File(path.into(), io::Error::other(message::too_many_lines()))
     }
 }
 

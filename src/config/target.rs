@@ -1,13 +1,16 @@
 //! One target's section: its own values over the defaults, what counts from where, and everything that is wrong with
 //! it.
 
-use std::path::Path;
 use std::time::Duration;
 
+use super::configured::{BrokenTarget, Configured};
+use super::entry::{Entry, Scope};
 use super::keys::{self, Key, Of};
+use super::problem::Problem;
 use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
-use super::{BrokenTarget, Configured, Entry, Problem, Scope, secret_file, syntax};
+use super::{secret_file, syntax};
 use crate::event::EventName;
+use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
@@ -18,12 +21,12 @@ pub(super) fn read(
     name: &[u8],
     own: Vec<&Entry>,
     defaults: &[&Entry],
-    git_dir: &Path,
+    secrets: &Folder,
     warnings: &mut Vec<Problem>,
 ) -> Configured {
     let name = TargetName::new(name);
     let mut reader =
-        TargetReader { name, origin: None, git_dir, own, defaults, problems: Vec::new(), warnings: Vec::new() };
+        TargetReader { name, origin: None, secrets, own, defaults, problems: Vec::new(), warnings: Vec::new() };
     let enabled = reader.boolean("enabled", None);
     let target = reader.target(enabled);
     warnings.append(&mut reader.warnings);
@@ -40,7 +43,7 @@ struct TargetReader<'a> {
     name: TargetName,
     /// Of the address, once that is read.
     origin: Option<String>,
-    git_dir: &'a Path,
+    secrets: &'a Folder,
     /// `webhook.<name>.*`.
     own: Vec<&'a Entry>,
     /// `webhook.*`.
@@ -331,7 +334,7 @@ impl<'a> TargetReader<'a> {
     }
 
     fn secret_file(&mut self, name: &str, entry: &Entry, path: &str) -> Option<Vec<u8>> {
-        match secret_file::read(path, entry.scope, self.git_dir) {
+        match secret_file::read(path, entry.scope, self.secrets) {
             Ok(bytes) => Some(bytes),
             Err(why) => {
                 self.problem(name, entry, why);

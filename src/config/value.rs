@@ -5,12 +5,24 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::{Entry, Report, syntax};
+use super::entry::Entry;
+use super::syntax;
 use crate::event::Visibility;
 use crate::message;
 
 /// How a wrong value is told: the words behind key and value.
 pub(super) type Wrong = &'static str;
+
+/// What the pusher is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// One line a target.
+    All,
+    /// A line for each target that did not get everything.
+    Failures,
+    /// Nothing.
+    None,
+}
 
 /// A value longer than this is a mistake or an attack, whatever the key.
 const LONGEST_VALUE: usize = 64 * 1024;

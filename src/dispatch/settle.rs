@@ -3,7 +3,6 @@
 use super::session::Buffered;
 use super::{Dispatcher, Done, TargetSession, Unfold, lock};
 use crate::delivery::Delivery;
-use crate::event::shorten;
 use crate::files::Unfit;
 use crate::history::{self, Entry, State};
 use crate::message;
@@ -12,6 +11,7 @@ use crate::process;
 use crate::schedule::{Next, Queued};
 use crate::signature;
 use crate::spool::Addition;
+use crate::text::shorten;
 
 /// A receiver may take 32 KiB to say where it redirects to.
 const LONGEST_REASON: usize = 1024;

@@ -24,7 +24,7 @@ pub use commit::{Changes, Commit, Person, Tag};
 pub use context::Context;
 pub use name::{EventName, can_tell_of};
 pub use push::{Push, Tip};
-pub use repository::{Repository, Visibility, encode, fill_template};
+pub use repository::{Repository, Visibility};
 pub use time::{Time, Utc};
 pub use wanted::Wanted;
 
@@ -66,14 +66,4 @@ impl Event {
             EventKind::Push(push) | EventKind::TagPush(push) => &push.update.name,
         }
     }
-}
-
-/// Cuts text that is longer than `longest` bytes, between two characters, and marks the cut with `…`.
-pub fn shorten(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }

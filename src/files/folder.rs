@@ -1,6 +1,7 @@
 //! A directory of ours, be it there or not.
 
 use std::borrow::Cow;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -60,6 +61,21 @@ impl Folder {
         }
         let base = Dir::open(&self.base.path, self.base.modes)?;
         Ok(self.base.opened.get_or_init(|| base))
+    }
+
+    /// The first name on the way to `path`, from the directory that everything lies below, that is a link.
+    pub fn link_to(&self, path: &Path) -> Option<PathBuf> {
+        let below = self.below.join(path);
+        let base = self.base().ok()?;
+        let mut above = None::<Dir>;
+        for part in below.iter() {
+            let dir = above.as_ref().unwrap_or(base);
+            if dir.look(part)?.is_link() {
+                return Some(dir.path_of(part));
+            }
+            above = Some(dir.enter(part).ok()?);
+        }
+        None
     }
 
     /// Opens it.
@@ -124,10 +140,68 @@ impl Folder {
             let Ok(metadata) = file.metadata() else { return Ok(None) };
             let Some(lock) = try_lock(file) else { return Ok(None) };
             // Whoever held it may have moved the directory aside, with the file in it.
-            let living = self.open().ok().and_then(|dir| dir.look(name));
-            if living.is_some_and(|stat| stat.is_of(&metadata)) {
+            if self.is_living(name, &metadata) {
                 return Ok(Some(lock));
             }
         }
+    }
+
+    /// Whether the name still stands for the file that was opened by it.
+    fn is_living(&self, name: &str, opened: &Metadata) -> bool {
+        self.open().ok().and_then(|dir| dir.look(name)).is_some_and(|stat| stat.is_of(opened))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_lock_is_that_of_the_living_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::new(directory.path(), "queue", Modes::new(false)).join("ci");
+        let opened = folder.make().unwrap().open_to_append("lock").unwrap();
+        let metadata = opened.metadata().unwrap();
+        assert!(folder.is_living("lock", &metadata));
+        // Whoever buried the queue is done before the one who opened the file comes to lock it.
+        fs::rename(directory.path().join("queue/ci"), directory.path().join("dead")).unwrap();
+        assert!(!folder.is_living("lock", &metadata));
+        let first = folder.lock("lock").unwrap();
+        assert!(first.is_some() && !folder.is_living("lock", &metadata));
+        assert!(folder.lock("lock").unwrap().is_none());
+    }
+
+    #[test]
+    fn no_link_on_the_way_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::create_dir(elsewhere.path().join("ci")).unwrap();
+        fs::write(elsewhere.path().join("ci/1"), "x").unwrap();
+        symlink(elsewhere.path(), directory.path().join("queue")).unwrap();
+        let folder = Folder::new(directory.path(), "queue", Modes::new(false)).join("ci");
+        assert_eq!(folder.open().unwrap_err().kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(folder.names().unwrap(), [""; 0]);
+        assert!(folder.make().is_err());
+        assert_eq!(folder.link_to(Path::new("1")), Some(directory.path().join("queue")));
+        let base = folder.base().unwrap();
+        for name in ["../x", "queue/ci", "..", ".", ""] {
+            assert_eq!(base.enter(name).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_the_same_one_whatever_becomes_of_its_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::new(directory.path(), "webhook", Modes::new(false));
+        let opened = folder.make().unwrap();
+        fs::rename(directory.path().join("webhook"), directory.path().join("moved")).unwrap();
+        fs::create_dir(directory.path().join("webhook")).unwrap();
+        opened.write_durably("record", b"x").unwrap();
+        assert!(directory.path().join("moved/record").exists());
+        opened.make("sub").unwrap().write_new("a", b"").unwrap();
+        opened.remove_tree("sub").unwrap();
+        assert!(!directory.path().join("moved/sub").exists());
     }
 }

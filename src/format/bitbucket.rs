@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::{Format, Header, Ids, Limits, Payload, Telling, append, compact, newest, ref_type};
 use crate::event::{
-    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted, encode,
+    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted,
 };
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectId};
 use crate::signature::Secret;
+use crate::urls::encode;
 
 const MOST_COMMITS: usize = 5;
 

@@ -11,12 +11,13 @@ use super::{
     newest, ref_type,
 };
 use crate::event::{
-    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted, encode,
+    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
 };
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectFormat};
 use crate::signature::Secret;
+use crate::urls::encode;
 
 const MOST_COMMITS: usize = 5;
 const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;

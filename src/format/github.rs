@@ -11,12 +11,13 @@ use super::{
     delete_of_github, newest, ref_type,
 };
 use crate::event::{
-    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted, encode,
+    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
 };
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::Change;
 use crate::signature::Secret;
+use crate::urls::encode;
 
 /// So many commits GitHub lists at most, and so many changed files of each.
 const MOST_COMMITS: usize = 2048;

@@ -6,9 +6,10 @@
 use serde_json::json;
 
 use super::{Format, Header, Ids, Limits, Payload, Telling, compact, newest, ref_type};
-use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Wanted, shorten};
+use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Wanted};
 use crate::ref_update::Change;
 use crate::signature::Secret;
+use crate::text::shorten;
 
 const MOST_COMMITS: usize = 5;
 

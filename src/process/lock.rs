@@ -24,15 +24,24 @@ pub struct Locked {
 ///
 /// Where the file system knows no locks, that is logged and taken for success.
 pub fn try_lock(file: File) -> Option<Locked> {
+    lock_now(file).unwrap_or_else(|error| {
+        log::warn!("{}", message::no_locks(error));
+        Some(Locked { _lock: None })
+    })
+}
+
+fn lock_now(file: File) -> Result<Option<Locked>, Errno> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Some(Locked { _lock: Some(lock) }),
+        Ok(lock) => Ok(Some(Locked { _lock: Some(lock) })),
         // EWOULDBLOCK and EAGAIN are one number on Linux.
-        Err((_, Errno::EWOULDBLOCK)) => None,
-        Err((_, error)) => {
-            log::warn!("{}", message::no_locks(error));
-            Some(Locked { _lock: None })
-        }
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(error),
     }
+}
+
+/// The same without a word to the log: for the log's own file.
+pub fn try_lock_silently(file: &File) -> Option<Locked> {
+    lock_now(file.try_clone().ok()?).unwrap_or(Some(Locked { _lock: None }))
 }
 
 /// Whether a lock on `first` keeps the same file, opened once more as `second`, from being locked.

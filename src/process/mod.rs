@@ -22,7 +22,7 @@ use nix::unistd::{AccessFlags, User, eaccess, geteuid, gethostname, setsid, sync
 use serde::{Deserialize, Serialize};
 
 pub use ancestry::Process;
-pub use lock::{Locked, keeps_out, lock_within, try_lock};
+pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};
 
 /// Flags to open a file whose path others may have prepared: no symbolic link in its last place, no waiting for a fifo's writer.
 pub const OPEN_CAREFULLY: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();

@@ -31,8 +31,8 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let post = match &configuration {
         Ok(configuration) => {
             let settings = &configuration.settings;
-            log_file::start(&StateDir::new(&git_dir, settings.shared), settings.log_level);
             let post = Post::new(&git_dir, &common_dir, configuration);
+            log_file::start(post.spool.state(), settings.log_level);
             if !post.is_wanted(&updates) {
                 return;
             }

@@ -15,7 +15,6 @@ use crate::process::{self, Environment};
 use crate::report::{Notice, Printer};
 use crate::repository;
 use crate::spool::Owned;
-use crate::state_dir::StateDir;
 
 /// What the hook starts itself with.
 pub const ARGUMENT: &str = "--deliver-detached";
@@ -59,9 +58,9 @@ pub fn run(environment: &Environment) {
         Err(_) => return,
     };
     let settings = &configuration.settings;
-    log_file::start(&StateDir::new(&git_dir, settings.shared), settings.log_level);
-    log_problems(&configuration);
     let post = Post::new(&git_dir, &common_dir, &configuration);
+    log_file::start(post.spool.state(), settings.log_level);
+    log_problems(&configuration);
     let run = post.run(None);
     // Once more at the end: others may have let go of a receipt meanwhile, and started nobody.
     for _ in 0..2 {

@@ -93,9 +93,10 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let configuration = match Configuration::read(&git_dir, &common_dir, environment) {
         Ok(configuration) => configuration,
         Err(why) => {
-            log_file::start(&StateDir::new(&git_dir, false), log::LevelFilter::Warn);
+            let state = StateDir::found(&common_dir);
+            log_file::start(&state, log::LevelFilter::Warn);
             error!("{why}");
-            let spool = Spool::new(StateDir::found(&common_dir));
+            let spool = Spool::new(state);
             let kept = keep(&spool, updates, &|lines| Receipt::new(lines, environment, &[]), &|| None);
             return match kept {
                 Some(Err(unkept)) => not_kept(&unkept.error, &mut printer),
@@ -103,7 +104,8 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
             };
         }
     };
-    log_file::start(&StateDir::new(&git_dir, configuration.settings.shared), configuration.settings.log_level);
+    let post = Post::new(&git_dir, &common_dir, &configuration);
+    log_file::start(post.spool.state(), configuration.settings.log_level);
     let updates = of_this_repository(updates, &configuration, &mut skipped);
     for skipped in &skipped {
         printer.print(&Notice::Skipped(skipped));
@@ -112,7 +114,6 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         printer.print(&Notice::CutShort);
     }
     log_problems(&configuration);
-    let post = Post::new(&git_dir, &common_dir, &configuration);
     if post.is_wanted(&updates) {
         receive(&post, updates, environment, &mut printer);
     } else if !configuration.settings.detach {

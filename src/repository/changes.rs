@@ -20,17 +20,18 @@ pub struct Budget {
     pub paths: usize,
     /// Their length in bytes, all together.
     pub bytes: usize,
+    /// Something had to be left out.
+    pub left_out: bool,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { entries: 2_000_000, paths: 100_000, bytes: 8 << 20 }
+        Self { entries: 2_000_000, paths: 100_000, bytes: 8 << 20, left_out: false }
     }
 }
 
 impl Budget {
-    /// Whether something had to be left out.
-    pub fn is_spent(&self) -> bool {
+    fn is_spent(&self) -> bool {
         self.entries == 0 || self.paths == 0 || self.bytes == 0
     }
 }
@@ -50,6 +51,7 @@ pub fn compare(objects: &Objects, old: Option<ObjectId>, new: Option<ObjectId>, 
             continue;
         };
         if budget.is_spent() {
+            budget.left_out = true;
             break;
         }
         let name = old.as_ref().or(new.as_ref()).map_or(&[][..], |entry| &entry.name);

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Layout, Settings};
-use crate::event::{Repository, Visibility, fill_template};
+use crate::event::{Repository, Visibility};
 use crate::identifier;
 use crate::process::{self, Environment};
 use crate::ref_update::RefKind;
+use crate::urls::{fill_template, origin};
 
 use super::refs;
 
@@ -95,11 +96,4 @@ fn description_file(git_dir: &Path) -> Option<String> {
     let text = fs::read(git_dir.join("description")).ok()?;
     let text = String::from_utf8_lossy(&text).trim().to_owned();
     (!text.is_empty() && !text.starts_with("Unnamed repository")).then_some(text)
-}
-
-/// `https://git.example.org` of `https://git.example.org/group/project`.
-fn origin(homepage: &str) -> Option<String> {
-    let (scheme, rest) = homepage.split_once("://")?;
-    let host = rest.split('/').next().filter(|host| !host.is_empty())?;
-    Some(format!("{scheme}://{host}"))
 }

@@ -323,7 +323,7 @@ impl<'a> Reader<'a> {
         let allowed = budget.bytes;
         let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut budget);
         self.path_bytes -= allowed - budget.bytes;
-        if budget.is_spent() {
+        if budget.left_out {
             log::warn!("{}", message::files_in_part(id));
         }
         changes

@@ -6,8 +6,9 @@
 
 use encoding_rs::Encoding;
 
-use crate::event::{Person, Time, shorten};
+use crate::event::{Person, Time};
 use crate::ref_update::ObjectId;
+use crate::text::shorten;
 
 /// The parts of a raw commit; what is missing or unreadable is empty.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -157,7 +157,9 @@ impl Spool {
                 }
             }
         }
-        for directory in ["intents", "receipts"].iter().filter_map(|name| self.place(name).open().ok()) {
+        // The queues look after themselves, under their locks.
+        let folders = [self.state.root().clone(), self.state.spool(), self.place("intents"), self.place("receipts")];
+        for directory in folders.iter().filter_map(|folder| folder.open().ok()) {
             directory.remove_leftovers();
         }
     }

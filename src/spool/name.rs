@@ -9,8 +9,13 @@ pub(super) fn file_name(queued: &Queued) -> String {
     let QueueKey { sequence, number, order, id } = &queued.key;
     let Schedule { attempts, blocks_ref, ambiguous, next } = &queued.schedule;
     let blocks = if *blocks_ref { 'h' } else { '-' };
-    let order = order.number();
-    format!("{sequence:012}-{number:05}.{order:016x}.{id}.{attempts}{blocks}{ambiguous}.{next}")
+    let (number, order) = (numbered(*number), order.number());
+    format!("{sequence:012}-{number}.{order:016x}.{id}.{attempts}{blocks}{ambiguous}.{next}")
+}
+
+/// What is told of a push's first update has the width that all numbers had in version 1, which are found by it.
+fn numbered(number: u64) -> String {
+    if number >> 16 == 0 { format!("{number:05}") } else { format!("{number:012}") }
 }
 
 /// Accepts `000000000042-00003.9f2c41aa0b3d5e7f.1b4e28ba-….2h0.1763820000`.
@@ -40,7 +45,7 @@ pub(super) fn parse(name: &str) -> Option<Queued> {
 /// The name of the file with a delivery's body, where that is not in the record; it says nothing that an attempt
 /// changes.
 pub(super) fn body_name(key: &QueueKey) -> String {
-    format!("{:012}-{:05}.{}.body", key.sequence, key.number, key.id)
+    format!("{:012}-{}.{}.body", key.sequence, numbered(key.number), key.id)
 }
 
 /// Programs before version 2 of the records kept a push for a target that was not configured rightly in its queue, with

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::message;
 use crate::ref_update::{ObjectFormat, ObjectId, RefEvent, RefName, RefUpdate};
 use crate::signature;
+use crate::text;
 
 /// What every record begins with; the number is the version, which a change of the JSON that older programs would
 /// misread raises. Unknown fields are kept and handed on, so a new field raises nothing.
@@ -82,7 +83,7 @@ impl Text {
     pub(super) fn new(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Plain(text.into()),
-            Err(_) => Self::Bytes { hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect() },
+            Err(_) => Self::Bytes { hex: text::hex(bytes) },
         }
     }
 

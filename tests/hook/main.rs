@@ -34,3 +34,4 @@ mod tour;
 mod verbs;
 mod waiting;
 mod whole;
+mod worktrees;

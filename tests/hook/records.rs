@@ -87,7 +87,7 @@ type Damage = (&'static str, fn(&Path));
 /// Damages that need no privilege.
 const DAMAGES: [Damage; 14] = [
     ("it is no record of git-webhook", |path| overwrite(path, |bytes| bytes.truncate(1))),
-    ("it is no record of git-webhook", |path| overwrite(path, |bytes| bytes.truncate(30))),
+    ("it is no record of git-webhook", |path| overwrite(path, |bytes| bytes.truncate(10))),
     ("it is torn", |path| {
         overwrite(path, |bytes| bytes.truncate(1 + bytes.iter().position(|byte| *byte == b'\n').unwrap()));
     }),
@@ -95,8 +95,13 @@ const DAMAGES: [Damage; 14] = [
     ("it is torn", |path| overwrite(path, |bytes| bytes.truncate(bytes.len() - 1))),
     ("it is empty", |path| overwrite(path, Vec::clear)),
     ("it is no record of git-webhook", |path| overwrite(path, |bytes| bytes.fill(0))),
-    ("its checksum is wrong", |path| overwrite(path, |bytes| *bytes.last_mut().unwrap() ^= 1)),
-    ("it is of version 2", |path| overwrite(path, |bytes| bytes[12] = b'2')),
+    ("its checksum is wrong", |path| {
+        overwrite(path, |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        });
+    }),
+    ("it is of version 3", |path| overwrite(path, |bytes| bytes[12] = b'3')),
     ("it is no record of git-webhook", |path| overwrite(path, |bytes| *bytes = b"\xff\xfe garbage\n".repeat(99))),
     ("it is no regular file", |path| {
         let elsewhere = path.with_file_name(".elsewhere");
@@ -249,6 +254,29 @@ fn names_of_editors_and_nfs_stay_where_they_are() {
     }
     assert_eq!(names(&world.place(Place::AllDead)).len(), HIDDEN.len());
     assert_eq!(world.webhook(&["status"]).status.code(), Some(0));
+}
+
+/// What a program that was killed had half written.
+#[test]
+fn leftovers_go_from_every_directory_that_is_written_to() {
+    let world = waiting(&["a"]);
+    let places = [Place::State, Place::Spool, QUEUE, Place::Receipts, Place::Intents];
+    let left = |age: &str| {
+        for place in places {
+            fs::create_dir_all(world.place(place)).unwrap();
+            let file = world.place(place).join(format!(".tmp-1-{}", age.len()));
+            fs::write(&file, "half").unwrap();
+            run("touch", &["-d", age], &file);
+        }
+    };
+    left("3 hours ago");
+    left("now");
+    flush(&world);
+    for place in places {
+        let left = names(&world.place(place));
+        let left: Vec<_> = left.iter().filter(|name| name.starts_with(".tmp-")).collect();
+        assert_eq!(left, [".tmp-1-3"], "{place:?}");
+    }
 }
 
 #[test]
@@ -605,12 +633,16 @@ fn pushes_keep_their_order_when_the_clock_jumps_back_between_them() {
 /// A body that targets share lies in a file beside the record.
 #[test]
 fn a_body_that_is_missing_or_damaged_takes_its_record_along() {
-    let damages: [Damage; 3] = [
+    let damages: [Damage; 4] = [
         ("the file with its body is missing", |path| fs::remove_file(path).unwrap()),
         ("the file with its body is damaged", |path| fs::write(path, "{}").unwrap()),
         ("the file with its body is missing", |path| {
             fs::remove_file(path).unwrap();
             run("mkfifo", &[], path);
+        }),
+        // Without a look at its size it would be read into memory.
+        ("it is larger than any record", |path| {
+            fs::OpenOptions::new().write(true).open(path).unwrap().set_len((1 << 30) + 1).unwrap();
         }),
     ];
     for (why, damage) in damages {

@@ -113,3 +113,18 @@ fn a_size_is_a_number_with_a_unit() {
     world.server_git(&["config", "webhook.ci.maxBody", "1g"]);
     assert!(world.webhook(&["list"]).status.success());
 }
+
+/// GitHub lists at most 3,000 files of a commit.
+#[test]
+fn as_many_files_as_can_be_listed_are_no_part() {
+    for (count, is_in_part) in [(3000, false), (3001, true)] {
+        let receiver = Receiver::new();
+        let world = World::told_to(&receiver, "github");
+        (0..count).for_each(|number| world.write(&format!("d{}/{number}", number / 500), ""));
+        world.commit_all("many");
+        world.push(&["main"]);
+        let added = receiver.take_one().json()["head_commit"]["added"].as_array().unwrap().len();
+        assert_eq!(added, 3000);
+        assert_eq!(world.log().contains("changed files are listed in part"), is_in_part, "{count}: {}", world.log());
+    }
+}

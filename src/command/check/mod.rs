@@ -37,8 +37,8 @@ use super::table::{Colour, in_colour};
 use crate::config::{self, Configuration, Entry, Unreadable};
 use crate::message;
 use crate::process::{self, Environment};
-use crate::report::sanitise;
 use crate::repository;
+use crate::text::sanitise;
 
 /// What to look at.
 #[derive(clap::Args)]

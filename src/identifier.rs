@@ -12,6 +12,11 @@ pub fn event() -> Uuid {
     Uuid::now_v7()
 }
 
+/// What tells a temporary file's name from every other.
+pub fn temporary() -> Uuid {
+    Uuid::now_v7()
+}
+
 /// The id of a receipt: UUIDv7, so that ids sort by time.
 pub fn receipt() -> Uuid {
     Uuid::now_v7()

@@ -13,11 +13,11 @@ pub mod urls;
 
 pub mod process;
 
+pub mod identifier;
+
 pub mod files;
 
 pub mod state_dir;
-
-pub mod identifier;
 
 pub mod ref_update;
 
@@ -52,6 +52,8 @@ pub mod dispatch;
 pub mod report;
 
 pub mod log_file;
+
+pub mod pipeline;
 
 pub mod receive;
 

@@ -286,7 +286,7 @@ messages! {
     nothing_to_send() = "nothing to send";
     no_commit_yet() = "the branch that HEAD names has no commit yet: push one first";
     no_tag_yet() = "there is no tag yet: push one first";
-    bad_picture(path, why) = "cannot read '{path}': {why}; take a new one with git webhook reconcile --baseline";
+    bad_snapshot(path, why) = "cannot read '{path}': {why}; take a new one with git webhook reconcile --baseline";
     too_many_differences(most) = "more than {most} differences: look at them, then run git webhook reconcile --all";
     cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";
     no_address(error) = "cannot tell the address to listen on: {error}";

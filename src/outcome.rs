@@ -102,11 +102,11 @@ pub enum FailureKind {
     /// Not tried: another process is sending to the target, and takes this along.
     Busy,
     /// Not tried: the target failed a while ago, and its time has not come.
-    Resting,
+    Backoff,
     /// Not tried: the target answered 410 once.
     Parked,
     /// Not tried: an older event of the ref comes first.
-    Held,
+    Blocked,
     /// A panic, which is a mistake of ours; the log has it.
     Fault,
 }
@@ -126,9 +126,9 @@ impl FailureKind {
             Self::Garbled => message::no_http().into(),
             Self::NotTried => message::no_time_left().into(),
             Self::Busy => message::busy().into(),
-            Self::Resting => message::resting().into(),
+            Self::Backoff => message::resting().into(),
             Self::Parked => message::parked().into(),
-            Self::Held => message::held().into(),
+            Self::Blocked => message::held().into(),
             Self::Fault => message::fault().into(),
         }
     }
@@ -137,7 +137,7 @@ impl FailureKind {
 impl FailureKind {
     /// Whether an attempt was made.
     pub fn was_tried(self) -> bool {
-        !matches!(self, Self::NotTried | Self::Busy | Self::Resting | Self::Parked | Self::Held)
+        !matches!(self, Self::NotTried | Self::Busy | Self::Backoff | Self::Parked | Self::Blocked)
     }
 
     /// Whether the failure is likely the target's as a whole, and will pass, so that newer events wait.

@@ -236,7 +236,7 @@ impl Backoff {
         if self.parked {
             Some(FailureKind::Parked)
         } else if !at_once && self.failures > 0 && !is_due(self.until, now) {
-            Some(FailureKind::Resting)
+            Some(FailureKind::Backoff)
         } else {
             None
         }
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!(once, Backoff { failures: 1, until: 1005, parked: false });
         let thrice = once.after(failed, 1000).after(failed, 1000);
         assert_eq!(thrice, Backoff { failures: 3, until: 1120, parked: false });
-        assert_eq!((thrice.closes(false, 1119), thrice.closes(false, 1120)), (Some(FailureKind::Resting), None));
+        assert_eq!((thrice.closes(false, 1119), thrice.closes(false, 1120)), (Some(FailureKind::Backoff), None));
         assert_eq!(thrice.closes(true, 1000), None);
         let delivered = Learned { was_delivered: true, ..failed };
         assert_eq!(thrice.after(delivered, 1000), Backoff::default());

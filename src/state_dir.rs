@@ -27,7 +27,7 @@ impl StateDir {
         Self::new(common_dir, mode & 0o070 == 0o070)
     }
 
-    /// All of it; the hook's log and the picture of the refs lie right there.
+    /// All of it; the hook's log and the snapshot of the refs lie right there.
     pub fn root(&self) -> &Folder {
         &self.root
     }

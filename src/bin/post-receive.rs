@@ -18,7 +18,7 @@ fn main() {
     std::panic::set_hook(Box::new(|info| log::error!(target: "git_webhook", "{info}")));
     let environment = Environment::new(std::env::vars_os());
     let run = || match Hook::called(&name, argument.as_deref(), &environment) {
-        Hook::PreReceive => receive::announce(stdin().lock(), &environment),
+        Hook::PreReceive => receive::write_intent(stdin().lock(), &environment),
         Hook::PostReceive => receive::run(stdin().lock(), &environment),
         Hook::Detached => receive::deliver_detached(&environment),
     };

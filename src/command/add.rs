@@ -259,7 +259,7 @@ struct Kept {
 
 impl Kept {
     fn new(place: &Place) -> Self {
-        Self { folder: place.post().spool.state().secrets(), names: Vec::new() }
+        Self { folder: place.pipeline().spool.state().secrets(), names: Vec::new() }
     }
 
     fn keep(&mut self, name: &str, secret: &[u8]) -> Result<(), Failure> {

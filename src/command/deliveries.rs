@@ -34,10 +34,10 @@ pub(super) struct Row {
 
 /// Every delivery there is a trace of, newest first.
 pub(super) fn rows(place: &Place) -> Vec<Row> {
-    let post = place.post();
+    let pipeline = place.pipeline();
     let mut rows: HashMap<Uuid, Row> = HashMap::new();
-    for day in post.history.days() {
-        for entry in post.history.entries(&day) {
+    for day in pipeline.history.days() {
+        for entry in pipeline.history.entries(&day) {
             let row = Row::from(entry);
             // Files are in the order of days, which is not that of time where the clock was set back.
             rows.entry(row.id)
@@ -51,7 +51,7 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
     }
     let mut queued = HashSet::new();
     for target in place.configuration.names() {
-        let queue = post.spool.queue(target);
+        let queue = pipeline.spool.queue(target);
         for waits in queue.list() {
             let id = waits.key.id;
             queued.insert(id);
@@ -63,10 +63,10 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
         }
     }
     // Given up or buried before it was tried, it has no line in the log.
-    for (id, target, waiting) in post.spool.set_aside(|id| !rows.contains_key(&id)) {
+    for (id, target, waiting) in pipeline.spool.set_aside(|id| !rows.contains_key(&id)) {
         rows.insert(id, Row { state: State::Dead, ..Row::untried(id, &target, &waiting) });
     }
-    let dead = post.spool.dead_ids();
+    let dead = pipeline.spool.dead_ids();
     for row in rows.values_mut().filter(|row| row.state == State::Waiting && !queued.contains(&row.id)) {
         if dead.contains(&row.id) {
             (row.state, row.next) = (State::Dead, None);
@@ -100,7 +100,7 @@ impl From<Entry> for Row {
 }
 
 impl Row {
-    fn untried(id: Uuid, target: &str, waiting: &crate::spool::Waiting) -> Self {
+    fn untried(id: Uuid, target: &str, waiting: &crate::spool::QueuedDelivery) -> Self {
         Self {
             id,
             target: target.into(),

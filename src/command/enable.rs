@@ -33,7 +33,7 @@ fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
         let key = format!("webhook.{name}.enabled");
         edit(place, |draft| draft.git_config(&["--replace-all", &key, if enabled { "true" } else { "false" }]))?;
     }
-    let queue = place.post().spool.queue(target.name());
+    let queue = place.pipeline().spool.queue(target.name());
     // A target that answered 410 is used again.
     if enabled && queue.backoff() != Backoff::default() {
         queue.set_backoff(Backoff::default());

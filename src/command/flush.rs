@@ -44,30 +44,31 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     if let Some(name) = only {
         targets::usable(place, name)?;
     }
-    let post = place.post();
-    let run = post.run(None).at_once(now).only(only);
-    let jobs = post.take_over(&HashSet::new());
+    let pipeline = place.pipeline();
+    let run = pipeline.run(None).at_once(now).only(only);
+    pipeline.spool.retry_stuck();
+    let jobs = pipeline.take_over(&HashSet::new());
     let mut is_well = configuration.broken().next().is_none();
     for problem in configuration.broken().flat_map(|target| &target.problems) {
         eprintln!("error: {}", sanitise(&problem.to_string()));
     }
-    let total = configuration.ready().map(|target| post.spool.queue(&target.name).list().len()).sum();
+    let total = configuration.ready().map(|target| pipeline.spool.queue(&target.name).list().len()).sum();
     with_progress("flush", MUCH, total, &run, || {
-        if let Err(error) = post.deliver(&run, jobs) {
+        if let Err(error) = pipeline.deliver(&run, jobs) {
             eprintln!("error: {}", sanitise(&error.to_string()));
             is_well = false;
         }
-        post.tend(&run);
+        pipeline.tend(&run);
     });
-    post.expire(&run);
-    post.prune();
-    is_well &= run.is_safe();
+    pipeline.expire(&run);
+    pipeline.prune();
+    is_well &= run.is_safe() && pipeline.spool.stuck().is_empty();
     let done = run.take_done();
-    let dead = post.spool.dead();
+    let dead = pipeline.spool.dead();
     let row = |(at, target): (usize, &crate::target::Target)| {
         let of_target = || done.iter().filter(|done| done.target == at);
         let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
-        let queue = post.spool.queue(&target.name);
+        let queue = pipeline.spool.queue(&target.name);
         let names = queue.list();
         let (state, next) = targets::state(target.enabled, queue.backoff(), &names);
         Row {

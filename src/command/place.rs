@@ -14,8 +14,8 @@ use super::failure::{Failure, failure};
 use crate::config::Configuration;
 use crate::event::{Context, Event};
 use crate::message;
+use crate::pipeline::{self, Pipeline};
 use crate::process::{self, Environment};
-use crate::receive::{self, Post};
 use crate::ref_update::{ObjectId, RefUpdate};
 use crate::repository::{self, Objects, Reader, Wanted};
 use crate::text::sanitise;
@@ -49,8 +49,8 @@ impl Place {
     }
 
     /// Its spool, its log and its targets.
-    pub(super) fn post(&self) -> Post<'_> {
-        Post::new(&self.git_dir, &self.common_dir, &self.configuration)
+    pub(super) fn pipeline(&self) -> Pipeline<'_> {
+        Pipeline::new(&self.git_dir, &self.common_dir, &self.configuration)
     }
 
     /// Its object database.
@@ -70,14 +70,14 @@ impl Place {
     ) -> Vec<Event> {
         let updates = std::slice::from_ref(update);
         let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, updates, wanted);
-        let context = receive::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader);
+        let context = pipeline::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader);
         reader.events(line, update, &Arc::new(context))
     }
 
     /// What events have in common, as if whoever runs this had pushed now.
     pub(super) fn context(&self, objects: &Objects, environment: &Environment) -> Context {
         let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, &[], Wanted::default());
-        receive::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader)
+        pipeline::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader)
     }
 
     /// Goes into the repository, as git does before it runs a hook: from here on every path in it is short and plain.

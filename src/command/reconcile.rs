@@ -16,11 +16,11 @@ use crate::event;
 use crate::identifier;
 use crate::message;
 use crate::outcome::Outcome;
+use crate::pipeline::{Job, Pipeline};
 use crate::process::{self, Environment};
-use crate::receive::{Job, Post};
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository;
-use crate::spool::{Picture, Receipt};
+use crate::spool::{Receipt, RefSnapshot};
 
 /// More differences than this are announced only when somebody says that he means it.
 const MOST: usize = 20;
@@ -81,25 +81,25 @@ pub(super) fn run(manner: Manner, reach: &Reach, call: &Call<'_>) -> Result<bool
 
 fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<Row>, bool), Failure> {
     process::hold_back_signals();
-    let post = place.post();
+    let pipeline = place.pipeline();
     if manner.baseline {
-        take_picture(place, &post)?;
+        take_picture(place, &pipeline)?;
         return Ok((Vec::new(), true));
     }
     if !manner.dry_run {
-        post.spool.settle_intents(&|| post.refs());
+        pipeline.spool.settle_intents(&|| pipeline.refs());
     }
-    let Some((mut picture, mut found)) = differences(place, &post)? else {
+    let Some((mut snapshot, mut found)) = differences(place, &pipeline)? else {
         if !manner.dry_run {
-            take_picture(place, &post)?;
+            take_picture(place, &pipeline)?;
         }
         return Ok((vec![first_time()], true));
     };
     if !found.is_empty() && !manner.dry_run {
         thread::sleep(GRACE);
-        let Some((picture_now, again)) = differences(place, &post)? else { return Ok((Vec::new(), true)) };
+        let Some((picture_now, again)) = differences(place, &pipeline)? else { return Ok((Vec::new(), true)) };
         found.retain(|update| again.contains(update));
-        picture = picture_now;
+        snapshot = picture_now;
     }
     let row = |update: &RefUpdate, state: State| Row {
         r#ref: update.name.text().into_owned(),
@@ -111,10 +111,10 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         let is_well = found.is_empty() || (manner.dry_run && found.len() <= MOST);
         return Ok((found.iter().map(|update| row(update, State::Different)).collect(), is_well));
     }
-    let delivered = announce(place, &post, &found, environment)?;
+    let delivered = announce(place, &pipeline, &found, environment)?;
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
-    post.spool.set_picture(&picture).map_err(|error| Failure::new(error.to_string()))?;
+    pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))?;
     let state = |update: &RefUpdate| if delivered.contains(&update.name) { State::Delivered } else { State::Announced };
     Ok((found.iter().map(|update| row(update, state(update))).collect(), true))
 }
@@ -132,29 +132,29 @@ fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
 
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes
 /// nothing.
-fn take_picture(place: &Place, post: &Post<'_>) -> Result<(), Failure> {
-    let sequence = post.spool.sequence_now();
-    let picture = Picture { sequence, refs: refs(place)? };
-    post.spool.set_picture(&picture).map_err(|error| Failure::new(error.to_string()))
+fn take_picture(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> {
+    let sequence = pipeline.spool.sequence_now();
+    let snapshot = RefSnapshot { sequence, refs: refs(place)? };
+    pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))
 }
 
-/// What moved the refs and was never told, as far as any target wants it, and the picture with what was told drawn in;
-/// `None` without an earlier picture.
-fn differences(place: &Place, post: &Post<'_>) -> Result<Option<(Picture, Vec<RefUpdate>)>, Failure> {
-    let picture = match post.spool.picture() {
-        Ok(picture) => picture,
+/// What moved the refs and was never told, as far as any target wants it, and the snapshot with what was told drawn in;
+/// `None` without an earlier snapshot.
+fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<(RefSnapshot, Vec<RefUpdate>)>, Failure> {
+    let snapshot = match pipeline.spool.snapshot() {
+        Ok(snapshot) => snapshot,
         Err(why) => {
-            let path = post.spool.state().root().path().join("refs");
-            return failure(message::bad_picture(path.display(), why));
+            let path = pipeline.spool.state().root().path().join("refs");
+            return failure(message::bad_snapshot(path.display(), why));
         }
     };
-    let Some(mut expected) = picture else { return Ok(None) };
+    let Some(mut expected) = snapshot else { return Ok(None) };
     // Pushes that are under way will be told by their own hooks.
-    let under_way = post.spool.intents();
+    let under_way = pipeline.spool.intents();
     let under_way: HashSet<_> =
         under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
     let now = refs(place)?;
-    for (sequence, receipt) in post.spool.receipts_since(expected.sequence) {
+    for (sequence, receipt) in pipeline.spool.receipts_since(expected.sequence) {
         expected.apply(&receipt.updates());
         expected.sequence = sequence;
     }
@@ -169,7 +169,7 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<(Picture, Vec<Re
     let mut found: Vec<_> = names.into_iter().filter(|name| !under_way.contains(name)).map(update).collect();
     found.retain(|update| update.old != update.new);
     let (mut wanted, unwanted): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|update| post.is_wanted(std::slice::from_ref(update)));
+        found.into_iter().partition(|update| pipeline.is_wanted(std::slice::from_ref(update)));
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
     expected.apply(&unwanted);
     Ok(Some((expected, wanted)))
@@ -178,7 +178,7 @@ fn differences(place: &Place, post: &Post<'_>) -> Result<Option<(Picture, Vec<Re
 /// Makes a receipt of the differences and delivers it. Returns the refs that every target was told of.
 fn announce(
     place: &Place,
-    post: &Post<'_>,
+    pipeline: &Pipeline<'_>,
     found: &[RefUpdate],
     environment: &Environment,
 ) -> Result<HashSet<RefName>, Failure> {
@@ -193,10 +193,10 @@ fn announce(
         RefEvent { update: update.clone(), event }
     };
     let receipt = Receipt::new(found.iter().map(line).collect(), environment, &settings.user_variables);
-    let owned = post.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
-    let run = post.run(None);
-    post.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure::new(error.to_string()))?;
-    post.tend(&run);
+    let owned = pipeline.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
+    let run = pipeline.run(None);
+    pipeline.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure::new(error.to_string()))?;
+    pipeline.tend(&run);
     let (delivered, failed): (Vec<_>, Vec<_>) =
         run.take_done().into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));
     let failed: HashSet<_> = failed.into_iter().map(|done| done.name).collect();
@@ -205,13 +205,13 @@ fn announce(
 
 fn text(said: &Said<Row>, manner: Manner) -> String {
     if manner.baseline {
-        return "took a picture of the refs\n".into();
+        return "took a snapshot of the refs\n".into();
     }
     match said.rows.as_slice() {
         [] => return "nothing was missed\n".into(),
         [row] if row.state == State::Baseline => {
             let rest = if manner.dry_run { "git webhook reconcile takes one" } else { "from now on there is" };
-            return format!("there was no picture of the refs to compare with; {rest}\n");
+            return format!("there was no snapshot of the refs to compare with; {rest}\n");
         }
         _ => {}
     }

@@ -16,8 +16,8 @@ use crate::dispatch::Dispatcher;
 use crate::history::{self, State};
 use crate::message;
 use crate::outcome::Outcome;
+use crate::pipeline::{Pipeline, PutBack, Source};
 use crate::process;
-use crate::receive::{Post, PutBack, Source};
 use crate::schedule::Queued;
 use crate::spool::Queue;
 use crate::target::{Target, TargetName};
@@ -90,10 +90,15 @@ impl Choice {
 fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure> {
     process::hold_back_signals();
     let chosen = choice.rows(place)?;
-    let post = place.post();
-    let run = post.run(None).at_once(true);
-    let mut again =
-        Again { post: &post, run: &run, why: HashMap::new(), differs: HashSet::new(), meanwhile: HashSet::new() };
+    let pipeline = place.pipeline();
+    let run = pipeline.run(None).at_once(true);
+    let mut again = Again {
+        pipeline: &pipeline,
+        run: &run,
+        why: HashMap::new(),
+        differs: HashSet::new(),
+        meanwhile: HashSet::new(),
+    };
     with_progress("redeliver", 2, chosen.len(), &run, || {
         let mut names: Vec<_> = chosen.iter().map(|row| row.target.as_str()).collect();
         names.sort_unstable();
@@ -111,7 +116,7 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
 
 /// A run that sends deliveries again, and what it learns of those that it cannot.
 struct Again<'a> {
-    post: &'a Post<'a>,
+    pipeline: &'a Pipeline<'a>,
     run: &'a Dispatcher<'a>,
     why: HashMap<Uuid, String>,
     differs: HashSet<Uuid>,
@@ -141,7 +146,7 @@ impl Again<'_> {
     fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&deliveries::Row]) -> Vec<Queued> {
         let chosen: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
         let mut names = Vec::new();
-        for (id, put_back) in self.post.put_back(queue, target, &chosen) {
+        for (id, put_back) in self.pipeline.put_back(queue, target, &chosen) {
             match put_back {
                 PutBack::Waits(name, source) => {
                     self.differs.extend((source == Source::Differs).then_some(id));

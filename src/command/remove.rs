@@ -54,16 +54,16 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
             false => Ok(()),
         }
     })?;
-    let post = place.post();
-    let folder = post.spool.state().secrets();
+    let pipeline = place.pipeline();
+    let folder = pipeline.spool.state().secrets();
     let is_removed = |secret: &String| {
         // Not what a link leads to, which is somebody else's.
         let removed = config::secret_below(secret, &folder).ok().map(|(folder, name)| folder.open()?.remove(name));
         matches!(removed, Some(Ok(())))
     };
     let removed = secrets.into_iter().filter(is_removed).map(|secret| format!("webhook/secret/{secret}")).collect();
-    let queue = post.spool.queue(&TargetName::new(name));
-    let set_aside = match post.spool.bury_at_once(&queue.directory_name()) {
+    let queue = pipeline.spool.queue(&TargetName::new(name));
+    let set_aside = match pipeline.spool.bury_at_once(&queue.directory_name()) {
         Ok(Some(count)) => count,
         // Whoever is sending at this moment leaves the rest to the next run, which finds the target gone.
         Ok(None) => 0,

@@ -16,7 +16,7 @@ use crate::dispatch;
 use crate::history::{Entry, State};
 use crate::message;
 use crate::outcome::Answer;
-use crate::receive::Source;
+use crate::pipeline::Source;
 use crate::text::sanitise;
 
 /// One delivery.
@@ -70,11 +70,11 @@ pub(super) fn run(id: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure
 fn show(place: &Place, id: &str) -> Result<Row, Failure> {
     let rows = deliveries::rows(place);
     let delivery = deliveries::find(&rows, id)?.clone();
-    let post = place.post();
+    let pipeline = place.pipeline();
     let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
         None => Err(message::target_is_gone(&delivery.target)),
-        Some(target) => post.find(target, delivery.id).map(|(found, source)| Request {
+        Some(target) => pipeline.find(target, delivery.id).map(|(found, source)| Request {
             headers: dispatch::shown_headers(target, &found),
             body_is: source.into(),
             body: String::from_utf8_lossy(&found.payload.body).into_owned(),
@@ -84,7 +84,7 @@ fn show(place: &Place, id: &str) -> Result<Row, Failure> {
         Ok(request) => (Some(request), None),
         Err(why) => (None, Some(why)),
     };
-    let tries = post.history.of(delivery.id).into_iter().map(Try::from).collect();
+    let tries = pipeline.history.of(delivery.id).into_iter().map(Try::from).collect();
     let url = target.map(|target| format!("{}/…", target.address.origin()));
     Ok(Row { delivery, url, request, missing, tries })
 }

@@ -27,6 +27,8 @@ pub(super) enum State {
     Wrong,
     /// Pushes that are not told to any yet.
     Untold,
+    /// Pushes whose events cannot be built, by a mistake of ours: they hold up nothing, and wait for a better program.
+    Stuck,
     /// Configured no more.
     Removed,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for State {
             Self::Disabled => "disabled",
             Self::Wrong => "wrong",
             Self::Untold => "untold",
+            Self::Stuck => "stuck",
             Self::Removed => "removed",
         })
     }
@@ -98,11 +101,11 @@ pub(super) struct Row {
 /// How the targets of one repository stand.
 pub(super) fn rows(place: &Place) -> Vec<Row> {
     let configuration = &place.configuration;
-    let post = place.post();
-    let mut dead = post.spool.dead();
+    let pipeline = place.pipeline();
+    let mut dead = pipeline.spool.dead();
     let mut rows = Vec::new();
     for target in &configuration.targets {
-        let queue = post.spool.queue(target.name());
+        let queue = pipeline.spool.queue(target.name());
         let names = queue.list();
         let (state, next) = match target {
             Configured::Ready(target) => state(target.enabled, queue.backoff(), &names),
@@ -117,21 +120,23 @@ pub(super) fn rows(place: &Place) -> Vec<Row> {
             dead: take(&mut dead, &queue.directory_name()),
         });
     }
-    let mut pushes: Vec<_> = post.spool.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).collect();
-    pushes.extend(post.spool.abandoned());
-    if !pushes.is_empty() {
-        rows.push(Row {
-            target: String::new(),
-            state: State::Untold,
-            waiting: pushes.len(),
-            oldest: pushes.iter().map(|push| (process::now() - push.time).max(0)).max(),
-            next: None,
-            dead: 0,
-        });
+    let mut pushes: Vec<_> = pipeline.spool.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).collect();
+    pushes.extend(pipeline.spool.abandoned());
+    for (state, pushes) in [(State::Untold, pushes), (State::Stuck, pipeline.spool.stuck())] {
+        if !pushes.is_empty() {
+            rows.push(Row {
+                target: String::new(),
+                state,
+                waiting: pushes.len(),
+                oldest: pushes.iter().map(|push| (process::now() - push.time).max(0)).max(),
+                next: None,
+                dead: 0,
+            });
+        }
     }
-    let known = post.known_queues();
-    for directory in post.spool.queues().into_iter().filter(|directory| !known.contains(directory)) {
-        let queue = post.spool.queue_in(&directory);
+    let known = pipeline.known_queues();
+    for directory in pipeline.spool.queues().into_iter().filter(|directory| !known.contains(directory)) {
+        let queue = pipeline.spool.queue_in(&directory);
         let names = queue.list();
         if !names.is_empty() {
             let dead = take(&mut dead, &directory);

@@ -15,8 +15,8 @@ use crate::format::Webhook;
 use crate::identifier;
 use crate::message;
 use crate::outcome::Outcome;
+use crate::pipeline::{self, FanOut};
 use crate::process::Environment;
-use crate::receive::{self, Addresser};
 use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary};
 use crate::repository::{self};
@@ -73,7 +73,7 @@ fn delivery(
     environment: &Environment,
 ) -> Result<Option<Delivery>, Failure> {
     let objects = place.objects()?;
-    let wanted = receive::wanted_by(slice::from_ref(&target).iter().copied());
+    let wanted = pipeline::wanted_by(slice::from_ref(&target).iter().copied());
     let update = update(place, &objects, event)?;
     let line = RefEvent { update, event: identifier::event() };
     let events = place.events(line.event, &objects, &line.update, wanted, environment);
@@ -82,7 +82,7 @@ fn delivery(
     }
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
-    let mut addresser = Addresser::new(0, &receipt, slice::from_ref(&target));
+    let mut addresser = FanOut::new(0, &receipt, slice::from_ref(&target));
     for event in events {
         addresser.add(0, event, &mut |_, delivery| made = Some(delivery));
     }
@@ -101,7 +101,7 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
         origin: target.address.origin(),
         verify_certificate: target.verify_certificate,
     };
-    Ok(receive::alone(target, payload(&context, &webhook), &context))
+    Ok(pipeline::alone(target, payload(&context, &webhook), &context))
 }
 
 fn send(target: &Target, delivery: &Delivery) -> bool {

@@ -102,9 +102,9 @@ impl<'a> Dispatcher<'a> {
             let waits = if left.is_zero() || self.budget.is_at_end() {
                 Some(FailureKind::NotTried)
             } else if session.is_unreachable() {
-                Some(FailureKind::Resting)
+                Some(FailureKind::Backoff)
             } else if lock(&pipe.blocked).contains(&order) {
-                Some(FailureKind::Held)
+                Some(FailureKind::Blocked)
             } else {
                 None
             };

@@ -178,7 +178,7 @@ impl<'a> Dispatcher<'a> {
         };
         self.send_all(sessions, build, |session, task| {
             if let Task::Fresh(delivery) = task {
-                self.line_up(session, *delivery, FailureKind::Held);
+                self.line_up(session, *delivery, FailureKind::Blocked);
             }
         });
         for session in sessions {

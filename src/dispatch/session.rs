@@ -30,7 +30,7 @@ pub struct TargetSession<'a> {
     pub(super) queue: Queue,
     pub(super) backoff: Backoff,
     pub(super) state: State,
-    /// Held for as long as anything is sent to the target. `None` where we do not send, or the lock's file cannot be
+    /// Blocked for as long as anything is sent to the target. `None` where we do not send, or the lock's file cannot be
     /// made, on a full or read-only disk.
     pub(super) lock: Option<Locked>,
     /// Nothing more is tried in this run.
@@ -114,9 +114,9 @@ impl TargetSession<'_> {
     /// Why a new delivery is not sent from memory; `None` where it is.
     pub(super) fn waits(&self, is_blocked: bool) -> Option<FailureKind> {
         match self.state {
-            State::Open if is_blocked => Some(FailureKind::Held),
+            State::Open if is_blocked => Some(FailureKind::Blocked),
             State::Open => None,
-            State::Backlog => Some(FailureKind::Held),
+            State::Backlog => Some(FailureKind::Blocked),
             State::Closed(why) => Some(why),
         }
     }

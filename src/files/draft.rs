@@ -6,9 +6,8 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
-
 use super::{Dir, FileError, LEFT_BEHIND};
+use crate::identifier;
 use crate::message;
 
 /// What names of files half written begin with. Who finds one that is old removes it.
@@ -82,7 +81,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be written.
     pub fn write_draft(&self, bytes: &[u8], durable: bool) -> Result<Draft<'_>, FileError> {
-        let name = format!("{TEMPORARY}{}-{}", std::process::id(), Uuid::now_v7());
+        let name = format!("{TEMPORARY}{}-{}", std::process::id(), identifier::temporary());
         let draft = Draft::create(self, &name).map_err(self.error(message::cannot_create, &name))?;
         let written = draft.file().write_all(bytes);
         let written = written.and_then(|()| if durable { draft.file().sync_data() } else { Ok(()) });

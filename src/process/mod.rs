@@ -27,11 +27,11 @@ pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};
 /// Flags to open a file whose path others may have prepared: no symbolic link in its last place, no waiting for a fifo's writer.
 pub const OPEN_CAREFULLY: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
 
-/// A picture of the environment variables, taken once, so that everything below is a function of its arguments.
+/// A snapshot of the environment variables, taken once, so that everything below is a function of its arguments.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: HashMap<OsString, OsString>,
-    /// The OS user, where it is not the one of this process but of the one that the picture was taken of.
+    /// The OS user, where it is not the one of this process but of the one that the snapshot was taken of.
     user: Option<String>,
 }
 

@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 
 use log::error;
 
-use super::{Post, log_problems};
+use super::log_problems;
 use crate::config::{Configuration, Report};
 use crate::log_file;
 use crate::message;
+use crate::pipeline::Pipeline;
 use crate::process::{self, Environment};
 use crate::report::{Notice, Printer};
 use crate::repository;
@@ -23,7 +24,7 @@ pub const ARGUMENT: &str = "--deliver-detached";
 ///
 /// Crash: the receipt is on the disk. If the process is ended with the session (systemd's KillUserProcesses) or never
 /// starts, the next hook or `git webhook flush` takes the receipt over.
-pub(super) fn hand_over(post: &Post<'_>, owned: Owned, printer: &mut Printer) {
+pub(super) fn hand_over(pipeline: &Pipeline<'_>, owned: Owned, printer: &mut Printer) {
     let count = owned.receipt.lines.len();
     // Unlocked, so that the other process can take it over.
     drop(owned);
@@ -31,7 +32,7 @@ pub(super) fn hand_over(post: &Post<'_>, owned: Owned, printer: &mut Printer) {
     process::close_descriptors_on_exec();
     let started = env::current_exe().and_then(|program| {
         Command::new(program)
-            .arg0("post-receive")
+            .arg0("pipeline-receive")
             .arg(ARGUMENT)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -41,7 +42,7 @@ pub(super) fn hand_over(post: &Post<'_>, owned: Owned, printer: &mut Printer) {
     if let Err(error) = started {
         error!("{}", message::not_detached(error));
     }
-    if post.configuration.settings.report == Report::All {
+    if pipeline.configuration.settings.report == Report::All {
         printer.print(&Notice::Detached(count));
     }
 }
@@ -58,18 +59,18 @@ pub fn run(environment: &Environment) {
         Err(_) => return,
     };
     let settings = &configuration.settings;
-    let post = Post::new(&git_dir, &common_dir, &configuration);
-    log_file::start(post.spool.state(), settings.log_level);
+    let pipeline = Pipeline::new(&git_dir, &common_dir, &configuration);
+    log_file::start(pipeline.spool.state(), settings.log_level);
     log_problems(&configuration);
-    let run = post.run(None);
+    let run = pipeline.run(None);
     // Once more at the end: others may have let go of a receipt meanwhile, and started nobody.
     for _ in 0..2 {
-        if let Err(error) = post.deliver(&run, post.take_over(&[].into())) {
+        if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into())) {
             error!("{error}");
         }
-        post.tend(&run);
+        pipeline.tend(&run);
     }
-    if post.history.is_first_of_day() {
-        post.prune();
+    if pipeline.history.is_first_of_day() {
+        pipeline.prune();
     }
 }

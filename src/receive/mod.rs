@@ -1,9 +1,6 @@
 //! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
 
-mod address;
-mod post;
-mod again;
-mod announce;
+mod intent;
 mod detached;
 
 use std::collections::HashMap;
@@ -15,28 +12,23 @@ use std::time::Duration;
 
 use log::{debug, error, info, warn};
 
-use crate::config::{Configuration, Report, Settings};
+use crate::config::{Configuration, Report};
 use crate::dispatch::Done;
-use crate::event::{Context, Time, Wanted};
 use crate::files::FileError;
-use crate::identifier;
 use crate::log_file;
 use crate::message;
 use crate::outcome::Outcome;
-use crate::process::{self, Environment, Process};
-use crate::pusher::{self, Pusher};
-use crate::ref_update::{self, RefEvent, RefUpdate, Skipped};
+use crate::pipeline::{Accepted, Job, Pipeline, accept};
+use crate::process::{self, Environment};
+use crate::ref_update::{self, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
-use crate::repository::{self, Reader};
-use crate::spool::{Intent, Owned, ReadRefs, Receipt, Spool};
+use crate::repository;
+use crate::spool::{Receipt, Spool};
 use crate::state_dir::StateDir;
 use crate::target::Target;
 
-pub use address::{Addresser, alone};
-pub use again::{PutBack, Source};
-pub use announce::run as announce;
 pub use detached::{ARGUMENT as DETACHED, run as deliver_detached};
-pub use post::{Job, Post};
+pub use intent::run as write_intent;
 
 /// git gives all lines at once; a writer silent for so long is taken to have died.
 const INPUT_PATIENCE: Duration = Duration::from_secs(30);
@@ -70,14 +62,14 @@ impl Hook {
         let is_pre =
             |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"pre-receive"));
         let is_post =
-            |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"post-receive"));
+            |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"pipeline-receive"));
         let parent = path.parent().and_then(Path::file_name);
         let named_pre = is_pre(path.file_name()) || (is_pre(parent) && !is_post(path.file_name()));
         if named_pre || environment.get("GIT_QUARANTINE_PATH").is_some() { Self::PreReceive } else { Self::PostReceive }
     }
 }
 
-/// Runs the post-receive hook. It never fails: the push has been accepted, and nothing here can change that.
+/// Runs the pipeline-receive hook. It never fails: the push has been accepted, and nothing here can change that.
 pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let mut printer = Printer::default();
     let Some(git_dir) = environment.get("GIT_DIR").map(PathBuf::from) else {
@@ -97,15 +89,15 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
             log_file::start(&state, log::LevelFilter::Warn);
             error!("{why}");
             let spool = Spool::new(state);
-            let kept = keep(&spool, updates, &|lines| Receipt::new(lines, environment, &[]), &|| None);
-            return match kept {
-                Some(Err(unkept)) => not_kept(&unkept.error, &mut printer),
+            let accepted = accept(&spool, updates, &|lines| Receipt::new(lines, environment, &[]), &|| None);
+            return match accepted {
+                Accepted::NotDurable(failed) => not_kept(&failed.error, &mut printer),
                 _ => printer.print(&Notice::Unreadable),
             };
         }
     };
-    let post = Post::new(&git_dir, &common_dir, &configuration);
-    log_file::start(post.spool.state(), configuration.settings.log_level);
+    let pipeline = Pipeline::new(&git_dir, &common_dir, &configuration);
+    log_file::start(pipeline.spool.state(), configuration.settings.log_level);
     let updates = of_this_repository(updates, &configuration, &mut skipped);
     for skipped in &skipped {
         printer.print(&Notice::Skipped(skipped));
@@ -114,46 +106,47 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         printer.print(&Notice::CutShort);
     }
     log_problems(&configuration);
-    if post.is_wanted(&updates) {
-        receive(&post, updates, environment, &mut printer);
+    if pipeline.is_wanted(&updates) {
+        receive(&pipeline, updates, environment, &mut printer);
     } else if !configuration.settings.detach {
-        catch_up(&post);
+        catch_up(&pipeline);
     }
 }
 
 /// Looks after what earlier pushes left, in a push that nobody wants to be told of.
-fn catch_up(post: &Post<'_>) {
-    let run = post.run(Some(post.configuration.settings.max_wait));
-    if let Err(error) = post.deliver(&run, post.take_over(&[].into())) {
+fn catch_up(pipeline: &Pipeline<'_>) {
+    let run = pipeline.run(Some(pipeline.configuration.settings.max_wait));
+    if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into())) {
         error!("{error}");
     }
     run.end_within(TIME_FOR_WAITING);
-    post.tend(&run);
+    pipeline.tend(&run);
 }
 
 /// Writes the updates down, delivers them and tells the pusher.
-fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, printer: &mut Printer) {
-    let settings = &post.configuration.settings;
+fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Environment, printer: &mut Printer) {
+    let settings = &pipeline.configuration.settings;
     let order: HashMap<_, _> = (0..).zip(&updates).map(|(at, update)| (update.name.clone(), at)).collect();
-    let kept = keep(&post.spool, updates.clone(), &|lines| post.receipt(lines, environment), &|| post.refs());
+    let accepted =
+        accept(&pipeline.spool, updates.clone(), &|lines| pipeline.receipt(lines, environment), &|| pipeline.refs());
     let (mut intent, mut unkept) = (None, None);
-    let own = match kept {
-        None => return debug!("told already: is the hook installed twice?"),
-        Some(Ok(owned)) if settings.detach => return detached::hand_over(post, owned, printer),
-        Some(Ok(owned)) => Job::own(owned),
-        Some(Err(failed)) => {
+    let own = match accepted {
+        Accepted::Already => return debug!("told already: is the hook installed twice?"),
+        Accepted::Kept(owned) if settings.detach => return detached::hand_over(pipeline, *owned, printer),
+        Accepted::Kept(owned) => Job::own(*owned),
+        Accepted::NotDurable(failed) => {
             not_kept(&failed.error, printer);
-            let sequence = post.spool.sequence_of_unkept();
+            let sequence = pipeline.spool.sequence_of_unkept();
             (intent, unkept) = (failed.intent, Some(sequence));
             Job::unkept(failed.receipt, sequence)
         }
     };
     let sequence = own.sequence();
-    let mut jobs = post.take_over(&[sequence].into());
+    let mut jobs = pipeline.take_over(&[sequence].into());
     jobs.push(own);
-    let run = post.run(Some(settings.max_wait)).unkept(unkept);
+    let run = pipeline.run(Some(settings.max_wait)).unkept(unkept);
     let mut is_told = true;
-    if let Err(error) = post.deliver(&run, jobs) {
+    if let Err(error) = pipeline.deliver(&run, jobs) {
         error!("{error}");
         printer.print(&Notice::NoObjects);
         is_told = false;
@@ -161,72 +154,16 @@ fn receive(post: &Post<'_>, updates: Vec<RefUpdate>, environment: &Environment, 
     let is_safe = run.is_safe();
     // Else it stays, and a later run announces it under the same ids.
     if let Some(intent) = intent.filter(|_| is_safe && is_told) {
-        post.spool.drop_intent(intent);
+        pipeline.spool.drop_intent(intent);
     }
     run.end_within(TIME_FOR_WAITING);
-    post.tend(&run);
-    if post.history.is_first_of_day() {
-        post.prune();
+    pipeline.tend(&run);
+    if pipeline.history.is_first_of_day() {
+        pipeline.prune();
     }
     let mut done = run.take_done();
     done.retain(|done| done.sequence == sequence);
-    tell(post.configuration, &done, &order, is_safe, printer);
-}
-
-/// A push that could not be written down.
-struct Unkept {
-    error: FileError,
-    receipt: Receipt,
-    /// What pre-receive wrote down of it; nobody else announces it while this is held.
-    intent: Option<Intent>,
-}
-
-/// Makes the receipt of this push: from here on nothing is lost, whatever happens to this process.
-///
-/// `None` where the push was told of before: this hook is installed twice, or somebody found the intent meanwhile.
-fn keep(
-    spool: &Spool,
-    mut updates: Vec<RefUpdate>,
-    write: &dyn Fn(Vec<RefEvent>) -> Receipt,
-    refs: ReadRefs<'_>,
-) -> Option<Result<Owned, Unkept>> {
-    let own = Process::receive_pack();
-    let intent = spool.own_intent(&updates, own);
-    if let Some(own) = own {
-        let told = spool.told(own);
-        updates.retain(|update| !told.contains(update));
-    }
-    if updates.is_empty() {
-        return None;
-    }
-    if let Some(intent) = &intent {
-        // What this announces is taken over with everything else that has no owner.
-        drop(spool.see_to_predecessors(&updates, &intent.receipt, refs));
-    }
-    let receipt = match &intent {
-        Some(whole) if whole.receipt.lines.len() == updates.len() => {
-            return Some(spool.promote(intent?).map_err(|failed| {
-                let (error, intent) = *failed;
-                Unkept { error, receipt: intent.receipt.clone(), intent: Some(intent) }
-            }));
-        }
-        Some(intent) => {
-            let ids: HashMap<_, _> = intent.receipt.lines.iter().map(|line| (&line.update, line.event)).collect();
-            let line = |update: RefUpdate| {
-                let event = ids.get(&update).copied().unwrap_or_else(identifier::event);
-                RefEvent { update, event }
-            };
-            // The intent stays: git may have refused the other lines, or have died while it wrote them.
-            intent.receipt.with(updates.into_iter().map(line).collect())
-        }
-        None => write(fresh(updates)),
-    };
-    Some(spool.keep(receipt.clone()).map_err(|error| Unkept { error, receipt, intent }))
-}
-
-/// The updates as events that nobody has heard of.
-fn fresh(updates: Vec<RefUpdate>) -> Vec<RefEvent> {
-    updates.into_iter().map(|update| RefEvent { update, event: identifier::event() }).collect()
+    tell(pipeline.configuration, &done, &order, is_safe, printer);
 }
 
 fn not_kept(error: &FileError, printer: &mut Printer) {
@@ -258,36 +195,6 @@ fn log_problems(configuration: &Configuration) {
     }
     for warning in &configuration.warnings {
         warn!("{warning}");
-    }
-}
-
-/// The most that any of the targets wants to know.
-pub fn wanted_by<'a>(targets: impl Iterator<Item = &'a Target>) -> Wanted {
-    targets.fold(Wanted::default(), |wanted, target| wanted.or(target.wanted()))
-}
-
-/// What all events of the push share, which was at `time` in seconds since 1970.
-pub fn context(
-    git_dir: &Path,
-    configuration: &Configuration,
-    environment: &Environment,
-    time: i64,
-    reader: &mut Reader<'_>,
-) -> Context {
-    let settings: &Settings = &configuration.settings;
-    let known = |login: &str| settings.users.get(login).cloned().unwrap_or_default();
-    let mut pusher = Pusher::find(environment, &settings.user_variables, known);
-    if pusher.email.is_empty()
-        && let Some(commit) = reader.newest_commit()
-        && pusher.is_committer(&commit.committer.name, &commit.committer.email)
-    {
-        pusher.email = commit.committer.email.clone();
-    }
-    Context {
-        repository: repository::describe(git_dir, configuration.layout, settings, environment),
-        pusher,
-        push_options: pusher::push_options(environment),
-        time: Time::utc(time),
     }
 }
 

@@ -36,7 +36,10 @@ use revwalk::Revwalk;
 /// Tags of tags are followed this far; git has no limit, and nobody a use for two.
 const DEEPEST_TAG: usize = 100;
 
-/// Commits are held until the push is done, and with them the paths they changed.
+/// Commits are held for further refs that list them; when they take so much, those so far are forgotten.
+const MOST_COMMIT_BYTES: usize = 8 << 20;
+
+/// The paths of one push that are listed, over all its commits.
 const MOST_PATH_BYTES: usize = 64 << 20;
 
 /// The objects of a repository, by id.
@@ -169,6 +172,8 @@ pub struct Reader<'a> {
     /// Branches and tags by what they point to after the push.
     named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
+    /// About how many bytes they take, without the paths that they changed.
+    commit_bytes: usize,
     /// How many bytes of changed paths may still be held for this push.
     path_bytes: usize,
     wanted: Wanted,
@@ -202,6 +207,7 @@ impl<'a> Reader<'a> {
             prior_tips: None,
             named: None,
             commits: HashMap::new(),
+            commit_bytes: 0,
             path_bytes: MOST_PATH_BYTES,
             wanted,
         }
@@ -283,12 +289,17 @@ impl<'a> Reader<'a> {
         Tip { tag, commit: commit.and_then(|commit| self.commit(commit)) }
     }
 
-    /// The commit `id`, read once however many refs list it.
+    /// The commit `id`, read once however many refs list it, as far as memory is allowed for that.
     fn commit(&mut self, id: ObjectId) -> Option<Arc<Commit>> {
         if let Some(known) = self.commits.get(&id) {
             return known.clone();
         }
         let commit = self.read_commit(id).map(Arc::new);
+        self.commit_bytes += commit.as_ref().map_or(0, |commit| commit.message.len()) + size_of::<Commit>();
+        if self.commit_bytes > MOST_COMMIT_BYTES {
+            self.commits.clear();
+            self.commit_bytes = 0;
+        }
         self.commits.insert(id, commit.clone());
         commit
     }

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::name::{is_whole_push_of_version_1, parse};
+use super::push::Receipt;
 use super::queue::Queue;
-use super::receipt::Receipt;
+use super::queued::Record;
 use super::record::{self, Text};
 use super::sequence::number;
-use super::waiting::Record;
 use super::{Spool, move_aside};
 use crate::files::{FileError, Folder, Unfit};
 use crate::message;

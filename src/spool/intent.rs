@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::Spool;
-use super::receipt::{Intent, Owned, Receipt};
-use super::standing::{Lines, as_lines, standing, starts_from, undecided};
+use super::push::Receipt;
+use super::receipt::{Intent, Owned};
+use super::recovery::{Lines, as_lines, standing, starts_from, undecided};
 use crate::process::{self, Process};
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 

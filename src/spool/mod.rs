@@ -8,13 +8,15 @@ mod name;
 mod record;
 mod sequence;
 mod identity;
+mod push;
+mod markers;
 mod receipt;
-mod waiting;
+mod queued;
 mod queue;
 mod deferred;
-mod stock;
-mod picture;
-mod standing;
+mod queue_index;
+mod snapshot;
+mod recovery;
 mod intent;
 
 use std::collections::HashSet;
@@ -31,11 +33,12 @@ use crate::target::TargetName;
 
 pub use deferred::Deferred;
 pub use intent::ReadRefs;
-pub use picture::Picture;
+pub use push::{Asked, Receipt};
 pub use queue::{Bodies, Queue};
-pub use receipt::{Asked, Intent, Owned, Receipt};
-pub use stock::Stock;
-pub use waiting::{Addition, Waiting};
+pub use queue_index::QueueIndex;
+pub use queued::{Addition, QueuedDelivery};
+pub use receipt::{Intent, Owned};
+pub use snapshot::RefSnapshot;
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]
@@ -115,13 +118,13 @@ impl Spool {
 
     /// Those of the deliveries that were set aside that are `wanted` and can be read, each with the directory name of the
     /// queue it comes from.
-    pub fn set_aside(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, Waiting)> {
+    pub fn set_aside(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {
         let mut found = Vec::new();
         for (directory, _) in self.dead() {
             let queue = self.queue_in(&directory);
-            let stock = queue.stock();
-            let records = stock.set_aside().filter(|id| wanted(*id));
-            found.extend(records.filter_map(|id| Some((id, directory.clone(), queue.find(&stock, id)?.1))));
+            let index = queue.index();
+            let records = index.set_aside().filter(|id| wanted(*id));
+            found.extend(records.filter_map(|id| Some((id, directory.clone(), queue.find(&index, id)?.1))));
         }
         found
     }
@@ -146,7 +149,7 @@ impl Spool {
 
     /// Removes settled receipts of days before `day` (`2026-11-22`), and what was left half written.
     pub fn prune(&self, day: &str) {
-        if let Err(error) = self.fold_into_picture(day) {
+        if let Err(error) = self.fold_into_snapshot(day) {
             return log::error!("{}", message::settled_kept(error));
         }
         let settled = self.place("settled");

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
-use super::waiting::{Addition, Body, Record, Waiting};
+use super::queued::{Addition, Body, QueuedDelivery, Record};
 use super::{move_aside, record};
 use crate::files::{Dir, FileError, Folder, LEFT_BEHIND, Unfit};
 use crate::message;
@@ -119,11 +119,11 @@ impl Queue {
     ///
     /// # Errors
     /// Where it cannot be read, or is no sound record.
-    pub fn load(&self, queued: &Queued) -> Result<(Waiting, Vec<u8>), Unfit> {
+    pub fn load(&self, queued: &Queued) -> Result<(QueuedDelivery, Vec<u8>), Unfit> {
         Self::load_from(&self.directory, queued)
     }
 
-    pub(super) fn load_from(folder: &Folder, queued: &Queued) -> Result<(Waiting, Vec<u8>), Unfit> {
+    pub(super) fn load_from(folder: &Folder, queued: &Queued) -> Result<(QueuedDelivery, Vec<u8>), Unfit> {
         let directory = folder.open().map_err(Unfit::Unreadable)?;
         let bytes = directory.read(file_name(queued))?;
         let Record::Delivery(waiting) = record::decode(&bytes).map_err(Unfit::Unsound)? else {
@@ -166,7 +166,7 @@ impl Queue {
                     Body::Beside(sum)
                 }
             };
-            let record = Record::Delivery(Waiting { body, ..waiting.clone() });
+            let record = Record::Delivery(QueuedDelivery { body, ..waiting.clone() });
             drafts.push((queued, directory.write_draft(&record::encode(&record), !at_once)?));
         }
         if at_once {

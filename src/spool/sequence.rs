@@ -89,9 +89,9 @@ impl Spool {
             names.iter().map(|name| of(&directory.join(name))).max().unwrap_or(0)
         };
         let families = ["queue", "deferred", "settled", "dead"].map(|name| below(&self.place(name)));
-        // Where all receipts were pruned, the picture knows what the last of them was.
-        let pictured = self.picture().ok().flatten().map_or(0, |picture| picture.sequence);
-        families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts"))).max(pictured)
+        // Where all receipts were pruned, the snapshot knows what the last of them was.
+        let in_snapshot = self.snapshot().ok().flatten().map_or(0, |snapshot| snapshot.sequence);
+        families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts"))).max(in_snapshot)
     }
 }
 

@@ -91,9 +91,9 @@ const DOORS: [(&str, &[&str], &[&str]); 27] = [
     ("sha2", &["sha2::"], &["signature"]),
     ("base64", &["base64::"], &["signature"]),
     ("jiff", &["jiff::"], &["event", "history", "transport", "log_file", "command"]),
-    ("percent-encoding", &["percent_encoding::"], &["event", "target", "transport"]),
+    ("percent-encoding", &["percent_encoding::"], &["urls", "target", "transport"]),
     ("serde_json", &["serde_json::"], &["format", "spool", "history", "command"]),
-    ("url", &["url::"], &["target"]),
+    ("url", &["url::"], &["urls", "target"]),
     ("gix-config", &["gix_config::"], &["config"]),
     ("gix-glob", &["gix_glob::"], &["config"]),
     ("strsim", &["strsim::"], &["config"]),
@@ -103,9 +103,9 @@ const DOORS: [(&str, &[&str], &[&str]); 27] = [
     (
         "the files below `webhook/v1`",
         &["\"v1\"", "\"v1/", "\"intents\"", "\"receipts\"", "\"settled\"", "\"pushes\"", "\"queue\"", "join(\"dead\")"],
-        &["spool"],
+        &["spool", "state_dir"],
     ),
-    ("the files below `webhook/log`", &["join(\"log\")"], &["history"]),
+    ("the files below `webhook/log`", &["join(\"log\")"], &["history", "state_dir"]),
     ("ureq", &["ureq::"], &["transport"]),
     ("rustls-native-certs", &["rustls_native_certs::"], &["transport"]),
     ("threads", &["thread::spawn", "thread::scope", "thread::Builder"], &["transport", "dispatch", "command"]),
@@ -226,7 +226,7 @@ mod tests {
             &[("src/spool/x.rs", "Uuid::now_v7()")],
             "src/spool/x.rs uses making UUIDs, whose door is identifier",
         );
-        let fault = "src/command/x.rs uses the files below `webhook/v1`, whose door is spool";
+        let fault = "src/command/x.rs uses the files below `webhook/v1`, whose door is spool, state_dir";
         finds(doors, &[("src/command/x.rs", "root.join(\"v1/queue\")")], fault);
         let fault = "src/spool/x.rs uses threads, whose door is transport, dispatch, command";
         finds(doors, &[("src/spool/x.rs", "std::thread::spawn(f)")], fault);

@@ -75,7 +75,7 @@ fn writable(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
         let finding = Finding::error(Kind::StateNotWritable, message::check_state_not_writable(&user, place.display()));
         return Some(finding.mend(open_to(scene, place, &user)));
     }
-    match scene.place.post().spool.try_out() {
+    match scene.place.pipeline().spool.try_out() {
         Ok(Ok(true)) => None,
         Ok(Ok(false)) => Some(Finding::error(Kind::LocksIgnored, message::check_locks_ignored(place.display()))),
         Ok(Err(error)) => Some(Finding::error(Kind::NoLocks, message::check_no_locks(place.display(), error))),

@@ -34,7 +34,7 @@ pub enum Place<'a> {
     Deferred(&'a str),
     /// Until when a target is left alone.
     Backoff(&'a str),
-    /// Held by whoever sends to a target.
+    /// Blocked by whoever sends to a target.
     Lock(&'a str),
     /// What was set aside, of all kinds.
     AllDead,

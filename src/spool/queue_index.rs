@@ -6,28 +6,28 @@ use uuid::Uuid;
 
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
 use super::queue::Queue;
-use super::waiting::Waiting;
+use super::queued::QueuedDelivery;
 use crate::files::FileError;
 use crate::message;
 use crate::schedule::{Queued, Schedule};
 
 /// The records of a target, found by one look at its directories however many are asked for.
-pub struct Stock {
+pub struct QueueIndex {
     waiting: HashMap<Uuid, Queued>,
     /// With the names of their files: a number may follow, where two of one name were set aside.
     aside: HashMap<Uuid, (String, Queued)>,
 }
 
 impl Queue {
-    /// Takes stock. While nobody else sends to the target, it stays true.
-    pub fn stock(&self) -> Stock {
+    /// Takes index. While nobody else sends to the target, it stays true.
+    pub fn index(&self) -> QueueIndex {
         let aside = |file: String| {
             let parts: Vec<_> = file.split('.').take(5).collect();
             let queued = parse(&parts.join(".")).filter(|queued| !is_whole_push_of_version_1(queued))?;
             Some((queued.key.id, (file, queued)))
         };
         let names = self.dead.names().unwrap_or_default();
-        Stock {
+        QueueIndex {
             waiting: self.list().into_iter().map(|queued| (queued.key.id, queued)).collect(),
             aside: names.into_iter().filter_map(aside).collect(),
         }
@@ -35,9 +35,9 @@ impl Queue {
 
     /// A delivery that waits or was set aside, its record and its body; `None` where there is none of this id, or it is
     /// not sound.
-    pub fn find(&self, stock: &Stock, id: Uuid) -> Option<(Queued, Waiting, Vec<u8>)> {
-        let aside = stock.aside.get(&id).map(|(_, queued)| queued);
-        let places = [(&self.directory, stock.waiting(id)), (&self.dead, aside)];
+    pub fn find(&self, index: &QueueIndex, id: Uuid) -> Option<(Queued, QueuedDelivery, Vec<u8>)> {
+        let aside = index.aside.get(&id).map(|(_, queued)| queued);
+        let places = [(&self.directory, index.waiting(id)), (&self.dead, aside)];
         places.into_iter().find_map(|(folder, queued)| {
             let (waiting, body) = Self::load_from(folder, queued?).ok()?;
             Some((queued?.clone(), waiting, body))
@@ -51,8 +51,8 @@ impl Queue {
     ///
     /// # Errors
     /// Where a file cannot be moved.
-    pub fn restore(&self, stock: &Stock, id: Uuid, attempts: u32) -> Result<Option<Queued>, FileError> {
-        let Some((file, queued)) = stock.aside.get(&id).filter(|_| self.find(stock, id).is_some()) else {
+    pub fn restore(&self, index: &QueueIndex, id: Uuid, attempts: u32) -> Result<Option<Queued>, FileError> {
+        let Some((file, queued)) = index.aside.get(&id).filter(|_| self.find(index, id).is_some()) else {
             return Ok(None);
         };
         let schedule = Schedule::asked_for(attempts.max(queued.schedule.attempts));
@@ -72,7 +72,7 @@ impl Queue {
     }
 }
 
-impl Stock {
+impl QueueIndex {
     /// The ids of what was set aside.
     pub fn set_aside(&self) -> impl Iterator<Item = Uuid> {
         self.aside.keys().copied()

@@ -1,4 +1,4 @@
-//! The picture of all refs, which `git webhook reconcile` compares with what they are.
+//! The snapshot of all refs, which `git webhook reconcile` compares with what they are.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ const NAME: &str = "refs";
 
 /// Where all refs stood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Picture {
+pub struct RefSnapshot {
     /// The number of the last push that is in it. Later ones may be too.
     pub sequence: u64,
     /// The refs.
@@ -29,7 +29,7 @@ struct Form {
     refs: Vec<(Text, String)>,
 }
 
-impl Picture {
+impl RefSnapshot {
     /// Moves the refs as the updates say.
     pub fn apply(&mut self, updates: &[RefUpdate]) {
         for update in updates {
@@ -42,11 +42,11 @@ impl Picture {
 }
 
 impl Spool {
-    /// The picture taken last; `None` where there is none yet.
+    /// The snapshot taken last; `None` where there is none yet.
     ///
     /// # Errors
     /// Where it cannot be read, or is damaged.
-    pub fn picture(&self) -> Result<Option<Picture>, Unfit> {
+    pub fn snapshot(&self) -> Result<Option<RefSnapshot>, Unfit> {
         let read = self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(NAME));
         let bytes = match read {
             Ok(bytes) => bytes,
@@ -59,21 +59,21 @@ impl Spool {
         };
         let refs: Option<_> = form.refs.into_iter().map(line).collect();
         let refs = refs.ok_or_else(|| Unfit::Unsound(message::no_ref().into()))?;
-        Ok(Some(Picture { sequence: form.sequence, refs }))
+        Ok(Some(RefSnapshot { sequence: form.sequence, refs }))
     }
 
-    /// The number of the last push, for a picture that is about to be taken.
+    /// The number of the last push, for a snapshot that is about to be taken.
     pub fn sequence_now(&self) -> u64 {
         self.last_sequence()
     }
 
-    /// Keeps a picture in place of the one before.
+    /// Keeps a snapshot in place of the one before.
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn set_picture(&self, picture: &Picture) -> Result<(), FileError> {
-        let refs = picture.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
-        let form = Form { sequence: picture.sequence, refs };
+    pub fn set_snapshot(&self, snapshot: &RefSnapshot) -> Result<(), FileError> {
+        let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
+        let form = Form { sequence: snapshot.sequence, refs };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 
@@ -86,12 +86,12 @@ impl Spool {
         names.filter_map(|name| sequence::number(&name)).min()
     }
 
-    /// Draws into the picture what settled receipts of days before `day` say, since they are about to be removed.
+    /// Draws into the snapshot what settled receipts of days before `day` say, since they are about to be removed.
     ///
     /// Crash: drawn twice, they say the same.
-    pub(super) fn fold_into_picture(&self, day: &str) -> Result<(), FileError> {
-        let mut picture = match self.picture() {
-            Ok(Some(picture)) => picture,
+    pub(super) fn fold_into_snapshot(&self, day: &str) -> Result<(), FileError> {
+        let mut snapshot = match self.snapshot() {
+            Ok(Some(snapshot)) => snapshot,
             Ok(None) => return Ok(()),
             Err(why) => {
                 let path = self.state.root().path().join(NAME);
@@ -102,13 +102,13 @@ impl Spool {
         let days = settled.names().unwrap_or_default();
         let mut receipts = BTreeMap::new();
         for old in days.iter().filter(|old| old.as_str() < day) {
-            self.read_since(&settled.join(old), picture.sequence, &mut receipts);
+            self.read_since(&settled.join(old), snapshot.sequence, &mut receipts);
         }
         let Some(((last, _), _)) = receipts.last_key_value() else { return Ok(()) };
         // A push with a lower number that was settled later is drawn in again on its own.
         let kept = self.receipts_kept(day).unwrap_or(u64::MAX);
-        picture.sequence = (*last).min(kept.saturating_sub(1)).max(picture.sequence);
-        receipts.values().for_each(|receipt| picture.apply(&receipt.updates()));
-        self.set_picture(&picture)
+        snapshot.sequence = (*last).min(kept.saturating_sub(1)).max(snapshot.sequence);
+        receipts.values().for_each(|receipt| snapshot.apply(&receipt.updates()));
+        self.set_snapshot(&snapshot)
     }
 }

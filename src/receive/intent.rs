@@ -1,5 +1,5 @@
 //! The pre-receive hook: writes down what is about to be pushed, so that the push has its event though the client goes
-//! away before post-receive starts.
+//! away before pipeline-receive starts.
 
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use log::debug;
 
-use super::{INPUT_LIMIT, INPUT_PATIENCE, Post, fresh};
+use super::{INPUT_LIMIT, INPUT_PATIENCE};
 use crate::config::Configuration;
 use crate::log_file;
+use crate::pipeline::{Pipeline, fresh};
 use crate::process::{self, Environment, Process};
 use crate::ref_update;
 use crate::repository;
@@ -28,20 +29,21 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let (updates, _) = ref_update::parse(&bytes);
     let common_dir = repository::common_dir(&git_dir);
     let configuration = Configuration::read(&git_dir, &common_dir, environment);
-    let post = match &configuration {
+    let pipeline = match &configuration {
         Ok(configuration) => {
             let settings = &configuration.settings;
-            let post = Post::new(&git_dir, &common_dir, configuration);
-            log_file::start(post.spool.state(), settings.log_level);
-            if !post.is_wanted(&updates) {
+            let pipeline = Pipeline::new(&git_dir, &common_dir, configuration);
+            log_file::start(pipeline.spool.state(), settings.log_level);
+            if !pipeline.is_wanted(&updates) {
                 return;
             }
-            Some(post)
+            Some(pipeline)
         }
-        // post-receive says so, and keeps its receipt.
+        // pipeline-receive says so, and keeps its receipt.
         Err(_) => None,
     };
-    let spool = post.as_ref().map_or_else(|| Spool::new(StateDir::found(&common_dir)), |post| post.spool.clone());
+    let spool =
+        pipeline.as_ref().map_or_else(|| Spool::new(StateDir::found(&common_dir)), |pipeline| pipeline.spool.clone());
     if updates.is_empty() || !is_whole {
         return debug!("pre-receive: the list of refs was cut short: receive-pack has died");
     }
@@ -51,8 +53,8 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         return;
     }
     let lines = fresh(updates);
-    let intent = match &post {
-        Some(post) => post.receipt(lines, environment),
+    let intent = match &pipeline {
+        Some(pipeline) => pipeline.receipt(lines, environment),
         None => Receipt::new(lines, environment, &[]),
     };
     if let Err(error) = spool.write_intent(intent) {

@@ -51,7 +51,7 @@ impl<K: Clone + Eq + Hash> Batch<K> {
 }
 
 /// Makes the deliveries of one push. Each is handed to a function with its target's place.
-pub struct Addresser<'a> {
+pub struct FanOut<'a> {
     sequence: u64,
     receipt: &'a Receipt,
     targets: &'a [&'a Target],
@@ -63,7 +63,7 @@ pub struct Addresser<'a> {
     of_line: (u32, u16),
 }
 
-impl<'a> Addresser<'a> {
+impl<'a> FanOut<'a> {
     /// For the push of this number.
     pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target]) -> Self {
         let name = receipt.name(sequence).into();
@@ -205,7 +205,7 @@ mod tests {
         let line = RefEvent { update, event: identifier::event() };
         let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
         let mut made = Vec::new();
-        let mut addresser = Addresser::new(1, &receipt, targets);
+        let mut addresser = FanOut::new(1, &receipt, targets);
         for event in events {
             addresser.add(0, event, &mut |_, delivery| made.push(delivery));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::receipt::Receipt;
+use super::push::Receipt;
 use crate::delivery::{Delivery, Origin, ref_text};
 use crate::format::{self, Payload};
 use crate::ref_update::RefEvent;
@@ -13,7 +13,7 @@ use crate::schedule::Queued;
 
 /// A delivery that waits. It has no secret, no URL and no signature: these are the target's when it is sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Waiting {
+pub struct QueuedDelivery {
     /// The ref update and the event's id; of a delivery that tells of a whole push, the first it tells.
     pub line: RefEvent,
     /// The further ones it tells.
@@ -47,7 +47,7 @@ pub(super) enum Body {
     Beside(String),
 }
 
-impl Waiting {
+impl QueuedDelivery {
     /// The delivery as it was, with its body; `None` where this program does not know its format.
     pub fn delivery(self, queued: Queued, body: Vec<u8>) -> Option<Delivery> {
         Some(Delivery {
@@ -75,7 +75,7 @@ impl Waiting {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {
     /// One delivery.
-    Delivery(Waiting),
+    Delivery(QueuedDelivery),
     /// A whole push, which programs before version 2 of the records kept here for a target that was not configured
     /// rightly. Never written.
     Push(Receipt),
@@ -86,7 +86,7 @@ pub struct Addition {
     /// The name it will have.
     pub queued: Queued,
     /// What the record will hold, but for the body.
-    pub waiting: Waiting,
+    pub waiting: QueuedDelivery,
     /// The body.
     pub payload: Arc<Payload>,
     /// Whether other targets get the same payload, which is stored once then.
@@ -96,7 +96,7 @@ pub struct Addition {
 impl Addition {
     /// A delivery under this name.
     pub fn of(queued: Queued, delivery: &Delivery) -> Self {
-        let waiting = Waiting {
+        let waiting = QueuedDelivery {
             line: delivery.line.clone(),
             more: delivery.more.clone(),
             event: delivery.payload.event.to_string(),

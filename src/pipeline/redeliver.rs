@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Post;
+use super::Pipeline;
 use crate::delivery::Delivery;
 use crate::event::EventName;
 use crate::format;
@@ -10,7 +10,7 @@ use crate::history::Entry;
 use crate::message;
 use crate::schedule::{Queued, Schedule};
 use crate::signature::sha256_hex;
-use crate::spool::{Addition, Bodies, Queue, Stock};
+use crate::spool::{Addition, Bodies, Queue, QueueIndex};
 use crate::target::{RefPatterns, Target};
 
 /// Where a body comes from that is shown or sent again.
@@ -34,14 +34,14 @@ pub enum PutBack {
     Gone(String),
 }
 
-impl Post<'_> {
+impl Pipeline<'_> {
     /// A delivery as it would be sent next, and where its body comes from.
     ///
     /// # Errors
     /// Why it cannot be had any more.
     pub fn find(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
         let queue = self.spool.queue(&target.name);
-        if let Some((queued, waiting, body)) = queue.find(&queue.stock(), id)
+        if let Some((queued, waiting, body)) = queue.find(&queue.index(), id)
             && let Some(delivery) = waiting.delivery(queued, body)
         {
             return Ok((delivery, Source::Stored));
@@ -52,14 +52,14 @@ impl Post<'_> {
     /// Has deliveries wait for their next attempt, each from wherever it is. Whoever calls this sends to the target at this
     /// moment, and nobody else. Each comes with the number of attempts it was seen to have when it was chosen.
     pub fn put_back(&self, queue: &Queue, target: &Target, chosen: &[(Uuid, u32)]) -> Vec<(Uuid, PutBack)> {
-        let stock = queue.stock();
+        let index = queue.index();
         let attempts = self.history.attempts(&chosen.iter().map(|(id, _)| *id).collect());
         let put_back = |(id, seen): &(Uuid, u32)| {
             let attempts = attempts.get(id).copied().unwrap_or(0);
             if attempts > *seen {
                 return (*id, PutBack::Meanwhile);
             }
-            let waits = self.have_wait(queue, &stock, target, *id, attempts);
+            let waits = self.have_wait(queue, &index, target, *id, attempts);
             (*id, waits.map_or_else(PutBack::Gone, |(name, source)| PutBack::Waits(name, source)))
         };
         chosen.iter().map(put_back).collect()
@@ -68,15 +68,15 @@ impl Post<'_> {
     fn have_wait(
         &self,
         queue: &Queue,
-        stock: &Stock,
+        index: &QueueIndex,
         target: &Target,
         id: Uuid,
         attempts: u32,
     ) -> Result<(Queued, Source), String> {
-        if let Some(name) = stock.waiting(id) {
+        if let Some(name) = index.waiting(id) {
             return Ok((name.clone(), Source::Stored));
         }
-        if let Some(name) = queue.restore(stock, id, attempts).map_err(|error| error.to_string())? {
+        if let Some(name) = queue.restore(index, id, attempts).map_err(|error| error.to_string())? {
             return Ok((name, Source::Stored));
         }
         let (delivery, source) = self.rebuilt(target, id)?;

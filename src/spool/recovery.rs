@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::receipt::Receipt;
+use super::push::Receipt;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 
 /// An intent and those of its lines that something is to be done about.

@@ -1,0 +1,124 @@
+//! From a receipt to its events: what happened, in which repository, by whom.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Arc;
+
+use log::error;
+
+use super::{FanOut, Job, Pipeline};
+use crate::config::{Configuration, Settings};
+use crate::delivery::Delivery;
+use crate::event::{Context, Event, Time, Wanted};
+use crate::message;
+use crate::process::Environment;
+use crate::pusher::{self, Pusher};
+use crate::ref_update::{RefEvent, RefUpdate};
+use crate::repository::{self, Objects, Reader};
+use crate::spool::Receipt;
+use crate::target::Target;
+
+impl Pipeline<'_> {
+    /// Builds the deliveries of one receipt, each for the station of its target.
+    pub(super) fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
+        let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
+        let later = if job.is_late { self.later(job.sequence) } else { Vec::new() };
+        self.address(objects, job.sequence, &job.receipt, later, &targets, &mut |at, delivery| {
+            if !job.done.contains(&delivery.id()) {
+                send(at, delivery);
+            }
+        });
+    }
+
+    /// Builds what one target wants of a push that waited for it as a whole; `None` where the objects cannot be read.
+    pub(super) fn build_for(&self, target: &Target, sequence: u64, receipt: &Receipt) -> Option<Vec<Delivery>> {
+        let objects = repository::open(self.common_dir, self.configuration.layout);
+        let objects = objects.map_err(|error| error!("{error}")).ok()?;
+        let build = || {
+            let mut deliveries = Vec::new();
+            let later = self.later(sequence);
+            self.address(&objects, sequence, receipt, later, &[target], &mut |_, delivery| deliveries.push(delivery));
+            deliveries
+        };
+        // A mistake of ours over one push must not end every run from now on.
+        let built = panic::catch_unwind(AssertUnwindSafe(build));
+        built.map_err(|_| error!("{}", message::push_untold(sequence))).ok()
+    }
+
+    /// What was pushed after the push of this number: without it the refs would tell of a later time.
+    fn later(&self, sequence: u64) -> Vec<RefUpdate> {
+        self.spool.receipts_since(sequence).iter().flat_map(|(_, receipt)| receipt.updates()).collect()
+    }
+
+    fn address(
+        &self,
+        objects: &Objects,
+        sequence: u64,
+        receipt: &Receipt,
+        later: Vec<RefUpdate>,
+        targets: &[&Target],
+        send: &mut dyn FnMut(usize, Delivery),
+    ) {
+        let mut addresser = FanOut::new(sequence, receipt, targets);
+        self.events(objects, receipt, later, targets, |number, event| addresser.add(number, event, send));
+        addresser.finish(send);
+    }
+
+    /// Builds the events of each update that any of the targets may want.
+    fn events(
+        &self,
+        objects: &Objects,
+        receipt: &Receipt,
+        later: Vec<RefUpdate>,
+        targets: &[&Target],
+        mut take: impl FnMut(u32, Event),
+    ) {
+        let updates = receipt.updates();
+        let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.may_want(&line.update));
+        if !receipt.lines.iter().any(is_wanted) {
+            return;
+        }
+        let layout = self.configuration.layout;
+        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.may_want(update)));
+        let wanted = wanted_by(wanting.copied());
+        let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted).rewound(later);
+        let environment = receipt.environment();
+        let context = context(self.git_dir, self.configuration, &environment, receipt.time, &mut reader);
+        let context = Arc::new(context);
+        for (number, line) in (0..).zip(&receipt.lines) {
+            if is_wanted(line) {
+                reader.events(line.event, &line.update, &context).into_iter().for_each(|event| take(number, event));
+            }
+        }
+    }
+}
+
+/// The most that any of the targets wants to know.
+pub fn wanted_by<'a>(targets: impl Iterator<Item = &'a Target>) -> Wanted {
+    targets.fold(Wanted::default(), |wanted, target| wanted.or(target.wanted()))
+}
+
+/// What all events of the push share, which was at `time` in seconds since 1970.
+pub fn context(
+    git_dir: &Path,
+    configuration: &Configuration,
+    environment: &Environment,
+    time: i64,
+    reader: &mut Reader<'_>,
+) -> Context {
+    let settings: &Settings = &configuration.settings;
+    let known = |login: &str| settings.users.get(login).cloned().unwrap_or_default();
+    let mut pusher = Pusher::find(environment, &settings.user_variables, known);
+    if pusher.email.is_empty()
+        && let Some(commit) = reader.newest_commit()
+        && pusher.is_committer(&commit.committer.name, &commit.committer.email)
+    {
+        pusher.email = commit.committer.email.clone();
+    }
+    Context {
+        repository: repository::describe(git_dir, configuration.layout, settings, environment),
+        pusher,
+        push_options: pusher::push_options(environment),
+        time: Time::utc(time),
+    }
+}

@@ -1,0 +1,221 @@
+//! From the ref updates of a push to its deliveries, for the hook and for the verbs alike: accept, recover, describe, fan
+//! out, deliver.
+
+mod accept;
+mod fan_out;
+mod describe;
+mod recover;
+mod redeliver;
+
+use std::collections::{HashMap, HashSet};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::time::Duration;
+
+use log::error;
+use uuid::Uuid;
+
+use crate::config::{BrokenTarget, Configuration, Configured};
+use crate::dispatch::{Dispatcher, TargetSession};
+use crate::event;
+use crate::history::{self, History};
+use crate::message;
+use crate::process::Environment;
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
+use crate::repository::{self, OpenError};
+use crate::schedule::Unsettled;
+use crate::spool::{Asked, Owned, Receipt, Spool};
+use crate::state_dir::StateDir;
+use crate::target::Target;
+
+pub use accept::{Accepted, NotDurable, accept, fresh};
+pub use describe::{context, wanted_by};
+pub use fan_out::{FanOut, alone};
+pub use redeliver::{PutBack, Source};
+
+/// One repository with its targets, its spool and its log.
+pub struct Pipeline<'a> {
+    /// The repository's directory.
+    pub git_dir: &'a Path,
+    /// The directory with objects and refs.
+    pub common_dir: &'a Path,
+    /// What its configuration says.
+    pub configuration: &'a Configuration,
+    /// Where things wait.
+    pub spool: Spool,
+    /// What happened.
+    pub history: History,
+    /// The targets that can be used, by whose places everything below goes.
+    pub targets: Vec<&'a Target>,
+}
+
+/// A receipt whose deliveries are to be made.
+pub struct Job {
+    /// The receipt, to be settled; `None` where it could not be written down.
+    owned: Option<Owned>,
+    receipt: Receipt,
+    sequence: u64,
+    /// Deliveries that an earlier process has made or queued.
+    done: HashSet<Uuid>,
+    /// Other pushes may have moved refs since.
+    is_late: bool,
+}
+
+impl Job {
+    /// The push this process was started for.
+    pub fn own(owned: Owned) -> Self {
+        let (receipt, sequence) = (owned.receipt.clone(), owned.sequence);
+        Self { owned: Some(owned), receipt, sequence, done: HashSet::new(), is_late: false }
+    }
+
+    /// A push whose receipt could not be written down.
+    pub fn unkept(receipt: Receipt, sequence: u64) -> Self {
+        Self { owned: None, receipt, sequence, done: HashSet::new(), is_late: false }
+    }
+
+    /// The receipt's number.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+impl<'a> Pipeline<'a> {
+    /// That of the repository at `git_dir`.
+    pub fn new(git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
+        let state = StateDir::new(common_dir, configuration.settings.shared);
+        let history = History::new(&state);
+        let targets = configuration.ready().collect();
+        Self { git_dir, common_dir, configuration, spool: Spool::new(state), history, targets }
+    }
+
+    /// A run over the repository's targets that may take `allowed`, or as long as it needs.
+    pub fn run(&self, allowed: Option<Duration>) -> Dispatcher<'_> {
+        Dispatcher::new(&self.spool, &self.history, &self.targets, allowed)
+    }
+
+    /// What there is to write down of a push.
+    pub fn receipt(&self, lines: Vec<RefEvent>, environment: &Environment) -> Receipt {
+        let enabled = self.configuration.targets.iter().filter(|target| target.is_enabled());
+        let asked = |target: &Configured| {
+            let wants =
+                |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.may_want(update));
+            Asked::new(target.name(), &lines, wants)
+        };
+        let asked = enabled.map(asked).collect();
+        Receipt::new(lines, environment, &self.configuration.settings.user_variables).asking(asked)
+    }
+
+    /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
+    pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
+        let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.may_want(update));
+        updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
+    }
+
+    /// The names of enabled targets that cannot be used.
+    fn waiting_targets(&self) -> impl Iterator<Item = &BrokenTarget> {
+        self.configuration.broken().filter(|target| target.enabled)
+    }
+
+    /// Where all refs stand now; `None` where they cannot be read, which is logged.
+    pub fn refs(&self) -> Option<HashMap<RefName, ObjectId>> {
+        let refs = repository::all(self.common_dir, self.configuration.layout);
+        let refs = refs.map_err(|error| error!("{error}")).ok()?;
+        Some(refs.direct.into_iter().collect())
+    }
+
+    /// Builds and sends what the receipts tell, queues what is not delivered, and settles them.
+    ///
+    /// # Errors
+    /// Where the objects cannot be read: the receipts stay as they are, for a later run.
+    pub fn deliver(&self, run: &Dispatcher<'_>, mut jobs: Vec<Job>) -> Result<(), OpenError> {
+        jobs.sort_by_key(|job| job.sequence);
+        let targets = &self.targets;
+        let wants = |target: &Target| {
+            let mut lines = jobs.iter().flat_map(|job| &job.receipt.lines);
+            lines.any(|line| target.may_want(&line.update))
+        };
+        let wanting: Vec<usize> = (0..targets.len()).filter(|at| wants(targets[*at])).collect();
+        if !wanting.is_empty() {
+            let objects = repository::open(self.common_dir, self.configuration.layout)?;
+            let mut sessions: Vec<TargetSession<'_>> = wanting.iter().map(|at| run.open(*at)).collect();
+            let own: HashSet<_> = jobs.iter().map(|job| job.sequence).collect();
+            run.deliver(
+                &mut sessions,
+                || self.unsettled(&own),
+                |send| {
+                    for job in &mut jobs {
+                        // A mistake of ours over one push's objects must not end every run from now on, nor hold up
+                        // others: its receipt waits for a better program.
+                        let build = || self.build(&objects, job, &wanting, send);
+                        if panic::catch_unwind(AssertUnwindSafe(build)).is_err() {
+                            error!("{}", message::push_untold(job.sequence));
+                            self.set_stuck(job);
+                        }
+                    }
+                },
+            );
+            self.settle(run, jobs);
+            sessions.into_iter().for_each(|session| run.close(session));
+        } else {
+            self.settle(run, jobs);
+        }
+        Ok(())
+    }
+
+    /// The refs of pushes that are not settled and not among `own`: their deliveries come first where they are older.
+    fn unsettled(&self, own: &HashSet<u64>) -> Unsettled {
+        let mut unsettled = Unsettled::default();
+        for (sequence, receipt) in self.spool.receipts(own) {
+            unsettled.add(sequence, receipt.lines.iter().map(|line| receipt.order(&line.update.name)));
+        }
+        unsettled
+    }
+
+    fn set_stuck(&self, job: &mut Job) {
+        if let Some(Err(error)) = job.owned.take().map(|owned| self.spool.set_stuck(&owned)) {
+            error!("{error}");
+        }
+    }
+
+    /// Crash: whatever is delivered is in the log, whatever is not is in a queue, both before the receipt is put away.
+    fn settle(&self, run: &Dispatcher<'_>, jobs: Vec<Job>) {
+        for job in &jobs {
+            if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
+                for BrokenTarget { name, origin, .. } in self.waiting_targets() {
+                    let queue = self.spool.queue(name);
+                    if let Err(error) = queue.defer(name, origin.as_deref(), job.sequence, &job.receipt) {
+                        error!("{}", message::about_target(name, error));
+                        run.lose();
+                    }
+                }
+            }
+        }
+        if run.is_safe() {
+            let day = history::today();
+            jobs.into_iter().filter_map(|job| job.owned).for_each(|owned| self.spool.settle(owned, &day));
+        }
+    }
+
+    /// Sends what waits in all queues and is due, and sets aside what waits for targets that are no more.
+    pub fn tend(&self, run: &Dispatcher<'_>) {
+        self.hand_over_deferred();
+        let none = HashSet::new();
+        let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
+        for (at, target) in self.targets.iter().enumerate() {
+            if target.enabled && !self.spool.queue(&target.name).is_empty() {
+                run.tend(at, &|| self.unsettled(&none), &build);
+            }
+        }
+        self.bury();
+    }
+
+    /// Sets aside what has waited for too long behind targets that do not answer.
+    pub fn expire(&self, run: &Dispatcher<'_>) {
+        (0..self.targets.len()).for_each(|at| run.expire(at));
+    }
+}
+
+/// Whether there can be any event of such an update.
+fn can_be_told(update: &RefUpdate) -> bool {
+    event::can_tell_of(&update.name)
+}

@@ -1,0 +1,75 @@
+//! Which receipts a receive-pack's push has, for a hook that is installed twice.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use super::Spool;
+use super::push::Receipt;
+use crate::files::Dir;
+use crate::message;
+use crate::process::Process;
+use crate::ref_update::RefUpdate;
+
+/// A push has one receipt, or a few.
+const LARGEST_MARKER: u64 = 4096;
+
+/// How long a push's marker is kept after its receive-pack is gone, in seconds.
+const MARKER_LIFE: u64 = 600;
+
+impl Spool {
+    /// The updates that were told of already for the push that `receive_pack` took: another hook installed beside this
+    /// one was first, or somebody who found its intent.
+    pub fn told(&self, receive_pack: Process) -> HashSet<RefUpdate> {
+        let unsettled = self.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).chain(self.stuck());
+        let unsettled = unsettled.filter(|receipt| receipt.receive_pack == Some(receive_pack));
+        let pushes = self.place("pushes").open();
+        let marker = pushes.and_then(|pushes| pushes.read_start(marker(receive_pack), LARGEST_MARKER));
+        let marker = marker.unwrap_or_default();
+        let marker = String::from_utf8_lossy(&marker);
+        let settled = marker.lines().filter_map(|name| self.settled(name));
+        unsettled.chain(settled).flat_map(|receipt| receipt.updates()).collect()
+    }
+
+    /// Notes which receipts a receive-pack's push has, for [`Spool::told`] once they are settled.
+    ///
+    /// Crash: until the receipt is settled it is found without this; and this comes before.
+    pub(super) fn mark(&self, receipt: &Receipt, sequence: u64) {
+        let Some(process) = receipt.receive_pack else { return };
+        let name = marker(process);
+        let line = format!("{}\n", receipt.name(sequence));
+        let pushes = self.place("pushes").make();
+        let marked = pushes.as_ref().map_err(ToString::to_string).and_then(|pushes| {
+            let marked = pushes.open_to_append(&name).and_then(|mut file| {
+                file.write_all(line.as_bytes()).map_err(pushes.error(message::cannot_write, &name))
+            });
+            marked.map_err(|error| error.to_string())
+        });
+        if let Err(error) = marked {
+            log::warn!("{}", message::delivers_twice(error));
+        }
+        if let Ok(pushes) = pushes {
+            forget_markers(&pushes);
+        }
+    }
+}
+
+/// The name of the file that says which receipts a receive-pack's push has.
+fn marker(process: Process) -> String {
+    format!("{}.{}", process.pid, process.start)
+}
+
+fn forget_markers(pushes: &Dir) {
+    for name in pushes.names().unwrap_or_default() {
+        let process = name
+            .split_once('.')
+            .and_then(|(pid, start)| Some(Process { pid: pid.parse().ok()?, start: start.parse().ok()? }));
+        if process.is_some_and(Process::is_alive) {
+            continue;
+        }
+        // A time to come is no reason to keep it.
+        if pushes.age(&name).is_none_or(|age| age > MARKER_LIFE) {
+            // Somebody else may have been faster.
+            let _ = pushes.remove(&name);
+        }
+    }
+}

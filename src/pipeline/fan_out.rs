@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::delivery::{Delivery, Origin};
 use crate::event::{Context, Event, EventName};
-use crate::format::{Payload, Told};
+use crate::format::{Payload, Rendered};
 use crate::identifier;
 use crate::message;
 use crate::ref_update::{ObjectFormat, RefEvent, RefKey, RefName, RefUpdate};
@@ -79,8 +79,8 @@ impl<'a> FanOut<'a> {
             let mut ids = HashSet::new();
             for (place, name) in (0..).zip(target.events_of(&event)) {
                 let key = (target.format.name, name, target.max_commits, target.max_body);
-                let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
-                let payload = batch.payload(&key, || tell().map(|told| payload(told, target, &event)));
+                let render = || target.format.render(&event, name, target.max_commits, target.max_body);
+                let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, &event)));
                 let Some(payload) = payload else { continue };
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
@@ -124,8 +124,8 @@ impl<'a> FanOut<'a> {
             let Some(first) = events.first() else { continue };
             let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
             let key = (target.format.name, ids, target.max_commits, target.max_body);
-            let tell = || target.format.tell_whole(&events, target.max_commits, target.max_body);
-            let payload = batch.payload(&key, || tell().map(|told| payload(told, target, first)));
+            let render = || target.format.render_whole(&events, target.max_commits, target.max_body);
+            let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, first)));
             let Some(payload) = payload else { continue };
             let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
             let (sequence, number) = (self.sequence, QueueKey::number(numbers[0], 0));
@@ -186,11 +186,11 @@ fn origin(context: &Context) -> Origin {
     Origin { repository: repository.path.clone(), instance: repository.instance.clone(), project: repository.id }
 }
 
-fn payload(told: Told, target: &Target, event: &Event) -> Arc<Payload> {
-    if let Some(reduced) = told.reduced {
+fn payload(rendered: Rendered, target: &Target, event: &Event) -> Arc<Payload> {
+    if let Some(reduced) = rendered.reduced {
         warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_name().text())));
     }
-    Arc::new(told.payload)
+    Arc::new(rendered.payload)
 }
 
 #[cfg(test)]

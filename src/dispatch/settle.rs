@@ -20,7 +20,7 @@ impl Dispatcher<'_> {
     /// Writes down what came of an attempt. Returns whether newer deliveries of the ref have to wait.
     ///
     /// Crash: the log comes first. Between an answer and the log's line nobody knows of the answer, and the delivery is
-    /// made once more under its id: that is the one gap in which an event is told twice.
+    /// made once more under its id: that is the one gap in which an event is delivered twice.
     pub(super) fn settle(
         &self,
         session: &TargetSession<'_>,

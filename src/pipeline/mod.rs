@@ -98,7 +98,7 @@ impl<'a> Pipeline<'a> {
         let enabled = self.configuration.targets.iter().filter(|target| target.is_enabled());
         let asked = |target: &Configured| {
             let wants =
-                |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.may_want(update));
+                |update: &RefUpdate| target.ready().map_or_else(|| can_make_event(update), |it| it.may_want(update));
             Asked::new(target.name(), &lines, wants)
         };
         let asked = enabled.map(asked).collect();
@@ -108,7 +108,7 @@ impl<'a> Pipeline<'a> {
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
         let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.may_want(update));
-        updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
+        updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_make_event))
     }
 
     /// The names of enabled targets that cannot be used.
@@ -180,7 +180,7 @@ impl<'a> Pipeline<'a> {
     /// Crash: whatever is delivered is in the log, whatever is not is in a queue, both before the receipt is put away.
     fn settle(&self, run: &Dispatcher<'_>, jobs: Vec<Job>) {
         for job in &jobs {
-            if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
+            if job.receipt.lines.iter().any(|line| can_make_event(&line.update)) {
                 for BrokenTarget { name, origin, .. } in self.waiting_targets() {
                     let queue = self.spool.queue(name);
                     if let Err(error) = queue.defer(name, origin.as_deref(), job.sequence, &job.receipt) {
@@ -216,6 +216,6 @@ impl<'a> Pipeline<'a> {
 }
 
 /// Whether there can be any event of such an update.
-fn can_be_told(update: &RefUpdate) -> bool {
+fn can_make_event(update: &RefUpdate) -> bool {
     event::can_tell_of(&update.name)
 }

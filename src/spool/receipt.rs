@@ -31,7 +31,7 @@ impl Owned {
 /// An intent, claimed: nobody else turns it into a receipt while this is held.
 #[derive(Debug)]
 pub struct Intent {
-    /// What pre-receive was told.
+    /// What pre-receive wrote down.
     pub receipt: Receipt,
     _lock: Option<Locked>,
 }
@@ -78,9 +78,9 @@ impl Spool {
         Some(Intent { receipt: record::decode(&bytes).ok()?, _lock: Some(lock) })
     }
 
-    /// Removes an intent all of whose lines are told or refused.
+    /// Removes an intent all of whose lines have a receipt or were refused.
     ///
-    /// Crash: its receipts are durable before; an intent that comes back is found told.
+    /// Crash: its receipts are durable before; one that comes back is found to have them.
     pub fn drop_intent(&self, intent: Intent) {
         let intents = self.place("intents");
         let name = intent.receipt.id.to_string();

@@ -107,7 +107,7 @@ impl TargetSession<'_> {
     }
 
     /// Notes that there is no use in trying the target once more in this run.
-    pub(super) fn give_up_for_now(&self) {
+    pub(super) fn set_unreachable(&self) {
         self.is_unreachable.store(true, Ordering::Relaxed);
     }
 

@@ -196,7 +196,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Sends what waits in all queues and is due, and sets aside what waits for targets that are no more.
+    /// Sends what waits in all queues and is due, and makes dead letters of what waits for targets that are no more.
     pub fn tend(&self, run: &Dispatcher<'_>) {
         self.hand_over_deferred();
         let none = HashSet::new();
@@ -209,7 +209,7 @@ impl<'a> Pipeline<'a> {
         self.bury();
     }
 
-    /// Sets aside what has waited for too long behind targets that do not answer.
+    /// Makes dead letters of what has waited for too long behind targets that do not answer.
     pub fn expire(&self, run: &Dispatcher<'_>) {
         (0..self.targets.len()).for_each(|at| run.expire(at));
     }

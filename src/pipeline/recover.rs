@@ -111,7 +111,7 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Removes what is older than `webhook.keepLog` says; never what waits or was set aside.
+    /// Removes what is older than `webhook.keepLog` says; never what waits, nor dead letters.
     pub fn prune(&self) {
         let keep = self.configuration.settings.keep_log.as_secs() as i64;
         let day = history::day_of(process::now() - keep);

@@ -67,7 +67,7 @@ impl Spool {
         intents.write_durably(receipt.id.to_string(), &record::encode(&receipt))
     }
 
-    /// All intents, oldest first, unclaimed. What is no intent is set aside.
+    /// All intents, oldest first, unclaimed. What is no intent becomes a dead letter.
     pub fn intents(&self) -> Vec<Receipt> {
         self.read_all("intents", |_| true).into_iter().map(|(_, receipt)| receipt).collect()
     }
@@ -141,7 +141,7 @@ impl Spool {
         Ok(Owned { receipt, sequence, _lock: lock })
     }
 
-    /// All unsettled receipts but those with the numbers `own`, in order. What is no receipt is set aside.
+    /// All unsettled receipts but those with the numbers `own`, in order. What is no receipt becomes a dead letter.
     pub fn receipts(&self, own: &HashSet<u64>) -> Vec<(u64, Receipt)> {
         let is_other = |name: &str| number(name).is_none_or(|sequence| !own.contains(&sequence));
         let mut receipts: Vec<_> = self
@@ -270,10 +270,10 @@ impl Spool {
             match read {
                 // A copy under another name is no push of its own, and nobody would ever settle it.
                 Ok(receipt) if name != name_in(directory, &name, &receipt) => {
-                    self.set_file_aside(directory, &name, message::not_its_name());
+                    self.make_record_dead(directory, &name, message::not_its_name());
                 }
                 Ok(receipt) => found.push((name, receipt)),
-                Err(Unfit::Unsound(why)) => self.set_file_aside(directory, &name, &why),
+                Err(Unfit::Unsound(why)) => self.make_record_dead(directory, &name, &why),
                 Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(Unfit::Unreadable(error)) => {
                     log::error!("{}", message::owner_can_read(opened.path_of(&name).display(), error));

@@ -28,7 +28,7 @@ use crate::transport::Trust;
 
 use budget::Budget;
 use channel::Task;
-use session::State as SessionState;
+use session::SessionState;
 
 pub use connection::{send_once, shown_headers};
 pub use session::TargetSession;

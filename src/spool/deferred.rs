@@ -31,7 +31,7 @@ pub struct Deferred {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct DeferredForm {
     target: Text,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
@@ -52,7 +52,7 @@ impl Queue {
         sequence: u64,
         receipt: &Receipt,
     ) -> Result<(), FileError> {
-        let form = Form {
+        let form = DeferredForm {
             target: Text::new(target.as_bytes()),
             origin: origin.map(String::from),
             receipt: receipt.clone(),
@@ -163,7 +163,7 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
         let target = TargetName::new(folder.name().as_bytes());
         return Ok(Deferred { sequence, receipt, target, origin: None, folder, name: file });
     }
-    let form: Form = record::decode(&bytes).map_err(unsound)?;
+    let form: DeferredForm = record::decode(&bytes).map_err(unsound)?;
     if form.receipt.name(sequence) != name {
         return Err(unsound(message::not_its_name().into()));
     }

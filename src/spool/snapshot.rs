@@ -24,7 +24,7 @@ pub struct RefSnapshot {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct SnapshotForm {
     sequence: u64,
     refs: Vec<(Text, String)>,
 }
@@ -53,7 +53,7 @@ impl Spool {
             Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(why),
         };
-        let form: Form = record::decode(&bytes).map_err(Unfit::Unsound)?;
+        let form: SnapshotForm = record::decode(&bytes).map_err(Unfit::Unsound)?;
         let line = |(name, id): (Text, String)| {
             Some((RefName::new(name.bytes()?.into_owned()), ObjectId::from_hex(id.as_bytes())??))
         };
@@ -73,7 +73,7 @@ impl Spool {
     /// Where it cannot be made durable.
     pub fn set_snapshot(&self, snapshot: &RefSnapshot) -> Result<(), FileError> {
         let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
-        let form = Form { sequence: snapshot.sequence, refs };
+        let form = SnapshotForm { sequence: snapshot.sequence, refs };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 

@@ -24,7 +24,7 @@ use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository::{self, OpenError};
 use crate::schedule::Unsettled;
-use crate::spool::{Asked, Owned, Receipt, Spool};
+use crate::spool::{Asked, OwnedReceipt, Receipt, Spool};
 use crate::state_dir::StateDir;
 use crate::target::Target;
 
@@ -52,7 +52,7 @@ pub struct Pipeline<'a> {
 /// A receipt whose deliveries are to be made.
 pub struct Job {
     /// The receipt, to be settled; `None` where it could not be written down.
-    owned: Option<Owned>,
+    owned: Option<OwnedReceipt>,
     receipt: Receipt,
     sequence: u64,
     /// Deliveries that an earlier process has made or queued.
@@ -63,7 +63,7 @@ pub struct Job {
 
 impl Job {
     /// The push this process was started for.
-    pub fn own(owned: Owned) -> Self {
+    pub fn own(owned: OwnedReceipt) -> Self {
         let (receipt, sequence) = (owned.receipt.clone(), owned.sequence);
         Self { owned: Some(owned), receipt, sequence, done: HashSet::new(), is_late: false }
     }

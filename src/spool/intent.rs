@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Spool;
 use super::push::Receipt;
-use super::receipt::{Intent, Owned};
+use super::receipt::{ClaimedIntent, OwnedReceipt};
 use super::recovery::{Lines, as_lines, missed, starts_from, undecided};
 use crate::process::{self, Process};
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
@@ -38,7 +38,7 @@ impl Spool {
     /// It is that of the own receive-pack, with all of the lines. Where one of the two could not tell its receive-pack,
     /// the lines alone decide. Fewer lines than the intent's are the rule where git refused some, and happen where
     /// receive-pack died while it wrote.
-    pub fn own_intent(&self, updates: &[RefUpdate], own: Option<Process>) -> Option<Intent> {
+    pub fn own_intent(&self, updates: &[RefUpdate], own: Option<Process>) -> Option<ClaimedIntent> {
         let mut candidates = self.intents();
         candidates.retain(|intent| match (intent.receive_pack, own) {
             (Some(its), Some(own)) => its == own,
@@ -62,7 +62,7 @@ impl Spool {
     ///
     /// `own` is the intent of these updates: what they follow on was written down before it. Waits a moment for the
     /// others; then they are announced from their intents, as the receipts returned.
-    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: &Receipt, refs: ReadRefs<'_>) -> Vec<Owned> {
+    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: &Receipt, refs: ReadRefs<'_>) -> Vec<OwnedReceipt> {
         let start = Instant::now();
         let mut announced = Vec::new();
         let mut judged = HashSet::new();
@@ -91,7 +91,7 @@ impl Spool {
         own: &Receipt,
         refs: ReadRefs<'_>,
         judged: &mut HashSet<Uuid>,
-        announced: &mut Vec<Owned>,
+        announced: &mut Vec<OwnedReceipt>,
     ) {
         let now = refs().unwrap_or_default();
         let oldest = predecessors.iter().map(|(intent, _)| intent.after).min().unwrap_or(0);
@@ -106,7 +106,7 @@ impl Spool {
     }
 
     /// Makes a receipt of an intent's lines as far as they have none yet; `None` where somebody else has claimed it.
-    fn announce(&self, intent: &Receipt, lines: Vec<RefEvent>) -> Option<Option<Owned>> {
+    fn announce(&self, intent: &Receipt, lines: Vec<RefEvent>) -> Option<Option<OwnedReceipt>> {
         let claimed = self.claim(intent)?;
         // Only now: another push that follows on it may have announced it and let go of it since its lines were chosen.
         let lines = self.without_receipt(intent, lines);
@@ -163,7 +163,7 @@ impl Spool {
     ///
     /// Crash: the receipt is durable before its intent is removed. An intent that is found again then has its updates
     /// among the receipts, and none of them is missed a second time.
-    pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<Owned> {
+    pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<OwnedReceipt> {
         let mut intents = self.intents();
         if !intents.iter().any(is_abandoned) {
             return Vec::new();

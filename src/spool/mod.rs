@@ -37,7 +37,7 @@ pub use push::{Asked, Receipt};
 pub use queue::{Bodies, Queue};
 pub use queue_index::QueueIndex;
 pub use queued::{Addition, QueuedDelivery};
-pub use receipt::{Intent, Owned};
+pub use receipt::{ClaimedIntent, OwnedReceipt};
 pub use snapshot::RefSnapshot;
 
 /// The spool of one repository. Nothing is created before the first record.

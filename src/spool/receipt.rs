@@ -13,7 +13,7 @@ use crate::process::{Locked, try_lock};
 
 /// A receipt that this process is to settle; nobody else can while it holds this.
 #[derive(Debug)]
-pub struct Owned {
+pub struct OwnedReceipt {
     /// The push.
     pub receipt: Receipt,
     /// Its place in the order of all pushes.
@@ -21,7 +21,7 @@ pub struct Owned {
     _lock: Option<Locked>,
 }
 
-impl Owned {
+impl OwnedReceipt {
     /// Its file's name.
     pub fn name(&self) -> String {
         self.receipt.name(self.sequence)
@@ -30,7 +30,7 @@ impl Owned {
 
 /// An intent, claimed: nobody else turns it into a receipt while this is held.
 #[derive(Debug)]
-pub struct Intent {
+pub struct ClaimedIntent {
     /// What pre-receive wrote down.
     pub receipt: Receipt,
     _lock: Option<Locked>,
@@ -73,15 +73,15 @@ impl Spool {
     }
 
     /// Claims an intent; `None` where another process has, or where it is gone.
-    pub fn claim(&self, intent: &Receipt) -> Option<Intent> {
+    pub fn claim(&self, intent: &Receipt) -> Option<ClaimedIntent> {
         let (bytes, lock) = self.place("intents").open().ok()?.claim(intent.id.to_string())?;
-        Some(Intent { receipt: record::decode(&bytes).ok()?, _lock: Some(lock) })
+        Some(ClaimedIntent { receipt: record::decode(&bytes).ok()?, _lock: Some(lock) })
     }
 
     /// Removes an intent all of whose lines have a receipt or were refused.
     ///
     /// Crash: its receipts are durable before; one that comes back is found to have them.
-    pub fn drop_intent(&self, intent: Intent) {
+    pub fn drop_intent(&self, intent: ClaimedIntent) {
         let intents = self.place("intents");
         let name = intent.receipt.id.to_string();
         if let Err(error) = intents.open().and_then(|intents| intents.remove(&name)) {
@@ -95,7 +95,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be renamed; the intent is there still.
-    pub fn promote(&self, intent: Intent) -> Result<Owned, Box<(FileError, Intent)>> {
+    pub fn promote(&self, intent: ClaimedIntent) -> Result<OwnedReceipt, Box<(FileError, ClaimedIntent)>> {
         let renamed = self.place("receipts").make().and_then(|receipts| {
             let name = intent.receipt.id.to_string();
             let from = self.place("intents");
@@ -115,9 +115,9 @@ impl Spool {
         if let Err(error) = receipts.sync() {
             log::warn!("{error}");
         }
-        let Intent { receipt, _lock } = intent;
+        let ClaimedIntent { receipt, _lock } = intent;
         self.mark(&receipt, sequence);
-        Ok(Owned { receipt, sequence, _lock })
+        Ok(OwnedReceipt { receipt, sequence, _lock })
     }
 
     /// Writes a receipt.
@@ -127,7 +127,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn keep(&self, receipt: Receipt) -> Result<Owned, FileError> {
+    pub fn keep(&self, receipt: Receipt) -> Result<OwnedReceipt, FileError> {
         let receipts = self.place("receipts").make()?;
         let draft = receipts.write_draft(&record::encode(&receipt), true)?;
         // Locked before it has a name that others look for: they would take it for one whose owner died.
@@ -138,7 +138,7 @@ impl Spool {
         })?;
         make_durable(&receipts);
         self.mark(&receipt, sequence);
-        Ok(Owned { receipt, sequence, _lock: lock })
+        Ok(OwnedReceipt { receipt, sequence, _lock: lock })
     }
 
     /// All unsettled receipts but those with the numbers `own`, in order. What is no receipt becomes a dead letter.
@@ -154,18 +154,18 @@ impl Spool {
     }
 
     /// Becomes the owner of a receipt whose own process has died; `None` where it has not, or has settled it.
-    pub fn take_over(&self, sequence: u64, receipt: &Receipt) -> Option<Owned> {
+    pub fn take_over(&self, sequence: u64, receipt: &Receipt) -> Option<OwnedReceipt> {
         let (_, lock) = self.place("receipts").open().ok()?.claim(receipt.name(sequence))?;
         // Its owner may have died before it did this.
         self.mark(receipt, sequence);
-        Some(Owned { receipt: receipt.clone(), sequence, _lock: Some(lock) })
+        Some(OwnedReceipt { receipt: receipt.clone(), sequence, _lock: Some(lock) })
     }
 
     /// Puts a receipt away, of which every delivery is made or waits in a queue.
     ///
     /// Crash: before the rename it is taken over, and the log and the queues say what was done already. The rename is
     /// not synced: a power cut can bring the receipt back, with the same outcome.
-    pub fn settle(&self, owned: Owned, day: &str) {
+    pub fn settle(&self, owned: OwnedReceipt, day: &str) {
         let name = owned.name();
         let from = self.place("receipts");
         let moved = self.place("settled").join(day).make().and_then(|settled| {
@@ -184,7 +184,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be moved; it stays.
-    pub fn set_stuck(&self, owned: &Owned) -> Result<(), FileError> {
+    pub fn set_stuck(&self, owned: &OwnedReceipt) -> Result<(), FileError> {
         self.move_receipt(&owned.name(), "receipts", "stuck")
     }
 

@@ -104,7 +104,7 @@ impl<'a> Dispatcher<'a> {
         Self { unkept, ..self }
     }
 
-    /// Tries what failed though its time has not come, and targets that rest.
+    /// Tries what failed though its time has not come, and targets in backoff.
     pub fn at_once(self, at_once: bool) -> Self {
         Self { at_once, ..self }
     }

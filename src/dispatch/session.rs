@@ -141,13 +141,13 @@ impl TargetSession<'_> {
     }
 }
 
-/// Whether more can be held in memory before it is written down.
+/// Whether more can be buffered before it is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Buffered {
     Room,
     Full,
 }
 
-/// So many deliveries for a queue, and bytes of their bodies, are held in memory before they are written down together.
+/// So many deliveries for a queue, and bytes of their bodies, are buffered before they are written down together.
 const MOST_BUFFERED: usize = 256;
 const MOST_BUFFERED_BYTES: usize = 2 << 20;

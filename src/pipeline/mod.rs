@@ -129,6 +129,8 @@ impl<'a> Pipeline<'a> {
     /// Where the objects cannot be read: the receipts stay as they are, for a later run.
     pub fn deliver(&self, run: &Dispatcher<'_>, mut jobs: Vec<Job>) -> Result<(), OpenError> {
         jobs.sort_by_key(|job| job.sequence);
+        // Before the queues are looked at: what is built now comes behind what waited for a wrong name.
+        self.hand_over_deferred();
         let targets = &self.targets;
         let wants = |target: &Target| {
             let mut lines = jobs.iter().flat_map(|job| &job.receipt.lines);
@@ -198,7 +200,6 @@ impl<'a> Pipeline<'a> {
 
     /// Sends what waits in all queues and is due, and makes dead letters of what waits for targets that are no more.
     pub fn tend(&self, run: &Dispatcher<'_>) {
-        self.hand_over_deferred();
         let none = HashSet::new();
         let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
         for (at, target) in self.targets.iter().enumerate() {

@@ -15,11 +15,11 @@ pub enum Accepted {
     /// It has one already: this hook is installed twice, or somebody found the intent meanwhile.
     Already,
     /// It could not be written down.
-    NotDurable(Box<NotDurable>),
+    Unkept(Box<Unkept>),
 }
 
 /// A push that could not be written down.
-pub struct NotDurable {
+pub struct Unkept {
     /// Why.
     pub error: FileError,
     /// What would have been written.
@@ -68,12 +68,12 @@ pub fn accept(
             Err(failed) => {
                 let (error, intent) = *failed;
                 let receipt = intent.receipt.clone();
-                Accepted::NotDurable(Box::new(NotDurable { error, receipt, intent: Some(intent) }))
+                Accepted::Unkept(Box::new(Unkept { error, receipt, intent: Some(intent) }))
             }
         },
         (Some(receipt), intent) => match spool.keep(receipt.clone()) {
             Ok(owned) => Accepted::Kept(Box::new(owned)),
-            Err(error) => Accepted::NotDurable(Box::new(NotDurable { error, receipt, intent })),
+            Err(error) => Accepted::Unkept(Box::new(Unkept { error, receipt, intent })),
         },
         (None, None) => Accepted::Already,
     }

@@ -28,7 +28,7 @@ use crate::spool::{Asked, OwnedReceipt, Receipt, Spool};
 use crate::state_dir::StateDir;
 use crate::target::Target;
 
-pub use accept::{Accepted, NotDurable, accept, fresh};
+pub use accept::{Accepted, Unkept, accept, fresh};
 pub use describe::{context, wanted_by};
 pub use fan_out::{FanOut, alone};
 pub use redeliver::{PutBack, Source};

@@ -91,7 +91,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
             let spool = Spool::new(state);
             let accepted = accept(&spool, updates, &|lines| Receipt::new(lines, environment, &[]), &|| None);
             return match accepted {
-                Accepted::NotDurable(failed) => not_kept(&failed.error, &mut printer),
+                Accepted::Unkept(failed) => not_kept(&failed.error, &mut printer),
                 _ => printer.print(&Notice::Unreadable),
             };
         }
@@ -134,7 +134,7 @@ fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Envir
         Accepted::Already => return debug!("has its receipt already: is the hook installed twice?"),
         Accepted::Kept(owned) if settings.detach => return detached::hand_over(pipeline, *owned, printer),
         Accepted::Kept(owned) => Job::own(*owned),
-        Accepted::NotDurable(failed) => {
+        Accepted::Unkept(failed) => {
             not_kept(&failed.error, printer);
             let sequence = pipeline.spool.sequence_of_unkept();
             (intent, unkept) = (failed.intent, Some(sequence));

@@ -218,8 +218,8 @@ impl<'a> Dispatcher<'a> {
                 return;
             }
             self.unfold(&session, unfold);
-            let names = self.list(&session);
-            let due = self.due(&session.queue, &names, unsettled);
+            let listed = self.list(&session);
+            let due = self.due(&session.queue, &listed, unsettled);
             idle = if due.is_empty() { idle + 1 } else { 0 };
             tried.extend(due.iter().map(|queued| queued.key.id));
             self.send_queued(&session, due);

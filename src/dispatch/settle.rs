@@ -189,7 +189,7 @@ impl Dispatcher<'_> {
 
     /// Turns pushes that waited for the target to be configured rightly into deliveries.
     ///
-    /// Crash: the deliveries are durable before the push is removed; made twice, they have the same names.
+    /// Crash: the deliveries are durable before the push is removed; made twice, they have the same keys.
     pub(super) fn unfold(&self, session: &TargetSession<'_>, unfold: Unfold<'_>) {
         for deferred in session.queue.deferred() {
             let Some(deliveries) = unfold(session.target, deferred.sequence, &deferred.receipt) else { continue };

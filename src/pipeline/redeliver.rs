@@ -26,7 +26,7 @@ pub enum Source {
 
 /// What became of a delivery that is to be made again.
 pub enum PutBack {
-    /// It waits in the target's queue under this name.
+    /// It waits in the target's queue so.
     Waits(Queued, Source),
     /// Somebody has tried it since it was chosen.
     Meanwhile,
@@ -60,7 +60,7 @@ impl Pipeline<'_> {
                 return (*id, PutBack::Meanwhile);
             }
             let waits = self.have_wait(queue, &index, target, *id, attempts);
-            (*id, waits.map_or_else(PutBack::Gone, |(name, source)| PutBack::Waits(name, source)))
+            (*id, waits.map_or_else(PutBack::Gone, |(queued, source)| PutBack::Waits(queued, source)))
         };
         chosen.iter().map(put_back).collect()
     }
@@ -73,11 +73,11 @@ impl Pipeline<'_> {
         id: Uuid,
         attempts: u32,
     ) -> Result<(Queued, Source), String> {
-        if let Some(name) = index.waiting(id) {
-            return Ok((name.clone(), Source::Stored));
+        if let Some(queued) = index.waiting(id) {
+            return Ok((queued.clone(), Source::Stored));
         }
-        if let Some(name) = queue.restore(index, id, attempts).map_err(|error| error.to_string())? {
-            return Ok((name, Source::Stored));
+        if let Some(queued) = queue.restore(index, id, attempts).map_err(|error| error.to_string())? {
+            return Ok((queued, Source::Stored));
         }
         let (delivery, source) = self.rebuilt(target, id)?;
         let queued = Queued { key: delivery.key.clone(), schedule: delivery.schedule };

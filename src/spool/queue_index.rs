@@ -44,8 +44,8 @@ impl Queue {
         })
     }
 
-    /// Brings a dead letter back, under a name that is due; `None` where there is none of this id, or it is
-    /// not sound and stays where it is. It was tried so many times: the name has what it had before the last attempt.
+    /// Brings a dead letter back, due now, as one that somebody asked for after so many attempts; `None` where there is none
+    /// of this id, or it is not sound and stays where it is.
     ///
     /// Crash: the record first. Without its body it becomes a dead letter again, and both are found once more.
     ///
@@ -78,7 +78,7 @@ impl QueueIndex {
         self.dead.keys().copied()
     }
 
-    /// The name of what waits.
+    /// What waits under this id.
     pub fn waiting(&self, id: Uuid) -> Option<&Queued> {
         self.waiting.get(&id)
     }

@@ -83,7 +83,7 @@ pub(super) enum Record {
 
 /// A delivery that is to wait, not written down yet.
 pub struct Addition {
-    /// The name it will have.
+    /// By what it will be known, and when it is tried.
     pub queued: Queued,
     /// What the record will hold, but for the body.
     pub waiting: QueuedDelivery,
@@ -94,7 +94,7 @@ pub struct Addition {
 }
 
 impl Addition {
-    /// A delivery under this name.
+    /// A delivery with this key and schedule.
     pub fn of(queued: Queued, delivery: &Delivery) -> Self {
         let waiting = QueuedDelivery {
             line: delivery.line.clone(),

@@ -367,7 +367,7 @@ visit() {
     else
         (rehearse >/dev/null) || exit
         link_hooks
-        take_picture
+        take_snapshot
     fi
 }
 
@@ -380,12 +380,12 @@ sum_driver() {
 }
 
 # The refs as they are count as told: `git webhook reconcile` finds what no hook tells from here on.
-take_picture() {
+take_snapshot() {
     if $dry_run || exists "$common/webhook/refs"; then
         return 0
     fi
     GIT_DIR=. "$prefix/bin/git-webhook" reconcile --baseline </dev/null >/dev/null ||
-        warning "cannot take a picture of the refs of '$repository'" \
+        warning "cannot take a snapshot of the refs of '$repository'" \
             "mend that, and in the repository: git webhook reconcile --baseline"
 }
 

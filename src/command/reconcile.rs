@@ -83,7 +83,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     process::hold_back_signals();
     let pipeline = place.pipeline();
     if manner.baseline {
-        take_picture(place, &pipeline)?;
+        take_snapshot(place, &pipeline)?;
         return Ok((Vec::new(), true));
     }
     if !manner.dry_run {
@@ -91,15 +91,15 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     }
     let Some((mut snapshot, mut found)) = differences(place, &pipeline)? else {
         if !manner.dry_run {
-            take_picture(place, &pipeline)?;
+            take_snapshot(place, &pipeline)?;
         }
         return Ok((vec![first_time()], true));
     };
     if !found.is_empty() && !manner.dry_run {
         thread::sleep(GRACE);
-        let Some((picture_now, again)) = differences(place, &pipeline)? else { return Ok((Vec::new(), true)) };
+        let Some((snapshot_now, again)) = differences(place, &pipeline)? else { return Ok((Vec::new(), true)) };
         found.retain(|update| again.contains(update));
-        snapshot = picture_now;
+        snapshot = snapshot_now;
     }
     let row = |update: &RefUpdate, state: State| Row {
         r#ref: update.name.text().into_owned(),
@@ -132,7 +132,7 @@ fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
 
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes
 /// nothing.
-fn take_picture(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> {
+fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> {
     let sequence = pipeline.spool.sequence_now();
     let snapshot = RefSnapshot { sequence, refs: refs(place)? };
     pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))

@@ -98,7 +98,7 @@ fn what_we_keep_is_the_groups_in_a_shared_repository_and_never_others() {
     }
 }
 
-/// Whatever is written first makes our directory: a line in the log, a record, a picture.
+/// Whatever is written first makes our directory: a line in the log, a record, a snapshot.
 #[test]
 fn our_directory_is_the_groups_whoever_makes_it_first() {
     let world = World::new();
@@ -313,7 +313,7 @@ fn root_acts_as_the_owner() {
         };
         assert!(call(&["status"]).contains("failing"));
         assert!(call(&["list"]).contains(" gitlab "));
-        assert!(call(&["reconcile"]).contains("there was no picture of the refs"));
+        assert!(call(&["reconcile"]).contains("there was no snapshot of the refs"));
         assert!(call(&["flush", "--now"]).contains("ci: 2 delivered"));
         assert_eq!(receiver.take().len(), 2);
         assert_eq!(call(&["log"]).matches(" delivered ").count(), 2);

@@ -464,7 +464,7 @@ fn a_spoilt_sequence_number_is_found_again() {
 }
 
 #[test]
-fn a_spoilt_picture_of_the_refs_is_told_with_what_to_do() {
+fn a_spoilt_snapshot_of_the_refs_is_told_with_what_to_do() {
     let world = waiting(&["a"]);
     assert_eq!(world.webhook(&["reconcile"]).status.code(), Some(0));
     for (why, damage) in DAMAGES {

@@ -180,8 +180,8 @@ fn every_repository_below_a_directory() {
     }
 }
 
-/// A world that has a picture of its refs.
-fn pictured() -> (World, Receiver) {
+/// A world that has a snapshot of its refs.
+fn snapshot_taken() -> (World, Receiver) {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
@@ -193,7 +193,7 @@ fn pictured() -> (World, Receiver) {
 
 #[test]
 fn reconcile_finds_what_no_hook_told() {
-    let (world, receiver) = pictured();
+    let (world, receiver) = snapshot_taken();
     world.commit("two");
     world.push(&["main"]);
     let told = receiver.take_one();
@@ -216,19 +216,19 @@ fn reconcile_finds_what_no_hook_told() {
 }
 
 #[test]
-fn reconcile_begins_with_a_picture() {
+fn reconcile_begins_with_a_snapshot() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
     let first = out(&world.webhook(&["reconcile"]));
-    assert_eq!(first, "there was no picture of the refs to compare with; from now on there is\n");
+    assert_eq!(first, "there was no snapshot of the refs to compare with; from now on there is\n");
     assert_eq!(receiver.take().len(), 1);
 }
 
 #[test]
 fn above_twenty_differences_reconcile_asks_first() {
-    let (world, receiver) = pictured();
+    let (world, receiver) = snapshot_taken();
     for number in 0..21 {
         world.server_git(&["branch", &format!("b{number}"), "main"]);
     }
@@ -243,7 +243,7 @@ fn above_twenty_differences_reconcile_asks_first() {
 #[test]
 fn what_reconcile_finds_has_the_same_id_each_time() {
     let ids = [0, 1].map(|_| {
-        let (world, receiver) = pictured();
+        let (world, receiver) = snapshot_taken();
         let mut update = world.command("git", &world.server());
         let blob = world.feed(update.args(["hash-object", "-w", "--stdin"]), b"x");
         let blob = out(&blob).trim().to_owned();
@@ -256,8 +256,8 @@ fn what_reconcile_finds_has_the_same_id_each_time() {
 }
 
 #[test]
-fn the_picture_takes_in_what_pruning_removes() {
-    let (world, receiver) = pictured();
+fn the_snapshot_takes_in_what_pruning_removes() {
+    let (world, receiver) = snapshot_taken();
     world.configure("webhook.keepLog", "1d");
     world.commit("two");
     world.push(&["main"]);
@@ -299,7 +299,7 @@ fn enable_switches_a_disabled_target_on() {
 
 #[test]
 fn what_reconcile_did_not_tell_is_not_taken_for_told() {
-    let (world, receiver) = pictured();
+    let (world, receiver) = snapshot_taken();
     let gate = Gate::new();
     let slow = Receiver::answering(Answer::Behind(gate.clone()));
     world.wait_long();

@@ -18,6 +18,7 @@ mod objects;
 mod output;
 mod outside;
 mod owners;
+mod races;
 mod payloads;
 mod pushers;
 mod queue;

@@ -29,7 +29,7 @@ pub enum State {
     Delivered,
     /// It is tried again.
     Waiting,
-    /// It was given up, and lies in `dead`.
+    /// It is a dead letter, and lies in `dead`.
     Dead,
 }
 
@@ -151,7 +151,7 @@ impl History {
         done
     }
 
-    /// What came in the end of those of `ids` that were delivered or given up, and at which attempt.
+    /// What came in the end of those of `ids` that were delivered or are dead letters, and at which attempt.
     pub fn over(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, (State, u32)> {
         let mut over: HashMap<Uuid, (State, u32)> = HashMap::new();
         for entry in self.days().into_iter().flat_map(|day| self.entries(&day)) {

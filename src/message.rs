@@ -187,9 +187,9 @@ messages! {
     no_http() = "the answer is not HTTP";
     no_time_left() = "no time left to try";
     busy() = "another push is being delivered";
-    resting() = "the receiver failed a while ago";
+    backoff() = "the receiver failed a while ago";
     parked() = "the receiver answered 410 before";
-    held() = "an older event comes first";
+    blocked() = "an older event comes first";
     fault() = "an error inside git-webhook";
     two_hosts() = "the host is read in two ways";
     redirect_to(address) = "to {address}";
@@ -198,7 +198,7 @@ messages! {
     request_sent() = "the request was sent";
     before_request() = "before the request was sent";
     bad_url() = "bad URL";
-    cut_off() = "no answer though the whole request was sent, three times; the receiver may have acted: raise timeout";
+    ambiguous() = "no answer though the whole request was sent, three times; the receiver may have acted: raise timeout";
     tried_long() = "tried for as long as retryFor says";
     silent_long() = "the target has not answered for as long as retryFor says";
     not_delivered(target, name, address, failure) = "webhook {target}: {name} not delivered to {address}: {failure}";

@@ -61,14 +61,14 @@ fn bodies(format: &Format, only: Option<&str>, events: &[Event]) -> Vec<Vec<u8>>
     let is_chosen = |name: &EventName| format.has(*name) && only.is_none_or(|only| name.word() == only);
     let chosen = |event: &&Event| event.names().any(|name| is_chosen(&name));
     let events: Vec<&Event> = events.iter().filter(chosen).collect();
-    let mut told: Vec<_> = if format.is_whole() {
-        format.tell_whole(&events, None, usize::MAX).into_iter().collect()
+    let mut rendered: Vec<_> = if format.is_whole() {
+        format.render_whole(&events, None, usize::MAX).into_iter().collect()
     } else {
         let names = events.iter().flat_map(|event| event.names().filter(is_chosen).map(move |name| (event, name)));
-        names.filter_map(|(event, name)| format.tell(event, name, None, usize::MAX)).collect()
+        names.filter_map(|(event, name)| format.render(event, name, None, usize::MAX)).collect()
     };
-    told.dedup_by(|a, b| a.payload == b.payload);
-    told.into_iter().map(|told| told.payload.body).collect()
+    rendered.dedup_by(|a, b| a.payload == b.payload);
+    rendered.into_iter().map(|rendered| rendered.payload.body).collect()
 }
 
 /// A full object id, be it here or not, whatever git can resolve, or zeros for nowhere.

@@ -87,11 +87,11 @@ fn delivery(
     }
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
-    let mut addresser = FanOut::new(0, &receipt, slice::from_ref(&target));
+    let mut fan_out = FanOut::new(0, &receipt, slice::from_ref(&target));
     for event in events {
-        addresser.add(0, event, &mut |_, delivery| made = Some(delivery));
+        fan_out.add(0, event, &mut |_, delivery| made = Some(delivery));
     }
-    addresser.finish(&mut |_, delivery| made = Some(delivery));
+    fan_out.finish(&mut |_, delivery| made = Some(delivery));
     Ok(made)
 }
 

@@ -1,4 +1,4 @@
-//! Deliveries that were made or given up, once more: found where they wait, or built again from what was pushed.
+//! Deliveries that were made and dead letters, once more: found where they wait, or built again from what was pushed.
 
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::target::{RefPatterns, Target};
 /// Where a body comes from that is shown or sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It lies in the target's queue, or where it was set aside.
+    /// It lies in the target's queue, or is a dead letter.
     Stored,
     /// It was built again, and is the same as before.
     Rebuilt,

@@ -10,7 +10,7 @@ use super::queue::Queue;
 use super::queued::Record;
 use super::record::{self, Text};
 use super::sequence::number;
-use super::{Spool, move_aside};
+use super::{Spool, move_to_dead};
 use crate::files::{FileError, Folder, Unfit};
 use crate::message;
 use crate::target::TargetName;
@@ -31,7 +31,7 @@ pub struct Deferred {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct DeferredForm {
     target: Text,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
@@ -52,7 +52,7 @@ impl Queue {
         sequence: u64,
         receipt: &Receipt,
     ) -> Result<(), FileError> {
-        let form = Form {
+        let form = DeferredForm {
             target: Text::new(target.as_bytes()),
             origin: origin.map(String::from),
             receipt: receipt.clone(),
@@ -75,13 +75,13 @@ impl Queue {
         self.deferred_names().len()
     }
 
-    /// The pushes that wait, in order. What is none is set aside.
+    /// The pushes that wait, in order. What is none becomes a dead letter.
     pub fn deferred(&self) -> Vec<Deferred> {
         let mut found = Vec::new();
         for (folder, name) in self.deferred_names() {
             match read(&folder, &name) {
                 Ok(deferred) => found.push(deferred),
-                Err(Unfit::Unsound(why)) => self.set_deferred_aside(&folder, &name, &why),
+                Err(Unfit::Unsound(why)) => self.make_deferred_dead(&folder, &name, &why),
                 Err(Unfit::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(Unfit::Unreadable(error)) => {
                     log::error!("{}", message::owner_can_read(folder.path().join(&name).display(), error));
@@ -92,8 +92,8 @@ impl Queue {
         found
     }
 
-    fn set_deferred_aside(&self, folder: &Folder, name: &str, why: &str) {
-        match move_aside(folder, name, &self.dead) {
+    fn make_deferred_dead(&self, folder: &Folder, name: &str, why: &str) {
+        match move_to_dead(folder, name, &self.dead) {
             Ok(to) => log::error!("{}", message::was_set_aside(folder.path().join(name).display(), why, to.display())),
             Err(error) => log::error!("{error}"),
         }
@@ -110,7 +110,7 @@ impl Queue {
         }
     }
 
-    /// Brings pushes back that were set aside with the target; how many.
+    /// Brings pushes back that became dead letters with the target; how many.
     ///
     /// # Errors
     /// Where one cannot be moved.
@@ -163,7 +163,7 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
         let target = TargetName::new(folder.name().as_bytes());
         return Ok(Deferred { sequence, receipt, target, origin: None, folder, name: file });
     }
-    let form: Form = record::decode(&bytes).map_err(unsound)?;
+    let form: DeferredForm = record::decode(&bytes).map_err(unsound)?;
     if form.receipt.name(sequence) != name {
         return Err(unsound(message::not_its_name().into()));
     }

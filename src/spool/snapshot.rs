@@ -24,7 +24,7 @@ pub struct RefSnapshot {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct SnapshotForm {
     sequence: u64,
     refs: Vec<(Text, String)>,
 }
@@ -53,7 +53,7 @@ impl Spool {
             Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(why),
         };
-        let form: Form = record::decode(&bytes).map_err(Unfit::Unsound)?;
+        let form: SnapshotForm = record::decode(&bytes).map_err(Unfit::Unsound)?;
         let line = |(name, id): (Text, String)| {
             Some((RefName::new(name.bytes()?.into_owned()), ObjectId::from_hex(id.as_bytes())??))
         };
@@ -73,15 +73,15 @@ impl Spool {
     /// Where it cannot be made durable.
     pub fn set_snapshot(&self, snapshot: &RefSnapshot) -> Result<(), FileError> {
         let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
-        let form = Form { sequence: snapshot.sequence, refs };
+        let form = SnapshotForm { sequence: snapshot.sequence, refs };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 
-    /// The lowest number of a receipt that is not settled, or was on `day` or later.
+    /// The lowest number of a receipt that is not settled, or was settled on `day` or later.
     fn receipts_kept(&self, day: &str) -> Option<u64> {
         let settled = self.place("settled");
         let days = settled.names().unwrap_or_default().into_iter().filter(|other| other.as_str() >= day);
-        let directories = days.map(|day| settled.join(day)).chain([self.place("receipts")]);
+        let directories = days.map(|day| settled.join(day)).chain(["receipts", "stuck"].map(|name| self.place(name)));
         let names = directories.flat_map(|directory| directory.names().unwrap_or_default());
         names.filter_map(|name| sequence::number(&name)).min()
     }
@@ -110,5 +110,27 @@ impl Spool {
         snapshot.sequence = (*last).min(kept.saturating_sub(1)).max(snapshot.sequence);
         receipts.values().for_each(|receipt| snapshot.apply(&receipt.updates()));
         self.set_snapshot(&snapshot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Environment;
+    use crate::spool::Receipt;
+    use crate::state_dir::StateDir;
+
+    /// Else reconcile would not find it any more, and announce what it says once more.
+    #[test]
+    fn a_snapshot_goes_on_to_count_a_stuck_receipt_among_those_that_come_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(StateDir::new(directory.path(), false));
+        spool.set_snapshot(&RefSnapshot::default()).unwrap();
+        let keep = || spool.keep(Receipt::new(Vec::new(), &Environment::default(), &[])).unwrap();
+        let stuck = keep();
+        spool.set_stuck(&stuck).unwrap();
+        spool.settle(keep(), "2000-01-01");
+        spool.prune("2000-01-02");
+        assert!(spool.snapshot().unwrap().unwrap().sequence < stuck.sequence);
     }
 }

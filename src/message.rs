@@ -274,6 +274,8 @@ messages! {
     target_is_busy(name) = "webhook {name}: another process is sending to it: try again when it is done";
     target_is_gone(name) = "no target '{name}' that can be used: add it again, or mend its configuration";
     target_is_disabled(name) = "target '{name}' is disabled: run git webhook enable {name} first";
+    has_no_deliveries_yet() = "there is none yet: the target has to be configured rightly, to say what it wants";
+    waits_for_configuration() = "waits for the configuration of the target";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
     other_targets(name, names) = "no target '{name}': there is {names}";

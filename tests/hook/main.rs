@@ -17,6 +17,7 @@ mod kinds;
 mod objects;
 mod output;
 mod outside;
+mod overview;
 mod owners;
 mod races;
 mod payloads;

@@ -202,8 +202,18 @@ impl History {
 
     /// The entries of a day in their order; what is torn is passed over.
     pub fn entries(&self, day: &str) -> Vec<Entry> {
+        self.entries_with(day, &[])
+    }
+
+    /// The same of the lines that hold one of `texts`, which is faster than to read what each line says; with no texts
+    /// all of them.
+    pub fn entries_with(&self, day: &str, texts: &[String]) -> Vec<Entry> {
         let mut entries = Vec::new();
-        self.read(day, |line| entries.extend(serde_json::from_slice(line).ok()));
+        self.read(day, |line| {
+            if texts.is_empty() || texts.iter().any(|text| line.contains_str(text)) {
+                entries.extend(serde_json::from_slice(line).ok());
+            }
+        });
         entries
     }
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStrExt;
 
+use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::known_format;
 use super::place::{Place, resolve};
@@ -12,7 +13,6 @@ use crate::event::{self, Event, EventName};
 use crate::format::Format;
 use crate::identifier;
 use crate::message;
-use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
 /// Prints each body, and behind it a newline that is not part of it.
@@ -22,14 +22,17 @@ pub(super) fn run(
     old: &str,
     new: &str,
     name: &OsStr,
-    environment: &Environment,
+    call: &Call<'_>,
 ) -> Result<bool, Failure> {
     let format = known_format(format)?;
     let name = RefName::new(name.as_bytes());
     if !event::can_tell_of(&name) {
         return failure(message::no_branch_or_tag(name.text()));
     }
-    let mut place = Place::find(environment)?;
+    if let Some(is_well) = hand_over(call)? {
+        return Ok(is_well);
+    }
+    let mut place = as_owner::place(call)?;
     place.enter()?;
     let update = RefUpdate {
         old: object(&place, old)?,
@@ -40,7 +43,7 @@ pub(super) fn run(
     if update.old.is_none() && update.new.is_none() {
         return failure(message::both_nowhere());
     }
-    let events = place.events(identifier::event(), &place.objects()?, &update, format.wants, environment);
+    let events = place.events(identifier::event(), &place.objects()?, &update, format.wants, call.environment);
     let bodies = bodies(format, only, &events);
     if bodies.is_empty() {
         return failure(message::no_event(format.name));

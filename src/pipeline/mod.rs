@@ -31,7 +31,7 @@ use crate::target::Target;
 pub use accept::{Accepted, Unkept, accept, fresh};
 pub use describe::{context, wanted_by};
 pub use fan_out::{FanOut, alone};
-pub use redeliver::{PutBack, Source};
+pub use redeliver::{PutBack, PutBackPushes, Source};
 
 /// One repository with its targets, its spool and its log.
 pub struct Pipeline<'a> {

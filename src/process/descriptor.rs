@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
@@ -37,6 +37,15 @@ pub fn read_secret_line<R: Read + AsFd>(mut input: R) -> std::io::Result<Vec<u8>
         let _ = tcsetattr(&input, SetArg::TCSANOW, &shown);
     }
     outcome
+}
+
+/// Leaves a descriptor open in programs that are started, under its number.
+///
+/// # Errors
+/// Where the system says no.
+pub fn hand_on(descriptor: impl AsFd) -> std::io::Result<()> {
+    fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(())
 }
 
 /// Has every descriptor but the three standard ones closed in programs started from here: a web server's socket or

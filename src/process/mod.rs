@@ -11,9 +11,9 @@ mod ancestry;
 
 pub use ancestry::{Process, pid_namespace};
 pub use clock::{Moment, boot_id, now};
-pub use descriptor::{OPEN_CAREFULLY, close_descriptors_on_exec, is_writable, read_secret_line, read_to_end};
+pub use descriptor::{OPEN_CAREFULLY, close_descriptors_on_exec, hand_on, is_writable, read_secret_line, read_to_end};
 pub use environment::Environment;
 pub use file_system::{FileSystem, sync_file_system};
 pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};
 pub use signal::{hold_back_interrupts, hold_back_signals, leave_session};
-pub use user::{Account, account, host_name, is_root, may_execute, may_write, os_user, user_id};
+pub use user::{Account, account, become_user, host_name, is_root, may_execute, may_write, os_user, user_id};

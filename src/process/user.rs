@@ -1,6 +1,11 @@
 //! Users and this host: who this process acts as, what it may do.
 
-use nix::unistd::{AccessFlags, User, eaccess, geteuid, gethostname};
+use std::ffi::CString;
+use std::io;
+
+use nix::unistd::{
+    AccessFlags, Gid, Uid, User, eaccess, geteuid, gethostname, initgroups, setgroups, setresgid, setresuid,
+};
 
 /// The login of the user this process runs as, or `uid <number>` for a user without a passwd entry, as in containers.
 pub fn os_user() -> String {
@@ -35,6 +40,21 @@ pub struct Account {
 pub fn account(uid: u32) -> Option<Account> {
     let user = User::from_uid(uid.into()).ok().flatten()?;
     Some(Account { login: user.name, group: user.gid.as_raw(), home: user.dir })
+}
+
+/// Has this process of root's act as another user from here on, with all his groups; there is no way back.
+///
+/// # Errors
+/// Where the system says no. The process may be neither the one nor the other then, and must end.
+pub fn become_user(user: u32, group: u32, login: Option<&str>) -> io::Result<()> {
+    let group = Gid::from_raw(group);
+    match login.and_then(|login| CString::new(login).ok()) {
+        Some(login) => initgroups(&login, group)?,
+        None => setgroups(&[group])?,
+    }
+    setresgid(group, group, group)?;
+    let user = Uid::from_raw(user);
+    Ok(setresuid(user, user, user)?)
 }
 
 /// Whether this process is root's.

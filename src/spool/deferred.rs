@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::name::{is_whole_push_of_version_1, parse};
 use super::push::Receipt;
@@ -110,19 +111,17 @@ impl Queue {
         }
     }
 
-    /// Brings pushes back that became dead letters with the target; how many.
-    ///
-    /// # Errors
-    /// Where one cannot be moved.
-    pub fn restore_deferred(&self) -> Result<usize, FileError> {
-        let mut count = 0;
-        for name in self.dead.names().unwrap_or_default() {
-            if read(&self.dead, &name).is_ok() {
-                move_to(&self.dead, &name, &self.deferred)?;
-                count += 1;
-            }
-        }
-        Ok(count)
+    /// The pushes that waited and were set aside with the target, in order.
+    pub fn dead_pushes(&self) -> Vec<Deferred> {
+        let names = self.dead.names().unwrap_or_default();
+        // Beside them lie the deliveries that were set aside, of which there may be many.
+        let is_push = |name: &&String| match parse(name) {
+            Some(queued) => is_whole_push_of_version_1(&queued),
+            None => number(name).is_some() && name.split_once('.').is_some_and(|(_, id)| Uuid::try_parse(id).is_ok()),
+        };
+        let mut found: Vec<_> = names.iter().filter(is_push).filter_map(|name| read(&self.dead, name).ok()).collect();
+        found.sort_by_key(|push| push.sequence);
+        found
     }
 
     /// Hands the pushes that wait here to another target's queue.

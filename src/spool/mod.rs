@@ -93,6 +93,17 @@ impl Spool {
         self.place("queue").names().unwrap_or_default()
     }
 
+    /// The directories that whoever pushes writes into, those that are not there yet too.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let names = ["intents", "receipts", "stuck", "settled", "pushes", "queue", "deferred"];
+        let queues = ["queue", "deferred"].map(|name| self.place(name)).into_iter().flat_map(|place| {
+            let names = place.names().unwrap_or_default();
+            names.into_iter().map(move |name| place.join(name))
+        });
+        let places = names.map(|name| self.place(name)).into_iter().chain(queues);
+        places.chain([self.state.spool()]).map(|folder| folder.path()).collect()
+    }
+
     /// How many records lie in `dead`, by the name of the queue they come from; those of intents and receipts begin
     /// with `_`.
     pub fn dead(&self) -> Vec<(String, usize)> {

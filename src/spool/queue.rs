@@ -327,8 +327,8 @@ impl Queue {
             return Ok(Some(0));
         }
         let Some(_lock) = self.lock()? else { return Ok(None) };
-        let (queue, deferred) = (self.list(), self.deferred_names());
-        if queue.len() + deferred.len() == 0 || !(at_once || self.is_unknown_for_long()?) {
+        let (queue, deferred) = (self.list(), self.deferred_count());
+        if queue.len() + deferred == 0 || !(at_once || self.is_unknown_for_long()?) {
             return Ok(Some(0));
         }
         // One step, however many wait; where earlier ones lie there already, one after another.
@@ -337,12 +337,13 @@ impl Queue {
                 self.make_dead(queued, message::target_gone());
             }
         }
-        for (folder, name) in &deferred {
-            if let Err(error) = move_to_dead(folder, name, &self.dead) {
+        // Those of version 1 lay in the queue and may have gone with it.
+        for (folder, name) in self.deferred_names() {
+            if let Err(error) = move_to_dead(&folder, &name, &self.dead) {
                 log::error!("{error}");
             }
         }
-        Ok(Some(queue.len() + deferred.len()))
+        Ok(Some(queue.len() + deferred))
     }
 }
 

@@ -773,7 +773,7 @@ count_lost() {
     '['*)
         waiting=$(sum_of waiting) dead=$(sum_of dead)
         lost=$((waiting + dead))
-        holds="which holds deliveries: $waiting waiting, $dead set aside"
+        holds="which holds deliveries: $waiting waiting, $dead dead"
         ;;
     *) lost=unknown holds="and what waits there cannot be told: git webhook status fails" ;;
     esac

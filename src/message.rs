@@ -133,7 +133,7 @@ messages! {
     cannot_sync_directory(path, error) = "cannot sync the directory '{path}': {error}";
     cannot_sync_file_system(path, error) = "cannot sync the file system of '{path}': {error}";
     cannot_settle(path, error) = "cannot settle '{path}': {error}";
-    cannot_set_aside(path, error) = "cannot set aside '{path}': {error}";
+    cannot_make_dead(path, error) = "cannot make '{path}' a dead letter: {error}";
     cannot_remove(path, error) = "cannot remove '{path}': {error}";
     cannot_remove_delivered(path, error) = "cannot remove '{path}', which was delivered: {error}";
     cannot_remove_settled(day, error) = "cannot remove settled receipts of {day}: {error}";
@@ -157,10 +157,10 @@ messages! {
     body_missing() = "the file with its body is missing";
     two_records() = "there are two records of this delivery";
     target_gone() = "its target is configured no more";
-    given_up() = "it was given up";
+    dead_by_log() = "it is a dead letter by the log";
     unknown_record_format(format) = "this program knows no format '{format}'";
-    was_set_aside(path, why, to) = "'{path}': {why}; it was set aside as '{to}'";
-    was_set_aside_from_queue(name, target, why, to) = "'{name}' for {target}: {why}; it was set aside as '{to}'";
+    was_made_dead(path, why, to) = "'{path}': {why}; it is a dead letter now, '{to}'";
+    was_made_dead_in_queue(name, target, why, to) = "'{name}' for {target}: {why}; it is a dead letter now, '{to}'";
     stays_in_queue(name, target, why, error) = "'{name}' for {target}: {why}; {error}";
     settled_kept(error) = "{error}: settled receipts are kept";
     not_durable(error) = "{error}: a power cut now would lose a push; afterwards run git webhook reconcile";
@@ -175,7 +175,7 @@ messages! {
     without_lock(error) = "{error}: going on without";
     log_lacks_line(error, target) = "{error}: the log lacks a line of webhook {target}";
 
-    // Delivery. Why a delivery was not made, or was given up. The first of them the pusher reads too.
+    // Delivery. Why a delivery was not made, or is a dead letter. The first of them the pusher reads too.
     answered(status) = "answered {status}";
     redirect(status) = "answered {status}, a redirect, which is not followed";
     no_lookup() = "the receiver's name cannot be looked up";
@@ -216,7 +216,7 @@ messages! {
     about_target(target, error) = "webhook {target}: {error}";
     takes_over(target, wrong) = "webhook {target}: is told of the pushes that waited for '{wrong}', whose name was wrong";
     target_buried(target, count) =
-        "webhook {target}: is configured no more: {count} deliveries that waited were set aside";
+        "webhook {target}: is configured no more: {count} deliveries that waited are dead letters now";
 
     // What the pusher reads. Without address or detail: he can neither see nor change the configuration.
     misconfigured(target) = "webhook {target}: not configured rightly, the event is kept; see git webhook check";
@@ -346,7 +346,7 @@ messages! {
     check_waiting(count, name, age) = "target '{name}' has {count} waiting, the oldest for {age}";
     check_untold(count, age) = "{count} pushes are told to nobody yet, the oldest for {age}";
     check_removed(count, name) = "'{name}' is configured no more, and has {count} waiting";
-    check_dead(count, name) = "'{name}' has {count} set aside";
+    check_dead(count, name) = "'{name}' has dead letters: {count}";
     check_no_timer(path) = "no timer runs git webhook flush for '{path}'";
     check_timer_inactive(unit) = "the timer '{unit}' is not active";
     check_accept_env(word, file) = "sshd takes {word} from clients (AcceptEnv in '{file}')";

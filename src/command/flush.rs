@@ -77,7 +77,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
             next: row.next,
         }
     };
-    // What was set aside with a target that is no more waits for nothing.
+    // Dead letters of a target that is no more wait for nothing.
     let is_shown = |row: &TargetRow| {
         only.is_none_or(|name| row.target == name) && (row.state != State::Removed || row.waiting > 0)
     };
@@ -107,7 +107,7 @@ fn text(said: &Said<Row>) -> String {
             parts.push(format!("{} waiting{next}", row.waiting));
         }
         if row.dead > 0 {
-            parts.push(format!("{} set aside", row.dead));
+            parts.push(format!("{} dead", row.dead));
         }
         let name = if row.target.is_empty() { "(all)".into() } else { sanitise(&row.target) };
         (!parts.is_empty()).then(|| format!("{name}: {}\n", parts.join(", ")))

@@ -73,7 +73,7 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Remove a target and its secret; what waits for it is set aside
+    /// Remove a target and its secret; what waits for it becomes dead letters
     Remove {
         /// The target
         name: String,

@@ -30,7 +30,7 @@ pub(super) struct Choice {
     /// Their ids, or how these begin
     #[arg(value_name = "ID", required_unless_present = "failed", conflicts_with_all = ["failed", "root"])]
     ids: Vec<String>,
-    /// All that were not delivered: those that wait after a failure, and those that were given up
+    /// All that were not delivered: those that wait after a failure, and dead letters
     #[arg(long)]
     failed: bool,
     /// Of the failed ones, those of the last so many s, m, h or d

@@ -1,4 +1,4 @@
-//! `git webhook remove`: a target that is configured no more, with its secret; what waits for it is set aside.
+//! `git webhook remove`: a target that is configured no more, with its secret; what waits for it becomes dead letters.
 
 use std::collections::HashSet;
 use std::process::Stdio;
@@ -21,8 +21,8 @@ use crate::text::sanitise;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     name: String,
-    /// How many deliveries waited, and were set aside.
-    set_aside: usize,
+    /// How many deliveries waited, and are dead letters now.
+    dead: usize,
     /// The files of secrets that went with it.
     secrets: Vec<String>,
 }
@@ -63,13 +63,13 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
     };
     let removed = secrets.into_iter().filter(is_removed).map(|secret| format!("webhook/secret/{secret}")).collect();
     let queue = pipeline.spool.queue(&TargetName::new(name));
-    let set_aside = match pipeline.spool.bury_at_once(&queue.directory_name()) {
+    let dead = match pipeline.spool.bury_at_once(&queue.directory_name()) {
         Ok(Some(count)) => count,
         // Whoever is sending at this moment leaves the rest to the next run, which finds the target gone.
         Ok(None) => 0,
         Err(error) => return failure(error.to_string()),
     };
-    Ok(Row { name: name.into(), set_aside, secrets: removed })
+    Ok(Row { name: name.into(), dead, secrets: removed })
 }
 
 /// The secret files below `webhook/secret/` that the target uses and no other does.
@@ -83,11 +83,11 @@ fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
 
 fn text(row: &Row) -> String {
     let name = sanitise(&row.name);
-    match row.set_aside {
+    match row.dead {
         0 => format!("{name}: removed\n"),
         count => {
             let directory = TargetName::new(row.name.as_str()).directory();
-            format!("{name}: removed; {count} waiting: set aside in webhook/v1/dead/{directory}\n")
+            format!("{name}: removed; {count} waiting: dead letters now, in webhook/v1/dead/{directory}\n")
         }
     }
 }

@@ -40,5 +40,5 @@ fn text(said: &Said<TargetRow>, limit: i64) -> String {
         return "no targets\n".into();
     }
     let rows: Vec<_> = said.rows.iter().map(line).collect();
-    lay_out(["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "SET ASIDE"], &rows, 1, in_colour())
+    lay_out(["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "DEAD"], &rows, 1, in_colour())
 }

@@ -148,7 +148,7 @@ impl Dir {
             number += 1;
             place = format!("{name}.{number}");
         }
-        self.rename(name, to, &place).map_err(self.error(message::cannot_set_aside, name))?;
+        self.rename(name, to, &place).map_err(self.error(message::cannot_make_dead, name))?;
         Ok(to.path_of(place))
     }
 }

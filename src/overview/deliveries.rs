@@ -126,7 +126,7 @@ fn rows(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> Vec<DeliveryRow> {
         }
     }
     // Given up or buried before it was tried, it has no line in the log.
-    for (id, target, waiting) in pipeline.spool.set_aside(|id| wanted.has(id) && !rows.contains_key(&id)) {
+    for (id, target, waiting) in pipeline.spool.dead_letters(|id| wanted.has(id) && !rows.contains_key(&id)) {
         rows.insert(id, DeliveryRow { state: State::Dead, ..DeliveryRow::untried(id, &target, &waiting) });
     }
     let dead = pipeline.spool.dead_ids();

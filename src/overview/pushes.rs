@@ -15,7 +15,7 @@ pub enum PushState {
     Stuck,
     /// It waits for this target to be configured rightly.
     Deferred(TargetName),
-    /// It waited for this target, and was set aside with it.
+    /// It waited for this target, and became a dead letter with it.
     Dead(TargetName),
 }
 
@@ -49,7 +49,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
     pushes
 }
 
-/// Those that wait for one target, or were set aside with it.
+/// Those that wait for one target, or became dead letters with it.
 pub fn of_targets(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
     let spool = &pipeline.spool;
     let mut pushes = Vec::new();

@@ -63,7 +63,7 @@ pub struct TargetRow {
     pub oldest: Option<i64>,
     /// When the target is tried again, in seconds since 1970.
     pub next: Option<i64>,
-    /// How many were set aside.
+    /// How many dead letters there are.
     pub dead: usize,
 }
 
@@ -152,7 +152,7 @@ fn standing(target: &Target, backoff: Backoff, queue: &[Queued]) -> (TargetState
     (if next.is_some() { TargetState::Failing } else { TargetState::Ok }, next)
 }
 
-/// Takes the number of what was set aside from one queue out of all of them.
+/// Takes the number of dead letters from one queue out of all of them.
 fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
     let at = dead.iter().position(|(name, _)| name == directory);
     at.map_or(0, |at| dead.remove(at).1)

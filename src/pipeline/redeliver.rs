@@ -76,7 +76,7 @@ impl Pipeline<'_> {
         chosen.iter().map(put_back).collect()
     }
 
-    /// Makes the deliveries of pushes that waited for the target to be configured rightly, or were set aside with it: of
+    /// Makes the deliveries of pushes that waited for the target to be configured rightly, or became dead letters with it: of
     /// those that have one of `events`. Whoever calls this sends to the target at this moment, and nobody else.
     ///
     /// Crash: the deliveries are durable before a push is removed; made twice, they have the same ids.

@@ -95,7 +95,7 @@ impl Queue {
 
     fn make_deferred_dead(&self, folder: &Folder, name: &str, why: &str) {
         match move_to_dead(folder, name, &self.dead) {
-            Ok(to) => log::error!("{}", message::was_set_aside(folder.path().join(name).display(), why, to.display())),
+            Ok(to) => log::error!("{}", message::was_made_dead(folder.path().join(name).display(), why, to.display())),
             Err(error) => log::error!("{error}"),
         }
     }
@@ -111,10 +111,10 @@ impl Queue {
         }
     }
 
-    /// The pushes that waited and were set aside with the target, in order.
+    /// The pushes that waited and became dead letters with the target, in order.
     pub fn dead_pushes(&self) -> Vec<Deferred> {
         let names = self.dead.names().unwrap_or_default();
-        // Beside them lie the deliveries that were set aside, of which there may be many.
+        // Beside them lie the dead letters that are deliveries, of which there may be many.
         let is_push = |name: &&String| match parse(name) {
             Some(queued) => is_whole_push_of_version_1(&queued),
             None => number(name).is_some() && name.split_once('.').is_some_and(|(_, id)| Uuid::try_parse(id).is_ok()),

@@ -129,7 +129,7 @@ impl Spool {
 
     /// Those of the dead letters that are `wanted` and can be read, each with the directory name of the
     /// queue it comes from.
-    pub fn set_aside(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {
+    pub fn dead_letters(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {
         let mut found = Vec::new();
         for (directory, _) in self.dead() {
             let queue = self.queue_in(&directory);
@@ -184,7 +184,7 @@ impl Spool {
         let to = self.place("dead").join(format!("_{directory}"));
         let path = from.path().join(name);
         match move_to_dead(&from, name, &to) {
-            Ok(to) => log::error!("{}", message::was_set_aside(path.display(), why, to.display())),
+            Ok(to) => log::error!("{}", message::was_made_dead(path.display(), why, to.display())),
             Err(error) => log::error!("'{}': {why}; {error}", path.display()),
         }
     }
@@ -194,6 +194,6 @@ impl Spool {
 fn move_to_dead(from: &Folder, name: &str, to: &Folder) -> Result<PathBuf, FileError> {
     let to = to.make()?;
     let from =
-        from.open().map_err(|error| FileError::new(message::cannot_set_aside, &from.path().join(name), error))?;
+        from.open().map_err(|error| FileError::new(message::cannot_make_dead, &from.path().join(name), error))?;
     from.rename_to_free(name, &to)
 }

@@ -252,7 +252,7 @@ impl Queue {
     fn make_file_dead(&self, name: &str, why: &str) {
         match move_to_dead(&self.directory, name, &self.dead) {
             Ok(to) => {
-                log::error!("{}", message::was_set_aside_from_queue(name, self.directory.name(), why, to.display()))
+                log::error!("{}", message::was_made_dead_in_queue(name, self.directory.name(), why, to.display()))
             }
             Err(error) => log::error!("{}", message::stays_in_queue(name, self.directory.name(), why, error)),
         }

@@ -167,7 +167,7 @@ fn a_body_beside_its_record_comes_back_with_it() {
 }
 
 #[test]
-fn what_is_damaged_where_it_was_set_aside_is_built_again() {
+fn a_dead_letter_that_is_damaged_is_built_again() {
     let (world, receiver) = pushed([Answer::Status(404), Answer::Status(200)]);
     let text = fs::read_to_string(world.server().join("config")).unwrap();
     world.webhook(&["remove", "ci"]);
@@ -190,7 +190,7 @@ fn what_was_never_tried_is_redelivered_too() {
     world.webhook(&["remove", "ci"]);
     fs::write(world.server().join("config"), text).unwrap();
     let rows = json(&world.webhook(&["log", "--json", "--state", "dead"]));
-    assert_eq!(rows.as_array().unwrap().len(), 3, "the log has all that was set aside: {rows}");
+    assert_eq!(rows.as_array().unwrap().len(), 3, "the log has all dead letters: {rows}");
     let tries: u64 = rows.as_array().unwrap().iter().map(|row| row["attempts"].as_u64().unwrap()).sum();
     assert_eq!(tries, 1, "two of them were never tried");
     assert!(out(&world.webhook(&["redeliver", "--failed"])).ends_with("2 delivered, 1 not\n"));

@@ -547,7 +547,9 @@ fn a_backlog_of_hours() {
     set_up.mends("advice", "'down' is configured no more, and has 1 waiting");
     assert!(set_up.world.webhook(&["remove", "down"]).status.success());
     set_up.world.add_target("down", &down, "gitlab");
-    assert!(set_up.finds("advice", "'down' has 1 set aside")[0].ends_with("webhook redeliver --failed --target down"));
+    assert!(
+        set_up.finds("advice", "'down' has dead letters: 1")[0].ends_with("webhook redeliver --failed --target down")
+    );
 }
 
 #[test]

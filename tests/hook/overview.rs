@@ -119,7 +119,7 @@ fn a_push_kept_for_a_target_that_was_removed_is_redelivered_once_it_is_there_aga
     assert_eq!(out(&world.webhook(&["redeliver", "--failed"])), "nothing to redeliver\n");
     world.add_target("ci", &receiver, "gitlab");
     let found = rows(&world, &["check"]);
-    let advice = found.iter().find(|row| row["message"] == "'ci' has 1 set aside").unwrap();
+    let advice = found.iter().find(|row| row["message"] == "'ci' has dead letters: 1").unwrap();
     assert!(advice["mend"][0].as_str().unwrap().ends_with(" redeliver --failed --target ci"), "{advice}");
     let names = ["target", "ref", "event", "state", "attempts", "status"];
     let mut sent = fields(&world, &["redeliver", "--failed", "--target", "ci"], &names);

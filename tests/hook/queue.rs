@@ -111,7 +111,7 @@ fn die_after(world: &World, state: &str) {
 }
 
 #[test]
-fn what_was_given_up_is_set_aside_by_the_next() {
+fn what_the_log_says_is_dead_is_made_so_by_the_next() {
     let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");

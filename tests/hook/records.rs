@@ -1,5 +1,5 @@
 //! Files in the spool that are torn, damaged, foreign or none of ours, and clocks that jump: what is sound is delivered,
-//! what is not is set aside and named, and nothing hangs.
+//! what is not becomes a dead letter and is named, and nothing hangs.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -157,17 +157,17 @@ fn a_queue_survives(damages: &[Damage], deliver: impl FnOnce(&World) -> String) 
     }
     assert!(receiver.requests().is_empty());
     flush(&world);
-    assert_eq!(told(&receiver), [""; 0], "what was set aside is not tried again");
+    assert_eq!(told(&receiver), [""; 0], "a dead letter is not tried again");
 }
 
 #[test]
-fn what_is_damaged_in_a_queue_is_set_aside_and_the_rest_delivered() {
+fn what_is_damaged_in_a_queue_becomes_a_dead_letter_and_the_rest_delivered() {
     a_queue_survives(&DAMAGES, flush);
 }
 
 #[test]
 #[ignore = "needs two users: run tests/run"]
-fn what_is_foreign_in_a_queue_is_set_aside_and_the_rest_delivered() {
+fn what_is_foreign_in_a_queue_becomes_a_dead_letter_and_the_rest_delivered() {
     a_queue_survives(&FOREIGN, flush);
 }
 
@@ -183,11 +183,11 @@ fn a_push_that_finds_damage_in_a_queue_says_so_in_its_log() {
     world.push(&["main:d"]);
     let log = world.log();
     assert_eq!(told(&receiver), ["a", "c", "d"], "{log}");
-    assert!(log.contains(&format!("error: '{}' for ci: it is empty; it was set aside as ", waits[1])), "{log}");
+    assert!(log.contains(&format!("error: '{}' for ci: it is empty; it is a dead letter now, ", waits[1])), "{log}");
 }
 
 #[test]
-fn a_record_torn_anywhere_is_set_aside() {
+fn a_record_torn_anywhere_becomes_a_dead_letter() {
     let refs: Vec<_> = (0..40).map(|number| format!("b{number:02}")).collect();
     let world = waiting(&refs.iter().map(String::as_str).collect::<Vec<_>>());
     let waits = records(&world, QUEUE);
@@ -205,7 +205,7 @@ fn a_record_torn_anywhere_is_set_aside() {
 }
 
 #[test]
-fn damaged_receipts_and_intents_are_set_aside() {
+fn damaged_receipts_and_intents_become_dead_letters() {
     for (place, dead) in [(Place::Receipts, Place::DeadReceipts), (Place::Intents, Place::DeadIntents)] {
         let receiver = Receiver::new();
         let world = World::told_to(&receiver, "gitlab");
@@ -228,7 +228,7 @@ fn damaged_receipts_and_intents_are_set_aside() {
             let log = world.log();
             let path = place.path().join(name);
             let line = log.lines().find(|line| line.contains(&format!("{}'", path.display()))).unwrap_or_default();
-            assert!(line.contains(why) && line.contains("set aside"), "{name}, {why}: {log}");
+            assert!(line.contains(why) && line.contains("dead letter"), "{name}, {why}: {log}");
         }
     }
 }
@@ -280,7 +280,7 @@ fn leftovers_go_from_every_directory_that_is_written_to() {
 }
 
 #[test]
-fn other_names_in_a_queue_are_set_aside() {
+fn other_names_in_a_queue_become_dead_letters() {
     let world = waiting(&["a", "b"]);
     let queue = world.place(QUEUE);
     let copy = format!("{}.orig", records(&world, QUEUE)[0]);
@@ -294,7 +294,7 @@ fn other_names_in_a_queue_are_set_aside() {
     let said = flush(&world);
     assert_eq!(told(&receiver), ["a", "b"], "{said}");
     assert_eq!(names(&world.place(DEAD)), ["#notes#", &copy, "4913", "old", "pipe"], "{said}");
-    assert!(said.contains("'4913' for ci: it has no name of a record; it was set aside as"), "{said}");
+    assert!(said.contains("'4913' for ci: it has no name of a record; it is a dead letter now,"), "{said}");
 }
 
 /// A copy of a receipt under another name is no push of its own: it must neither be told nor be waited for.

@@ -235,7 +235,7 @@ fn remove_takes_the_secret_along_and_sets_aside_what_waits() {
     world.push(&["main"]);
     assert_eq!(
         well(&world.webhook(&["remove", "ci"])),
-        format!("ci: removed; 1 waiting: set aside in {}\n", Place::Dead("ci").path().display())
+        format!("ci: removed; 1 waiting: dead letters now, in {}\n", Place::Dead("ci").path().display())
     );
     assert_eq!(world.dead("ci").len(), 1);
     well(&world.webhook(&["remove", "cd"]));
@@ -296,7 +296,7 @@ fn the_verbs_tell_programs_what_they_did() {
     assert_eq!(row(&["disable", "ci", "--json"]), serde_json::json!({"name": "ci", "enabled": false, "waiting": 0}));
     assert_eq!(row(&["enable", "ci", "--json"])["enabled"], true);
     let removed = row(&["remove", "ci", "--json"]);
-    assert_eq!(removed, serde_json::json!({"name": "ci", "set_aside": 0, "secrets": ["webhook/secret/ci"]}));
+    assert_eq!(removed, serde_json::json!({"name": "ci", "dead": 0, "secrets": ["webhook/secret/ci"]}));
 }
 
 #[test]

@@ -485,7 +485,7 @@ fn after_four_retries_newer_events_are_held_no_longer() {
 }
 
 #[test]
-fn what_waits_for_a_target_that_is_removed_is_set_aside() {
+fn what_waits_for_a_target_that_is_removed_becomes_a_dead_letter() {
     let world = World::told_to(&Receiver::answering(Answer::Busy), "gitlab");
     world.commit("one");
     world.push(&["main:a", "main:b"]);
@@ -503,7 +503,7 @@ fn what_waits_for_a_target_that_is_removed_is_set_aside() {
 }
 
 #[test]
-fn what_waits_for_a_target_that_was_removed_by_the_next_push_is_set_aside() {
+fn what_waits_for_a_target_that_was_removed_by_the_next_push_becomes_a_dead_letter() {
     let receiver = Receiver::new();
     let world = World::told_to(&Receiver::answering(Answer::Busy), "gitlab");
     world.commit("one");
@@ -567,7 +567,7 @@ fn what_a_target_with_a_wrong_name_misses_it_gets_before_what_comes_after_its_na
 }
 
 #[test]
-fn at_the_end_of_retry_for_a_delivery_is_set_aside() {
+fn at_the_end_of_retry_for_a_delivery_becomes_a_dead_letter() {
     let receiver = Receiver::answering(Answer::Busy);
     let world = World::told_to(&receiver, "gitlab");
     world.configure("webhook.ci.retryFor", "1s");
@@ -586,7 +586,7 @@ fn at_the_end_of_retry_for_a_delivery_is_set_aside() {
 }
 
 #[test]
-fn what_waited_behind_a_target_that_stays_down_is_set_aside_too() {
+fn what_waited_behind_a_target_that_stays_down_becomes_dead_letters_too() {
     let world = World::told_to(&Receiver::answering(Answer::Busy), "gitlab");
     world.configure("webhook.ci.retryFor", "1s");
     for message in ["one", "two", "three"] {
@@ -603,7 +603,7 @@ fn what_waited_behind_a_target_that_stays_down_is_set_aside_too() {
 }
 
 #[test]
-fn the_log_is_pruned_and_what_was_set_aside_never() {
+fn the_log_is_pruned_and_dead_letters_never() {
     let world = World::told_to(&Receiver::in_turn([Answer::Status(200), Answer::Busy]), "gitlab");
     world.commit("one");
     world.push(&["main:good"]);

@@ -58,8 +58,8 @@ fn purge_loses_no_delivery_unasked() {
     let before = world.tree("a.git");
 
     let run = world.uninstall("--purge a.git");
-    run.fails("/a.git/webhook' without asking, which holds deliveries: 1 waiting, 2 set aside\nhint: send what waits");
-    world.uninstall("--purge --dry-run a.git").succeeds().prints("1 waiting, 2 set aside\n");
+    run.fails("/a.git/webhook' without asking, which holds deliveries: 1 waiting, 2 dead\nhint: send what waits");
+    world.uninstall("--purge --dry-run a.git").succeeds().prints("1 waiting, 2 dead\n");
     assert_eq!(before, world.tree("a.git"), "not even the hooks");
 
     world.uninstall("--purge --yes a.git").succeeds();
@@ -75,7 +75,7 @@ fn purge_asks_at_a_terminal() {
 
     for no in ["\n", "n\n", "yet\n"] {
         let run = at_a_terminal(&world, "--uninstall --purge a.git", no);
-        assert!(run.stdout.contains("1 waiting, 0 set aside\r\nremove it all the same? [y/N] "), "{run:?}");
+        assert!(run.stdout.contains("1 waiting, 0 dead\r\nremove it all the same? [y/N] "), "{run:?}");
         assert!(run.stdout.contains("error: nothing was changed in "), "{run:?}");
         assert_eq!(run.code, Some(1));
         assert_eq!(before, world.tree("a.git"));
@@ -122,7 +122,7 @@ fn root_purges_as_the_owner() {
     fs::create_dir(&shut).unwrap();
     fs::write(shut.join("of-root"), "").unwrap();
 
-    world.uninstall("--purge a.git").fails("1 waiting, 0 set aside");
+    world.uninstall("--purge a.git").fails("1 waiting, 0 dead");
     world.uninstall("--purge --yes a.git").fails("error: cannot remove '");
     assert!(shut.join("of-root").exists());
 

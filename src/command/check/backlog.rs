@@ -1,4 +1,4 @@
-//! What waits for longer than it should, and what was given up; counted by `git webhook status`.
+//! What waits for longer than it should, and dead letters; counted by `git webhook status`.
 
 use super::Scene;
 use super::finding::{Finding, Kind};
@@ -30,7 +30,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 findings.push(advice(Kind::Untold, message::check_untold(row.waiting, age)).mend(verb(&["flush"])));
             }
             (State::Removed, _) if row.waiting > 0 => {
-                // flush sets them aside after a while; until then the target can come back.
+                // flush makes them dead letters after a while; until then the target can come back.
                 let mend = match TargetName::new(name).is_valid() {
                     true => verb(&["add", name, "https://HOST/PATH"]),
                     false => verb(&["log", "--state", "waiting"]),

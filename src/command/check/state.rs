@@ -88,7 +88,7 @@ fn open_to(scene: &Scene<'_>, place: &Path, user: &str) -> Mend {
     if scene.is_shared() { Mend::OpenToGroup { path } } else { Mend::GiveToOwner { path, owner: user.into() } }
 }
 
-/// A record of another owner is set aside where the repository is not shared, and cannot be settled where it is.
+/// A record of another owner becomes a dead letter where the repository is not shared, and cannot be settled where it is.
 fn modes_and_owners(scene: &Scene<'_>, root: &Path) -> Vec<Finding> {
     let Ok(of_repository) = fs::metadata(&scene.place.common_dir) else { return Vec::new() };
     let mut odd_modes = Vec::new();

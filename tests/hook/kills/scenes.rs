@@ -192,7 +192,7 @@ impl Lab {
         }
         let dead = dead(&self.world);
         if !dead.is_empty() {
-            wrong.push(format!("set aside: {dead:?}"));
+            wrong.push(format!("dead letters: {dead:?}"));
         }
         let heard = self.journal.take();
         let taken: Vec<_> = heard.iter().filter(|heard| heard.status == 200).collect();

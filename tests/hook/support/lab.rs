@@ -190,7 +190,7 @@ pub fn chain(world: &World, length: usize) -> Vec<String> {
     world.server_git(&["rev-list", "--reverse", "refs/heads/chain"]).lines().map(String::from).collect()
 }
 
-/// What was set aside, whatever it is.
+/// Dead letters, whatever they are.
 pub fn dead(world: &World) -> Vec<PathBuf> {
     let targets = fs::read_dir(world.place(Place::AllDead)).into_iter().flatten().flatten();
     targets.flat_map(|target| fs::read_dir(target.path()).unwrap().flatten().map(|entry| entry.path())).collect()

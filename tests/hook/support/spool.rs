@@ -36,7 +36,7 @@ pub enum Place<'a> {
     Backoff(&'a str),
     /// Blocked by whoever sends to a target.
     Lock(&'a str),
-    /// What was set aside, of all kinds.
+    /// Dead letters, of all kinds.
     AllDead,
     /// Of one target's queue.
     Dead(&'a str),
@@ -141,7 +141,7 @@ impl World {
         [self.records(Place::Queue(target)), self.records(Place::Deferred(target))].concat()
     }
 
-    /// Deliveries to a target that were set aside.
+    /// Dead letters to a target.
     pub fn dead(&self, target: &str) -> Vec<PathBuf> {
         self.records(Place::Dead(target))
     }

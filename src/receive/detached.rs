@@ -32,7 +32,7 @@ pub(super) fn hand_over(pipeline: &Pipeline<'_>, owned: Owned, printer: &mut Pri
     process::close_descriptors_on_exec();
     let started = env::current_exe().and_then(|program| {
         Command::new(program)
-            .arg0("pipeline-receive")
+            .arg0("post-receive")
             .arg(ARGUMENT)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,5 +1,5 @@
 //! The pre-receive hook: writes down what is about to be pushed, so that the push has its event though the client goes
-//! away before pipeline-receive starts.
+//! away before post-receive starts.
 
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
@@ -39,7 +39,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
             }
             Some(pipeline)
         }
-        // pipeline-receive says so, and keeps its receipt.
+        // post-receive says so, and keeps its receipt.
         Err(_) => None,
     };
     let spool =

@@ -62,14 +62,14 @@ impl Hook {
         let is_pre =
             |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"pre-receive"));
         let is_post =
-            |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"pipeline-receive"));
+            |name: Option<&OsStr>| name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"post-receive"));
         let parent = path.parent().and_then(Path::file_name);
         let named_pre = is_pre(path.file_name()) || (is_pre(parent) && !is_post(path.file_name()));
         if named_pre || environment.get("GIT_QUARANTINE_PATH").is_some() { Self::PreReceive } else { Self::PostReceive }
     }
 }
 
-/// Runs the pipeline-receive hook. It never fails: the push has been accepted, and nothing here can change that.
+/// Runs the post-receive hook. It never fails: the push has been accepted, and nothing here can change that.
 pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let mut printer = Printer::default();
     let Some(git_dir) = environment.get("GIT_DIR").map(PathBuf::from) else {

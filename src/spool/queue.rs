@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
+use super::name::{body_name, file_name, is_whole_push_of_version_1, parse, renamed};
 use super::queued::{Addition, Body, QueuedDelivery, Record};
 use super::{move_aside, record};
 use crate::files::{Dir, FileError, Folder, LEFT_BEHIND, Unfit};
@@ -96,7 +96,7 @@ impl Queue {
     /// All that waits, in order. What has no name of a record is set aside.
     pub fn list(&self) -> Vec<Queued> {
         let mut queue = Vec::new();
-        for name in self.directory.names().unwrap_or_default() {
+        for name in names_of_today(&self.directory) {
             match parse(&name) {
                 // They have their turn by `deferred`.
                 Some(queued) if is_whole_push_of_version_1(&queued) => {}
@@ -311,7 +311,7 @@ impl Queue {
         let Ok(Some(_lock)) = self.lock() else { return };
         let Ok(directory) = self.directory.open() else { return };
         directory.remove_leftovers();
-        let names = directory.names().unwrap_or_default();
+        let names = names_of_today(&self.directory);
         let known: HashSet<_> = names.iter().filter_map(|name| Some(body_name(&parse(name)?.key))).collect();
         for body in names.iter().filter(|name| name.ends_with(".body") && !known.contains(*name)) {
             // A younger one may belong to a record that is being written.
@@ -337,13 +337,29 @@ impl Queue {
                 self.set_aside(queued, message::target_gone());
             }
         }
-        for (folder, name) in &deferred {
-            if let Err(error) = move_aside(folder, name, &self.dead) {
+        // Those of version 1 lay in the queue, and are where it is now.
+        for (folder, name) in self.deferred_names() {
+            if let Err(error) = move_aside(&folder, &name, &self.dead) {
                 log::error!("{error}");
             }
         }
         Ok(Some(queue.len() + deferred.len()))
     }
+}
+
+/// The names in a directory of records, each as this program writes it.
+///
+/// Crash: a body before the record that names it, which is found under either name.
+pub(super) fn names_of_today(folder: &Folder) -> Vec<String> {
+    let mut names = folder.names().unwrap_or_default();
+    let mut old: Vec<_> = names.iter_mut().filter_map(|name| Some((renamed(name)?, name))).collect();
+    old.sort_by_key(|(_, name)| !name.ends_with(".body"));
+    for (new, name) in old {
+        if folder.open().and_then(|directory| directory.rename(name.as_str(), &directory, &new)).is_ok() {
+            *name = new;
+        }
+    }
+    names
 }
 
 /// A body's file has several names by design.

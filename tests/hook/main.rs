@@ -31,6 +31,7 @@ mod targets;
 mod tls;
 mod together;
 mod tour;
+mod upgrade;
 mod verbs;
 mod waiting;
 mod whole;

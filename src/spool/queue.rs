@@ -5,6 +5,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse, renamed};
 use super::queued::{Addition, Body, QueuedDelivery, Record};
 use super::{move_aside, record};
@@ -37,6 +40,15 @@ pub struct Queue {
     pub(super) dead: Folder,
     /// Where pushes wait for the target to be configured rightly.
     pub(super) deferred: Folder,
+}
+
+/// What is kept of how a target stands.
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    #[serde(flatten)]
+    backoff: Backoff,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 /// Where each body was written first, by its SHA-256, so that targets that share one have one file with a name in each
@@ -265,6 +277,10 @@ impl Queue {
 
     /// When the target is tried again; the default where it did not fail last time.
     pub fn backoff(&self) -> Backoff {
+        self.state().backoff
+    }
+
+    fn state(&self) -> State {
         let bytes = self.directory.open().ok().and_then(|directory| directory.read(STATE).ok());
         // Where it cannot be read, the target is tried, which shows how it is.
         bytes.and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
@@ -273,7 +289,8 @@ impl Queue {
     /// Notes when the target is tried again. Whoever holds the lock does. That it is parked survives a power cut; when
     /// it is due may be lost, and the target is tried then.
     pub fn set_backoff(&self, backoff: Backoff) {
-        let written = if backoff == Backoff::default() {
+        let State { unknown, .. } = self.state();
+        let written = if backoff == Backoff::default() && unknown.is_empty() {
             match self.directory.open().and_then(|directory| directory.remove(STATE)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     Err(FileError::new(message::cannot_remove, &self.directory.path().join(STATE), error))
@@ -281,7 +298,7 @@ impl Queue {
                 _ => Ok(()),
             }
         } else {
-            let record = record::encode(&backoff);
+            let record = record::encode(&State { backoff, unknown });
             self.directory.make().and_then(|directory| match backoff.parked {
                 true => directory.write_durably(STATE, &record),
                 false => directory.write_loosely(STATE, &record),

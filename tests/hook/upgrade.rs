@@ -1,4 +1,5 @@
-//! What a program of before left behind: states that one with records of version 1 made (`tests/fixtures/spool-v1`).
+//! What a program of before left behind: states that one with records of version 1 made (`tests/fixtures/spool-v1`); and
+//! what a later program wrote that this one does not know.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use git_webhook::identifier;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Place, Receiver, Request, World, name, read_record};
+use crate::support::{Answer, Place, Receiver, Request, World, ZERO, name, pre_receive, read_record, rewrite_record};
 
 /// The targets of the fixtures and their formats, but for those whose names are wrong.
 const TARGETS: [(&str, &str); 10] = [
@@ -287,4 +288,106 @@ fn numbers_of_version_1_that_are_wider_than_others_are_read() {
         .filter(|(target, name, _)| name == "refs/heads/topic" && ["two", "removed"].contains(&target.as_str()));
     let topics: BTreeSet<_> = topics.map(|(_, _, id)| id).collect();
     assert!(ids.len() >= 2 && topics.is_subset(&heard), "{heard:?} {said}");
+}
+
+/// Has a later program have written a record.
+fn note(record: &Path) {
+    rewrite_record(record, |json| {
+        let fields = if json["delivery"].is_null() { json } else { &mut json["delivery"] };
+        fields["later"] = json!({ "x": [1, null] });
+    });
+}
+
+#[track_caller]
+fn has_note(record: &Path) {
+    let json = read_record(record);
+    let fields = json.get("delivery").unwrap_or(&json);
+    assert_eq!(fields["later"], json!({ "x": [1, null] }), "{}", record.display());
+}
+
+/// Announces updates that create these refs and moves the refs, but runs no post-receive.
+fn announced(world: &World, refs: &[&str]) -> String {
+    let id = world.commit("one");
+    let created = |name: &&str| format!("{ZERO} {id} refs/heads/{name}\n");
+    let lines: String = refs.iter().map(created).collect();
+    world.feed(&mut pre_receive(world), lines.as_bytes());
+    world.server_git(&["fetch", "--quiet", world.work().to_str().unwrap(), "main"]);
+    refs.iter().for_each(|name| drop(world.server_git(&["update-ref", &format!("refs/heads/{name}"), &id])));
+    note(&world.intents()[0]);
+    lines
+}
+
+#[test]
+fn what_is_unknown_of_a_push_is_handed_on() {
+    // All that was announced was accepted; half of it; and nobody came who said so.
+    for told in [2, 1, 0] {
+        let receiver = Receiver::new();
+        let world = World::told_to(&receiver, "gitlab");
+        let lines = announced(&world, &["a", "b"]);
+        if told > 0 {
+            let told: String = lines.lines().take(told).map(|line| format!("{line}\n")).collect();
+            world.feed(&mut world.hook(), told.as_bytes());
+        }
+        if told < 2 {
+            world.machine_restarts();
+            world.webhook(&["flush"]);
+        }
+        assert_eq!((receiver.take().len(), world.intents().len()), (2, 0), "{told}");
+        let settled = world.settled();
+        assert!(!settled.is_empty());
+        settled.iter().for_each(|receipt| has_note(receipt));
+    }
+}
+
+#[test]
+fn what_is_unknown_of_a_push_that_waits_for_a_name_is_handed_on() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    world.add_target("team/ci", &receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    let directory = name(&world.files(Place::Deferred("").path().to_str().unwrap())[0]);
+    note(&world.waiting(&directory)[0]);
+    world.server_git(&["config", "--rename-section", "webhook.team/ci", "webhook.team-ci"]);
+    world.configure("webhook.team-ci.timeout", "soon");
+    world.webhook(&["flush"]);
+    assert_eq!(world.waiting("team-ci"), NONE, "nobody knows who is in its place while that is wrong");
+    has_note(&world.waiting(&directory)[0]);
+    world.server_git(&["config", "--unset", "webhook.team-ci.timeout"]);
+    world.server_git(&["config", "webhook.team-ci.enabled", "false"]);
+    world.webhook(&["flush"]);
+    has_note(&world.waiting("team-ci")[0]);
+}
+
+#[test]
+fn what_is_unknown_of_a_delivery_and_its_target_is_handed_on() {
+    let receiver = Receiver::answering(Answer::Status(500));
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    note(&world.waiting("ci")[0]);
+    note(&world.place(Place::Backoff("ci")));
+    world.webhook(&["flush", "--now"]);
+    has_note(&world.waiting("ci")[0]);
+    has_note(&world.place(Place::Backoff("ci")));
+    world.webhook(&["remove", "ci"]);
+    has_note(&world.dead("ci")[0]);
+    world.add_target("ci", &receiver, "gitlab");
+    world.webhook(&["redeliver", "--failed"]);
+    has_note(&world.waiting("ci")[0]);
+    assert_eq!(receiver.take().len(), 3);
+}
+
+#[test]
+fn what_is_unknown_of_the_snapshot_is_handed_on() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    world.webhook(&["reconcile", "--baseline"]);
+    note(&world.place(Place::Snapshot));
+    world.server_git(&["update-ref", "refs/heads/b", "refs/heads/main"]);
+    world.webhook(&["reconcile"]);
+    assert_eq!(receiver.take().len(), 2);
+    has_note(&world.place(Place::Snapshot));
 }

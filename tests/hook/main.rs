@@ -36,3 +36,4 @@ mod verbs;
 mod waiting;
 mod whole;
 mod worktrees;
+mod wrong_names;

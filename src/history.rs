@@ -135,6 +135,23 @@ impl History {
     /// The ids of a receipt's deliveries that need no sending any more; `since` is when it was written.
     pub fn done(&self, receipt: &str, since: i64) -> HashSet<Uuid> {
         let mut done = HashSet::new();
+        self.each_of(receipt, since, |entry| {
+            if entry.state != State::Waiting {
+                done.insert(entry.id);
+            }
+        });
+        done
+    }
+
+    /// Whether the target was told of anything of a receipt that was written at `since`, or was to be told.
+    pub fn knows(&self, receipt: &str, since: i64, target: &str) -> bool {
+        let mut is_known = false;
+        self.each_of(receipt, since, |entry| is_known |= entry.target == target);
+        is_known
+    }
+
+    /// Sees every line of one receipt.
+    fn each_of(&self, receipt: &str, since: i64, mut see: impl FnMut(Entry)) {
         let first = day_of(since - 86_400);
         for day in self.days().iter().filter(|day| **day >= first || since > process::now()) {
             self.read(day, |line| {
@@ -142,13 +159,11 @@ impl History {
                 if line.contains_str(receipt)
                     && let Ok(entry) = serde_json::from_slice::<Entry>(line)
                     && entry.receipt == receipt
-                    && entry.state != State::Waiting
                 {
-                    done.insert(entry.id);
+                    see(entry);
                 }
             });
         }
-        done
     }
 
     /// What came in the end of those of `ids` that were delivered or are dead letters, and at which attempt.

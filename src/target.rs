@@ -67,8 +67,36 @@ impl TargetName {
 
     /// The name of its directories: its own where it is valid, else one made of its SHA-256, which no target has.
     pub fn directory(&self) -> String {
-        if self.is_valid() { self.shown.clone() } else { format!("_{}", &sha256_hex(&self.raw)[..16]) }
+        if self.is_valid() { self.shown.clone() } else { directory_of_wrong(&self.raw) }
     }
+
+    /// Whether programs before version 2 of the records used this directory for a target of this name, a wrong one; or for
+    /// one whose name was mended to this.
+    ///
+    /// They made it of what people are shown: of `team/ci` that is `team…`. So a mended name begins as the wrong one did, or
+    /// has an allowed character where that had another.
+    pub fn may_have_had(&self, directory: &str) -> bool {
+        if !self.is_valid() {
+            return directory_of_wrong(self.shown.as_bytes()) == directory;
+        }
+        let cut = (1..=self.shown.len()).map(|end| format!("{}…", &self.shown[..end]));
+        let odd = (' '..='~').filter(|c| !c.is_ascii_alphanumeric());
+        let other = odd.map(|c| self.shown.replace(['-', '_', '.'], &c.to_string()));
+        cut.chain(other).any(|shown| directory_of_wrong(shown.as_bytes()) == directory)
+    }
+}
+
+/// How many letters of a SHA-256 name a directory.
+const LETTERS_OF_WRONG: usize = 16;
+
+fn directory_of_wrong(name: &[u8]) -> String {
+    format!("_{}", &sha256_hex(name)[..LETTERS_OF_WRONG])
+}
+
+/// Whether a directory has such a name as [`TargetName::directory`] makes of a wrong one.
+pub fn is_of_wrong_name(directory: &str) -> bool {
+    let hash = directory.strip_prefix('_').unwrap_or_default();
+    hash.len() == LETTERS_OF_WRONG && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl fmt::Display for TargetName {

@@ -206,3 +206,82 @@ impl Dispatcher<'_> {
 fn queued(delivery: &Delivery) -> Queued {
     Queued { key: delivery.key.clone(), schedule: delivery.schedule }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::delivery::Origin;
+    use crate::event::EventName;
+    use crate::format::Payload;
+    use crate::history::History;
+    use crate::identifier;
+    use crate::ref_update::{RefEvent, RefKey};
+    use crate::schedule::{OrderKey, QueueKey, Schedule, Unsettled};
+    use crate::spool::Spool;
+    use crate::state_dir::StateDir;
+    use crate::target::tests::{target, update};
+    use crate::target::{Address, Target};
+
+    /// Takes whole requests and hangs up without a word.
+    fn silent() -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut seen = Vec::new();
+                let mut byte = [0];
+                while !seen.ends_with(b"the body") && stream.read_exact(&mut byte).is_ok() {
+                    seen.extend(byte);
+                }
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_was_on_the_disk_is_a_dead_letter_with_its_body() {
+        for is_shared in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let state = StateDir::new(directory.path(), false);
+            let (spool, history) = (Spool::new(state.clone()), History::new(&state));
+            let (address, timeout) = (Address::parse(&silent()).unwrap(), Duration::from_secs(60));
+            let ci = Target { address, timeout, ..target(&[EventName::Push], "") };
+            let targets = [&ci];
+            let run = Dispatcher::new(&spool, &history, &targets, None);
+            let line = RefEvent { update: update('0', '1', "refs/heads/a"), event: identifier::event() };
+            let id = identifier::delivery(line.event, "ci", "push");
+            let order = OrderKey::of(&RefKey::plain(line.update.name.clone()));
+            let origin = Origin { repository: "r".into(), instance: "http://x".into(), project: 1 };
+            let delivery = Delivery {
+                key: QueueKey { sequence: 1, number: 0, order, id },
+                // Twice it was cut off already.
+                schedule: Schedule { attempts: 2, ambiguous: 2, ..Schedule::default() },
+                line,
+                more: Vec::new(),
+                format: ci.format,
+                payload: Arc::new(Payload { event: "push".into(), body: b"the body".to_vec() }),
+                is_shared,
+                time: process::now(),
+                receipt: "".into(),
+                origin: Arc::new(origin),
+            };
+            let mut sessions = [run.open(0)];
+            run.deliver(&mut sessions, Unsettled::default, |send| send(0, delivery));
+            assert!(run.is_safe());
+            let queue = spool.queue(&ci.name);
+            assert!(queue.is_empty());
+            let index = queue.index();
+            assert_eq!(index.dead().collect::<Vec<_>>(), [id]);
+            let (_, _, body) = queue.find(&index, id).unwrap();
+            assert_eq!(body, b"the body");
+            assert_eq!(history.of(id).pop().map(|entry| entry.state), Some(State::Dead));
+            assert!(queue.restore(&index, id, 3).unwrap().is_some());
+        }
+    }
+}

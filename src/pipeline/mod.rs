@@ -220,3 +220,105 @@ impl<'a> Pipeline<'a> {
 fn can_make_event(update: &RefUpdate) -> bool {
     event::can_tell_of(&update.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::event::{Event, EventKind, EventName, Push};
+    use crate::format::{self, Format, Limits, Payload, Rendering};
+    use crate::target::Address;
+    use crate::target::tests::{target, update};
+
+    /// Whether the mistake is still in the program.
+    static IS_WRONG: AtomicBool = AtomicBool::new(true);
+
+    /// A format with a mistake: it panics over the creation of a branch.
+    static MISTAKEN: Format = Format {
+        name: "gitlab",
+        forge: "",
+        hosts: &[],
+        events: &[(EventName::Push, "push")],
+        wants: event::Wanted { commits: 0, paths: 0, before: false, known: false },
+        rendering: Rendering::Each(tell),
+        ping: None,
+        headers: |_, _| Vec::new(),
+        sign: |_, _| Vec::new(),
+    };
+
+    fn tell(event: &Event, _: EventName, _: &Limits) -> Option<Payload> {
+        let EventKind::Push(Push { update, .. }) = &event.kind else { return None };
+        assert!(!IS_WRONG.load(Ordering::Relaxed) || update.old.is_some(), "a mistake of ours, on purpose");
+        Some(Payload { event: "push".into(), body: update.after().into_bytes() })
+    }
+
+    /// Answers with these statuses in turn, and tells the bodies that came, but for their ends.
+    fn receiver(statuses: &'static [u16]) -> (String, thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+        let serve = move || {
+            let answer = |status: &u16| {
+                let mut stream = listener.accept().unwrap().0;
+                let mut seen = Vec::new();
+                while !seen.ends_with(&[b'1'; 40]) && !seen.ends_with(&[b'2'; 40]) && !seen.ends_with(&[b'3'; 40]) {
+                    let mut bytes = [0; 4096];
+                    let count = stream.read(&mut bytes).unwrap();
+                    assert_ne!(count, 0, "{}", seen.escape_ascii());
+                    seen.extend(&bytes[..count]);
+                }
+                let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+                stream.write_all(head.as_bytes()).unwrap();
+                String::from_utf8(seen[seen.len() - 1..].to_vec()).unwrap()
+            };
+            statuses.iter().map(answer).collect()
+        };
+        (url, thread::spawn(serve))
+    }
+
+    #[test]
+    fn a_push_whose_events_cannot_be_built_holds_up_nothing_but_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        std::fs::create_dir(path.join("objects")).unwrap();
+        std::fs::write(path.join("config"), "[core]\n\tbare = true\n").unwrap();
+        let environment = Environment::new([("GIT_CONFIG_NOSYSTEM".into(), "1".into())]);
+        let configuration = Configuration::read(path, path, &environment).unwrap();
+        // The ref's next push fails once.
+        let (url, receiver) = receiver(&[503, 200, 200, 200]);
+        let address = Address::parse(&url).unwrap();
+        let (timeout, retry_for) = (Duration::from_secs(60), Duration::from_secs(86_400));
+        let ci = Target { address, timeout, retry_for, format: &MISTAKEN, ..target(&[EventName::Push], "") };
+        let pipeline = || Pipeline { targets: vec![&ci], ..Pipeline::new(path, path, &configuration) };
+        let pipeline = pipeline();
+        for update in
+            [update('0', '1', "refs/heads/a"), update('1', '2', "refs/heads/a"), update('1', '3', "refs/heads/b")]
+        {
+            pipeline.spool.keep(Receipt::new(fresh(vec![update]), &environment, &[])).unwrap();
+        }
+        for round in 0..2 {
+            let run = pipeline.run(None).at_once(true);
+            pipeline.spool.retry_stuck();
+            pipeline.deliver(&run, pipeline.take_over(&[].into())).unwrap();
+            pipeline.tend(&run);
+            assert!(run.is_safe(), "{round}");
+            assert_eq!(pipeline.spool.stuck().len(), 1, "{round}");
+            assert_eq!(pipeline.spool.receipts(&[].into()).len(), 0, "{round}");
+        }
+        assert!(pipeline.spool.queue(&ci.name).is_empty());
+        IS_WRONG.store(false, Ordering::Relaxed);
+        let run = pipeline.run(None);
+        pipeline.spool.retry_stuck();
+        pipeline.deliver(&run, pipeline.take_over(&[].into())).unwrap();
+        assert!(pipeline.spool.stuck().is_empty() && pipeline.spool.receipts(&[].into()).is_empty());
+        let mut heard = receiver.join().unwrap();
+        assert_eq!(heard.pop().as_deref(), Some("1"));
+        heard.sort();
+        assert_eq!(heard.len(), 3);
+        assert!(heard.contains(&"2".into()) && heard.contains(&"3".into()), "{heard:?}");
+        assert!(format::find("gitlab").is_some(), "records name a format that there is");
+    }
+}

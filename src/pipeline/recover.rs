@@ -8,11 +8,12 @@ use log::{error, warn};
 use uuid::Uuid;
 
 use super::{Job, Pipeline};
+use crate::config::Configured;
 use crate::history;
 use crate::message;
 use crate::process;
-use crate::spool::OwnedReceipt;
-use crate::target::Target;
+use crate::spool::{Deferred, OwnedReceipt, Queue, Taker};
+use crate::target::{Target, TargetName};
 
 /// How long one run looks after receipts that other processes left, before what it came for.
 const TIME_FOR_OTHERS: Duration = Duration::from_secs(2);
@@ -62,30 +63,77 @@ impl Pipeline<'_> {
 
     /// Hands the pushes that waited for a target with a wrong name to the one that has come in its place: the name is
     /// mended by giving the section another.
-    ///
-    /// That is the target at the same receiver that was not there when they were pushed; of several, or where the address
-    /// was wrong too, the one whose name has the same letters and digits.
     pub(super) fn hand_over_deferred(&self) {
         let known = self.known_queues();
-        for directory in self.spool.deferred().into_iter().filter(|name| name.starts_with('_') && !known.contains(name))
-        {
+        for directory in self.spool.of_wrong_names() {
             let queue = self.spool.queue_in(&directory);
-            let Some(newest) = queue.deferred().pop() else { continue };
-            let may_be = |target: &&&Target| {
-                let is_new = newest.receipt.has_asked(target.name.as_str()) == Some(false);
-                let is_there = newest.origin.as_deref().is_some_and(|origin| origin == target.address.origin());
-                (is_new && is_there) || newest.target.has_letters_of(&target.name)
-            };
-            let candidates: Vec<_> = self.targets.iter().filter(may_be).collect();
-            let alike = candidates.iter().find(|target| newest.target.has_letters_of(&target.name));
-            let (Some(target), true) = (alike.or(candidates.first()), alike.is_some() || candidates.len() == 1) else {
+            let Some(newest) = queue.newest_deferred() else { continue };
+            let takers: Vec<&Configured> = if newest.is_of_version_1 {
+                self.configuration
+                    .targets
+                    .iter()
+                    .filter(|it| self.may_be_of_version_1(it, &directory, &newest))
+                    .collect()
+            } else if known.contains(&directory) {
                 continue;
+            } else {
+                self.in_place_of(&newest).into_iter().collect()
             };
-            match queue.hand_deferred_to(&self.spool.queue(&target.name)) {
-                Ok(()) => warn!("{}", message::takes_over(&target.name, &newest.target)),
-                Err(error) => error!("{error}"),
-            }
+            self.hand_over(&queue, &newest, &takers);
         }
+    }
+
+    fn hand_over(&self, queue: &Queue, newest: &Deferred, takers: &[&Configured]) {
+        let had_any = queue.deferred_count() > 0;
+        let takers_of: Vec<_> = takers.iter().map(|target| self.taker(target)).collect();
+        if takers_of.is_empty() {
+            return;
+        }
+        match queue.hand_deferred_to(&takers_of) {
+            Ok(true) if had_any => {
+                for target in takers.iter().filter_map(|target| target.ready()) {
+                    warn!("{}", message::takes_over(&target.name, &newest.target));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => error!("{error}"),
+        }
+    }
+
+    fn taker<'t>(&self, target: &'t Configured) -> Taker<'t> {
+        let origin = match target {
+            Configured::Ready(target) => Some(target.address.origin()),
+            Configured::Broken(target) => target.origin.clone(),
+        };
+        Taker { queue: self.spool.queue(target.name()), target: target.name(), origin }
+    }
+
+    /// The target that has come in the place of the one with a wrong name: one at the same receiver that was not there when
+    /// they were pushed; of several, or where the address was wrong too, the one whose name has the same letters and digits.
+    fn in_place_of(&self, newest: &Deferred) -> Option<&Configured> {
+        let is_alike = |target: &Target| newest.target.has_letters_of(&target.name);
+        let is_there = |target: &Target| newest.origin.as_deref().is_some_and(|at| at == target.address.origin());
+        let candidates = self.configuration.targets.iter().filter(|target| {
+            target.ready().is_some_and(|it| (is_alike(it) || is_there(it)) && !self.was_asked(&it.name, newest))
+        });
+        let candidates: Vec<_> = candidates.collect();
+        let alike = candidates.iter().find(|target| target.ready().is_some_and(is_alike));
+        alike.or(candidates.first().filter(|_| candidates.len() == 1)).copied()
+    }
+
+    /// Whether this is one of the targets that a program before version 2 of the records may have kept the pushes in a
+    /// directory for: wrong names that look alike shared one, and nobody knows any more for which of them each push was.
+    fn may_be_of_version_1(&self, target: &Configured, directory: &str, newest: &Deferred) -> bool {
+        let name = target.name();
+        name.may_have_had(directory) && (target.ready().is_none() || !self.was_asked(name, newest))
+    }
+
+    /// Whether a push was told to a target as well, or was to be, under its own name.
+    fn was_asked(&self, target: &TargetName, push: &Deferred) -> bool {
+        let (receipt, time) = (push.receipt.name(push.sequence), push.receipt.time);
+        let waits = || self.spool.queue(target).list().iter().any(|queued| queued.key.sequence == push.sequence);
+        let is_known = || self.history.knows(&receipt, time, target.as_str()) || waits();
+        push.receipt.has_asked(target.as_str()).unwrap_or_else(is_known)
     }
 
     /// The directory names of the queues of all targets that are configured, rightly or not.

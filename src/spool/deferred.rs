@@ -1,6 +1,8 @@
 //! Pushes that wait for a target to be configured rightly: receipts, each for one target, which nobody but that target's
 //! own turn reads.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -14,7 +16,7 @@ use super::sequence::number;
 use super::{Spool, move_to_dead};
 use crate::files::{FileError, Folder, Unfit};
 use crate::message;
-use crate::target::TargetName;
+use crate::target::{TargetName, is_of_wrong_name};
 
 /// A push that waits for one target.
 #[derive(Debug)]
@@ -27,8 +29,21 @@ pub struct Deferred {
     pub target: TargetName,
     /// Scheme, host and port of the target's address, where that was right.
     pub origin: Option<String>,
+    /// Whether a program before version 2 of the records wrote it, which did not write down whom it waits for.
+    pub is_of_version_1: bool,
     folder: Folder,
     name: String,
+    unknown: Map<String, Value>,
+}
+
+/// Who gets pushes that waited for another name.
+pub struct Taker<'a> {
+    /// Where they wait from now on.
+    pub queue: Queue,
+    /// Whom they wait for.
+    pub target: &'a TargetName,
+    /// Scheme, host and port of the target's address, where that is right.
+    pub origin: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,15 +139,44 @@ impl Queue {
         found
     }
 
-    /// Hands the pushes that wait here to another target's queue.
+    /// The push that came last of those that wait or were set aside.
+    pub fn newest_deferred(&self) -> Option<Deferred> {
+        let mut names = [self.deferred_names(), self.dead_names()].concat();
+        names.sort_by_key(|(_, name)| number(name));
+        names.into_iter().rev().find_map(|(folder, name)| read(&folder, &name).ok())
+    }
+
+    /// Gives each of the takers what waits here; and what was set aside, where it is set aside again. `false` where somebody
+    /// else is at it.
+    ///
+    /// Crash: theirs are durable before these go, and have the same names if they are made twice.
     ///
     /// # Errors
-    /// Where one cannot be moved.
-    pub fn hand_deferred_to(&self, other: &Self) -> Result<(), FileError> {
-        self.deferred_names().iter().try_for_each(|(folder, name)| match folder.name() == self.deferred.name() {
-            true => move_to(folder, name, &other.deferred),
-            false => Ok(()),
-        })
+    /// Where one cannot be made durable.
+    pub fn hand_deferred_to(&self, takers: &[Taker<'_>]) -> Result<bool, FileError> {
+        let Some(_lock) = self.lock()? else { return Ok(false) };
+        let waiting = self.deferred_names().into_iter().map(|place| (place, false));
+        for ((folder, name), is_dead) in waiting.chain(self.dead_names().into_iter().map(|place| (place, true))) {
+            let Ok(push) = read(&folder, &name) else { continue };
+            for taker in takers {
+                let form = DeferredForm {
+                    target: Text::new(taker.target.as_bytes()),
+                    origin: taker.origin.clone(),
+                    receipt: push.receipt.clone(),
+                    unknown: push.unknown.clone(),
+                };
+                let to = if is_dead { &taker.queue.dead } else { &taker.queue.deferred };
+                to.make()?.write_durably(push.receipt.name(push.sequence), &record::encode(&form))?;
+            }
+            self.remove_deferred(&push);
+        }
+        Ok(true)
+    }
+
+    /// The files of what was set aside, where nothing but pushes is: no target is called so that it has deliveries.
+    fn dead_names(&self) -> Vec<(Folder, String)> {
+        let names = self.dead.names().unwrap_or_default().into_iter().filter(|name| number(name).is_some());
+        names.map(|name| (self.dead.clone(), name)).collect()
     }
 }
 
@@ -141,13 +185,12 @@ impl Spool {
     pub fn deferred(&self) -> Vec<String> {
         self.place("deferred").names().unwrap_or_default()
     }
-}
 
-fn move_to(from: &Folder, name: &str, to: &Folder) -> Result<(), FileError> {
-    let error = |error| FileError::new(message::cannot_rename, &from.path().join(name), error);
-    let directory = to.make()?;
-    from.open().and_then(|from| from.rename(name, &directory, name)).map_err(error)?;
-    directory.sync()
+    /// The directory names of what waits, or was set aside, for targets whose names are wrong.
+    pub fn of_wrong_names(&self) -> BTreeSet<String> {
+        let names = ["deferred", "queue", "dead"].map(|place| self.place(place).names().unwrap_or_default());
+        names.into_iter().flatten().filter(|name| is_of_wrong_name(name)).collect()
+    }
 }
 
 fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
@@ -160,7 +203,8 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
             return Err(unsound(message::not_its_name().into()));
         };
         let target = TargetName::new(folder.name().as_bytes());
-        return Ok(Deferred { sequence, receipt, target, origin: None, folder, name: file });
+        let (origin, unknown) = (None, Map::new());
+        return Ok(Deferred { sequence, receipt, target, origin, is_of_version_1: true, folder, name: file, unknown });
     }
     let form: DeferredForm = record::decode(&bytes).map_err(unsound)?;
     if form.receipt.name(sequence) != name {
@@ -168,5 +212,6 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
     }
     let target = form.target.bytes().ok_or_else(|| unsound(message::no_target_name().into()))?;
     let target = TargetName::new(target.into_owned());
-    Ok(Deferred { sequence, receipt: form.receipt, target, origin: form.origin, folder, name: file })
+    let DeferredForm { origin, receipt, unknown, .. } = form;
+    Ok(Deferred { sequence, receipt, target, origin, is_of_version_1: false, folder, name: file, unknown })
 }

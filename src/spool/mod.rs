@@ -31,7 +31,7 @@ use crate::process;
 use crate::state_dir::StateDir;
 use crate::target::TargetName;
 
-pub use deferred::Deferred;
+pub use deferred::{Deferred, Taker};
 pub use intent::ReadRefs;
 pub use push::{Asked, Receipt};
 pub use queue::{Bodies, Queue};

@@ -48,6 +48,15 @@ pub(super) fn body_name(key: &QueueKey) -> String {
     format!("{:012}-{}.{}.body", key.sequence, numbered(key.number), key.id)
 }
 
+/// The name of today of a record or a body that a program before version 2 of the records wrote: it gave every number five
+/// digits, and more where they were not enough.
+pub(super) fn renamed(name: &str) -> Option<String> {
+    let (sequence, rest) = name.split_once('-')?;
+    let (number, rest) = rest.split_once('.')?;
+    let wide = numbered(number.parse().ok()?);
+    (sequence.len() == 12 && number.len() < wide.len()).then(|| format!("{sequence}-{wide}.{rest}"))
+}
+
 /// Programs before version 2 of the records kept a push for a target that was not configured rightly in its queue, with
 /// this in place of a ref.
 pub(super) fn is_whole_push_of_version_1(queued: &Queued) -> bool {
@@ -68,6 +77,19 @@ mod tests {
         let text = file_name(&queued);
         assert_eq!(text, "000000000042-00003.f921bd05e68b0374.00000000-0000-0000-0000-000000000000.3h1.1763820000");
         assert_eq!(parse(&text), Some(queued));
+    }
+
+    #[test]
+    fn a_number_of_version_1_that_is_too_large_for_five_digits_gets_the_width_of_today() {
+        let rest = "f921bd05e68b0374.00000000-0000-0000-0000-000000000000.3h1.1763820000";
+        let old = format!("000000000042-65540.{rest}");
+        let new = renamed(&old).unwrap();
+        assert_eq!(new, format!("000000000042-000000065540.{rest}"));
+        assert_eq!(parse(&new).map(|queued| file_name(&queued)), Some(new.clone()));
+        assert_eq!(parse(&old), parse(&new));
+        for name in [new.as_str(), &format!("000000000042-65535.{rest}"), "4913", "1-65540.x", "lock"] {
+            assert_eq!(renamed(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::name::{body_name, file_name, is_whole_push_of_version_1, parse, renamed};
 use super::queued::{Addition, Body, QueuedDelivery, Record};
 use super::{move_to_dead, record};
 use crate::files::{Dir, FileError, Folder, LEFT_BEHIND, Unfit};
@@ -37,6 +40,15 @@ pub struct Queue {
     pub(super) dead: Folder,
     /// Where pushes wait for the target to be configured rightly.
     pub(super) deferred: Folder,
+}
+
+/// What is kept of how a target stands.
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    #[serde(flatten)]
+    backoff: Backoff,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 /// Where each body was written first, by its SHA-256, so that targets that share one have one file with a name in each
@@ -96,7 +108,7 @@ impl Queue {
     /// All that waits, in order. What has no name of a record becomes a dead letter.
     pub fn list(&self) -> Vec<Queued> {
         let mut queue = Vec::new();
-        for name in self.directory.names().unwrap_or_default() {
+        for name in names_of_today(&self.directory) {
             match parse(&name) {
                 // They have their turn by `deferred`.
                 Some(queued) if is_whole_push_of_version_1(&queued) => {}
@@ -265,6 +277,10 @@ impl Queue {
 
     /// When the target is tried again; the default where it did not fail last time.
     pub fn backoff(&self) -> Backoff {
+        self.state().backoff
+    }
+
+    fn state(&self) -> State {
         let bytes = self.directory.open().ok().and_then(|directory| directory.read(STATE).ok());
         // Where it cannot be read, the target is tried, which shows how it is.
         bytes.and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
@@ -273,7 +289,8 @@ impl Queue {
     /// Notes when the target is tried again. Whoever holds the lock does. That it is parked survives a power cut; when
     /// it is due may be lost, and the target is tried then.
     pub fn set_backoff(&self, backoff: Backoff) {
-        let written = if backoff == Backoff::default() {
+        let State { unknown, .. } = self.state();
+        let written = if backoff == Backoff::default() && unknown.is_empty() {
             match self.directory.open().and_then(|directory| directory.remove(STATE)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     Err(FileError::new(message::cannot_remove, &self.directory.path().join(STATE), error))
@@ -281,7 +298,7 @@ impl Queue {
                 _ => Ok(()),
             }
         } else {
-            let record = record::encode(&backoff);
+            let record = record::encode(&State { backoff, unknown });
             self.directory.make().and_then(|directory| match backoff.parked {
                 true => directory.write_durably(STATE, &record),
                 false => directory.write_loosely(STATE, &record),
@@ -311,7 +328,7 @@ impl Queue {
         let Ok(Some(_lock)) = self.lock() else { return };
         let Ok(directory) = self.directory.open() else { return };
         directory.remove_leftovers();
-        let names = directory.names().unwrap_or_default();
+        let names = names_of_today(&self.directory);
         let known: HashSet<_> = names.iter().filter_map(|name| Some(body_name(&parse(name)?.key))).collect();
         for body in names.iter().filter(|name| name.ends_with(".body") && !known.contains(*name)) {
             // A younger one may belong to a record that is being written.
@@ -345,6 +362,21 @@ impl Queue {
         }
         Ok(Some(queue.len() + deferred))
     }
+}
+
+/// The names in a directory of records, each as this program writes it.
+///
+/// Crash: a body before the record that names it, which is found under either name.
+pub(super) fn names_of_today(folder: &Folder) -> Vec<String> {
+    let mut names = folder.names().unwrap_or_default();
+    let mut old: Vec<_> = names.iter_mut().filter_map(|name| Some((renamed(name)?, name))).collect();
+    old.sort_by_key(|(_, name)| !name.ends_with(".body"));
+    for (new, name) in old {
+        if folder.open().and_then(|directory| directory.rename(name.as_str(), &directory, &new)).is_ok() {
+            *name = new;
+        }
+    }
+    names
 }
 
 /// A body's file has several names by design.

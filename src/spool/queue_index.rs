@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
-use super::queue::Queue;
+use super::queue::{Queue, names_of_today};
 use super::queued::QueuedDelivery;
 use crate::files::FileError;
 use crate::message;
@@ -26,7 +26,7 @@ impl Queue {
             let queued = parse(&parts.join(".")).filter(|queued| !is_whole_push_of_version_1(queued))?;
             Some((queued.key.id, (file, queued)))
         };
-        let names = self.dead.names().unwrap_or_default();
+        let names = names_of_today(&self.dead);
         QueueIndex {
             waiting: self.list().into_iter().map(|queued| (queued.key.id, queued)).collect(),
             dead: names.into_iter().filter_map(dead).collect(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::record::{self, Text};
 use super::{Spool, sequence};
@@ -27,6 +28,8 @@ pub struct RefSnapshot {
 struct SnapshotForm {
     sequence: u64,
     refs: Vec<(Text, String)>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 impl RefSnapshot {
@@ -47,19 +50,22 @@ impl Spool {
     /// # Errors
     /// Where it cannot be read, or is damaged.
     pub fn snapshot(&self) -> Result<Option<RefSnapshot>, Unfit> {
-        let read = self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(NAME));
-        let bytes = match read {
-            Ok(bytes) => bytes,
-            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(why) => return Err(why),
-        };
-        let form: SnapshotForm = record::decode(&bytes).map_err(Unfit::Unsound)?;
+        let Some(form) = self.snapshot_form()? else { return Ok(None) };
         let line = |(name, id): (Text, String)| {
             Some((RefName::new(name.bytes()?.into_owned()), ObjectId::from_hex(id.as_bytes())??))
         };
         let refs: Option<_> = form.refs.into_iter().map(line).collect();
         let refs = refs.ok_or_else(|| Unfit::Unsound(message::no_ref().into()))?;
         Ok(Some(RefSnapshot { sequence: form.sequence, refs }))
+    }
+
+    fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {
+        let read = self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(NAME));
+        match read {
+            Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
+            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(why),
+        }
     }
 
     /// The number of the last push, for a snapshot that is about to be taken.
@@ -73,7 +79,9 @@ impl Spool {
     /// Where it cannot be made durable.
     pub fn set_snapshot(&self, snapshot: &RefSnapshot) -> Result<(), FileError> {
         let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
-        let form = SnapshotForm { sequence: snapshot.sequence, refs };
+        // What a damaged one held is lost with it.
+        let unknown = self.snapshot_form().ok().flatten().map(|form| form.unknown).unwrap_or_default();
+        let form = SnapshotForm { sequence: snapshot.sequence, refs, unknown };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 

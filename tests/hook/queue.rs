@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::support::{Answer, Ends, Place, Receiver, World};
+use crate::support::{Answer, Ends, Place, Receiver, World, name};
 
 #[test]
 fn a_body_that_targets_share_is_stored_once() {
@@ -147,4 +147,29 @@ fn a_target_out_of_sight_for_a_moment_loses_nothing() {
     assert!(status.success());
     world.webhook(&["flush", "--now"]);
     assert_eq!(receiver.take().len(), 2);
+}
+
+/// A program with a mistake put it there.
+#[test]
+fn a_push_that_is_stuck_is_seen_by_status_and_tried_again_by_flush() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    let (id, settled) = (receiver.take_one().header("Idempotency-Key").to_owned(), world.settled().remove(0));
+    fs::create_dir(world.place(Place::Stuck)).unwrap();
+    fs::rename(&settled, world.place(Place::Stuck).join(name(&settled))).unwrap();
+    world.forget_attempts();
+    // It holds up nobody, of its own ref either.
+    world.commit("two");
+    world.push(&["main"]);
+    assert_ne!(receiver.take_one().header("Idempotency-Key"), id);
+    let status = world.webhook(&["status", "--max-age", "0s"]);
+    let said = String::from_utf8_lossy(&status.stdout);
+    assert!(said.lines().any(|line| line.contains(" stuck ")), "{said}");
+    assert_eq!(status.status.code(), Some(1));
+    assert!(world.webhook(&["flush"]).status.success());
+    assert_eq!(receiver.take_one().header("Idempotency-Key"), id);
+    assert_eq!(world.records(Place::Stuck), [""; 0].map(PathBuf::from));
+    assert_eq!(world.webhook(&["status", "--max-age", "0s"]).status.code(), Some(0));
 }

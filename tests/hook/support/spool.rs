@@ -21,6 +21,8 @@ pub enum Place<'a> {
     Intents,
     /// Pushes that are not settled.
     Receipts,
+    /// Pushes whose events cannot be built, by a mistake of ours.
+    Stuck,
     /// Pushes that are, a directory a day.
     Settled,
     SettledOn(&'a str),
@@ -59,6 +61,7 @@ impl Place<'_> {
             Self::Spool => "v1",
             Self::Intents => "v1/intents",
             Self::Receipts => "v1/receipts",
+            Self::Stuck => "v1/stuck",
             Self::Settled => "v1/settled",
             Self::SettledOn(day) => &format!("v1/settled/{day}"),
             Self::Pushes => "v1/pushes",

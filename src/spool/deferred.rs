@@ -139,14 +139,14 @@ impl Queue {
         found
     }
 
-    /// The push that came last of those that wait or were set aside.
+    /// The push that came last of those that wait or are dead letters.
     pub fn newest_deferred(&self) -> Option<Deferred> {
         let mut names = [self.deferred_names(), self.dead_names()].concat();
         names.sort_by_key(|(_, name)| number(name));
         names.into_iter().rev().find_map(|(folder, name)| read(&folder, &name).ok())
     }
 
-    /// Gives each of the takers what waits here; and what was set aside, where it is set aside again. `false` where somebody
+    /// Gives each of the takers what waits here; and the dead letters, which stay such there. `false` where somebody
     /// else is at it.
     ///
     /// Crash: theirs are durable before these go, and have the same names if they are made twice.
@@ -173,7 +173,7 @@ impl Queue {
         Ok(true)
     }
 
-    /// The files of what was set aside, where nothing but pushes is: no target is called so that it has deliveries.
+    /// The files of the dead letters, where nothing but pushes is: no target is called so that it has deliveries.
     fn dead_names(&self) -> Vec<(Folder, String)> {
         let names = self.dead.names().unwrap_or_default().into_iter().filter(|name| number(name).is_some());
         names.map(|name| (self.dead.clone(), name)).collect()
@@ -186,7 +186,7 @@ impl Spool {
         self.place("deferred").names().unwrap_or_default()
     }
 
-    /// The directory names of what waits, or was set aside, for targets whose names are wrong.
+    /// The directory names of what waits, or is a dead letter, for targets whose names are wrong.
     pub fn of_wrong_names(&self) -> BTreeSet<String> {
         let names = ["deferred", "queue", "dead"].map(|place| self.place(place).names().unwrap_or_default());
         names.into_iter().flatten().filter(|name| is_of_wrong_name(name)).collect()

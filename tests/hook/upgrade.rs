@@ -123,7 +123,7 @@ fn of_pushes(records: &[PathBuf], target: &str, event: &str) -> BTreeSet<(String
 }
 
 #[test]
-fn nothing_is_lost_that_waited_or_was_set_aside() {
+fn nothing_is_lost_that_waited_or_was_a_dead_letter() {
     let old = Old::new();
     let expected: BTreeSet<_> = expected().into_iter().map(|(target, _, id)| (target, id)).collect();
     let said = old.run(&["enable", "parked"]) + &old.run(&["flush", "--now"]);
@@ -133,7 +133,7 @@ fn nothing_is_lost_that_waited_or_was_set_aside() {
     assert_eq!(redelivered_ids.len(), 5, "{redelivered}");
     assert_eq!(&flushed | &redelivered_ids, expected, "{said}{redelivered}");
     assert!(flushed.is_disjoint(&redelivered_ids));
-    assert_eq!(old.run(&["flush", "--now"]).lines().last(), Some("ci: 1 set aside"));
+    assert_eq!(old.run(&["flush", "--now"]).lines().last(), Some("ci: 1 dead"));
     // Of the targets that are configured nothing waits any more.
     let waiting: Vec<_> = TARGETS.iter().flat_map(|(name, _)| old.world.waiting(name)).collect();
     assert_eq!([old.world.intents(), old.world.receipts(), waiting].concat(), NONE);
@@ -212,7 +212,7 @@ fn a_target_that_was_told_already_does_not_take_over_what_waited_for_a_wrong_nam
 }
 
 #[test]
-fn what_was_set_aside_for_a_wrong_name_is_set_aside_for_the_one_in_its_place() {
+fn a_dead_letter_of_a_wrong_name_is_one_of_the_target_in_its_place() {
     let old = Old::new();
     let pushes = old.world.dead(LOST).len();
     assert_eq!(pushes, 2);
@@ -256,7 +256,7 @@ fn numbers_go_on_where_they_were() {
 }
 
 #[test]
-fn what_waited_beside_deliveries_is_set_aside_with_them() {
+fn what_waited_beside_deliveries_becomes_a_dead_letter_with_them() {
     let old = Old::new();
     // It was right once, and wrong then.
     for push in old.world.waiting("broken") {

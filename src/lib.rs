@@ -57,4 +57,6 @@ pub mod pipeline;
 
 pub mod receive;
 
+pub mod overview;
+
 pub mod command;

@@ -187,9 +187,9 @@ messages! {
     no_http() = "the answer is not HTTP";
     no_time_left() = "no time left to try";
     busy() = "another push is being delivered";
-    resting() = "the receiver failed a while ago";
+    backoff() = "the receiver failed a while ago";
     parked() = "the receiver answered 410 before";
-    held() = "an older event comes first";
+    blocked() = "an older event comes first";
     fault() = "an error inside git-webhook";
     two_hosts() = "the host is read in two ways";
     redirect_to(address) = "to {address}";
@@ -198,7 +198,7 @@ messages! {
     request_sent() = "the request was sent";
     before_request() = "before the request was sent";
     bad_url() = "bad URL";
-    cut_off() = "no answer though the whole request was sent, three times; the receiver may have acted: raise timeout";
+    ambiguous() = "no answer though the whole request was sent, three times; the receiver may have acted: raise timeout";
     tried_long() = "tried for as long as retryFor says";
     silent_long() = "the target has not answered for as long as retryFor says";
     not_delivered(target, name, address, failure) = "webhook {target}: {name} not delivered to {address}: {failure}";
@@ -245,6 +245,8 @@ messages! {
     cannot_enter(path, error) = "cannot enter '{path}': {error}";
     cannot_find_program(error) = "cannot find this program: {error}";
     cannot_start_as_owner(user, error) = "cannot start this program as user {user}, the owner: {error}";
+    no_errand() = "write a user's number, a dot and a descriptor's number";
+    not_the_owners(user) = "the repository was exchanged meanwhile: it is not user {user}'s, and nothing was done";
     nothing_as_owner(user) = "nothing could be done as user {user}, the owner";
     target_is_there(name) =
         "target '{name}' is there already: git config webhook.{name}.<key> changes it, git webhook remove {name} \
@@ -272,6 +274,8 @@ messages! {
     target_is_busy(name) = "webhook {name}: another process is sending to it: try again when it is done";
     target_is_gone(name) = "no target '{name}' that can be used: add it again, or mend its configuration";
     target_is_disabled(name) = "target '{name}' is disabled: run git webhook enable {name} first";
+    has_no_deliveries_yet() = "there is none yet: the target has to be configured rightly, to say what it wants";
+    waits_for_configuration() = "waits for the configuration of the target";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
     other_targets(name, names) = "no target '{name}': there is {names}";
@@ -290,7 +294,7 @@ messages! {
     too_many_differences(most) = "more than {most} differences: look at them, then run git webhook reconcile --all";
     cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";
     no_address(error) = "cannot tell the address to listen on: {error}";
-    not_roots_alone(path) = "'{path}' is root's, but others can write it or its configuration: run chmod o-w '{path}', or chown it to whoever uses it";
+    not_roots_alone(path) = "'{path}' is root's, but others can write it, its configuration or a directory above it: run chmod go-w there, or chown '{path}' to whoever uses it";
     owner_takes_too_long(path) = "'{path}' took longer than ten minutes, and was left: run this there as its owner";
     section_stays(name, file) = "'{file}' spells the section of '{name}' in capitals, and nothing was changed: remove it with an editor";
     secret_without_use(format) = "format {format} sends no secret: leave it out, or make a key with --generate-signing-secret";

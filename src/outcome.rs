@@ -126,9 +126,9 @@ impl FailureKind {
             Self::Garbled => message::no_http().into(),
             Self::NotTried => message::no_time_left().into(),
             Self::Busy => message::busy().into(),
-            Self::Backoff => message::resting().into(),
+            Self::Backoff => message::backoff().into(),
             Self::Parked => message::parked().into(),
-            Self::Blocked => message::held().into(),
+            Self::Blocked => message::blocked().into(),
             Self::Fault => message::fault().into(),
         }
     }

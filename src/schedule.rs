@@ -129,7 +129,7 @@ impl Schedule {
         let counted = self.counting(kind);
         let attempts = counted.attempts;
         if kind.is_ambiguous() && counted.ambiguous >= MOST_AMBIGUOUS {
-            return Next::Dead(message::cut_off());
+            return Next::Dead(message::ambiguous());
         }
         if age >= retry_for.as_secs() as i64 && attempts >= FEWEST_ATTEMPTS {
             return Next::Dead(message::tried_long());

@@ -8,12 +8,14 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fmt;
+use std::fs;
 use std::io::{self, Read, Write, stdout};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::str::FromStr;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,12 +24,69 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, failure};
 use super::place::{Place, all_below, find_any};
+use crate::files::Dir;
 use crate::message;
 use crate::process::{self, Account, Environment};
 use crate::text::sanitise;
 
-/// The hidden option of the owner's process.
+/// The hidden option of the owner's process: whom it becomes, and under which number it has the repository's directory.
 const FOR_OWNER: &str = "--as-owner";
+
+/// Whom this process is to become before it does anything else, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Errand {
+    user: u32,
+    descriptor: i32,
+    /// Whether root reads what it answers; else it speaks for itself.
+    answers: bool,
+}
+
+impl FromStr for Errand {
+    type Err = String;
+
+    /// Reads `1000.5` and `1000.5.aloud`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let mut parts = text.split('.');
+            let (user, descriptor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            Some(Self { user, descriptor, answers: parts.next().is_none() })
+        };
+        read().ok_or_else(|| message::no_errand().into())
+    }
+}
+
+impl fmt::Display for Errand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}{}", self.user, self.descriptor, if self.answers { "" } else { ".aloud" })
+    }
+}
+
+impl Errand {
+    /// Whether root reads what the process answers.
+    pub(super) fn answers(self) -> bool {
+        self.answers
+    }
+
+    /// Becomes the owner with all his groups, goes into his repository by its descriptor, whatever has its path now, and
+    /// sees that it is his.
+    pub(super) fn set_out(self) -> Result<(), Failure> {
+        let account = process::account(self.user);
+        let here = PathBuf::from(format!("/proc/self/fd/{}", self.descriptor));
+        let cannot = |error| Failure::new(message::cannot_start_as_owner(self.user, error));
+        let metadata = fs::metadata(&here).map_err(cannot)?;
+        let group = account.as_ref().map_or(metadata.gid(), |account| account.group);
+        process::become_user(self.user, group, account.as_ref().map(|account| account.login.as_str()))
+            .map_err(cannot)?;
+        env::set_current_dir(&here).map_err(cannot)?;
+        // Nothing that is started from here needs it.
+        process::close_descriptors_on_exec();
+        let owner = fs::metadata(".").map_err(cannot)?.uid();
+        if process::is_root() || owner != process::user_id() {
+            return failure(message::not_the_owners(self.user));
+        }
+        Ok(())
+    }
+}
 
 /// What of the environment counts for somebody else too.
 const KEPT: [&str; 7] =
@@ -38,7 +97,7 @@ pub(super) struct Call<'a> {
     /// What stands behind its name.
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: &'a Environment,
-    /// Root started it as the owner of the repository around it, and reads what it answers.
+    /// Root started it to act as the owner of a repository, in which it is.
     pub(super) is_owners: bool,
 }
 
@@ -96,7 +155,16 @@ pub(super) fn in_this<T: Serialize + DeserializeOwned>(
     Ok(vec![in_one(call, &path, input, &|path| run(&enter(path, call.environment)?))?])
 }
 
+/// The repository around the working directory, for a verb that was not handed over.
+pub(super) fn place(call: &Call<'_>) -> Result<Place, Failure> {
+    if call.is_owners { Place::here(call.environment) } else { Place::find(call.environment) }
+}
+
 fn find(call: &Call<'_>) -> Result<PathBuf, Failure> {
+    // It was entered, and nobody's word on where it is counts any more.
+    if call.is_owners {
+        return Ok(".".into());
+    }
     if process::is_root() { find_any() } else { Ok(Place::find(call.environment)?.git_dir) }
 }
 
@@ -157,52 +225,80 @@ fn in_one<T: Serialize + DeserializeOwned>(
     input: Stdio,
     run: &impl Fn(&Path) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Said<T>, Failure> {
-    let metadata = fs::metadata(path).map_err(|error| Failure::new(message::cannot_read(path.display(), error)))?;
     let said = |owner, (rows, is_well)| Said { path: path.into(), repository: None, owner, rows, is_well };
-    if process::is_root() && metadata.uid() != 0 {
-        let account = process::account(metadata.uid());
-        // Not the directory's group where the owner has his own: it may be root's.
-        let group = account.as_ref().map_or(metadata.gid(), |account| account.group);
-        let owner = Owner { user: metadata.uid(), group };
-        return Ok(said(Some(owner), ask(owner, &mut process_of(call, path, owner, account, input)?, path)?));
+    if process::is_root() {
+        return match roots_part(path)? {
+            Part::Owner(directory, owner) => {
+                let mut command = process_of(call, &directory, owner, true)?;
+                command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+                Ok(said(Some(owner), ask(owner, &mut command, path)?))
+            }
+            Part::Root => Ok(said(None, run(path)?)),
+        };
     }
-    // Who can write here, or brought the configuration, would have root read and send what he likes.
-    if process::is_root() && !is_roots(path, &metadata) {
-        return failure(message::not_roots_alone(path.display()));
-    }
-    if !process::is_root() && metadata.uid() != process::user_id() {
+    let metadata = fs::metadata(path).map_err(|error| Failure::new(message::cannot_read(path.display(), error)))?;
+    if metadata.uid() != process::user_id() {
         // git's own rule on other people's repositories, safe.directory.
         Place::check(path)?;
     }
     Ok(said(None, run(path)?))
 }
 
-/// Whether a repository of root's is his alone.
-fn is_roots(path: &Path, metadata: &Metadata) -> bool {
-    let config = fs::symlink_metadata(path.join("config"));
-    metadata.mode() & 0o002 == 0 && config.map_or(true, |config| config.uid() == 0)
+/// What root may do in a repository.
+enum Part {
+    /// Nothing himself: its owner does, in this directory.
+    Owner(Dir, Owner),
+    /// It is his alone, and so is the way to it.
+    Root,
 }
 
-/// This program once more with its arguments, as a repository's owner and in the repository: the one place where root
-/// becomes somebody else.
-fn process_of(
-    call: &Call<'_>,
-    path: &Path,
-    owner: Owner,
-    account: Option<Account>,
-    input: Stdio,
-) -> Result<Command, Failure> {
+/// Opens a repository's directory once, following no link, and judges it by what was opened.
+fn roots_part(path: &Path) -> Result<Part, Failure> {
+    let cannot = |error| Failure::new(message::cannot_read(path.display(), error));
+    let (directory, standing) = Dir::open_step_by_step(path).map_err(cannot)?;
+    if standing.user != 0 {
+        // Not the directory's group where the owner has his own: it may be root's.
+        let group = process::account(standing.user).map_or(standing.group, |account| account.group);
+        return Ok(Part::Owner(directory, Owner { user: standing.user, group }));
+    }
+    // Who can write here, or put another in its place, or brought the configuration, would have root read and send what
+    // he likes.
+    let config = fs::symlink_metadata(path.join("config"));
+    let is_roots = config.map_or(true, |config| config.uid() == 0 && config.mode() & 0o022 == 0);
+    if !standing.is_only_roots || !is_roots {
+        return failure(message::not_roots_alone(path.display()));
+    }
+    Ok(Part::Root)
+}
+
+/// For a verb that answers whoever runs it and nobody else: as root in a repository of somebody else's, has the owner's
+/// process do it with our own standard input and output, and tells how that ended. `None` where this process does it.
+pub(super) fn hand_over(call: &Call<'_>) -> Result<Option<bool>, Failure> {
+    if call.is_owners || !process::is_root() {
+        return Ok(None);
+    }
+    let Part::Owner(directory, owner) = roots_part(&find_any()?)? else { return Ok(None) };
+    let status = process_of(call, &directory, owner, false)?.status();
+    let status = status.map_err(|error| Failure::new(message::cannot_start_as_owner(owner.user, error)))?;
+    Ok(Some(status.success()))
+}
+
+/// This program once more with its arguments, to become a repository's owner in the directory that was opened: the one
+/// place where root has somebody else act.
+fn process_of(call: &Call<'_>, directory: &Dir, owner: Owner, answers: bool) -> Result<Command, Failure> {
+    let cannot = |error| Failure::new(message::cannot_start_as_owner(owner.user, error));
     let program = env::current_exe().map_err(|error| Failure::new(message::cannot_find_program(error)))?;
+    process::hand_on(directory).map_err(cannot)?;
     let mut command = Command::new(program);
-    command.arg(FOR_OWNER).args(&call.arguments).current_dir(path).uid(owner.user).gid(owner.group);
+    let errand = Errand { user: owner.user, descriptor: directory.as_fd().as_raw_fd(), answers };
+    command.arg(format!("{FOR_OWNER}={errand}")).args(&call.arguments).current_dir("/");
     // Nothing else of root's environment, which the owner can read in his process.
     let kept = |name: &str| KEPT.contains(&name) || name.starts_with("LC_");
     let variables = env::vars_os().filter(|(name, _)| name.to_str().is_some_and(kept));
-    command.env_clear().envs(variables).env("GIT_DIR", ".");
-    if let Some(Account { login, home, .. }) = account {
+    command.env_clear().envs(variables);
+    if let Some(Account { login, home, .. }) = process::account(owner.user) {
         command.env("USER", &login).env("LOGNAME", login).env("HOME", home);
     }
-    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 

@@ -11,13 +11,12 @@ use std::thread;
 
 use serde_json::Value;
 
+use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::known_format;
-use super::place::Place;
 use super::targets;
 use crate::format::{FORMATS, Format, Header};
 use crate::message;
-use crate::process::Environment;
 use crate::signature::{Secret, SigningSecret};
 use crate::text::sanitise;
 use crate::transport::HIDDEN;
@@ -42,8 +41,13 @@ const LARGEST_BODY: usize = 64 << 20;
 const LARGEST_HEAD: u64 = 64 * 1024;
 
 /// Listens until it is stopped.
-pub(super) fn run(port: u16, source: &Source, environment: &Environment) -> Result<bool, Failure> {
-    let verifier = Arc::new(verifier(source, environment)?);
+pub(super) fn run(port: u16, source: &Source, call: &Call<'_>) -> Result<bool, Failure> {
+    if source.target.is_some()
+        && let Some(is_well) = hand_over(call)?
+    {
+        return Ok(is_well);
+    }
+    let verifier = Arc::new(verifier(source, call)?);
     let listener =
         TcpListener::bind(("127.0.0.1", port)).map_err(|error| Failure::new(message::cannot_listen(port, error)))?;
     let address = listener.local_addr().map_err(|error| Failure::new(message::no_address(error)))?;
@@ -57,10 +61,10 @@ pub(super) fn run(port: u16, source: &Source, environment: &Environment) -> Resu
     Ok(true)
 }
 
-fn verifier(source: &Source, environment: &Environment) -> Result<Verifier, Failure> {
+fn verifier(source: &Source, call: &Call<'_>) -> Result<Verifier, Failure> {
     let mut verifier = Verifier::default();
     if let Some(name) = &source.target {
-        let place = Place::find(environment)?;
+        let place = as_owner::place(call)?;
         let target = targets::usable(&place, name)?.clone();
         verifier.format = Some(target.format);
         verifier.secret = target.secret;

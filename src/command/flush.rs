@@ -10,8 +10,9 @@ use super::output::{Reach, tell};
 use super::place::Place;
 use super::progress::with_progress;
 use super::table::moment;
-use super::targets::{self, State};
+use super::targets;
 use crate::outcome::Outcome;
+use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
 use crate::text::sanitise;
 
@@ -64,25 +65,24 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     pipeline.prune();
     is_well &= run.is_safe() && pipeline.spool.stuck().is_empty();
     let done = run.take_done();
-    let dead = pipeline.spool.dead();
-    let row = |(at, target): (usize, &crate::target::Target)| {
-        let of_target = || done.iter().filter(|done| done.target == at);
-        let delivered = of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count();
-        let queue = pipeline.spool.queue(&target.name);
-        let names = queue.list();
-        let (state, next) = targets::state(target.enabled, queue.backoff(), &names);
+    let row = |row: TargetRow| {
+        let of_target = || done.iter().filter(|done| pipeline.targets[done.target].name == *row.target);
         Row {
-            target: target.name.to_string(),
-            delivered,
+            delivered: of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count(),
             failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
-            waiting: names.len(),
-            dead: dead.iter().find(|(name, _)| target.name == **name).map_or(0, |(_, count)| *count),
-            state,
-            next,
+            target: row.target,
+            waiting: row.waiting,
+            dead: row.dead,
+            state: row.state,
+            next: row.next,
         }
     };
-    let targets = configuration.ready().enumerate();
-    Ok((targets.filter(|(_, target)| only.is_none_or(|name| target.name == *name)).map(row).collect(), is_well))
+    // What was set aside with a target that is no more waits for nothing.
+    let is_shown = |row: &TargetRow| {
+        only.is_none_or(|name| row.target == name) && (row.state != State::Removed || row.waiting > 0)
+    };
+    let rows = overview::targets(&pipeline).into_iter().filter(is_shown).map(row).collect();
+    Ok((rows, is_well))
 }
 
 fn was_tried(outcome: &Outcome) -> bool {
@@ -100,16 +100,17 @@ fn text(said: &Said<Row>) -> String {
         }
         if row.waiting > 0 {
             let next = match (row.state, row.next) {
-                (State::Disabled | State::Parked, _) => format!(" ({})", row.state),
-                (_, Some(next)) => format!(" (next at {})", moment(next)),
-                _ => String::new(),
+                (State::Ok | State::Failing, Some(next)) => format!(" (next at {})", moment(next)),
+                (State::Ok | State::Failing, None) => String::new(),
+                (state, _) => format!(" ({state})"),
             };
             parts.push(format!("{} waiting{next}", row.waiting));
         }
         if row.dead > 0 {
             parts.push(format!("{} set aside", row.dead));
         }
-        (!parts.is_empty()).then(|| format!("{}: {}\n", sanitise(&row.target), parts.join(", ")))
+        let name = if row.target.is_empty() { "(all)".into() } else { sanitise(&row.target) };
+        (!parts.is_empty()).then(|| format!("{name}: {}\n", parts.join(", ")))
     };
     let lines: String = said.rows.iter().filter_map(line).collect();
     if lines.is_empty() { "nothing waits\n".into() } else { lines }

@@ -3,14 +3,16 @@
 use clap::ValueEnum;
 
 use super::as_owner::{Call, Said, in_each};
-use super::deliveries::{self, Row};
+use super::deliveries;
 use super::failure::Failure;
 use super::output::{Reach, tell};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out, moment};
 use super::targets;
 use crate::history::{self, State};
+use crate::overview::{self, DeliveryRow};
 use crate::process;
+use crate::target::TargetName;
 
 /// Which deliveries to show.
 #[derive(clap::Args)]
@@ -44,10 +46,11 @@ pub(super) fn run(filter: &Filter, reach: &Reach, call: &Call<'_>) -> Result<boo
     Ok(tell(call, reach.json, said, text))
 }
 
-fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<Row>, Failure> {
-    let mut rows = deliveries::rows(place);
+fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRow>, Failure> {
+    let mut rows = overview::deliveries(&place.pipeline());
     if let Some(name) = &filter.target {
-        rows.retain(|row| row.target == *name);
+        let shown = TargetName::new(name.as_str()).to_string();
+        rows.retain(|row| row.target == shown);
         // What a target that is no more was sent is still told of.
         if rows.is_empty() {
             targets::known(place, name)?;
@@ -65,12 +68,12 @@ fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<Row>, Fail
     Ok(rows)
 }
 
-fn text(said: &Said<Row>) -> String {
+fn text(said: &Said<DeliveryRow>) -> String {
     if said.rows.is_empty() {
         return "no deliveries\n".into();
     }
     let now = process::now();
-    let line = |row: &Row| {
+    let line = |row: &DeliveryRow| {
         let colour = match row.state {
             State::Delivered => Colour::Green,
             State::Waiting => Colour::Yellow,
@@ -83,10 +86,10 @@ fn text(said: &Said<Row>) -> String {
             row.state.word().into(),
             row.target.clone(),
             row.r#ref.clone(),
-            row.event.clone(),
+            row.event.clone().unwrap_or_default(),
             row.attempts.to_string(),
             row.id.to_string(),
-            row.answer(now),
+            deliveries::answer(row, now),
         ];
         (cells, colour)
     };

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use as_owner::Call;
+use as_owner::{Call, Errand};
 use failure::Failure;
 use output::Reach;
 
@@ -57,8 +57,8 @@ const USAGE: u8 = 129;
 )]
 struct Arguments {
     /// Answer root, who has started this as the owner of the repository around it
-    #[arg(long, hide = true)]
-    as_owner: bool,
+    #[arg(long, hide = true, value_name = "USER.DESCRIPTOR")]
+    as_owner: Option<Errand>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -231,12 +231,15 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
         }
     };
     log_file::start_on_stderr();
-    let call = Call { arguments: arguments.into_iter().skip(1).collect(), environment, is_owners: as_owner };
-    match verb.run(&call) {
+    let (is_owners, answers) = (as_owner.is_some(), as_owner.is_some_and(Errand::answers));
+    let call = Call { arguments: arguments.into_iter().skip(1).collect(), environment, is_owners };
+    // Before anything of the repository is read.
+    let set_out = as_owner.map_or(Ok(()), Errand::set_out);
+    match set_out.and_then(|()| verb.run(&call)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
-            match call.is_owners {
+            match answers {
                 true => call.answer_failure(why),
                 false => eprintln!("error: {why}"),
             }
@@ -265,7 +268,7 @@ impl Verb {
             Self::List { reach } => list::run(&reach, call),
             Self::Formats { json } => formats::run(json),
             Self::Check { options } => check::run(&options, call),
-            Self::Test { name, event } => test::run(&name, event, call.environment),
+            Self::Test { name, event } => test::run(&name, event, call),
             Self::Log { filter, reach } => log::run(&filter, &reach, call),
             Self::Show { id, json } => show::run(&id, json, call),
             Self::Redeliver { choice, reach } => redeliver::run(&choice, &reach, call),
@@ -277,11 +280,11 @@ impl Verb {
             Self::Enable { name, json } => enable::run(&name, true, json, call),
             Self::Disable { name, json } => enable::run(&name, false, json, call),
             Self::Payload { format, event, old, new, r#ref } => {
-                payload::run(&format, event.as_deref(), &old, &new, &r#ref, call.environment)
+                payload::run(&format, event.as_deref(), &old, &new, &r#ref, call)
             }
             Self::Echo { port, format, secret_file, target } => {
                 let secrets = echo::Source { format, secret_file, target };
-                echo::run(port, &secrets, call.environment)
+                echo::run(port, &secrets, call)
             }
         }
     }

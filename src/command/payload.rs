@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStrExt;
 
+use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::known_format;
 use super::place::{Place, resolve};
@@ -12,7 +13,6 @@ use crate::event::{self, Event, EventName};
 use crate::format::Format;
 use crate::identifier;
 use crate::message;
-use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
 /// Prints each body, and behind it a newline that is not part of it.
@@ -22,14 +22,17 @@ pub(super) fn run(
     old: &str,
     new: &str,
     name: &OsStr,
-    environment: &Environment,
+    call: &Call<'_>,
 ) -> Result<bool, Failure> {
     let format = known_format(format)?;
     let name = RefName::new(name.as_bytes());
     if !event::can_tell_of(&name) {
         return failure(message::no_branch_or_tag(name.text()));
     }
-    let mut place = Place::find(environment)?;
+    if let Some(is_well) = hand_over(call)? {
+        return Ok(is_well);
+    }
+    let mut place = as_owner::place(call)?;
     place.enter()?;
     let update = RefUpdate {
         old: object(&place, old)?,
@@ -40,7 +43,7 @@ pub(super) fn run(
     if update.old.is_none() && update.new.is_none() {
         return failure(message::both_nowhere());
     }
-    let events = place.events(identifier::event(), &place.objects()?, &update, format.wants, environment);
+    let events = place.events(identifier::event(), &place.objects()?, &update, format.wants, call.environment);
     let bodies = bodies(format, only, &events);
     if bodies.is_empty() {
         return failure(message::no_event(format.name));
@@ -58,14 +61,14 @@ fn bodies(format: &Format, only: Option<&str>, events: &[Event]) -> Vec<Vec<u8>>
     let is_chosen = |name: &EventName| format.has(*name) && only.is_none_or(|only| name.word() == only);
     let chosen = |event: &&Event| event.names().any(|name| is_chosen(&name));
     let events: Vec<&Event> = events.iter().filter(chosen).collect();
-    let mut told: Vec<_> = if format.is_whole() {
-        format.tell_whole(&events, None, usize::MAX).into_iter().collect()
+    let mut rendered: Vec<_> = if format.is_whole() {
+        format.render_whole(&events, None, usize::MAX).into_iter().collect()
     } else {
         let names = events.iter().flat_map(|event| event.names().filter(is_chosen).map(move |name| (event, name)));
-        names.filter_map(|(event, name)| format.tell(event, name, None, usize::MAX)).collect()
+        names.filter_map(|(event, name)| format.render(event, name, None, usize::MAX)).collect()
     };
-    told.dedup_by(|a, b| a.payload == b.payload);
-    told.into_iter().map(|told| told.payload.body).collect()
+    rendered.dedup_by(|a, b| a.payload == b.payload);
+    rendered.into_iter().map(|rendered| rendered.payload.body).collect()
 }
 
 /// A full object id, be it here or not, whatever git can resolve, or zeros for nowhere.

@@ -34,6 +34,11 @@ impl Place {
         Self::open(&git_dir(&[])?, environment)
     }
 
+    /// The repository that this process has been sent into.
+    pub(super) fn here(environment: &Environment) -> Result<Self, Failure> {
+        Self::open(Path::new("."), environment)
+    }
+
     /// Whether git lets us use the repository at `git_dir`.
     pub(super) fn check(git_dir: &Path) -> Result<(), Failure> {
         self::git_dir(&[OsStr::new("-C"), git_dir.as_os_str()]).map(drop)
@@ -95,8 +100,8 @@ impl Place {
 
 /// The id of whatever git can resolve in the repository that was entered: `main~2`, `v1`, an abbreviated id.
 pub(super) fn resolve(text: &str) -> Option<ObjectId> {
-    let mut command = Command::new("git");
-    command.env("GIT_DIR", ".").args(["rev-parse", "--verify", "--quiet", "--end-of-options", text]);
+    let mut command = repository::git(Path::new("."));
+    command.args(["rev-parse", "--verify", "--quiet", "--end-of-options", text]);
     let output = command.output().ok().filter(|output| output.status.success())?;
     ObjectId::from_hex(output.stdout.trim_ascii_end()).flatten()
 }

@@ -16,6 +16,7 @@ use crate::dispatch::Dispatcher;
 use crate::history::{self, State};
 use crate::message;
 use crate::outcome::Outcome;
+use crate::overview::{self, DeliveryRow};
 use crate::pipeline::{Pipeline, PutBack, Source};
 use crate::process;
 use crate::schedule::Queued;
@@ -45,7 +46,8 @@ pub(super) struct Choice {
 pub(super) struct Row {
     id: Uuid,
     target: String,
-    event: String,
+    /// `None` where there is no delivery yet.
+    event: Option<String>,
     r#ref: String,
     state: State,
     attempts: u32,
@@ -64,14 +66,14 @@ pub(super) fn run(choice: &Choice, reach: &Reach, call: &Call<'_>) -> Result<boo
 }
 
 impl Choice {
-    fn rows(&self, place: &Place) -> Result<Vec<deliveries::Row>, Failure> {
-        let mut rows = deliveries::rows(place);
+    fn rows(&self, place: &Place) -> Result<Vec<DeliveryRow>, Failure> {
         if !self.failed {
-            return self.ids.iter().map(|id| deliveries::find(&rows, id).cloned()).collect();
+            return self.ids.iter().map(|id| deliveries::find(place, id)).collect();
         }
         if let Some(name) = &self.target {
             targets::known(place, name)?;
         }
+        let mut rows = overview::deliveries(&place.pipeline());
         // Those of a target that is no more cannot be sent.
         let known: HashSet<_> = place.configuration.names().map(TargetName::as_str).collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
@@ -97,6 +99,7 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
         run: &run,
         why: HashMap::new(),
         differs: HashSet::new(),
+        made: Vec::new(),
         meanwhile: HashSet::new(),
     };
     with_progress("redeliver", 2, chosen.len(), &run, || {
@@ -108,8 +111,14 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
         }
     });
     let done: HashMap<_, _> = run.take_done().into_iter().map(|done| (done.id, done.outcome)).collect();
-    let now: HashMap<_, _> = deliveries::rows(place).into_iter().map(|row| (row.id, row)).collect();
-    let rows: Vec<_> = chosen.iter().map(|row| again.row(now.get(&row.id).unwrap_or(row), done.get(&row.id))).collect();
+    // Of a push that waited as a whole its deliveries are told of, or why there are none.
+    let chosen = chosen.into_iter().filter(|row| row.event.is_some() || again.why.contains_key(&row.id));
+    let chosen: Vec<_> = chosen.map(|row| (row.id, Some(row))).collect();
+    let chosen: Vec<_> = chosen.into_iter().chain(again.made.iter().map(|id| (*id, None))).collect();
+    let ids = chosen.iter().map(|(id, _)| *id).collect();
+    let mut now: HashMap<_, _> = overview::of_ids(&pipeline, &ids).into_iter().map(|row| (row.id, row)).collect();
+    let rows = chosen.into_iter().filter_map(|(id, before)| Some((id, now.remove(&id).or(before)?)));
+    let rows: Vec<_> = rows.map(|(id, row)| again.row(&row, done.get(&id))).collect();
     let is_well = rows.iter().all(|row| row.reason.is_none());
     Ok((rows, is_well))
 }
@@ -120,12 +129,14 @@ struct Again<'a> {
     run: &'a Dispatcher<'a>,
     why: HashMap<Uuid, String>,
     differs: HashSet<Uuid>,
+    /// The deliveries of pushes that waited as a whole.
+    made: Vec<Uuid>,
     /// What another process has tried since it was chosen.
     meanwhile: HashSet<Uuid>,
 }
 
 impl Again<'_> {
-    fn send(&mut self, place: &Place, name: &str, rows: &[&deliveries::Row]) {
+    fn send(&mut self, place: &Place, name: &str, rows: &[&DeliveryRow]) {
         let mut targets = place.configuration.ready().enumerate();
         let why = match targets.find(|(_, target)| target.name == *name) {
             None => message::target_is_gone(name),
@@ -143,9 +154,10 @@ impl Again<'_> {
         self.why.extend(rows.iter().map(|row| (row.id, why.clone())));
     }
 
-    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&deliveries::Row]) -> Vec<Queued> {
+    fn put_back(&mut self, queue: &Queue, target: &Target, rows: &[&DeliveryRow]) -> Vec<Queued> {
+        let (pushes, rows): (Vec<&DeliveryRow>, Vec<_>) = rows.iter().partition(|row| row.event.is_none());
+        let mut names = self.put_back_pushes(queue, target, &pushes);
         let chosen: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
-        let mut names = Vec::new();
         for (id, put_back) in self.pipeline.put_back(queue, target, &chosen) {
             match put_back {
                 PutBack::Waits(name, source) => {
@@ -159,8 +171,16 @@ impl Again<'_> {
         names
     }
 
+    fn put_back_pushes(&mut self, queue: &Queue, target: &Target, rows: &[&DeliveryRow]) -> Vec<Queued> {
+        let events: HashSet<_> = rows.iter().map(|row| row.event_id).collect();
+        let put_back = self.pipeline.put_back_pushes(queue, target, &events);
+        self.made.extend(put_back.queued.iter().map(|queued| queued.key.id));
+        self.why.extend(rows.iter().filter_map(|row| Some((row.id, put_back.gone.get(&row.event_id)?.clone()))));
+        put_back.queued
+    }
+
     /// What came of a delivery, which stands like this in the log now.
-    fn row(&self, last: &deliveries::Row, outcome: Option<&Outcome>) -> Row {
+    fn row(&self, last: &DeliveryRow, outcome: Option<&Outcome>) -> Row {
         let is_tried = outcome.is_some() || self.meanwhile.contains(&last.id);
         let reason = match outcome {
             _ if self.meanwhile.contains(&last.id) => last.reason.clone(),

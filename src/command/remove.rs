@@ -85,6 +85,9 @@ fn text(row: &Row) -> String {
     let name = sanitise(&row.name);
     match row.set_aside {
         0 => format!("{name}: removed\n"),
-        count => format!("{name}: removed; {count} waiting: set aside in webhook/v1/dead/{name}\n"),
+        count => {
+            let directory = TargetName::new(row.name.as_str()).directory();
+            format!("{name}: removed; {count} waiting: set aside in webhook/v1/dead/{directory}\n")
+        }
     }
 }

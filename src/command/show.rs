@@ -16,6 +16,7 @@ use crate::dispatch;
 use crate::history::{Entry, State};
 use crate::message;
 use crate::outcome::Answer;
+use crate::overview::DeliveryRow;
 use crate::pipeline::Source;
 use crate::text::sanitise;
 
@@ -23,7 +24,7 @@ use crate::text::sanitise;
 #[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     #[serde(flatten)]
-    delivery: deliveries::Row,
+    delivery: DeliveryRow,
     /// The receiver's address as far as it is no secret; `None` where the target is no more.
     url: Option<String>,
     request: Option<Request>,
@@ -68,11 +69,11 @@ pub(super) fn run(id: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure
 }
 
 fn show(place: &Place, id: &str) -> Result<Row, Failure> {
-    let rows = deliveries::rows(place);
-    let delivery = deliveries::find(&rows, id)?.clone();
+    let delivery = deliveries::find(place, id)?;
     let pipeline = place.pipeline();
     let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
+        _ if delivery.event.is_none() => Err(message::has_no_deliveries_yet().into()),
         None => Err(message::target_is_gone(&delivery.target)),
         Some(target) => pipeline.find(target, delivery.id).map(|(found, source)| Request {
             headers: dispatch::shown_headers(target, &found),
@@ -123,9 +124,11 @@ fn text(row: &Row) -> String {
         let _ = writeln!(text, "{name:<10}{}", sanitise(value));
     };
     line("delivery", &delivery.id.to_string());
-    line("event", &format!("{} of {} ({})", delivery.event, delivery.r#ref, delivery.event_id));
+    let event = delivery.event.as_ref().map(|event| format!("{event} of ")).unwrap_or_default();
+    line("event", &format!("{event}{} ({})", delivery.r#ref, delivery.event_id));
     line("change", &format!("{} to {}", delivery.old, delivery.new));
-    line("target", &format!("{}{url}, format {}", delivery.target, delivery.format));
+    let format = delivery.format.as_ref().map(|format| format!(", format {format}")).unwrap_or_default();
+    line("target", &format!("{}{url}{format}", delivery.target));
     line("state", &format!("{}{next}", delivery.state.word()));
     if let Some(why) = &row.missing {
         line("request", why);

@@ -4,13 +4,13 @@ use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
 use super::output::{Reach, tell};
 use super::table::{Colour, in_colour, lay_out, length};
-use super::targets::{self, Row, State};
+use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
 
 /// Whether nothing has waited for longer than `limit`, in seconds.
 pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| {
-        let rows = targets::rows(place);
+        let rows = overview::targets(&place.pipeline());
         // What waits for a target that somebody has switched off waits as he wants it.
         let is_well =
             rows.iter().all(|row| row.state == State::Disabled || row.oldest.is_none_or(|oldest| oldest <= limit));
@@ -19,9 +19,9 @@ pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<bool, Fa
     Ok(tell(call, reach.json, said, |said| text(said, limit)))
 }
 
-fn text(said: &Said<Row>, limit: i64) -> String {
+fn text(said: &Said<TargetRow>, limit: i64) -> String {
     let now = process::now();
-    let line = |row: &Row| {
+    let line = |row: &TargetRow| {
         let colour = match row.state {
             State::Ok | State::Disabled => Colour::None,
             State::Failing if row.oldest.is_none_or(|oldest| oldest <= limit) => Colour::Yellow,

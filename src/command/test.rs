@@ -4,6 +4,7 @@ use std::slice;
 
 use clap::ValueEnum;
 
+use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::output::print;
 use super::place::Place;
@@ -44,8 +45,12 @@ pub(super) enum TestEvent {
 }
 
 /// Whether the receiver took it.
-pub(super) fn run(name: &str, event: TestEvent, environment: &Environment) -> Result<bool, Failure> {
-    let mut place = Place::find(environment)?;
+pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool, Failure> {
+    if let Some(is_well) = hand_over(call)? {
+        return Ok(is_well);
+    }
+    let environment = call.environment;
+    let mut place = as_owner::place(call)?;
     place.enter()?;
     let target = targets::usable(&place, name)?;
     let name = match event {
@@ -82,11 +87,11 @@ fn delivery(
     }
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
-    let mut addresser = FanOut::new(0, &receipt, slice::from_ref(&target));
+    let mut fan_out = FanOut::new(0, &receipt, slice::from_ref(&target));
     for event in events {
-        addresser.add(0, event, &mut |_, delivery| made = Some(delivery));
+        fan_out.add(0, event, &mut |_, delivery| made = Some(delivery));
     }
-    addresser.finish(&mut |_, delivery| made = Some(delivery));
+    fan_out.finish(&mut |_, delivery| made = Some(delivery));
     Ok(made)
 }
 

@@ -152,7 +152,7 @@ impl<'a> Dispatcher<'a> {
                 *http = Http::new(session.target, &self.trust);
             }
             if failure.kind.is_unreachable() {
-                session.give_up_for_now();
+                session.set_unreachable();
             }
         }
         let blocks = self.settle(session, delivery, &attempt, was_queued);

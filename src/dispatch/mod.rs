@@ -28,7 +28,7 @@ use crate::transport::Trust;
 
 use budget::Budget;
 use channel::Task;
-use session::State as SessionState;
+use session::SessionState;
 
 pub use connection::{send_once, shown_headers};
 pub use session::TargetSession;
@@ -104,7 +104,7 @@ impl<'a> Dispatcher<'a> {
         Self { unkept, ..self }
     }
 
-    /// Tries what failed though its time has not come, and targets that rest.
+    /// Tries what failed though its time has not come, and targets in backoff.
     pub fn at_once(self, at_once: bool) -> Self {
         Self { at_once, ..self }
     }
@@ -286,7 +286,7 @@ impl<'a> Dispatcher<'a> {
             entry.state = State::Dead;
             entry.reason = Some(why.into());
             self.log(&entry);
-            queue.set_aside(&queued, why);
+            queue.make_dead(&queued, why);
         }
     }
 
@@ -298,10 +298,10 @@ impl<'a> Dispatcher<'a> {
             let over = self.history.over(&queue.iter().map(|queued| queued.key.id).collect());
             let mut is_clean = true;
             queue.retain(|queued| {
-                // What was delivered or given up before it was put back into the queue is no reason.
+                // What was delivered or dead before it was put back into the queue is no reason.
                 match over.get(&queued.key.id).filter(|(_, attempt)| *attempt > queued.schedule.attempts) {
                     Some((State::Delivered, _)) => is_clean &= session.queue.remove(queued),
-                    Some(_) => session.queue.set_aside(queued, message::given_up()),
+                    Some(_) => session.queue.make_dead(queued, message::given_up()),
                     None => return true,
                 }
                 false
@@ -326,7 +326,7 @@ fn drop_copies(session: &TargetSession<'_>, mut queue: Vec<Queued>) -> Vec<Queue
             if is_kept {
                 tried.insert(queued.key.id, u32::MAX);
             } else {
-                session.queue.set_copy_aside(queued);
+                session.queue.make_copy_dead(queued);
             }
             is_kept
         });

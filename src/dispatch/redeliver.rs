@@ -15,7 +15,7 @@ impl Dispatcher<'_> {
     /// Sends deliveries of one target that `choose` finds in its queue or puts there; `false` where another process sends to
     /// the target all the time.
     ///
-    /// What is in flight is not sent twice: `choose` looks when nobody else sends. Whether the target rests or is parked,
+    /// What is in flight is not sent twice: `choose` looks when nobody else sends. Whether the target is in backoff or parked,
     /// and what is older, is left out of account, since a person asked.
     ///
     /// # Errors

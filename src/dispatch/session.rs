@@ -14,7 +14,7 @@ use crate::target::Target;
 
 /// Whether anything is sent to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum SessionState {
     /// It is ours, and nothing waits: what is built is sent from memory.
     Open,
     /// It is ours, and something waits: what is built comes behind it.
@@ -29,7 +29,7 @@ pub struct TargetSession<'a> {
     pub(super) target: &'a Target,
     pub(super) queue: Queue,
     pub(super) backoff: Backoff,
-    pub(super) state: State,
+    pub(super) state: SessionState,
     /// Blocked for as long as anything is sent to the target. `None` where we do not send, or the lock's file cannot be
     /// made, on a full or read-only disk.
     pub(super) lock: Option<Locked>,
@@ -55,21 +55,21 @@ impl<'a> Dispatcher<'a> {
         let target = self.targets[at];
         let queue = self.spool.queue(&target.name);
         let (lock, state) = match queue.lock() {
-            Ok(Some(lock)) => (Some(lock), State::Open),
-            Ok(None) => (None, State::Closed(FailureKind::Busy)),
+            Ok(Some(lock)) => (Some(lock), SessionState::Open),
+            Ok(None) => (None, SessionState::Closed(FailureKind::Busy)),
             Err(error) => {
                 log::error!("{}", message::without_lock(error));
-                (None, State::Open)
+                (None, SessionState::Open)
             }
         };
         let mut session = TargetSession { state, lock, ..self.open_unlocked(at, queue) };
         if self.only.is_some_and(|name| target.name != *name) {
-            (session.lock, session.state) = (None, State::Closed(FailureKind::NotTried));
-        } else if session.state == State::Open
+            (session.lock, session.state) = (None, SessionState::Closed(FailureKind::NotTried));
+        } else if session.state == SessionState::Open
             && let Some(why) = session.backoff.closes(self.at_once, process::now())
         {
             // Whoever comes next may try, when the time has come.
-            (session.lock, session.state) = (None, State::Closed(why));
+            (session.lock, session.state) = (None, SessionState::Closed(why));
         }
         session
     }
@@ -81,7 +81,7 @@ impl<'a> Dispatcher<'a> {
             target: self.targets[at],
             backoff: queue.backoff(),
             queue,
-            state: State::Backlog,
+            state: SessionState::Backlog,
             lock: None,
             is_unreachable: AtomicBool::new(false),
             notes: Mutex::default(),
@@ -107,17 +107,17 @@ impl TargetSession<'_> {
     }
 
     /// Notes that there is no use in trying the target once more in this run.
-    pub(super) fn give_up_for_now(&self) {
+    pub(super) fn set_unreachable(&self) {
         self.is_unreachable.store(true, Ordering::Relaxed);
     }
 
     /// Why a new delivery is not sent from memory; `None` where it is.
     pub(super) fn waits(&self, is_blocked: bool) -> Option<FailureKind> {
         match self.state {
-            State::Open if is_blocked => Some(FailureKind::Blocked),
-            State::Open => None,
-            State::Backlog => Some(FailureKind::Blocked),
-            State::Closed(why) => Some(why),
+            SessionState::Open if is_blocked => Some(FailureKind::Blocked),
+            SessionState::Open => None,
+            SessionState::Backlog => Some(FailureKind::Blocked),
+            SessionState::Closed(why) => Some(why),
         }
     }
 
@@ -141,13 +141,13 @@ impl TargetSession<'_> {
     }
 }
 
-/// Whether more can be held in memory before it is written down.
+/// Whether more can be buffered before it is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Buffered {
     Room,
     Full,
 }
 
-/// So many deliveries for a queue, and bytes of their bodies, are held in memory before they are written down together.
+/// So many deliveries for a queue, and bytes of their bodies, are buffered before they are written down together.
 const MOST_BUFFERED: usize = 256;
 const MOST_BUFFERED_BYTES: usize = 2 << 20;

@@ -20,7 +20,7 @@ impl Dispatcher<'_> {
     /// Writes down what came of an attempt. Returns whether newer deliveries of the ref have to wait.
     ///
     /// Crash: the log comes first. Between an answer and the log's line nobody knows of the answer, and the delivery is
-    /// made once more under its id: that is the one gap in which an event is told twice.
+    /// made once more under its id: that is the one gap in which an event is delivered twice.
     pub(super) fn settle(
         &self,
         session: &TargetSession<'_>,
@@ -95,7 +95,7 @@ impl Dispatcher<'_> {
             log::error!("{}", message::about_target(&session.target.name, error));
             return self.lose();
         }
-        session.queue.set_aside(&queued, why);
+        session.queue.make_dead(&queued, why);
     }
 
     /// A log line of a delivery that was made, until something else is said.
@@ -161,19 +161,19 @@ impl Dispatcher<'_> {
         lock(&self.done).push(Done { target: session.at, sequence, id: delivery.id(), name, more, outcome });
     }
 
-    /// Reads a delivery from the queue; one that is not sound is set aside.
+    /// Reads a delivery from the queue; one that is not sound becomes a dead letter.
     pub(super) fn load(&self, session: &TargetSession<'_>, queued: &Queued) -> Option<Delivery> {
         match session.queue.load(queued) {
             Ok((waiting, body)) => {
                 let format = waiting.format.clone();
                 let delivery = waiting.delivery(queued.clone(), body);
                 if delivery.is_none() {
-                    session.queue.set_aside(queued, &message::unknown_record_format(&format));
+                    session.queue.make_dead(queued, &message::unknown_record_format(&format));
                 }
                 delivery
             }
             Err(Unfit::Unsound(why)) => {
-                session.queue.set_aside(queued, &why);
+                session.queue.make_dead(queued, &why);
                 None
             }
             Err(Unfit::Unreadable(error)) => {
@@ -277,7 +277,7 @@ mod tests {
             let queue = spool.queue(&ci.name);
             assert!(queue.is_empty());
             let index = queue.index();
-            assert_eq!(index.set_aside().collect::<Vec<_>>(), [id]);
+            assert_eq!(index.dead().collect::<Vec<_>>(), [id]);
             let (_, _, body) = queue.find(&index, id).unwrap();
             assert_eq!(body, b"the body");
             assert_eq!(history.of(id).pop().map(|entry| entry.state), Some(State::Dead));

@@ -91,6 +91,17 @@ impl Stat {
     }
 }
 
+/// Whose a directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its user.
+    pub user: u32,
+    /// Its group.
+    pub group: u32,
+    /// It and all above it are root's, and nobody else can put another in its place.
+    pub is_only_roots: bool,
+}
+
 /// A directory that stays the same one whatever becomes of its path, which is kept for messages alone.
 #[derive(Debug)]
 pub struct Dir {
@@ -114,6 +125,41 @@ impl Dir {
         let named = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let descriptor = nix::fcntl::open(named, HELD, Mode::empty())?;
         Ok(Self { descriptor, path: path.into(), modes })
+    }
+
+    /// Opens a directory by an absolute path of which no part is a link, and tells who owns it and whether nobody but
+    /// root can put another in its place: each directory on the way is root's, and nobody else may write it, or rename
+    /// what is not his own in it (the sticky bit).
+    ///
+    /// # Errors
+    /// Where the path is not absolute, or a part of it is not there, a link or no directory.
+    pub fn open_step_by_step(path: &Path) -> io::Result<(Self, Standing)> {
+        let below = path.strip_prefix("/").map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let mut directory = Self::open(Path::new("/"), Modes::new(false))?;
+        let mut is_only_roots = directory.is_only_roots(true);
+        let mut parts = below.iter().peekable();
+        while let Some(part) = parts.next() {
+            directory = directory.enter(part)?;
+            is_only_roots &= directory.is_only_roots(parts.peek().is_some());
+        }
+        let stat = directory.stat().ok_or_else(|| io::Error::from(io::ErrorKind::PermissionDenied))?;
+        Ok((directory, Standing { user: stat.0.st_uid, group: stat.0.st_gid, is_only_roots }))
+    }
+
+    fn is_only_roots(&self, sticky_will_do: bool) -> bool {
+        let is_closed = |stat: &Stat| {
+            let (others, sticky) = (stat.0.st_mode & 0o022 != 0, stat.0.st_mode & 0o1000 != 0);
+            stat.0.st_uid == 0 && (!others || (sticky && sticky_will_do))
+        };
+        self.stat().is_some_and(|stat| is_closed(&stat))
+    }
+
+    /// Makes it the working directory of this process.
+    ///
+    /// # Errors
+    /// Where this process may not enter it.
+    pub fn go_into(&self) -> io::Result<()> {
+        Ok(nix::unistd::fchdir(self)?)
     }
 
     /// Where it was when it was opened, for messages.

@@ -141,7 +141,7 @@ impl Dir {
     ///
     /// # Errors
     /// Where it cannot be renamed.
-    pub fn set_aside(&self, name: &str, to: &Self) -> Result<PathBuf, FileError> {
+    pub fn rename_to_free(&self, name: &str, to: &Self) -> Result<PathBuf, FileError> {
         let mut place = name.to_owned();
         let mut number = 0;
         while to.look(&place).is_some() {

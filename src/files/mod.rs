@@ -13,7 +13,7 @@ mod draft;
 
 mod folder;
 
-pub use dir::{Dir, Modes, Stat};
+pub use dir::{Dir, Modes, Standing, Stat};
 pub use draft::Draft;
 pub use error::{FileError, Unfit};
 pub use folder::Folder;

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Telling, append, compact, newest, ref_type};
+use super::{Format, Header, Ids, Limits, Payload, Rendering, append, compact, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted,
 };
@@ -22,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
     hosts: &[],
     events: &[(EventName::Push, "repo:push"), (EventName::TagPush, "repo:push")],
     wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, known: false },
-    telling: Telling::Whole(payload),
+    rendering: Rendering::Whole(payload),
     ping: None,
     headers,
     sign,

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Author, Format, Header, Ids, Limits, Payload, RepositoryBody, Telling, compact, newest};
+use super::{Author, Format, Header, Ids, Limits, Payload, Rendering, RepositoryBody, compact, newest};
 use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
@@ -16,7 +16,7 @@ pub(super) const FORMAT: Format = Format {
     hosts: &[],
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
     wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
-    telling: Telling::Each(payload),
+    rendering: Rendering::Each(payload),
     ping: None,
     headers,
     sign,

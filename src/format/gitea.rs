@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, append, changes, compact, delete_of_github,
+    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Rendering, append, changes, compact, delete_of_github,
     newest, ref_type,
 };
 use crate::event::{
@@ -28,7 +28,7 @@ pub(super) const FORMAT: Format = Format {
     hosts: &[],
     events: EVENTS_OF_GITHUB,
     wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, known: false },
-    telling: Telling::Each(payload),
+    rendering: Rendering::Each(payload),
     ping: None,
     headers,
     sign,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Telling, Webhook, append, changes, compact,
+    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Rendering, Webhook, append, changes, compact,
     delete_of_github, newest, ref_type,
 };
 use crate::event::{
@@ -29,7 +29,7 @@ pub(super) const FORMAT: Format = Format {
     hosts: &[],
     events: EVENTS_OF_GITHUB,
     wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, known: true },
-    telling: Telling::Each(payload),
+    rendering: Rendering::Each(payload),
     ping: Some(ping),
     headers,
     sign,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Author, Format, Header, Ids, Limits, Payload, RepositoryBody, Telling, changes, compact, newest, visibility_level,
+    Author, Format, Header, Ids, Limits, Payload, Rendering, RepositoryBody, changes, compact, newest, visibility_level,
 };
 use crate::event::{Changes, Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
@@ -22,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
     hosts: &[],
     events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
     wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, known: false },
-    telling: Telling::Each(payload),
+    rendering: Rendering::Each(payload),
     ping: None,
     headers,
     sign,

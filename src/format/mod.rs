@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub use reduce::{Reduced, Told};
+pub use reduce::{Reduced, Rendered};
 
 use crate::event::{Changes, Commit, Context, Event, EventName, Push, Repository, Visibility, Wanted};
 use crate::signature::Secret;
@@ -40,7 +40,7 @@ pub struct Format {
     /// What its payloads need to know of a push; of commits as many as the forge lists at most.
     pub wants: Wanted,
     /// How its payloads are made.
-    pub telling: Telling,
+    pub rendering: Rendering,
     /// The payload that tells of nothing, to try a receiver out; `None` where the forge has no such thing.
     pub ping: Option<fn(&Context, &Webhook) -> Payload>,
     /// The forge's own headers but the secret's, for the forge's event name.
@@ -50,7 +50,7 @@ pub struct Format {
 }
 
 /// How many payloads a push makes. `None` where the forge has no such event, never an empty payload.
-pub enum Telling {
+pub enum Rendering {
     /// One for each event of each ref update.
     Each(fn(&Event, EventName, &Limits) -> Option<Payload>),
     /// One that tells of all the ref updates that a target wants of the push.
@@ -87,7 +87,7 @@ impl Format {
 
     /// Whether one payload tells of a whole push.
     pub fn is_whole(&self) -> bool {
-        matches!(self.telling, Telling::Whole(_))
+        matches!(self.rendering, Rendering::Whole(_))
     }
 
     /// The forge's names of some events, each once.
@@ -113,14 +113,14 @@ impl Format {
 
 impl Format {
     /// The payload of one event; `None` where the forge has no such event, or tells of pushes as a whole.
-    pub fn tell(&self, event: &Event, name: EventName, commits: Option<usize>, allowed: usize) -> Option<Told> {
-        let Telling::Each(payload) = self.telling else { return None };
+    pub fn render(&self, event: &Event, name: EventName, commits: Option<usize>, allowed: usize) -> Option<Rendered> {
+        let Rendering::Each(payload) = self.rendering else { return None };
         reduce::fit(commits, self.wants.commits, allowed, |limits| payload(event, name, limits))
     }
 
     /// The payload of a whole push, of which these are the events; `None` where the forge tells of each by itself.
-    pub fn tell_whole(&self, events: &[&Event], commits: Option<usize>, allowed: usize) -> Option<Told> {
-        let Telling::Whole(payload) = self.telling else { return None };
+    pub fn render_whole(&self, events: &[&Event], commits: Option<usize>, allowed: usize) -> Option<Rendered> {
+        let Rendering::Whole(payload) = self.rendering else { return None };
         reduce::fit(commits, self.wants.commits, allowed, |limits| payload(events, limits))
     }
 }

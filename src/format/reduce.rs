@@ -9,7 +9,7 @@ use crate::message;
 
 /// A payload, and what had to be left out of it.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Rendered {
     /// What is sent.
     pub payload: Payload,
     /// Where it would have been larger than allowed.
@@ -47,14 +47,14 @@ pub(super) fn fit(
     most: usize,
     allowed: usize,
     build: impl Fn(&Limits) -> Option<Payload>,
-) -> Option<Told> {
+) -> Option<Rendered> {
     let whole = build(&Limits { commits, files: true })?;
     if whole.body.len() <= allowed {
-        return Some(Told { payload: whole, reduced: None });
+        return Some(Rendered { payload: whole, reduced: None });
     }
     let reduced = |payload: Payload, commits| {
         let reduced = Reduced { from: whole.body.len(), to: payload.body.len(), allowed, commits };
-        Some(Told { payload, reduced: Some(reduced) })
+        Some(Rendered { payload, reduced: Some(reduced) })
     };
     let bare = build(&Limits { commits, files: false })?;
     if bare.body.len() <= allowed {

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{Format, Header, Ids, Limits, Payload, Telling, compact, newest, ref_type};
+use super::{Format, Header, Ids, Limits, Payload, Rendering, compact, newest, ref_type};
 use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Wanted};
 use crate::ref_update::Change;
 use crate::signature::Secret;
@@ -22,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
     hosts: &["hooks.slack.com"],
     events: &[(EventName::Push, "push"), (EventName::TagPush, "tag_push")],
     wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
-    telling: Telling::Each(payload),
+    rendering: Rendering::Each(payload),
     ping: None,
     headers,
     sign,

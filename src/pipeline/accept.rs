@@ -1,4 +1,4 @@
-//! From the ref updates that a hook was told of to a receipt, safe on the disk.
+//! From the ref updates that git gave a hook to a receipt, safe on the disk.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use crate::files::FileError;
 use crate::identifier;
 use crate::process::Process;
 use crate::ref_update::{RefEvent, RefUpdate};
-use crate::spool::{Intent, Owned, ReadRefs, Receipt, Spool};
+use crate::spool::{ClaimedIntent, OwnedReceipt, ReadRefs, Receipt, Spool};
 
-/// What became of a push that a hook was told of.
+/// What became of a push that git gave a hook.
 pub enum Accepted {
     /// It has its receipt, which this process is to settle.
-    Kept(Box<Owned>),
+    Kept(Box<OwnedReceipt>),
     /// It has one already: this hook is installed twice, or somebody found the intent meanwhile.
     Already,
     /// It could not be written down.
@@ -25,7 +25,7 @@ pub struct NotDurable {
     /// What would have been written.
     pub receipt: Receipt,
     /// What pre-receive wrote down of it; nobody else announces it while this is held.
-    pub intent: Option<Intent>,
+    pub intent: Option<ClaimedIntent>,
 }
 
 /// Makes the receipt of this push: from here on nothing is lost, whatever happens to this process. `write` makes what is
@@ -39,8 +39,8 @@ pub fn accept(
     let own = Process::receive_pack();
     let intent = spool.own_intent(&updates, own);
     if let Some(own) = own {
-        let told = spool.told(own);
-        updates.retain(|update| !told.contains(update));
+        let known = spool.with_receipt(own);
+        updates.retain(|update| !known.contains(update));
     }
     if updates.is_empty() {
         return Accepted::Already;

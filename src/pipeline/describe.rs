@@ -19,11 +19,11 @@ use crate::spool::Receipt;
 use crate::target::Target;
 
 impl Pipeline<'_> {
-    /// Builds the deliveries of one receipt, each for the station of its target.
+    /// Builds the deliveries of one receipt, each for the session of its target.
     pub(super) fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
         let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
         let later = if job.is_late { self.later(job.sequence) } else { Vec::new() };
-        self.address(objects, job.sequence, &job.receipt, later, &targets, &mut |at, delivery| {
+        self.fan_out(objects, job.sequence, &job.receipt, later, &targets, &mut |at, delivery| {
             if !job.done.contains(&delivery.id()) {
                 send(at, delivery);
             }
@@ -37,7 +37,7 @@ impl Pipeline<'_> {
         let build = || {
             let mut deliveries = Vec::new();
             let later = self.later(sequence);
-            self.address(&objects, sequence, receipt, later, &[target], &mut |_, delivery| deliveries.push(delivery));
+            self.fan_out(&objects, sequence, receipt, later, &[target], &mut |_, delivery| deliveries.push(delivery));
             deliveries
         };
         // A mistake of ours over one push must not end every run from now on.
@@ -50,7 +50,7 @@ impl Pipeline<'_> {
         self.spool.receipts_since(sequence).iter().flat_map(|(_, receipt)| receipt.updates()).collect()
     }
 
-    fn address(
+    fn fan_out(
         &self,
         objects: &Objects,
         sequence: u64,
@@ -59,9 +59,9 @@ impl Pipeline<'_> {
         targets: &[&Target],
         send: &mut dyn FnMut(usize, Delivery),
     ) {
-        let mut addresser = FanOut::new(sequence, receipt, targets);
-        self.events(objects, receipt, later, targets, |number, event| addresser.add(number, event, send));
-        addresser.finish(send);
+        let mut fan_out = FanOut::new(sequence, receipt, targets);
+        self.events(objects, receipt, later, targets, |number, event| fan_out.add(number, event, send));
+        fan_out.finish(send);
     }
 
     /// Builds the events of each update that any of the targets may want.

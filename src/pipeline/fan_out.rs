@@ -1,4 +1,4 @@
-//! Addresses events: from the events of one push to the deliveries that tell each target what it wants of them.
+//! Fans out: from the events of one push to the deliveries that tell each target what it wants of them.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::delivery::{Delivery, Origin};
 use crate::event::{Context, Event, EventName};
-use crate::format::{Payload, Told};
+use crate::format::{Payload, Rendered};
 use crate::identifier;
 use crate::message;
 use crate::ref_update::{ObjectFormat, RefEvent, RefKey, RefName, RefUpdate};
@@ -57,8 +57,8 @@ pub struct FanOut<'a> {
     targets: &'a [&'a Target],
     name: Arc<str>,
     origin: Option<Arc<Origin>>,
-    /// The events for targets that are told of a push as a whole, with the numbers of their lines.
-    kept: Vec<(u32, Event)>,
+    /// The events for targets that get a push as a whole, with the numbers of their lines.
+    events: Vec<(u32, Event)>,
     /// The number of the line whose events came last, and how many there were.
     of_line: (u32, u16),
 }
@@ -67,7 +67,7 @@ impl<'a> FanOut<'a> {
     /// For the push of this number.
     pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target]) -> Self {
         let name = receipt.name(sequence).into();
-        Self { sequence, receipt, targets, name, origin: None, kept: Vec::new(), of_line: (0, 0) }
+        Self { sequence, receipt, targets, name, origin: None, events: Vec::new(), of_line: (0, 0) }
     }
 
     /// Takes an event of the receipt's line that has this number.
@@ -75,12 +75,12 @@ impl<'a> FanOut<'a> {
         self.origin.get_or_insert_with(|| Arc::new(origin(&event.context)));
         let at_line = self.count_of_line(number);
         let mut batch = Batch::new();
-        for (at, target) in self.told(false) {
+        for (at, target) in self.receiving(false) {
             let mut ids = HashSet::new();
             for (place, name) in (0..).zip(target.events_of(&event)) {
                 let key = (target.format.name, name, target.max_commits, target.max_body);
-                let tell = || target.format.tell(&event, name, target.max_commits, target.max_body);
-                let payload = batch.payload(&key, || tell().map(|told| payload(told, target, &event)));
+                let render = || target.format.render(&event, name, target.max_commits, target.max_body);
+                let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, &event)));
                 let Some(payload) = payload else { continue };
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
@@ -97,8 +97,8 @@ impl<'a> FanOut<'a> {
             }
         }
         batch.hand_over(send);
-        if self.told(true).any(|(_, target)| target.wants(&event)) {
-            self.kept.push((number, event));
+        if self.receiving(true).any(|(_, target)| target.wants(&event)) {
+            self.events.push((number, event));
         }
     }
 
@@ -116,16 +116,16 @@ impl<'a> FanOut<'a> {
     pub fn finish(self, send: &mut dyn FnMut(usize, Delivery)) {
         let Some(whole) = identifier::together(self.receipt.lines.iter().map(|line| line.event)) else { return };
         let mut batch = Batch::new();
-        for (at, target) in self.told(true) {
-            let wanted: Vec<_> = self.kept.iter().filter(|(_, event)| target.wants(event)).collect();
+        for (at, target) in self.receiving(true) {
+            let wanted: Vec<_> = self.events.iter().filter(|(_, event)| target.wants(event)).collect();
             let mut numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
             numbers.dedup();
             let events: Vec<&Event> = wanted.iter().map(|(_, event)| event).collect();
             let Some(first) = events.first() else { continue };
             let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
             let key = (target.format.name, ids, target.max_commits, target.max_body);
-            let tell = || target.format.tell_whole(&events, target.max_commits, target.max_body);
-            let payload = batch.payload(&key, || tell().map(|told| payload(told, target, first)));
+            let render = || target.format.render_whole(&events, target.max_commits, target.max_body);
+            let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, first)));
             let Some(payload) = payload else { continue };
             let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
             let (sequence, number) = (self.sequence, QueueKey::number(numbers[0], 0));
@@ -136,8 +136,8 @@ impl<'a> FanOut<'a> {
         batch.hand_over(send);
     }
 
-    /// The targets that are told of each event by itself, or of the push as a whole.
-    fn told(&self, as_whole: bool) -> impl Iterator<Item = (usize, &'a Target)> + use<'a> {
+    /// The targets that get each event by itself, or the push as a whole.
+    fn receiving(&self, as_whole: bool) -> impl Iterator<Item = (usize, &'a Target)> + use<'a> {
         let targets = self.targets.iter().copied().enumerate();
         targets.filter(move |(_, target)| target.format.is_whole() == as_whole)
     }
@@ -186,11 +186,11 @@ fn origin(context: &Context) -> Origin {
     Origin { repository: repository.path.clone(), instance: repository.instance.clone(), project: repository.id }
 }
 
-fn payload(told: Told, target: &Target, event: &Event) -> Arc<Payload> {
-    if let Some(reduced) = told.reduced {
+fn payload(rendered: Rendered, target: &Target, event: &Event) -> Arc<Payload> {
+    if let Some(reduced) = rendered.reduced {
         warn!("{}", message::about_target(&target.name, format!("{}: {reduced}", event.ref_name().text())));
     }
-    Arc::new(told.payload)
+    Arc::new(rendered.payload)
 }
 
 #[cfg(test)]
@@ -205,11 +205,11 @@ mod tests {
         let line = RefEvent { update, event: identifier::event() };
         let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
         let mut made = Vec::new();
-        let mut addresser = FanOut::new(1, &receipt, targets);
+        let mut fan_out = FanOut::new(1, &receipt, targets);
         for event in events {
-            addresser.add(0, event, &mut |_, delivery| made.push(delivery));
+            fan_out.add(0, event, &mut |_, delivery| made.push(delivery));
         }
-        addresser.finish(&mut |_, delivery| made.push(delivery));
+        fan_out.finish(&mut |_, delivery| made.push(delivery));
         made
     }
 

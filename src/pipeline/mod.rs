@@ -24,14 +24,14 @@ use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository::{self, OpenError};
 use crate::schedule::Unsettled;
-use crate::spool::{Asked, Owned, Receipt, Spool};
+use crate::spool::{Asked, OwnedReceipt, Receipt, Spool};
 use crate::state_dir::StateDir;
 use crate::target::Target;
 
 pub use accept::{Accepted, NotDurable, accept, fresh};
 pub use describe::{context, wanted_by};
 pub use fan_out::{FanOut, alone};
-pub use redeliver::{PutBack, Source};
+pub use redeliver::{PutBack, PutBackPushes, Source};
 
 /// One repository with its targets, its spool and its log.
 pub struct Pipeline<'a> {
@@ -52,7 +52,7 @@ pub struct Pipeline<'a> {
 /// A receipt whose deliveries are to be made.
 pub struct Job {
     /// The receipt, to be settled; `None` where it could not be written down.
-    owned: Option<Owned>,
+    owned: Option<OwnedReceipt>,
     receipt: Receipt,
     sequence: u64,
     /// Deliveries that an earlier process has made or queued.
@@ -63,7 +63,7 @@ pub struct Job {
 
 impl Job {
     /// The push this process was started for.
-    pub fn own(owned: Owned) -> Self {
+    pub fn own(owned: OwnedReceipt) -> Self {
         let (receipt, sequence) = (owned.receipt.clone(), owned.sequence);
         Self { owned: Some(owned), receipt, sequence, done: HashSet::new(), is_late: false }
     }
@@ -98,7 +98,7 @@ impl<'a> Pipeline<'a> {
         let enabled = self.configuration.targets.iter().filter(|target| target.is_enabled());
         let asked = |target: &Configured| {
             let wants =
-                |update: &RefUpdate| target.ready().map_or_else(|| can_be_told(update), |it| it.may_want(update));
+                |update: &RefUpdate| target.ready().map_or_else(|| can_make_event(update), |it| it.may_want(update));
             Asked::new(target.name(), &lines, wants)
         };
         let asked = enabled.map(asked).collect();
@@ -108,7 +108,7 @@ impl<'a> Pipeline<'a> {
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
         let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.may_want(update));
-        updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_be_told))
+        updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_make_event))
     }
 
     /// The names of enabled targets that cannot be used.
@@ -129,6 +129,8 @@ impl<'a> Pipeline<'a> {
     /// Where the objects cannot be read: the receipts stay as they are, for a later run.
     pub fn deliver(&self, run: &Dispatcher<'_>, mut jobs: Vec<Job>) -> Result<(), OpenError> {
         jobs.sort_by_key(|job| job.sequence);
+        // Before the queues are looked at: what is built now comes behind what waited for a wrong name.
+        self.hand_over_deferred();
         let targets = &self.targets;
         let wants = |target: &Target| {
             let mut lines = jobs.iter().flat_map(|job| &job.receipt.lines);
@@ -180,7 +182,7 @@ impl<'a> Pipeline<'a> {
     /// Crash: whatever is delivered is in the log, whatever is not is in a queue, both before the receipt is put away.
     fn settle(&self, run: &Dispatcher<'_>, jobs: Vec<Job>) {
         for job in &jobs {
-            if job.receipt.lines.iter().any(|line| can_be_told(&line.update)) {
+            if job.receipt.lines.iter().any(|line| can_make_event(&line.update)) {
                 for BrokenTarget { name, origin, .. } in self.waiting_targets() {
                     let queue = self.spool.queue(name);
                     if let Err(error) = queue.defer(name, origin.as_deref(), job.sequence, &job.receipt) {
@@ -196,9 +198,8 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Sends what waits in all queues and is due, and sets aside what waits for targets that are no more.
+    /// Sends what waits in all queues and is due, and makes dead letters of what waits for targets that are no more.
     pub fn tend(&self, run: &Dispatcher<'_>) {
-        self.hand_over_deferred();
         let none = HashSet::new();
         let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
         for (at, target) in self.targets.iter().enumerate() {
@@ -209,14 +210,14 @@ impl<'a> Pipeline<'a> {
         self.bury();
     }
 
-    /// Sets aside what has waited for too long behind targets that do not answer.
+    /// Makes dead letters of what has waited for too long behind targets that do not answer.
     pub fn expire(&self, run: &Dispatcher<'_>) {
         (0..self.targets.len()).for_each(|at| run.expire(at));
     }
 }
 
 /// Whether there can be any event of such an update.
-fn can_be_told(update: &RefUpdate) -> bool {
+fn can_make_event(update: &RefUpdate) -> bool {
     event::can_tell_of(&update.name)
 }
 
@@ -229,7 +230,7 @@ mod tests {
 
     use super::*;
     use crate::event::{Event, EventKind, EventName, Push};
-    use crate::format::{self, Format, Limits, Payload, Telling};
+    use crate::format::{self, Format, Limits, Payload, Rendering};
     use crate::target::Address;
     use crate::target::tests::{target, update};
 
@@ -243,7 +244,7 @@ mod tests {
         hosts: &[],
         events: &[(EventName::Push, "push")],
         wants: event::Wanted { commits: 0, paths: 0, before: false, known: false },
-        telling: Telling::Each(tell),
+        rendering: Rendering::Each(tell),
         ping: None,
         headers: |_, _| Vec::new(),
         sign: |_, _| Vec::new(),

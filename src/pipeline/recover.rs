@@ -12,7 +12,7 @@ use crate::config::Configured;
 use crate::history;
 use crate::message;
 use crate::process;
-use crate::spool::{Deferred, Owned, Queue, Taker};
+use crate::spool::{Deferred, OwnedReceipt, Queue, Taker};
 use crate::target::{Target, TargetName};
 
 /// How long one run looks after receipts that other processes left, before what it came for.
@@ -35,7 +35,7 @@ impl Pipeline<'_> {
         // delivered into a queue, and die. And the queues before the log: what is delivered between the two looks has its
         // line in the log before it leaves its queue.
         let queued = self.queued();
-        let job = |owned: Owned| {
+        let job = |owned: OwnedReceipt| {
             let mut done = queued.clone();
             done.extend(self.history.done(&owned.name(), owned.receipt.time));
             Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done, is_late: true }
@@ -159,7 +159,7 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Removes what is older than `webhook.keepLog` says; never what waits or was set aside.
+    /// Removes what is older than `webhook.keepLog` says; never what waits, nor dead letters.
     pub fn prune(&self) {
         let keep = self.configuration.settings.keep_log.as_secs() as i64;
         let day = history::day_of(process::now() - keep);

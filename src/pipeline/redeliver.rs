@@ -1,4 +1,6 @@
-//! Deliveries that were made or given up, once more: found where they wait, or built again from what was pushed.
+//! Deliveries that were made and dead letters, once more: found where they wait, or built again from what was pushed.
+
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -16,7 +18,7 @@ use crate::target::{RefPatterns, Target};
 /// Where a body comes from that is shown or sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It lies in the target's queue, or where it was set aside.
+    /// It lies in the target's queue, or is a dead letter.
     Stored,
     /// It was built again, and is the same as before.
     Rebuilt,
@@ -32,6 +34,15 @@ pub enum PutBack {
     Meanwhile,
     /// It cannot be had any more, and why.
     Gone(String),
+}
+
+/// What became of pushes that waited for one target as a whole.
+#[derive(Default)]
+pub struct PutBackPushes {
+    /// Their deliveries, which wait in the target's queue now.
+    pub queued: Vec<Queued>,
+    /// The ids of the events that no delivery could be made of, and why.
+    pub gone: HashMap<Uuid, String>,
 }
 
 impl Pipeline<'_> {
@@ -63,6 +74,38 @@ impl Pipeline<'_> {
             (*id, waits.map_or_else(PutBack::Gone, |(name, source)| PutBack::Waits(name, source)))
         };
         chosen.iter().map(put_back).collect()
+    }
+
+    /// Makes the deliveries of pushes that waited for the target to be configured rightly, or were set aside with it: of
+    /// those that have one of `events`. Whoever calls this sends to the target at this moment, and nobody else.
+    ///
+    /// Crash: the deliveries are durable before a push is removed; made twice, they have the same ids.
+    pub fn put_back_pushes(&self, queue: &Queue, target: &Target, events: &HashSet<Uuid>) -> PutBackPushes {
+        let mut all = PutBackPushes::default();
+        for push in queue.deferred().into_iter().chain(queue.dead_pushes()) {
+            let lines = || push.receipt.lines.iter().map(|line| line.event);
+            if !lines().any(|event| events.contains(&event)) {
+                continue;
+            }
+            let made = self.build_for(target, push.sequence, &push.receipt);
+            let made = made.ok_or_else(|| message::no_objects_now().to_string()).and_then(|deliveries| {
+                let of = |delivery: &Delivery| {
+                    let queued = Queued { key: delivery.key.clone(), schedule: delivery.schedule };
+                    Addition::of(queued, delivery)
+                };
+                let additions: Vec<_> = deliveries.iter().map(of).collect();
+                queue.put(&additions, &Bodies::default()).map_err(|error| error.to_string())?;
+                Ok(additions.into_iter().map(|addition| addition.queued))
+            });
+            match made {
+                Ok(queued) => {
+                    all.queued.extend(queued);
+                    queue.remove_deferred(&push);
+                }
+                Err(why) => all.gone.extend(lines().map(|event| (event, why.clone()))),
+            }
+        }
+        all
     }
 
     fn have_wait(

@@ -47,6 +47,14 @@ impl Process {
     }
 }
 
+/// The number of the PID namespace that this process lives in, be it that of a container; `None` where `/proc` does not
+/// tell.
+pub fn pid_namespace() -> Option<u64> {
+    // It reads `pid:[4026531836]` (namespaces(7)).
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
 /// `git receive-pack …`, `git-receive-pack …`, either with a path before it.
 fn is_receive_pack(pid: Pid) -> bool {
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

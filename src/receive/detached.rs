@@ -15,7 +15,7 @@ use crate::pipeline::Pipeline;
 use crate::process::{self, Environment};
 use crate::report::{Notice, Printer};
 use crate::repository;
-use crate::spool::Owned;
+use crate::spool::OwnedReceipt;
 
 /// What the hook starts itself with.
 pub const ARGUMENT: &str = "--deliver-detached";
@@ -24,7 +24,7 @@ pub const ARGUMENT: &str = "--deliver-detached";
 ///
 /// Crash: the receipt is on the disk. If the process is ended with the session (systemd's KillUserProcesses) or never
 /// starts, the next hook or `git webhook flush` takes the receipt over.
-pub(super) fn hand_over(pipeline: &Pipeline<'_>, owned: Owned, printer: &mut Printer) {
+pub(super) fn hand_over(pipeline: &Pipeline<'_>, owned: OwnedReceipt, printer: &mut Printer) {
     let count = owned.receipt.lines.len();
     // Unlocked, so that the other process can take it over.
     drop(owned);

@@ -113,7 +113,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     }
 }
 
-/// Looks after what earlier pushes left, in a push that nobody wants to be told of.
+/// Looks after what earlier pushes left, in a push that no target wants.
 fn catch_up(pipeline: &Pipeline<'_>) {
     let run = pipeline.run(Some(pipeline.configuration.settings.max_wait));
     if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into())) {
@@ -131,7 +131,7 @@ fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Envir
         accept(&pipeline.spool, updates.clone(), &|lines| pipeline.receipt(lines, environment), &|| pipeline.refs());
     let (mut intent, mut unkept) = (None, None);
     let own = match accepted {
-        Accepted::Already => return debug!("told already: is the hook installed twice?"),
+        Accepted::Already => return debug!("has its receipt already: is the hook installed twice?"),
         Accepted::Kept(owned) if settings.detach => return detached::hand_over(pipeline, *owned, printer),
         Accepted::Kept(owned) => Job::own(*owned),
         Accepted::NotDurable(failed) => {
@@ -145,15 +145,15 @@ fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Envir
     let mut jobs = pipeline.take_over(&[sequence].into());
     jobs.push(own);
     let run = pipeline.run(Some(settings.max_wait)).unkept(unkept);
-    let mut is_told = true;
+    let mut is_built = true;
     if let Err(error) = pipeline.deliver(&run, jobs) {
         error!("{error}");
         printer.print(&Notice::NoObjects);
-        is_told = false;
+        is_built = false;
     }
     let is_safe = run.is_safe();
     // Else it stays, and a later run announces it under the same ids.
-    if let Some(intent) = intent.filter(|_| is_safe && is_told) {
+    if let Some(intent) = intent.filter(|_| is_safe && is_built) {
         pipeline.spool.drop_intent(intent);
     }
     run.end_within(TIME_FOR_WAITING);
@@ -163,7 +163,7 @@ fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Envir
     }
     let mut done = run.take_done();
     done.retain(|done| done.sequence == sequence);
-    tell(pipeline.configuration, &done, &order, is_safe, printer);
+    report(pipeline.configuration, &done, &order, is_safe, printer);
 }
 
 fn not_kept(error: &FileError, printer: &mut Printer) {
@@ -199,14 +199,14 @@ fn log_problems(configuration: &Configuration) {
 }
 
 /// Logs each outcome and prints at most one line a target.
-fn tell(
+fn report(
     configuration: &Configuration,
     done: &[Done],
     order: &HashMap<ref_update::RefName, usize>,
     is_safe: bool,
     printer: &mut Printer,
 ) {
-    let report = configuration.settings.report;
+    let wanted = configuration.settings.report;
     for (at, target) in configuration.ready().enumerate() {
         let mut outcomes: Vec<_> = done.iter().filter(|done| done.target == at).flat_map(Done::refs).collect();
         for (name, outcome) in &outcomes {
@@ -214,16 +214,16 @@ fn tell(
         }
         outcomes.sort_by_key(|(name, _)| order.get(name).copied());
         let summary = Summary { target: target.name.as_str(), outcomes, is_kept: is_safe };
-        let is_told = match report {
+        let is_printed = match wanted {
             Report::All => !summary.outcomes.is_empty(),
             Report::Failures => summary.has_failures(),
             Report::None => false,
         };
-        if is_told {
+        if is_printed {
             printer.print(&Notice::Target(summary));
         }
     }
-    if report != Report::None {
+    if wanted != Report::None {
         for target in configuration.broken().filter(|target| target.enabled) {
             printer.print(&Notice::Misconfigured(target.name.as_str(), is_safe));
         }
@@ -238,6 +238,22 @@ fn log_outcome(target: &Target, name: &str, outcome: &Outcome) {
         }
         Outcome::Failed(failure) => {
             warn!("{}", message::not_delivered(&target.name, name, origin, failure));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_says_which_hook_it_is_and_the_directory_where_that_is_none() {
+        let called = |name: &str| Hook::called(OsStr::new(name), None, &Environment::new([]));
+        for pre in ["hooks/pre-receive", "hooks/pre-receive.h00-webhook", "hooks/pre-receive.d/00-git-webhook"] {
+            assert_eq!(called(pre), Hook::PreReceive, "{pre}");
+        }
+        for post in ["hooks/post-receive", "hooks/post-receive.d/00-git-webhook", "pre-receive-hooks/post-receive"] {
+            assert_eq!(called(post), Hook::PostReceive, "{post}");
         }
     }
 }

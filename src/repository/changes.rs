@@ -56,7 +56,7 @@ pub fn compare(objects: &Objects, old: Option<ObjectId>, new: Option<ObjectId>, 
         }
         let name = old.as_ref().or(new.as_ref()).map_or(&[][..], |entry| &entry.name);
         let path = level.path(name);
-        let tree = |entry: &Option<Owned>| entry.as_ref().filter(|entry| entry.is_tree).map(|entry| entry.id);
+        let tree = |entry: &Option<OwnedEntry>| entry.as_ref().filter(|entry| entry.is_tree).map(|entry| entry.id);
         if tree(&old).is_some() || tree(&new).is_some() {
             stack.push(Level::read(objects, tree(&old), tree(&new), path, budget));
             continue;
@@ -108,17 +108,17 @@ impl Moves {
 /// A pair of directories being compared: what differs between them, last first.
 struct Level {
     path: Vec<u8>,
-    pairs: Vec<(Option<Owned>, Option<Owned>)>,
+    pairs: Vec<(Option<OwnedEntry>, Option<OwnedEntry>)>,
 }
 
 /// An entry that outlives the tree it was read from.
-struct Owned {
+struct OwnedEntry {
     name: Vec<u8>,
     id: ObjectId,
     is_tree: bool,
 }
 
-impl From<&TreeEntry<'_>> for Owned {
+impl From<&TreeEntry<'_>> for OwnedEntry {
     fn from(entry: &TreeEntry<'_>) -> Self {
         Self { name: entry.name.into(), id: entry.id, is_tree: entry.is_tree() }
     }
@@ -157,14 +157,14 @@ impl Level {
             let after = if order.is_ge() { new.next() } else { None };
             let same = matches!((before, after), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
             if !same {
-                pairs.push((before.map(Owned::from), after.map(Owned::from)));
+                pairs.push((before.map(OwnedEntry::from), after.map(OwnedEntry::from)));
             }
         }
         pairs.reverse();
         Self { path, pairs }
     }
 
-    fn next(&mut self) -> Option<(Option<Owned>, Option<Owned>)> {
+    fn next(&mut self) -> Option<(Option<OwnedEntry>, Option<OwnedEntry>)> {
         self.pairs.pop()
     }
 

@@ -27,7 +27,7 @@ use crate::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
 pub use describe::describe;
-pub use refs::{all, common_dir, head, resolve};
+pub use refs::{all, command as git, common_dir, head, resolve};
 
 use changes::Budget;
 use object::{RawCommit, RawTag};
@@ -36,7 +36,7 @@ use revwalk::Revwalk;
 /// Tags of tags are followed this far; git has no limit, and nobody a use for two.
 const DEEPEST_TAG: usize = 100;
 
-/// Commits are held for further refs that list them; when they take so much, those so far are forgotten.
+/// Commits are cached for further refs that list them; when they take so much, those so far are forgotten.
 const MOST_COMMIT_BYTES: usize = 8 << 20;
 
 /// The paths of one push that are listed, over all its commits.
@@ -174,7 +174,7 @@ pub struct Reader<'a> {
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
     /// About how many bytes they take, without the paths that they changed.
     commit_bytes: usize,
-    /// How many bytes of changed paths may still be held for this push.
+    /// How many bytes of changed paths may still be cached for this push.
     path_bytes: usize,
     wanted: Wanted,
 }

@@ -7,11 +7,13 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::config::Layout;
 use crate::message;
+use crate::process;
 use crate::ref_update::{ObjectId, RefName};
 
 /// The refs cannot be read.
@@ -174,15 +176,28 @@ fn from_git(common_dir: &Path) -> Result<Refs, RefsError> {
     Ok(refs)
 }
 
+/// git, in the repository whose directory this is.
+///
+/// In one of ours it finds the repository itself and judges by its own rule whose that is: with `GIT_DIR` it asks nobody,
+/// and root's process of the owner must not be led elsewhere. In somebody else's, git has let us in before.
+pub fn command(directory: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(directory).env_remove("GIT_DIR").env_remove("GIT_WORK_TREE");
+    if fs::metadata(directory).is_ok_and(|metadata| metadata.uid() == process::user_id()) {
+        command.args(["-c", "safe.bareRepository=all"]);
+    } else {
+        command.env("GIT_DIR", ".");
+    }
+    command
+}
+
 /// Runs git in the repository and returns its standard output.
 ///
 /// `GIT_NO_REPLACE_OBJECTS`: any pusher may push a replacement that names itself, and git dies of it.
 fn git(common_dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, RefsError> {
-    let output = Command::new("git")
+    let output = command(common_dir)
         .args(arguments)
-        .env("GIT_DIR", common_dir)
         .env("GIT_NO_REPLACE_OBJECTS", "1")
-        .env_remove("GIT_WORK_TREE")
         .stdin(Stdio::null())
         .output()
         .map_err(|error| RefsError::Git(error.to_string()))?;

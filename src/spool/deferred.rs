@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::name::{is_whole_push_of_version_1, parse};
 use super::push::Receipt;
@@ -12,7 +13,7 @@ use super::queue::Queue;
 use super::queued::Record;
 use super::record::{self, Text};
 use super::sequence::number;
-use super::{Spool, move_aside};
+use super::{Spool, move_to_dead};
 use crate::files::{FileError, Folder, Unfit};
 use crate::message;
 use crate::target::{TargetName, is_of_wrong_name};
@@ -46,7 +47,7 @@ pub struct Taker<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct DeferredForm {
     target: Text,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
@@ -67,7 +68,7 @@ impl Queue {
         sequence: u64,
         receipt: &Receipt,
     ) -> Result<(), FileError> {
-        let form = Form {
+        let form = DeferredForm {
             target: Text::new(target.as_bytes()),
             origin: origin.map(String::from),
             receipt: receipt.clone(),
@@ -90,13 +91,13 @@ impl Queue {
         self.deferred_names().len()
     }
 
-    /// The pushes that wait, in order. What is none is set aside.
+    /// The pushes that wait, in order. What is none becomes a dead letter.
     pub fn deferred(&self) -> Vec<Deferred> {
         let mut found = Vec::new();
         for (folder, name) in self.deferred_names() {
             match read(&folder, &name) {
                 Ok(deferred) => found.push(deferred),
-                Err(Unfit::Unsound(why)) => self.set_deferred_aside(&folder, &name, &why),
+                Err(Unfit::Unsound(why)) => self.make_deferred_dead(&folder, &name, &why),
                 Err(Unfit::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(Unfit::Unreadable(error)) => {
                     log::error!("{}", message::owner_can_read(folder.path().join(&name).display(), error));
@@ -107,8 +108,8 @@ impl Queue {
         found
     }
 
-    fn set_deferred_aside(&self, folder: &Folder, name: &str, why: &str) {
-        match move_aside(folder, name, &self.dead) {
+    fn make_deferred_dead(&self, folder: &Folder, name: &str, why: &str) {
+        match move_to_dead(folder, name, &self.dead) {
             Ok(to) => log::error!("{}", message::was_set_aside(folder.path().join(name).display(), why, to.display())),
             Err(error) => log::error!("{error}"),
         }
@@ -125,19 +126,17 @@ impl Queue {
         }
     }
 
-    /// Brings pushes back that were set aside with the target; how many.
-    ///
-    /// # Errors
-    /// Where one cannot be moved.
-    pub fn restore_deferred(&self) -> Result<usize, FileError> {
-        let mut count = 0;
-        for name in self.dead.names().unwrap_or_default() {
-            if read(&self.dead, &name).is_ok() {
-                move_to(&self.dead, &name, &self.deferred)?;
-                count += 1;
-            }
-        }
-        Ok(count)
+    /// The pushes that waited and were set aside with the target, in order.
+    pub fn dead_pushes(&self) -> Vec<Deferred> {
+        let names = self.dead.names().unwrap_or_default();
+        // Beside them lie the deliveries that were set aside, of which there may be many.
+        let is_push = |name: &&String| match parse(name) {
+            Some(queued) => is_whole_push_of_version_1(&queued),
+            None => number(name).is_some() && name.split_once('.').is_some_and(|(_, id)| Uuid::try_parse(id).is_ok()),
+        };
+        let mut found: Vec<_> = names.iter().filter(is_push).filter_map(|name| read(&self.dead, name).ok()).collect();
+        found.sort_by_key(|push| push.sequence);
+        found
     }
 
     /// The push that came last of those that wait or were set aside.
@@ -160,7 +159,7 @@ impl Queue {
         for ((folder, name), is_dead) in waiting.chain(self.dead_names().into_iter().map(|place| (place, true))) {
             let Ok(push) = read(&folder, &name) else { continue };
             for taker in takers {
-                let form = Form {
+                let form = DeferredForm {
                     target: Text::new(taker.target.as_bytes()),
                     origin: taker.origin.clone(),
                     receipt: push.receipt.clone(),
@@ -194,13 +193,6 @@ impl Spool {
     }
 }
 
-fn move_to(from: &Folder, name: &str, to: &Folder) -> Result<(), FileError> {
-    let error = |error| FileError::new(message::cannot_rename, &from.path().join(name), error);
-    let directory = to.make()?;
-    from.open().and_then(|from| from.rename(name, &directory, name)).map_err(error)?;
-    directory.sync()
-}
-
 fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
     let bytes = folder.open().map_err(Unfit::Unreadable)?.read(name)?;
     let unsound = |why: String| Unfit::Unsound(why);
@@ -214,12 +206,12 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
         let (origin, unknown) = (None, Map::new());
         return Ok(Deferred { sequence, receipt, target, origin, is_of_version_1: true, folder, name: file, unknown });
     }
-    let form: Form = record::decode(&bytes).map_err(unsound)?;
+    let form: DeferredForm = record::decode(&bytes).map_err(unsound)?;
     if form.receipt.name(sequence) != name {
         return Err(unsound(message::not_its_name().into()));
     }
     let target = form.target.bytes().ok_or_else(|| unsound(message::no_target_name().into()))?;
     let target = TargetName::new(target.into_owned());
-    let Form { origin, receipt, unknown, .. } = form;
+    let DeferredForm { origin, receipt, unknown, .. } = form;
     Ok(Deferred { sequence, receipt, target, origin, is_of_version_1: false, folder, name: file, unknown })
 }

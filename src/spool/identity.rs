@@ -12,7 +12,7 @@ use crate::identifier;
 const IDENTITY: &str = "identity";
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct IdentityForm {
     /// Random, made once.
     id: Uuid,
     /// Where the file was when it was made, by which a copy is noticed: a rename changes neither.
@@ -39,7 +39,7 @@ impl Spool {
             }
             let id = identifier::spool();
             let (device, inode) = directory.device_and_inode();
-            let form = Form { id, device, inode, unknown: Map::new() };
+            let form = IdentityForm { id, device, inode, unknown: Map::new() };
             directory.write_durably(IDENTITY, &record::encode(&form))?;
             Ok(id)
         })
@@ -47,6 +47,6 @@ impl Spool {
 }
 
 fn read(directory: &Dir) -> Option<Uuid> {
-    let form: Form = record::decode(&directory.read(IDENTITY).ok()?).ok()?;
+    let form: IdentityForm = record::decode(&directory.read(IDENTITY).ok()?).ok()?;
     Some(form.id)
 }

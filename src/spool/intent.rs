@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::Spool;
 use super::push::Receipt;
-use super::receipt::{Intent, Owned};
-use super::recovery::{Lines, as_lines, standing, starts_from, undecided};
+use super::receipt::{ClaimedIntent, OwnedReceipt};
+use super::recovery::{Lines, as_lines, missed, starts_from, undecided};
 use crate::process::{self, Process};
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 
@@ -38,7 +38,7 @@ impl Spool {
     /// It is that of the own receive-pack, with all of the lines. Where one of the two could not tell its receive-pack,
     /// the lines alone decide. Fewer lines than the intent's are the rule where git refused some, and happen where
     /// receive-pack died while it wrote.
-    pub fn own_intent(&self, updates: &[RefUpdate], own: Option<Process>) -> Option<Intent> {
+    pub fn own_intent(&self, updates: &[RefUpdate], own: Option<Process>) -> Option<ClaimedIntent> {
         let mut candidates = self.intents();
         candidates.retain(|intent| match (intent.receive_pack, own) {
             (Some(its), Some(own)) => its == own,
@@ -47,7 +47,7 @@ impl Spool {
         candidates.retain(|intent| covers(intent, updates));
         candidates.sort_by_key(|intent| intent.receive_pack != own);
         candidates.iter().find_map(|intent| {
-            // Whoever has claimed it is turning it into a receipt, which `told` finds then.
+            // Whoever has claimed it is turning it into a receipt, which `with_receipt` finds then.
             within_patience(|| match self.claim(intent) {
                 Some(claimed) => Some(Some(claimed)),
                 None if self.intents().iter().any(|other| other.id == intent.id) => None,
@@ -62,7 +62,7 @@ impl Spool {
     ///
     /// `own` is the intent of these updates: what they follow on was written down before it. Waits a moment for the
     /// others; then they are announced from their intents, as the receipts returned.
-    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: &Receipt, refs: ReadRefs<'_>) -> Vec<Owned> {
+    pub fn see_to_predecessors(&self, updates: &[RefUpdate], own: &Receipt, refs: ReadRefs<'_>) -> Vec<OwnedReceipt> {
         let start = Instant::now();
         let mut announced = Vec::new();
         let mut judged = HashSet::new();
@@ -83,7 +83,7 @@ impl Spool {
         }
     }
 
-    /// Announces what stands of the intents, oldest first, up to one that somebody else has claimed.
+    /// Announces what is missed of the intents, oldest first, up to one that somebody else has claimed.
     fn announce_for(
         &self,
         predecessors: &[Lines],
@@ -91,25 +91,25 @@ impl Spool {
         own: &Receipt,
         refs: ReadRefs<'_>,
         judged: &mut HashSet<Uuid>,
-        announced: &mut Vec<Owned>,
+        announced: &mut Vec<OwnedReceipt>,
     ) {
         let now = refs().unwrap_or_default();
         let oldest = predecessors.iter().map(|(intent, _)| intent.after).min().unwrap_or(0);
         let mut records = self.receipts_since(oldest.saturating_sub(LOOK_BACK));
         // Of ours there is no receipt yet.
         records.push((u64::MAX, own.with(as_lines(updates))));
-        for ((intent, _), lines) in predecessors.iter().zip(standing(predecessors, records, &now)) {
-            let Some(told) = self.announce(intent, lines) else { return };
+        for ((intent, _), lines) in predecessors.iter().zip(missed(predecessors, records, &now)) {
+            let Some(owned) = self.announce(intent, lines) else { return };
             judged.insert(intent.id);
-            announced.extend(told);
+            announced.extend(owned);
         }
     }
 
     /// Makes a receipt of an intent's lines as far as they have none yet; `None` where somebody else has claimed it.
-    fn announce(&self, intent: &Receipt, lines: Vec<RefEvent>) -> Option<Option<Owned>> {
+    fn announce(&self, intent: &Receipt, lines: Vec<RefEvent>) -> Option<Option<OwnedReceipt>> {
         let claimed = self.claim(intent)?;
         // Only now: another push that follows on it may have announced it and let go of it since its lines were chosen.
-        let lines = self.untold(intent, lines);
+        let lines = self.without_receipt(intent, lines);
         if lines.is_empty() {
             return Some(None);
         }
@@ -132,7 +132,7 @@ impl Spool {
                 continue;
             }
             starts.extend(lines.iter().map(|line| (line.update.name.clone(), line.update.old)));
-            let lines = self.untold(&intent, lines);
+            let lines = self.without_receipt(&intent, lines);
             if !lines.is_empty() {
                 found.push((intent, lines));
             }
@@ -142,10 +142,11 @@ impl Spool {
     }
 
     /// The lines of an intent that no receipt has.
-    fn untold(&self, intent: &Receipt, mut lines: Vec<RefEvent>) -> Vec<RefEvent> {
-        let told = self.receipts_since(intent.after);
-        let told: HashSet<_> = told.iter().flat_map(|(_, receipt)| &receipt.lines).map(|line| &line.update).collect();
-        lines.retain(|line| !told.contains(&line.update));
+    fn without_receipt(&self, intent: &Receipt, mut lines: Vec<RefEvent>) -> Vec<RefEvent> {
+        let receipts = self.receipts_since(intent.after);
+        let known: HashSet<_> =
+            receipts.iter().flat_map(|(_, receipt)| &receipt.lines).map(|line| &line.update).collect();
+        lines.retain(|line| !known.contains(&line.update));
         lines
     }
 
@@ -156,18 +157,18 @@ impl Spool {
         intents
     }
 
-    /// Settles intents whose push is over and whose post-receive never came: updates that stand become receipts, which
+    /// Settles intents whose push is over and whose post-receive never came: updates that were applied become receipts, which
     /// are returned; the others were refused. Where the refs cannot be read, all stay as they are; so does an intent
-    /// while an older one of its refs is not settled, or they would be told in the wrong order.
+    /// while an older one of its refs is not settled, or they would be delivered in the wrong order.
     ///
     /// Crash: the receipt is durable before its intent is removed. An intent that is found again then has its updates
-    /// among the receipts, and none of them stands a second time.
-    pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<Owned> {
+    /// among the receipts, and none of them is missed a second time.
+    pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<OwnedReceipt> {
         let mut intents = self.intents();
         if !intents.iter().any(is_abandoned) {
             return Vec::new();
         }
-        // Before the receipts: a push between the two is then seen by its receipt alone, and counts as told.
+        // Before the receipts: a push between the two is then seen by its receipt alone.
         let Some(now) = refs() else { return Vec::new() };
         let run = process::boot_id();
         intents.sort_by_key(|intent| (intent.moment.boot == run, intent.moment.seconds, intent.moment.nanoseconds));
@@ -182,25 +183,23 @@ impl Spool {
         }
         let lines: Vec<Lines> =
             claims.iter().map(|claim| (claim.receipt.clone(), claim.receipt.lines.clone())).collect();
-        let standing = standing(&lines, self.records(&lines, &now), &now);
-        let undecided = undecided(&lines, &standing, &others);
+        let missed = missed(&lines, self.records(&lines, &now), &now);
+        let undecided = undecided(&lines, &missed, &others);
 
         let mut left: HashSet<RefName> = HashSet::new();
         let mut announced = Vec::new();
-        for (((claim, (_, lines)), standing), is_undecided) in
-            claims.into_iter().zip(&lines).zip(standing).zip(undecided)
-        {
-            // An older push of the ref is under way, and is told first.
+        for (((claim, (_, lines)), missed), is_undecided) in claims.into_iter().zip(&lines).zip(missed).zip(undecided) {
+            // An older push of the ref is under way, and comes first.
             let is_older_of = |line: &RefEvent| {
                 let mut older = others.iter().filter(|other| is_older(other, &claim.receipt));
                 older.any(|other| names(other, &line.update)) || left.contains(&line.update.name)
             };
             if is_undecided || lines.iter().any(is_older_of) {
                 left.extend(lines.iter().map(|line| line.update.name.clone()));
-            } else if standing.is_empty() {
+            } else if missed.is_empty() {
                 self.drop_intent(claim);
             } else {
-                match self.keep(claim.receipt.with(standing)) {
+                match self.keep(claim.receipt.with(missed)) {
                     Ok(owned) => {
                         announced.push(owned);
                         self.drop_intent(claim);
@@ -215,7 +214,7 @@ impl Spool {
         announced
     }
 
-    /// The receipts that tell which of the lines stand. Most were refused, and no ref shows them: then there is no need
+    /// The receipts that say which of the lines are missed. Most were refused, and no ref shows them: then there is no need
     /// to look at what came long before.
     fn records(&self, intents: &[Lines], now: &HashMap<RefName, ObjectId>) -> Vec<(u64, Receipt)> {
         let oldest = intents.iter().map(|(intent, _)| intent.after).min().unwrap_or(0);
@@ -271,7 +270,7 @@ mod tests {
     use crate::process::Environment;
     use crate::ref_update::ObjectFormat;
 
-    /// Seen by killing hooks at random moments: two pushes that followed on one whose hook had died each told of it.
+    /// Seen by killing hooks at random moments: two pushes that followed on one whose hook had died each announced it.
     #[test]
     fn an_intent_is_announced_once_however_many_follow_on_it() {
         let directory = tempfile::tempdir().unwrap();
@@ -280,7 +279,7 @@ mod tests {
         let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new("refs/heads/main") };
         let intent = Receipt::new(vec![RefEvent { update, event: identifier::event() }], &Environment::default(), &[]);
         spool.write_intent(intent.clone()).unwrap();
-        // Both chose its lines before either had told of them.
+        // Both chose its lines before either had announced them.
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_some());
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_none());
         assert_eq!(spool.receipts_since(0).len(), 1);

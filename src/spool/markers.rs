@@ -17,9 +17,9 @@ const LARGEST_MARKER: u64 = 4096;
 const MARKER_LIFE: u64 = 600;
 
 impl Spool {
-    /// The updates that were told of already for the push that `receive_pack` took: another hook installed beside this
+    /// The updates that have a receipt already, of the push that `receive_pack` took: another hook installed beside this
     /// one was first, or somebody who found its intent.
-    pub fn told(&self, receive_pack: Process) -> HashSet<RefUpdate> {
+    pub fn with_receipt(&self, receive_pack: Process) -> HashSet<RefUpdate> {
         let unsettled = self.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).chain(self.stuck());
         let unsettled = unsettled.filter(|receipt| receipt.receive_pack == Some(receive_pack));
         let pushes = self.place("pushes").open();
@@ -30,7 +30,7 @@ impl Spool {
         unsettled.chain(settled).flat_map(|receipt| receipt.updates()).collect()
     }
 
-    /// Notes which receipts a receive-pack's push has, for [`Spool::told`] once they are settled.
+    /// Notes which receipts a receive-pack's push has, for [`Spool::with_receipt`] once they are settled.
     ///
     /// Crash: until the receipt is settled it is found without this; and this comes before.
     pub(super) fn mark(&self, receipt: &Receipt, sequence: u64) {

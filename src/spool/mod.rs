@@ -1,5 +1,5 @@
-//! Where intents, receipts and failed deliveries wait: written, claimed, settled, set aside, safe against a crash at any
-//! line.
+//! Where intents, receipts and failed deliveries wait: written, claimed, settled, made dead letters, safe against a
+//! crash at any line.
 //!
 //! Plain files below `webhook/v1` in the repository's directory, as mail queues keep theirs; `docs/reliability.md` has
 //! the protocol, `docs/model` a checked model of it.
@@ -37,7 +37,7 @@ pub use push::{Asked, Receipt};
 pub use queue::{Bodies, Queue};
 pub use queue_index::QueueIndex;
 pub use queued::{Addition, QueuedDelivery};
-pub use receipt::{Intent, Owned};
+pub use receipt::{ClaimedIntent, OwnedReceipt};
 pub use snapshot::RefSnapshot;
 
 /// The spool of one repository. Nothing is created before the first record.
@@ -93,6 +93,17 @@ impl Spool {
         self.place("queue").names().unwrap_or_default()
     }
 
+    /// The directories that whoever pushes writes into, those that are not there yet too.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let names = ["intents", "receipts", "stuck", "settled", "pushes", "queue", "deferred"];
+        let queues = ["queue", "deferred"].map(|name| self.place(name)).into_iter().flat_map(|place| {
+            let names = place.names().unwrap_or_default();
+            names.into_iter().map(move |name| place.join(name))
+        });
+        let places = names.map(|name| self.place(name)).into_iter().chain(queues);
+        places.chain([self.state.spool()]).map(|folder| folder.path()).collect()
+    }
+
     /// How many records lie in `dead`, by the name of the queue they come from; those of intents and receipts begin
     /// with `_`.
     pub fn dead(&self) -> Vec<(String, usize)> {
@@ -116,20 +127,20 @@ impl Spool {
         records.filter_map(|record| record.split('.').nth(2)?.parse().ok()).collect()
     }
 
-    /// Those of the deliveries that were set aside that are `wanted` and can be read, each with the directory name of the
+    /// Those of the dead letters that are `wanted` and can be read, each with the directory name of the
     /// queue it comes from.
     pub fn set_aside(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {
         let mut found = Vec::new();
         for (directory, _) in self.dead() {
             let queue = self.queue_in(&directory);
             let index = queue.index();
-            let records = index.set_aside().filter(|id| wanted(*id));
+            let records = index.dead().filter(|id| wanted(*id));
             found.extend(records.filter_map(|id| Some((id, directory.clone(), queue.find(&index, id)?.1))));
         }
         found
     }
 
-    /// Sets aside what waits for a target that is configured no more, given by its queue's directory name.
+    /// Makes dead letters of what waits for a target that is configured no more, given by its queue's directory name.
     ///
     /// Returns how many deliveries it was, or `None` where somebody is sending them at this moment.
     ///
@@ -168,11 +179,11 @@ impl Spool {
     }
 
     /// Moves a record that cannot be read as one to `dead`, never over another.
-    fn set_file_aside(&self, directory: &str, name: &str, why: &str) {
+    fn make_record_dead(&self, directory: &str, name: &str, why: &str) {
         let from = self.place(directory);
         let to = self.place("dead").join(format!("_{directory}"));
         let path = from.path().join(name);
-        match move_aside(&from, name, &to) {
+        match move_to_dead(&from, name, &to) {
             Ok(to) => log::error!("{}", message::was_set_aside(path.display(), why, to.display())),
             Err(error) => log::error!("'{}': {why}; {error}", path.display()),
         }
@@ -180,9 +191,9 @@ impl Spool {
 }
 
 /// Renames a file of one directory into another, under a name that nobody has there, and tells where it is.
-fn move_aside(from: &Folder, name: &str, to: &Folder) -> Result<PathBuf, FileError> {
+fn move_to_dead(from: &Folder, name: &str, to: &Folder) -> Result<PathBuf, FileError> {
     let to = to.make()?;
     let from =
         from.open().map_err(|error| FileError::new(message::cannot_set_aside, &from.path().join(name), error))?;
-    from.set_aside(name, &to)
+    from.rename_to_free(name, &to)
 }

@@ -13,7 +13,7 @@ pub(super) fn file_name(queued: &Queued) -> String {
     format!("{sequence:012}-{number}.{order:016x}.{id}.{attempts}{blocks}{ambiguous}.{next}")
 }
 
-/// What is told of a push's first update has the width that all numbers had in version 1, which are found by it.
+/// What comes of a push's first update has the width that all numbers had in version 1, which are found by it.
 fn numbered(number: u64) -> String {
     if number >> 16 == 0 { format!("{number:05}") } else { format!("{number:012}") }
 }

@@ -147,7 +147,7 @@ impl Receipt {
         RefKey { namespace: namespace.into_owned(), name: name.clone() }
     }
 
-    /// The same push, told of these lines alone.
+    /// The same push, of these lines alone.
     pub fn with(&self, lines: Vec<RefEvent>) -> Self {
         let asked = self.asked.as_ref().map(|asked| asked.iter().map(|asked| self.asked_of(asked, &lines)).collect());
         Self { id: identifier::receipt(), asked, lines, ..self.clone() }

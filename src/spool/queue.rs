@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse, renamed};
 use super::queued::{Addition, Body, QueuedDelivery, Record};
-use super::{move_aside, record};
+use super::{move_to_dead, record};
 use crate::files::{Dir, FileError, Folder, LEFT_BEHIND, Unfit};
 use crate::message;
 use crate::process::Locked;
@@ -105,7 +105,7 @@ impl Queue {
         }
     }
 
-    /// All that waits, in order. What has no name of a record is set aside.
+    /// All that waits, in order. What has no name of a record becomes a dead letter.
     pub fn list(&self) -> Vec<Queued> {
         let mut queue = Vec::new();
         for name in names_of_today(&self.directory) {
@@ -115,7 +115,7 @@ impl Queue {
                 Some(queued) if file_name(&queued) == name => queue.push(queued),
                 _ if name == LOCK || name == STATE || name == UNKNOWN => {}
                 _ if name.ends_with(".body") => {}
-                _ => self.set_aside_file(&name, message::no_record_name()),
+                _ => self.make_file_dead(&name, message::no_record_name()),
             }
         }
         queue.sort_unstable();
@@ -246,23 +246,23 @@ impl Queue {
     }
 
     /// Moves a record to `dead`, where it lies until a person removes it.
-    pub fn set_aside(&self, queued: &Queued, why: &str) {
-        self.set_aside_file(&file_name(queued), why);
+    pub fn make_dead(&self, queued: &Queued, why: &str) {
+        self.make_file_dead(&file_name(queued), why);
         let body = body_name(&queued.key);
         if self.directory.open().is_ok_and(|directory| directory.look(&body).is_some())
-            && let Err(error) = move_aside(&self.directory, &body, &self.dead)
+            && let Err(error) = move_to_dead(&self.directory, &body, &self.dead)
         {
             log::error!("{error}");
         }
     }
 
     /// Moves a second record of a delivery to `dead`, without the body, which is that of the first as well.
-    pub fn set_copy_aside(&self, queued: &Queued) {
-        self.set_aside_file(&file_name(queued), message::two_records());
+    pub fn make_copy_dead(&self, queued: &Queued) {
+        self.make_file_dead(&file_name(queued), message::two_records());
     }
 
-    fn set_aside_file(&self, name: &str, why: &str) {
-        match move_aside(&self.directory, name, &self.dead) {
+    fn make_file_dead(&self, name: &str, why: &str) {
+        match move_to_dead(&self.directory, name, &self.dead) {
             Ok(to) => {
                 log::error!("{}", message::was_set_aside_from_queue(name, self.directory.name(), why, to.display()))
             }
@@ -315,7 +315,7 @@ impl Queue {
         drop(self.directory.open().and_then(|directory| directory.remove(UNKNOWN)));
     }
 
-    /// Whether the target has been configured no more for so long that what waits is set aside.
+    /// Whether the target has been configured no more for so long that what waits becomes dead letters.
     fn is_unknown_for_long(&self) -> Result<bool, FileError> {
         let directory = self.directory.make()?;
         drop(directory.open_to_append(UNKNOWN)?);
@@ -338,29 +338,29 @@ impl Queue {
         }
     }
 
-    /// Sets all of it aside, for a target that is configured no more; `None` where somebody is sending.
+    /// Makes dead letters of all of it, for a target that is configured no more; `None` where somebody is sending.
     pub(super) fn bury(&self, at_once: bool) -> Result<Option<usize>, FileError> {
         if self.is_empty() {
             return Ok(Some(0));
         }
         let Some(_lock) = self.lock()? else { return Ok(None) };
-        let (queue, deferred) = (self.list(), self.deferred_names());
-        if queue.len() + deferred.len() == 0 || !(at_once || self.is_unknown_for_long()?) {
+        let (queue, deferred) = (self.list(), self.deferred_count());
+        if queue.len() + deferred == 0 || !(at_once || self.is_unknown_for_long()?) {
             return Ok(Some(0));
         }
         // One step, however many wait; where earlier ones lie there already, one after another.
         if !queue.is_empty() && !self.directory.move_to(&self.dead)? {
             for queued in &queue {
-                self.set_aside(queued, message::target_gone());
+                self.make_dead(queued, message::target_gone());
             }
         }
-        // Those of version 1 lay in the queue, and are where it is now.
+        // Those of version 1 lay in the queue and may have gone with it.
         for (folder, name) in self.deferred_names() {
-            if let Err(error) = move_aside(&folder, &name, &self.dead) {
+            if let Err(error) = move_to_dead(&folder, &name, &self.dead) {
                 log::error!("{error}");
             }
         }
-        Ok(Some(queue.len() + deferred.len()))
+        Ok(Some(queue.len() + deferred))
     }
 }
 

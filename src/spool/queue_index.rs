@@ -1,4 +1,4 @@
-//! What a target has in its queue and what was set aside, by id: for whoever asks for deliveries by name.
+//! What a target has in its queue and its dead letters, by id: for whoever asks for deliveries by name.
 
 use std::collections::HashMap;
 
@@ -14,14 +14,14 @@ use crate::schedule::{Queued, Schedule};
 /// The records of a target, found by one look at its directories however many are asked for.
 pub struct QueueIndex {
     waiting: HashMap<Uuid, Queued>,
-    /// With the names of their files: a number may follow, where two of one name were set aside.
-    aside: HashMap<Uuid, (String, Queued)>,
+    /// With the names of their files: a number may follow, where two of one name became dead letters.
+    dead: HashMap<Uuid, (String, Queued)>,
 }
 
 impl Queue {
     /// Takes index. While nobody else sends to the target, it stays true.
     pub fn index(&self) -> QueueIndex {
-        let aside = |file: String| {
+        let dead = |file: String| {
             let parts: Vec<_> = file.split('.').take(5).collect();
             let queued = parse(&parts.join(".")).filter(|queued| !is_whole_push_of_version_1(queued))?;
             Some((queued.key.id, (file, queued)))
@@ -29,30 +29,30 @@ impl Queue {
         let names = names_of_today(&self.dead);
         QueueIndex {
             waiting: self.list().into_iter().map(|queued| (queued.key.id, queued)).collect(),
-            aside: names.into_iter().filter_map(aside).collect(),
+            dead: names.into_iter().filter_map(dead).collect(),
         }
     }
 
-    /// A delivery that waits or was set aside, its record and its body; `None` where there is none of this id, or it is
+    /// A delivery that waits or is a dead letter, its record and its body; `None` where there is none of this id, or it is
     /// not sound.
     pub fn find(&self, index: &QueueIndex, id: Uuid) -> Option<(Queued, QueuedDelivery, Vec<u8>)> {
-        let aside = index.aside.get(&id).map(|(_, queued)| queued);
-        let places = [(&self.directory, index.waiting(id)), (&self.dead, aside)];
+        let dead = index.dead.get(&id).map(|(_, queued)| queued);
+        let places = [(&self.directory, index.waiting(id)), (&self.dead, dead)];
         places.into_iter().find_map(|(folder, queued)| {
             let (waiting, body) = Self::load_from(folder, queued?).ok()?;
             Some((queued?.clone(), waiting, body))
         })
     }
 
-    /// Brings a delivery back that was set aside, under a name that is due; `None` where there is none of this id, or it is
+    /// Brings a dead letter back, under a name that is due; `None` where there is none of this id, or it is
     /// not sound and stays where it is. It was tried so many times: the name has what it had before the last attempt.
     ///
-    /// Crash: the record first. Without its body it is set aside again, and both are found once more.
+    /// Crash: the record first. Without its body it becomes a dead letter again, and both are found once more.
     ///
     /// # Errors
     /// Where a file cannot be moved.
     pub fn restore(&self, index: &QueueIndex, id: Uuid, attempts: u32) -> Result<Option<Queued>, FileError> {
-        let Some((file, queued)) = index.aside.get(&id).filter(|_| self.find(index, id).is_some()) else {
+        let Some((file, queued)) = index.dead.get(&id).filter(|_| self.find(index, id).is_some()) else {
             return Ok(None);
         };
         let schedule = Schedule::asked_for(attempts.max(queued.schedule.attempts));
@@ -73,9 +73,9 @@ impl Queue {
 }
 
 impl QueueIndex {
-    /// The ids of what was set aside.
-    pub fn set_aside(&self) -> impl Iterator<Item = Uuid> {
-        self.aside.keys().copied()
+    /// The ids of the dead letters.
+    pub fn dead(&self) -> impl Iterator<Item = Uuid> {
+        self.dead.keys().copied()
     }
 
     /// The name of what waits.

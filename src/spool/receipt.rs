@@ -13,7 +13,7 @@ use crate::process::{Locked, try_lock};
 
 /// A receipt that this process is to settle; nobody else can while it holds this.
 #[derive(Debug)]
-pub struct Owned {
+pub struct OwnedReceipt {
     /// The push.
     pub receipt: Receipt,
     /// Its place in the order of all pushes.
@@ -21,7 +21,7 @@ pub struct Owned {
     _lock: Option<Locked>,
 }
 
-impl Owned {
+impl OwnedReceipt {
     /// Its file's name.
     pub fn name(&self) -> String {
         self.receipt.name(self.sequence)
@@ -30,8 +30,8 @@ impl Owned {
 
 /// An intent, claimed: nobody else turns it into a receipt while this is held.
 #[derive(Debug)]
-pub struct Intent {
-    /// What pre-receive was told.
+pub struct ClaimedIntent {
+    /// What pre-receive wrote down.
     pub receipt: Receipt,
     _lock: Option<Locked>,
 }
@@ -67,21 +67,21 @@ impl Spool {
         intents.write_durably(receipt.id.to_string(), &record::encode(&receipt))
     }
 
-    /// All intents, oldest first, unclaimed. What is no intent is set aside.
+    /// All intents, oldest first, unclaimed. What is no intent becomes a dead letter.
     pub fn intents(&self) -> Vec<Receipt> {
         self.read_all("intents", |_| true).into_iter().map(|(_, receipt)| receipt).collect()
     }
 
     /// Claims an intent; `None` where another process has, or where it is gone.
-    pub fn claim(&self, intent: &Receipt) -> Option<Intent> {
+    pub fn claim(&self, intent: &Receipt) -> Option<ClaimedIntent> {
         let (bytes, lock) = self.place("intents").open().ok()?.claim(intent.id.to_string())?;
-        Some(Intent { receipt: record::decode(&bytes).ok()?, _lock: Some(lock) })
+        Some(ClaimedIntent { receipt: record::decode(&bytes).ok()?, _lock: Some(lock) })
     }
 
-    /// Removes an intent all of whose lines are told or refused.
+    /// Removes an intent all of whose lines have a receipt or were refused.
     ///
-    /// Crash: its receipts are durable before; an intent that comes back is found told.
-    pub fn drop_intent(&self, intent: Intent) {
+    /// Crash: its receipts are durable before; one that comes back is found to have them.
+    pub fn drop_intent(&self, intent: ClaimedIntent) {
         let intents = self.place("intents");
         let name = intent.receipt.id.to_string();
         if let Err(error) = intents.open().and_then(|intents| intents.remove(&name)) {
@@ -95,7 +95,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be renamed; the intent is there still.
-    pub fn promote(&self, intent: Intent) -> Result<Owned, Box<(FileError, Intent)>> {
+    pub fn promote(&self, intent: ClaimedIntent) -> Result<OwnedReceipt, Box<(FileError, ClaimedIntent)>> {
         let renamed = self.place("receipts").make().and_then(|receipts| {
             let name = intent.receipt.id.to_string();
             let from = self.place("intents");
@@ -115,9 +115,9 @@ impl Spool {
         if let Err(error) = receipts.sync() {
             log::warn!("{error}");
         }
-        let Intent { receipt, _lock } = intent;
+        let ClaimedIntent { receipt, _lock } = intent;
         self.mark(&receipt, sequence);
-        Ok(Owned { receipt, sequence, _lock })
+        Ok(OwnedReceipt { receipt, sequence, _lock })
     }
 
     /// Writes a receipt.
@@ -127,7 +127,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn keep(&self, receipt: Receipt) -> Result<Owned, FileError> {
+    pub fn keep(&self, receipt: Receipt) -> Result<OwnedReceipt, FileError> {
         let receipts = self.place("receipts").make()?;
         let draft = receipts.write_draft(&record::encode(&receipt), true)?;
         // Locked before it has a name that others look for: they would take it for one whose owner died.
@@ -138,10 +138,10 @@ impl Spool {
         })?;
         make_durable(&receipts);
         self.mark(&receipt, sequence);
-        Ok(Owned { receipt, sequence, _lock: lock })
+        Ok(OwnedReceipt { receipt, sequence, _lock: lock })
     }
 
-    /// All unsettled receipts but those with the numbers `own`, in order. What is no receipt is set aside.
+    /// All unsettled receipts but those with the numbers `own`, in order. What is no receipt becomes a dead letter.
     pub fn receipts(&self, own: &HashSet<u64>) -> Vec<(u64, Receipt)> {
         let is_other = |name: &str| number(name).is_none_or(|sequence| !own.contains(&sequence));
         let mut receipts: Vec<_> = self
@@ -154,18 +154,18 @@ impl Spool {
     }
 
     /// Becomes the owner of a receipt whose own process has died; `None` where it has not, or has settled it.
-    pub fn take_over(&self, sequence: u64, receipt: &Receipt) -> Option<Owned> {
+    pub fn take_over(&self, sequence: u64, receipt: &Receipt) -> Option<OwnedReceipt> {
         let (_, lock) = self.place("receipts").open().ok()?.claim(receipt.name(sequence))?;
         // Its owner may have died before it did this.
         self.mark(receipt, sequence);
-        Some(Owned { receipt: receipt.clone(), sequence, _lock: Some(lock) })
+        Some(OwnedReceipt { receipt: receipt.clone(), sequence, _lock: Some(lock) })
     }
 
     /// Puts a receipt away, of which every delivery is made or waits in a queue.
     ///
     /// Crash: before the rename it is taken over, and the log and the queues say what was done already. The rename is
     /// not synced: a power cut can bring the receipt back, with the same outcome.
-    pub fn settle(&self, owned: Owned, day: &str) {
+    pub fn settle(&self, owned: OwnedReceipt, day: &str) {
         let name = owned.name();
         let from = self.place("receipts");
         let moved = self.place("settled").join(day).make().and_then(|settled| {
@@ -184,7 +184,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be moved; it stays.
-    pub fn set_stuck(&self, owned: &Owned) -> Result<(), FileError> {
+    pub fn set_stuck(&self, owned: &OwnedReceipt) -> Result<(), FileError> {
         self.move_receipt(&owned.name(), "receipts", "stuck")
     }
 
@@ -270,10 +270,10 @@ impl Spool {
             match read {
                 // A copy under another name is no push of its own, and nobody would ever settle it.
                 Ok(receipt) if name != name_in(directory, &name, &receipt) => {
-                    self.set_file_aside(directory, &name, message::not_its_name());
+                    self.make_record_dead(directory, &name, message::not_its_name());
                 }
                 Ok(receipt) => found.push((name, receipt)),
-                Err(Unfit::Unsound(why)) => self.set_file_aside(directory, &name, &why),
+                Err(Unfit::Unsound(why)) => self.make_record_dead(directory, &name, &why),
                 Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(Unfit::Unreadable(error)) => {
                     log::error!("{}", message::owner_can_read(opened.path_of(&name).display(), error));

@@ -109,7 +109,7 @@ impl Text {
 }
 
 #[derive(Serialize, Deserialize)]
-struct LineForm {
+struct RefEventForm {
     old: String,
     new: String,
     r#ref: Text,
@@ -119,20 +119,21 @@ struct LineForm {
 impl Serialize for RefEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (old, new) = (self.update.before(), self.update.after());
-        LineForm { old, new, r#ref: Text::new(self.update.name.as_bytes()), event: self.event }.serialize(serializer)
+        RefEventForm { old, new, r#ref: Text::new(self.update.name.as_bytes()), event: self.event }
+            .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RefEvent {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
-        let form = LineForm::deserialize(deserializer)?;
+        let form = RefEventForm::deserialize(deserializer)?;
         let update = update(&form).ok_or_else(|| D::Error::custom(message::no_ref_update()))?;
         Ok(Self { update, event: form.event })
     }
 }
 
-fn update(form: &LineForm) -> Option<RefUpdate> {
+fn update(form: &RefEventForm) -> Option<RefUpdate> {
     if form.old.len() != form.new.len() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Which updates of intents happened though nobody told of them, judged by what is known of their refs.
+//! Which updates of intents were applied and have no receipt, judged by what is known of their refs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,33 +10,33 @@ use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 /// An intent and those of its lines that something is to be done about.
 pub(super) type Lines = (Receipt, Vec<RefEvent>);
 
-/// Of each intent the lines that happened though nobody told of them. The intents are oldest first; what stands of a
-/// newer one counts as told when an older one is judged, which it may follow on.
-pub(super) fn standing(
+/// Of each intent the lines that were applied and have no receipt. The intents are oldest first; what is missed of a
+/// newer one counts as known when an older one is judged, which it may follow on.
+pub(super) fn missed(
     intents: &[Lines],
     mut records: Vec<(u64, Receipt)>,
     now: &HashMap<RefName, ObjectId>,
 ) -> Vec<Vec<RefEvent>> {
-    let mut standing: Vec<_> = intents
+    let mut missed: Vec<_> = intents
         .iter()
         .enumerate()
         .rev()
         .map(|(at, (intent, lines))| {
-            let lines = lacking(intent, lines, &intents[..at], &records, now);
+            let lines = missed_of(intent, lines, &intents[..at], &records, now);
             records.push((u64::MAX, intent.with(lines.clone())));
             lines
         })
         .collect();
-    standing.reverse();
-    standing
+    missed.reverse();
+    missed
 }
 
-/// Those of an intent's lines that happened though nobody told of them.
+/// Those of an intent's lines that were applied and have no receipt.
 ///
 /// A ref enters an id as often as it leaves it, and once more where it stands there now. If from the intent on the
 /// records have it enter the id of a line less often, then this line is the one that is missing. `records` are in order;
-/// `older` are the intents before this one, which may have stood as well.
-fn lacking(
+/// `older` are the intents before this one, which may have been applied as well.
+fn missed_of(
     intent: &Receipt,
     lines: &[RefEvent],
     older: &[Lines],
@@ -51,7 +51,7 @@ fn lacking(
             of_ref.entry(&line.update.name).or_default().push((is_before, &line.update));
         }
     }
-    let is_lacking = |line: &&RefEvent| {
+    let is_missed = |line: &&RefEvent| {
         let records = of_ref.get(&line.update.name).map_or([].as_slice(), Vec::as_slice);
         let ends_there =
             |other: &RefEvent| other.update.name == line.update.name && other.update.new == line.update.old;
@@ -61,7 +61,7 @@ fn lacking(
         let left = since.iter().filter(|record| record.old == line.update.new).count();
         left + usize::from(now.get(&line.update.name).copied() == line.update.new) > entered
     };
-    lines.iter().filter(is_lacking).cloned().collect()
+    lines.iter().filter(is_missed).cloned().collect()
 }
 
 /// The records of a ref from the moment on in which the push of `update` saw it: those written down after its intent,
@@ -85,15 +85,15 @@ fn since<'r>(update: &RefUpdate, is_explained: bool, records: &[(bool, &'r RefUp
 
 /// Which of the intents, oldest first, hold a line that a newer intent shows which is not settled either: that one
 /// begins where the line ended. If it was accepted, the line was; nobody can tell yet.
-pub(super) fn undecided(intents: &[Lines], standing: &[Vec<RefEvent>], others: &[Receipt]) -> Vec<bool> {
+pub(super) fn undecided(intents: &[Lines], missed: &[Vec<RefEvent>], others: &[Receipt]) -> Vec<bool> {
     let mut open: Vec<&Receipt> = others.iter().collect();
     let mut undecided: Vec<_> = intents
         .iter()
-        .zip(standing)
+        .zip(missed)
         .rev()
-        .map(|((intent, lines), standing)| {
+        .map(|((intent, lines), missed)| {
             let is_shown = |line: &RefEvent| open.iter().any(|other| starts_from(other, &line.update));
-            let is_open = lines.iter().any(|line| !standing.contains(line) && is_shown(line));
+            let is_open = lines.iter().any(|line| !missed.contains(line) && is_shown(line));
             if is_open {
                 open.push(intent);
             }
@@ -134,11 +134,11 @@ mod tests {
         let records: Vec<_> = (1..).zip(records).map(|(number, (at, step))| (number, receipt(*at, *step))).collect();
         let now = ObjectId::from_hex(now.to_string().repeat(40).as_bytes()).flatten();
         let refs = now.map(|now| (RefName::new("refs/heads/r"), now)).into_iter().collect();
-        assert_eq!(!lacking(&intent, &intent.lines, &[], &records, &refs).is_empty(), expected);
+        assert_eq!(!missed_of(&intent, &intent.lines, &[], &records, &refs).is_empty(), expected);
     }
 
     #[test]
-    fn an_update_stands_where_the_ref_shows_it_and_nobody_told() {
+    fn an_update_is_missed_where_the_ref_shows_it_and_no_receipt_does() {
         check(('0', 'a'), &[], 'a', true);
         check(('0', 'a'), &[], '0', false);
         check(('0', 'a'), &[(11, ('a', 'b'))], 'b', true);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_told_does_not_stand_again() {
+    fn one_that_has_a_receipt_is_not_missed_again() {
         check(('0', 'a'), &[(10, ('0', 'a'))], 'a', false);
         check(('0', 'a'), &[(10, ('0', 'a')), (11, ('a', 'b'))], 'b', false);
         check(('a', '0'), &[(10, ('a', '0'))], '0', false);
@@ -160,17 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_way_back_does_not_stand() {
+    fn a_refused_way_back_is_not_missed() {
         check(('b', 'a'), &[(9, ('a', 'b'))], 'b', false);
     }
 
     #[test]
-    fn what_was_refused_for_an_old_value_the_ref_never_had_does_not_stand() {
+    fn what_was_refused_for_an_old_value_the_ref_never_had_is_not_missed() {
         check(('0', 'b'), &[(9, ('a', 'b'))], 'b', false);
     }
 
     #[test]
-    fn of_two_alike_the_one_that_was_told_counts() {
+    fn of_two_alike_the_one_that_has_a_receipt_counts() {
         check(('0', 'a'), &[(9, ('0', 'a'))], 'a', false);
         check(('0', 'a'), &[(8, ('c', '0')), (9, ('0', 'a'))], 'a', false);
     }

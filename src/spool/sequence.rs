@@ -91,7 +91,8 @@ impl Spool {
         let families = ["queue", "deferred", "settled", "dead"].map(|name| below(&self.place(name)));
         // Where all receipts were pruned, the snapshot knows what the last of them was.
         let in_snapshot = self.snapshot().ok().flatten().map_or(0, |snapshot| snapshot.sequence);
-        families.into_iter().max().unwrap_or(0).max(of(&self.place("receipts"))).max(in_snapshot)
+        let here = ["receipts", "stuck"].map(|name| of(&self.place(name)));
+        families.into_iter().chain(here).max().unwrap_or(0).max(in_snapshot)
     }
 }
 
@@ -107,4 +108,23 @@ fn parse(text: &str) -> Option<(&str, u64)> {
 /// The number a record's name begins with.
 pub(super) fn number(name: &str) -> Option<u64> {
     name.split(['.', '-']).next()?.parse().ok().filter(|number: &u64| *number < HIGHEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Environment;
+    use crate::spool::Receipt;
+    use crate::state_dir::StateDir;
+
+    #[test]
+    fn after_a_restart_of_the_machine_the_number_of_a_stuck_receipt_is_not_given_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(StateDir::new(directory.path(), false));
+        let keep = || spool.keep(Receipt::new(Vec::new(), &Environment::default(), &[])).unwrap();
+        let stuck = keep();
+        spool.set_stuck(&stuck).unwrap();
+        spool.state.spool().open().unwrap().remove(NAME).unwrap();
+        assert!(keep().sequence > stuck.sequence);
+    }
 }

@@ -25,7 +25,7 @@ pub struct RefSnapshot {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form {
+struct SnapshotForm {
     sequence: u64,
     refs: Vec<(Text, String)>,
     #[serde(flatten)]
@@ -59,7 +59,7 @@ impl Spool {
         Ok(Some(RefSnapshot { sequence: form.sequence, refs }))
     }
 
-    fn snapshot_form(&self) -> Result<Option<Form>, Unfit> {
+    fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {
         let read = self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(NAME));
         match read {
             Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
@@ -81,15 +81,15 @@ impl Spool {
         let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
         // What a damaged one held is lost with it.
         let unknown = self.snapshot_form().ok().flatten().map(|form| form.unknown).unwrap_or_default();
-        let form = Form { sequence: snapshot.sequence, refs, unknown };
+        let form = SnapshotForm { sequence: snapshot.sequence, refs, unknown };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 
-    /// The lowest number of a receipt that is not settled, or was on `day` or later.
+    /// The lowest number of a receipt that is not settled, or was settled on `day` or later.
     fn receipts_kept(&self, day: &str) -> Option<u64> {
         let settled = self.place("settled");
         let days = settled.names().unwrap_or_default().into_iter().filter(|other| other.as_str() >= day);
-        let directories = days.map(|day| settled.join(day)).chain([self.place("receipts")]);
+        let directories = days.map(|day| settled.join(day)).chain(["receipts", "stuck"].map(|name| self.place(name)));
         let names = directories.flat_map(|directory| directory.names().unwrap_or_default());
         names.filter_map(|name| sequence::number(&name)).min()
     }
@@ -118,5 +118,27 @@ impl Spool {
         snapshot.sequence = (*last).min(kept.saturating_sub(1)).max(snapshot.sequence);
         receipts.values().for_each(|receipt| snapshot.apply(&receipt.updates()));
         self.set_snapshot(&snapshot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Environment;
+    use crate::spool::Receipt;
+    use crate::state_dir::StateDir;
+
+    /// Else reconcile would not find it any more, and announce what it says once more.
+    #[test]
+    fn a_snapshot_goes_on_to_count_a_stuck_receipt_among_those_that_come_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(StateDir::new(directory.path(), false));
+        spool.set_snapshot(&RefSnapshot::default()).unwrap();
+        let keep = || spool.keep(Receipt::new(Vec::new(), &Environment::default(), &[])).unwrap();
+        let stuck = keep();
+        spool.set_stuck(&stuck).unwrap();
+        spool.settle(keep(), "2000-01-01");
+        spool.prune("2000-01-02");
+        assert!(spool.snapshot().unwrap().unwrap().sequence < stuck.sequence);
     }
 }

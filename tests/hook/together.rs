@@ -551,6 +551,22 @@ fn what_a_misconfigured_target_misses_it_gets_in_order_when_it_is_mended() {
 }
 
 #[test]
+fn what_a_target_with_a_wrong_name_misses_it_gets_before_what_comes_after_its_name_is_mended() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    world.add_target("team/ci", &receiver, "gitlab");
+    for message in ["one", "two"] {
+        world.commit(message);
+        world.push(&["main"]);
+    }
+    assert_eq!(receiver.take().len(), 0);
+    world.server_git(&["config", "--rename-section", "webhook.team/ci", "webhook.team-ci"]);
+    world.commit("three");
+    world.push(&["main"]);
+    each_once_and_in_order(&receiver.take(), 3);
+}
+
+#[test]
 fn at_the_end_of_retry_for_a_delivery_is_set_aside() {
     let receiver = Receiver::answering(Answer::Busy);
     let world = World::told_to(&receiver, "gitlab");

@@ -222,7 +222,7 @@ fn reconcile_begins_with_a_picture() {
     world.commit("one");
     world.push(&["main"]);
     let first = out(&world.webhook(&["reconcile"]));
-    assert_eq!(first, "there was no picture of the refs to compare with; from now on there is\n");
+    assert_eq!(first, "there was no snapshot of the refs to compare with; from now on there is\n");
     assert_eq!(receiver.take().len(), 1);
 }
 

@@ -4,8 +4,9 @@ use super::Scene;
 use super::finding::{Finding, Kind};
 use super::mend::webhook;
 use crate::command::table::length;
-use crate::command::targets::{self, State};
 use crate::message;
+use crate::overview::{self, TargetState as State};
+use crate::target::TargetName;
 
 /// Seconds: a receiver that is down for less is nobody's fault yet.
 const LONG: i64 = 3600;
@@ -13,7 +14,7 @@ const LONG: i64 = 3600;
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let verb = |words: &[&str]| webhook(&scene.place.git_dir, words);
-    for row in targets::rows(&scene.place) {
+    for row in overview::targets(&scene.place.pipeline()) {
         let name = row.target.as_str();
         let advice = |kind: Kind, message: String| {
             let finding = Finding::advice(kind, message);
@@ -30,7 +31,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
             (State::Removed, _) if row.waiting > 0 => {
                 // flush sets them aside after a while; until then the target can come back.
-                let mend = verb(&["add", name, "https://HOST/PATH"]);
+                let mend = match TargetName::new(name).is_valid() {
+                    true => verb(&["add", name, "https://HOST/PATH"]),
+                    false => verb(&["log", "--state", "waiting"]),
+                };
                 findings.push(advice(Kind::Removed, message::check_removed(row.waiting, name)).mend(mend));
             }
             // They wait until the target is right or enabled, which is told elsewhere.
@@ -43,7 +47,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         if row.dead > 0 {
             let mend = match row.state {
-                State::Removed => verb(&["log", "--state", "dead"]),
+                // Nothing can be sent to it before it is mended.
+                State::Removed | State::Wrong => verb(&["log", "--state", "dead"]),
                 _ => verb(&["redeliver", "--failed", "--target", name]),
             };
             findings.push(advice(Kind::Dead, message::check_dead(row.dead, name)).mend(mend));

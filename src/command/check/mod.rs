@@ -77,7 +77,12 @@ impl Scene<'_> {
 /// Whether deliveries can work.
 pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
     let root = options.reach.root.as_deref();
-    let found = visit_each(call, root, find_one, |path| {
+    let find = || match call.is_owners {
+        // What is said of it names it in full.
+        true => env::current_dir().map_err(|error| Failure::new(message::cannot_read(".", error))),
+        false => find_one(),
+    };
+    let found = visit_each(call, root, find, |path| {
         let mut findings = look(path, options.connect, call.environment);
         findings.sort_by_key(|finding| finding.severity);
         let is_well = findings.iter().all(|finding| finding.severity == Severity::Advice);

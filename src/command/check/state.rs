@@ -28,7 +28,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         _ => {}
     }
-    if let Some(finding) = unusable(scene, &root) {
+    if let Some(finding) = unusable(scene) {
         return vec![finding];
     }
     let mut findings = modes_and_owners(scene, &root);
@@ -38,11 +38,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 /// A directory of ours that is none, or that whoever runs this cannot write.
-fn unusable(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
-    let v1 = root.join("v1");
-    let mut places: Vec<_> = ["intents", "receipts", "settled", "pushes", "queue"].map(|name| v1.join(name)).into();
-    places.extend(fs::read_dir(v1.join("queue")).into_iter().flatten().flatten().map(|entry| entry.path()));
-    places.extend([v1, root.join("log")]);
+fn unusable(scene: &Scene<'_>) -> Option<Finding> {
+    let spool = scene.place.pipeline().spool;
+    let mut places = spool.directories();
+    places.push(spool.state().log().path());
     let user = scene.environment.os_user();
     places.iter().find_map(|place| {
         let metadata = fs::symlink_metadata(place).ok()?;

@@ -1,0 +1,245 @@
+//! Every delivery there is a trace of, and every ref update that waits for its target to be configured rightly.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::pushes::{self, PushState, WaitingPush};
+use crate::history::{self, Entry, State};
+use crate::identifier;
+use crate::message;
+use crate::pipeline::Pipeline;
+use crate::ref_update::RefEvent;
+use crate::spool::QueuedDelivery;
+use crate::target::TargetName;
+
+/// So many ids are looked for in the text of a line before it is read as JSON.
+const FEW: usize = 8;
+
+/// One delivery, or one ref update that has none yet since its target is not configured rightly.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeliveryRow {
+    /// The delivery's id; of an update that has none yet, one that stands for it until then.
+    pub id: Uuid,
+    /// The target's name.
+    pub target: String,
+    /// The forge's name of the event; `None` where the target has to say first what it wants.
+    pub event: Option<String>,
+    /// The format, in the same way.
+    pub format: Option<String>,
+    /// The ref, and how many more.
+    pub r#ref: String,
+    /// What is so of it.
+    pub state: State,
+    /// When it was tried last; of one that never was, when the event happened.
+    pub time: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The last answer's status, where there was one.
+    pub status: Option<u16>,
+    /// Milliseconds to it.
+    pub ms: Option<u64>,
+    /// Why it was not delivered.
+    pub reason: Option<String>,
+    /// When it is tried next, in seconds since 1970.
+    pub next: Option<i64>,
+    /// The event's id, the same for all targets.
+    pub event_id: Uuid,
+    /// Where the ref pointed before.
+    pub old: String,
+    /// Where it points since.
+    pub new: String,
+}
+
+/// Why one delivery could not be told from the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotFound {
+    /// There is none.
+    Unknown,
+    /// There are several: the first of them.
+    Several(Vec<Uuid>),
+}
+
+/// Which deliveries are asked for.
+enum Wanted<'a> {
+    All,
+    /// Those whose id begins so.
+    Beginning(&'a str),
+    Ids(&'a HashSet<Uuid>),
+}
+
+impl Wanted<'_> {
+    fn has(&self, id: Uuid) -> bool {
+        match self {
+            Self::All => true,
+            Self::Beginning(start) => id.to_string().starts_with(start),
+            Self::Ids(ids) => ids.contains(&id),
+        }
+    }
+
+    /// One of these stands in every line of the log that tells of one: of a whole log few lines are of one delivery.
+    fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Beginning(start) => vec![(*start).into()],
+            Self::Ids(ids) if ids.len() <= FEW => ids.iter().map(Uuid::to_string).collect(),
+            Self::All | Self::Ids(_) => Vec::new(),
+        }
+    }
+}
+
+/// All deliveries, newest first.
+pub fn all(pipeline: &Pipeline<'_>) -> Vec<DeliveryRow> {
+    rows(pipeline, &Wanted::All)
+}
+
+/// Those of these ids, newest first.
+pub fn of_ids(pipeline: &Pipeline<'_>, ids: &HashSet<Uuid>) -> Vec<DeliveryRow> {
+    rows(pipeline, &Wanted::Ids(ids))
+}
+
+/// The one whose id begins so.
+///
+/// # Errors
+/// Where there is none, or more than one.
+pub fn find(pipeline: &Pipeline<'_>, start: &str) -> Result<DeliveryRow, NotFound> {
+    let mut found = rows(pipeline, &Wanted::Beginning(&start.to_lowercase()));
+    match found.len() {
+        0 | 1 => found.pop().ok_or(NotFound::Unknown),
+        _ => Err(NotFound::Several(found.iter().take(5).map(|row| row.id).collect())),
+    }
+}
+
+fn rows(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> Vec<DeliveryRow> {
+    let mut rows = tried(pipeline, wanted);
+    let mut queued = HashSet::new();
+    for directory in pipeline.spool.queues() {
+        let queue = pipeline.spool.queue_in(&directory);
+        for waits in queue.list().into_iter().filter(|waits| wanted.has(waits.key.id)) {
+            let id = waits.key.id;
+            queued.insert(id);
+            if !rows.contains_key(&id)
+                && let Ok((waiting, _)) = queue.load(&waits)
+            {
+                rows.insert(id, DeliveryRow::untried(id, &directory, &waiting));
+            }
+        }
+    }
+    // Given up or buried before it was tried, it has no line in the log.
+    for (id, target, waiting) in pipeline.spool.set_aside(|id| wanted.has(id) && !rows.contains_key(&id)) {
+        rows.insert(id, DeliveryRow { state: State::Dead, ..DeliveryRow::untried(id, &target, &waiting) });
+    }
+    let dead = pipeline.spool.dead_ids();
+    for row in rows.values_mut().filter(|row| row.state == State::Waiting && !queued.contains(&row.id)) {
+        if dead.contains(&row.id) {
+            (row.state, row.next) = (State::Dead, None);
+        }
+    }
+    let mut rows: Vec<_> = rows.into_values().collect();
+    let pushes = pushes::of_targets(pipeline);
+    rows.extend(pushes.iter().flat_map(|push| of_push(pipeline, push)).filter(|row| wanted.has(row.id)));
+    rows.sort_by(|a, b| (&b.time, b.id).cmp(&(&a.time, a.id)));
+    rows
+}
+
+/// Those that the log tells of, each as it stood after its last attempt.
+fn tried(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> HashMap<Uuid, DeliveryRow> {
+    let mut rows: HashMap<Uuid, DeliveryRow> = HashMap::new();
+    let texts = wanted.texts();
+    for day in pipeline.history.days() {
+        for entry in pipeline.history.entries_with(&day, &texts) {
+            if !wanted.has(entry.id) {
+                continue;
+            }
+            let row = DeliveryRow::from(entry);
+            // Files are in the order of days, which is not that of time where the clock was set back.
+            rows.entry(row.id)
+                .and_modify(|known| {
+                    if row.attempts >= known.attempts {
+                        *known = row.clone();
+                    }
+                })
+                .or_insert_with(|| row.clone());
+        }
+    }
+    rows
+}
+
+/// A row for each update of a push that waits for one target; none of a push that waits for nobody in particular.
+fn of_push(pipeline: &Pipeline<'_>, push: &WaitingPush) -> Vec<DeliveryRow> {
+    let (target, state) = match &push.state {
+        PushState::Deferred(target) => (target, State::Waiting),
+        PushState::Dead(target) => (target, State::Dead),
+        PushState::Untold | PushState::Stuck => return Vec::new(),
+    };
+    let is_wrong = pipeline.configuration.broken().any(|broken| broken.name == *target);
+    let reason = (state == State::Waiting && is_wrong).then(|| message::waits_for_configuration().into());
+    let row = |line: &RefEvent| DeliveryRow {
+        id: stand_in(line.event, target),
+        target: target.to_string(),
+        event: None,
+        format: None,
+        r#ref: line.update.name.text().into_owned(),
+        state,
+        time: history::timestamp_of(push.receipt.time),
+        attempts: 0,
+        status: None,
+        ms: None,
+        reason: reason.clone(),
+        next: None,
+        event_id: line.event,
+        old: line.update.before(),
+        new: line.update.after(),
+    };
+    let lines = push.receipt.lines.iter().filter(|line| crate::event::can_tell_of(&line.update.name));
+    lines.map(row).collect()
+}
+
+/// The id that stands for an update in the rows of one target, until it has deliveries.
+fn stand_in(event: Uuid, target: &TargetName) -> Uuid {
+    identifier::delivery(event, &target.directory(), "")
+}
+
+impl From<Entry> for DeliveryRow {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: entry.id,
+            target: entry.target,
+            event: Some(entry.event),
+            format: Some(entry.format),
+            r#ref: entry.r#ref,
+            state: entry.state,
+            time: entry.time,
+            attempts: entry.attempt,
+            status: entry.status,
+            ms: entry.ms,
+            reason: entry.reason,
+            next: entry.next,
+            event_id: entry.event_id,
+            old: entry.old,
+            new: entry.new,
+        }
+    }
+}
+
+impl DeliveryRow {
+    fn untried(id: Uuid, target: &str, waiting: &QueuedDelivery) -> Self {
+        Self {
+            id,
+            target: target.into(),
+            event: Some(waiting.event.clone()),
+            format: Some(waiting.format.clone()),
+            r#ref: waiting.ref_text(),
+            state: State::Waiting,
+            time: history::timestamp_of(waiting.time),
+            attempts: 0,
+            status: None,
+            ms: None,
+            reason: None,
+            next: None,
+            event_id: waiting.line.event,
+            old: waiting.line.update.before(),
+            new: waiting.line.update.after(),
+        }
+    }
+}

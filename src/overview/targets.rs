@@ -1,0 +1,170 @@
+//! How each target stands, those that are wrong and those that are configured no more too.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::pushes::{self, PushState, WaitingPush};
+use crate::config::Configured;
+use crate::pipeline::Pipeline;
+use crate::process;
+use crate::schedule::{Backoff, Queued};
+use crate::spool::Queue;
+use crate::target::{Target, TargetName};
+
+/// How a target stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetState {
+    /// Nothing is known against it.
+    Ok,
+    /// Something waits that failed, or the target did not answer last time.
+    Failing,
+    /// It answered 410.
+    Parked,
+    /// Switched off by somebody.
+    Disabled,
+    /// Not configured rightly.
+    Wrong,
+    /// Pushes that are not told to any yet.
+    Untold,
+    /// Pushes whose events cannot be built, by a mistake of ours: they hold up nothing, and wait for a better program.
+    Stuck,
+    /// Configured no more.
+    Removed,
+}
+
+impl fmt::Display for TargetState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Parked => "parked",
+            Self::Disabled => "disabled",
+            Self::Wrong => "wrong",
+            Self::Untold => "untold",
+            Self::Stuck => "stuck",
+            Self::Removed => "removed",
+        })
+    }
+}
+
+/// How one target stands; with an empty name, the pushes that are not told to any yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetRow {
+    /// Its name.
+    pub target: String,
+    /// How it stands.
+    pub state: TargetState,
+    /// How many deliveries wait, and pushes that wait as a whole.
+    pub waiting: usize,
+    /// Seconds since the oldest of them happened.
+    pub oldest: Option<i64>,
+    /// When the target is tried again, in seconds since 1970.
+    pub next: Option<i64>,
+    /// How many were set aside.
+    pub dead: usize,
+}
+
+/// How the targets stand.
+pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
+    let pushes = pushes::all(pipeline);
+    let mut dead = pipeline.spool.dead();
+    let mut rows = Vec::new();
+    for target in &pipeline.configuration.targets {
+        let queue = pipeline.spool.queue(target.name());
+        let queued = queue.list();
+        let (state, next) = match target {
+            Configured::Ready(target) => standing(target, queue.backoff(), &queued),
+            Configured::Broken(_) => (TargetState::Wrong, None),
+        };
+        rows.push(row(target.name().to_string(), state, next, (&queue, &queued), &pushes, &mut dead));
+    }
+    for (wanted, state) in [(PushState::Untold, TargetState::Untold), (PushState::Stuck, TargetState::Stuck)] {
+        let times: Vec<_> = pushes.iter().filter(|push| push.state == wanted).map(|push| push.receipt.time).collect();
+        if let Some(oldest) = times.iter().min() {
+            let oldest = Some(age(*oldest));
+            rows.push(TargetRow { target: String::new(), state, waiting: times.len(), oldest, next: None, dead: 0 });
+        }
+    }
+    let known = pipeline.known_queues();
+    let directories = [pipeline.spool.queues(), pipeline.spool.deferred()].concat();
+    let directories: BTreeSet<_> = directories.into_iter().filter(|directory| !known.contains(directory)).collect();
+    for directory in directories {
+        let queue = pipeline.spool.queue_in(&directory);
+        let queued = queue.list();
+        let name = shown(&directory, &pushes);
+        let row = row(name, TargetState::Removed, None, (&queue, &queued), &pushes, &mut dead);
+        rows.extend((row.waiting + row.dead > 0).then_some(row));
+    }
+    // Of targets that are no more, and records that could not be read.
+    rows.extend(dead.into_iter().map(|(directory, dead)| TargetRow {
+        target: shown(&directory, &pushes),
+        state: TargetState::Removed,
+        waiting: 0,
+        oldest: None,
+        next: None,
+        dead,
+    }));
+    rows
+}
+
+fn row(
+    target: String,
+    state: TargetState,
+    next: Option<i64>,
+    (queue, queued): (&Queue, &[Queued]),
+    pushes: &[WaitingPush],
+    dead: &mut Vec<(String, usize)>,
+) -> TargetRow {
+    let directory = queue.directory_name();
+    let deferred = pushes
+        .iter()
+        .filter(|push| matches!(&push.state, PushState::Deferred(target) if target.directory() == directory));
+    let times: Vec<_> = deferred.map(|push| push.receipt.time).collect();
+    let first = queued.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
+    TargetRow {
+        target,
+        state,
+        waiting: queued.len() + times.len(),
+        oldest: times.iter().copied().chain(first).min().map(age),
+        next,
+        dead: take(dead, &directory),
+    }
+}
+
+/// How a target that is configured rightly stands, and when it is tried next, in seconds since 1970.
+///
+/// A target may take one delivery and refuse another: it is failing for as long as something waits that failed.
+fn standing(target: &Target, backoff: Backoff, queue: &[Queued]) -> (TargetState, Option<i64>) {
+    if !target.enabled {
+        return (TargetState::Disabled, None);
+    }
+    if backoff.parked {
+        return (TargetState::Parked, None);
+    }
+    let tried = queue.iter().map(|queued| queued.schedule).filter(|schedule| schedule.attempts > 0);
+    let due = tried.map(|schedule| schedule.next).min();
+    let until = (backoff.failures > 0).then_some(backoff.until);
+    // Neither counts before the other: a delivery has its own time, and the target has one.
+    let next = due.max(until);
+    (if next.is_some() { TargetState::Failing } else { TargetState::Ok }, next)
+}
+
+/// Takes the number of what was set aside from one queue out of all of them.
+fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
+    let at = dead.iter().position(|(name, _)| name == directory);
+    at.map_or(0, |at| dead.remove(at).1)
+}
+
+/// Seconds since then.
+fn age(time: i64) -> i64 {
+    (process::now() - time).max(0)
+}
+
+/// The name of a target by that of its directory, as far as a push tells it: a wrong name has another directory.
+fn shown(directory: &str, pushes: &[WaitingPush]) -> String {
+    let name = pushes.iter().find_map(|push| push.state.target().filter(|name| name.directory() == directory));
+    name.map_or_else(|| directory.into(), TargetName::to_string)
+}

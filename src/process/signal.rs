@@ -1,0 +1,28 @@
+//! Signals and sessions: what must not end a step half done, what must not be ended with the push.
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::setsid;
+
+/// Keeps signals away that would stop or kill this process with a lock held or a record half written: a terminal's stop
+/// key, and the limit on the size of files, which an error tells as well.
+///
+/// Threads inherit it, so it comes first.
+pub fn hold_back_signals() {
+    let signals: SigSet = [Signal::SIGTSTP, Signal::SIGXFSZ].into_iter().collect();
+    // It fails for no signal that exists.
+    let _ = signals.thread_block();
+}
+
+/// Keeps signals away with which a person or the system ends a program, from here to its end: for a step that must not be
+/// left half done, and programs started for it.
+pub fn hold_back_interrupts() {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
+    // It fails for no signal that exists.
+    let _ = signals.thread_block();
+}
+
+/// Leaves the session of whoever started this process, so that its end does not reach us.
+pub fn leave_session() {
+    // It fails for the leader of a process group alone, which a child is not.
+    let _ = setsid();
+}

@@ -1,0 +1,78 @@
+//! Users and this host: who this process acts as, what it may do.
+
+use std::ffi::CString;
+use std::io;
+
+use nix::unistd::{
+    AccessFlags, Gid, Uid, User, eaccess, geteuid, gethostname, initgroups, setgroups, setresgid, setresuid,
+};
+
+/// The login of the user this process runs as, or `uid <number>` for a user without a passwd entry, as in containers.
+pub fn os_user() -> String {
+    let uid = geteuid();
+    match User::from_uid(uid) {
+        Ok(Some(user)) if !user.name.is_empty() => user.name,
+        _ => format!("uid {uid}"),
+    }
+}
+
+/// The name of this host, `localhost` where it cannot be told.
+pub fn host_name() -> String {
+    gethostname()
+        .ok()
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".into())
+}
+
+/// A user's entry in the passwd database.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The name.
+    pub login: String,
+    /// The number of the main group.
+    pub group: u32,
+    /// The home directory.
+    pub home: std::path::PathBuf,
+}
+
+/// The account of a user; `None` for one without a passwd entry.
+pub fn account(uid: u32) -> Option<Account> {
+    let user = User::from_uid(uid.into()).ok().flatten()?;
+    Some(Account { login: user.name, group: user.gid.as_raw(), home: user.dir })
+}
+
+/// Has this process of root's act as another user from here on, with all his groups; there is no way back.
+///
+/// # Errors
+/// Where the system says no. The process may be neither the one nor the other then, and must end.
+pub fn become_user(user: u32, group: u32, login: Option<&str>) -> io::Result<()> {
+    let group = Gid::from_raw(group);
+    match login.and_then(|login| CString::new(login).ok()) {
+        Some(login) => initgroups(&login, group)?,
+        None => setgroups(&[group])?,
+    }
+    setresgid(group, group, group)?;
+    let user = Uid::from_raw(user);
+    Ok(setresuid(user, user, user)?)
+}
+
+/// Whether this process is root's.
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// The number of the user this process acts as.
+pub fn user_id() -> u32 {
+    geteuid().as_raw()
+}
+
+/// Whether this process may write the file, or make files in the directory, at `path`.
+pub fn may_write(path: &std::path::Path) -> bool {
+    eaccess(path, AccessFlags::W_OK).is_ok()
+}
+
+/// Whether this process may run the file at `path`, by which git decides whether a hook is on.
+pub fn may_execute(path: &std::path::Path) -> bool {
+    eaccess(path, AccessFlags::X_OK).is_ok()
+}

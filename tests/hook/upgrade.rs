@@ -209,6 +209,9 @@ fn a_target_that_was_told_already_does_not_take_over_what_waited_for_a_wrong_nam
     fs::write(&log, lines.replace("\"target\":\"done\"", "\"target\":\"team-done\"")).unwrap();
     old.run(&["flush", "--now"]);
     assert_eq!(old.world.waiting(TEAM).len(), 2);
+    let status = old.run(&["status"]);
+    let row = status.lines().find(|line| line.starts_with(TEAM)).unwrap_or_default();
+    assert_eq!(row.split_whitespace().take(3).collect::<Vec<_>>(), [TEAM, "removed", "2"], "{status}");
 }
 
 #[test]

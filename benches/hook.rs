@@ -1,14 +1,17 @@
-//! The hook's wall time and peak memory beside an empty C program and a hook of bash, curl and jq, all on the same work.
+//! The hook's wall time and peak memory beside an empty C program and a hook of bash, curl and jq, all on the same work; and
+//! its peak memory over a push of many refs, which has a limit.
 //!
-//! `cargo bench --bench hook` prints the table; runs of all hooks take turns, so that their ratios hold on a busy machine.
+//! `cargo bench --bench hook` prints the tables; runs of all hooks take turns, so that their ratios hold on a busy machine.
 
 mod support;
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use support::{git, receive, run};
@@ -89,6 +92,49 @@ fn main() {
             println!("| {} | {name} | {median:.1} ms | {fastest:.1} ms | {memory:.1} MiB |", case.name);
         }
     }
+    wide_push(directory.path(), &launcher);
+}
+
+/// So many refs, each with a commit whose message has so many bytes.
+const REFS: usize = 10_000;
+const MESSAGE: usize = 60_000;
+
+/// What a push may take however wide it is and whatever its receivers do, in MiB.
+const MOST_MEMORY: f64 = 64.0;
+
+/// A push of many refs with long messages, while the receiver takes no request: all of it goes to the queue.
+fn wide_push(directory: &Path, launcher: &Path) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    // Connections are held, and nothing is read.
+    thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    let path = directory.join("wide");
+    fs::create_dir(&path).expect("the directory can be made");
+    run(git(&path).args(["init", "--quiet", "--bare", "--initial-branch=main", "."]));
+    run(git(&path).args(["config", "webhook.silent.url", &format!("http://127.0.0.1:{port}/")]));
+    run(git(&path).args(["config", "webhook.silent.format", "gitlab"]));
+    let mut child =
+        git(&path).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().expect("git is installed");
+    let mut import = child.stdin.take().expect("it is piped");
+    let message = "a line of a message\n".repeat(MESSAGE / 20);
+    for number in 0..REFS {
+        let (time, length) = (1_700_000_000 + number, message.len());
+        let commit = format!("commit refs/heads/b{number}\ncommitter C <c@x> {time} +0000\ndata {length}\n{message}\n");
+        import.write_all(commit.as_bytes()).expect("git reads it");
+    }
+    drop(import);
+    assert!(child.wait().expect("it runs").success());
+    let zero = "0".repeat(40);
+    let lines = run(git(&path).args(["for-each-ref", &format!("--format={zero} %(objectname) %(refname)")]));
+    let input = path.join("input");
+    fs::write(&input, lines + "\n").expect("it can be written");
+    let (time, memory) = measure(launcher, &path, &input, Path::new(env!("CARGO_BIN_EXE_post-receive")));
+    let (time, memory) = (time as f64 / 1e6, memory as f64 / 1024.0);
+    println!("\n| push | receiver | time | peak memory |\n|---|---|---|---|");
+    println!("| {REFS} refs with messages of {MESSAGE} bytes | silent | {time:.1} s | {memory:.1} MiB |");
+    let queued = fs::read_dir(path.join("webhook/v1/queue/silent")).expect("it is there").count();
+    assert!(queued >= REFS, "{queued} of {REFS} are in the queue");
+    assert!(memory < MOST_MEMORY, "{memory:.1} MiB are more than {MOST_MEMORY}");
 }
 
 fn compile(directory: &Path, name: &str, source: &str) -> PathBuf {

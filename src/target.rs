@@ -65,9 +65,14 @@ impl TargetName {
         !own.is_empty() && own == letters(other)
     }
 
-    /// The name of its directories: its own where it is valid, else one made of its SHA-256, which no target has.
+    /// The name of its directories: its own where it is valid, else one made of its SHA-256, which no target has. That stands
+    /// for itself, where nobody knows of what it was made.
     pub fn directory(&self) -> String {
-        if self.is_valid() { self.shown.clone() } else { directory_of_wrong(&self.raw) }
+        if self.is_valid() || is_of_wrong_name(&self.shown) {
+            self.shown.clone()
+        } else {
+            directory_of_wrong(&self.raw)
+        }
     }
 
     /// Whether programs before version 2 of the records used this directory for a target of this name, a wrong one; or for

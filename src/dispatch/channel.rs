@@ -166,14 +166,60 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ref_update::{RefKey, RefName};
+    use crate::delivery::Origin;
+    use crate::format::{self, Payload};
+    use crate::ref_update::{ObjectFormat, RefEvent, RefKey, RefName, RefUpdate};
     use crate::schedule::{QueueKey, Schedule};
+    use std::sync::Arc;
     use uuid::Uuid;
 
     fn task(name: &str, number: u64) -> Task {
         let order = OrderKey::of(&RefKey::plain(RefName::new(name)));
         let key = QueueKey { sequence: 1, number, order, id: Uuid::nil() };
         Task::Queued(Queued { key, schedule: Schedule::default() })
+    }
+
+    /// One whose body has so many bytes.
+    fn fresh(size: usize) -> Task {
+        let Task::Queued(Queued { key, schedule }) = task("a", 0) else { unreachable!() };
+        let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name: RefName::new("a") };
+        Task::Fresh(Box::new(Delivery {
+            key,
+            schedule,
+            line: RefEvent { update, event: Uuid::nil() },
+            more: Vec::new(),
+            format: format::find("gitlab").unwrap(),
+            payload: Arc::new(Payload { event: "".into(), body: vec![0; size] }),
+            is_shared: false,
+            time: 0,
+            receipt: "".into(),
+            origin: Arc::new(Origin::default()),
+        }))
+    }
+
+    #[test]
+    fn where_there_is_no_room_and_none_comes_nothing_more_is_let_in() {
+        let channel = Channel::new(100_000);
+        assert!(channel.send(fresh(60_000)).is_ok());
+        assert!(channel.send(fresh(60_000)).is_err());
+        assert!(channel.take().is_some());
+        // What came later must not overtake what was given back.
+        assert!(channel.is_empty() && channel.send(fresh(0)).is_err());
+    }
+
+    #[test]
+    fn what_is_taken_makes_room_and_what_is_too_large_goes_alone() {
+        let channel = Channel::new(100_000);
+        for _ in 0..2 {
+            assert!(channel.send(fresh(500_000)).is_ok(), "alone");
+            let order = channel.take().unwrap().order();
+            channel.done(order);
+        }
+        for _ in 0..2 {
+            assert!(channel.send(fresh(40_000)).is_ok());
+        }
+        assert!(channel.take().is_some());
+        assert_eq!(channel.send(fresh(40_000)).ok(), Some(2));
     }
 
     fn number(task: Option<Task>) -> Option<u64> {

@@ -50,3 +50,19 @@ fn read(directory: &Dir) -> Option<Uuid> {
     let form: IdentityForm = record::decode(&directory.read(IDENTITY).ok()?).ok()?;
     Some(form.id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state_dir::StateDir;
+
+    #[test]
+    fn it_is_made_once_however_many_find_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = || Spool::new(StateDir::new(directory.path(), false));
+        let id = spool().identity();
+        assert!(id.is_some());
+        assert_eq!(spool().identity(), id);
+        assert_eq!(spool().make_identity().ok(), id, "another was faster");
+    }
+}

@@ -268,7 +268,21 @@ mod tests {
     use super::*;
     use crate::identifier;
     use crate::process::Environment;
+    use crate::process::Moment;
     use crate::ref_update::ObjectFormat;
+
+    #[test]
+    fn an_intent_is_its_own_hooks_for_a_while() {
+        let dead = Process { pid: 1, start: u64::MAX };
+        let is_abandoned = |receive_pack, age| {
+            let now = Moment::now();
+            let moment = Moment { seconds: now.seconds - age, ..now };
+            let receipt = Receipt::new(Vec::new(), &Environment::default(), &[]);
+            super::is_abandoned(&Receipt { receive_pack, moment, ..receipt })
+        };
+        assert_eq!([50, 60].map(|age| is_abandoned(Some(dead), age)), [false, true]);
+        assert_eq!([3590, 3600].map(|age| is_abandoned(None, age)), [false, true]);
+    }
 
     /// Seen by killing hooks at random moments: two pushes that followed on one whose hook had died each announced it.
     #[test]

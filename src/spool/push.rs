@@ -214,6 +214,79 @@ impl ObjectDirectories {
 
 /// Takes a list of paths apart at its colons. git quotes a path that holds one; such a path is left out.
 fn split(list: &OsStr) -> Vec<PathBuf> {
-    let parts = list.as_bytes().split(|byte| *byte == b':').filter(|part| !part.is_empty() && !part.starts_with(b"\""));
+    let mut is_quoted = false;
+    let is_path = |part: &&[u8]| {
+        let is_inside = is_quoted;
+        is_quoted = match is_inside {
+            true => !ends_quote(part),
+            false => part.strip_prefix(b"\"").is_some_and(|rest| !ends_quote(rest)),
+        };
+        !part.is_empty() && !is_inside && !part.starts_with(b"\"")
+    };
+    let parts = list.as_bytes().split(|byte| *byte == b':').filter(is_path);
     parts.map(|part| PathBuf::from(OsStr::from_bytes(part))).collect()
+}
+
+fn ends_quote(part: &[u8]) -> bool {
+    part.ends_with(b"\"") && !part.ends_with(b"\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ref_update::ObjectFormat;
+
+    fn receipt(names: &[&str], variables: &[(&str, &str)]) -> Receipt {
+        let environment = Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())));
+        Receipt::new(lines(names), &environment, &[])
+    }
+
+    fn lines(names: &[&str]) -> Vec<RefEvent> {
+        let update =
+            |name: &&str| RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name: RefName::new(*name) };
+        names.iter().map(|name| RefEvent { update: update(name), event: Uuid::nil() }).collect()
+    }
+
+    #[test]
+    fn who_was_asked_and_wanted_what_follows_the_lines_of_a_part() {
+        let names = ["a", "b", "c", "d"];
+        let wants = |update: &RefUpdate| update.name.as_bytes() != b"b";
+        let asked = Asked::new(&TargetName::new("ci"), &lines(&names), wants);
+        assert_eq!(asked.lines, [(0, 0), (2, 3)]);
+        let whole = receipt(&names, &[]).asking(vec![asked]);
+        let part = whole.with(lines(&["b", "d", "a"]));
+        assert_eq!(part.asked.as_ref().unwrap()[0].lines, [(1, 2)]);
+        assert_eq!([part.has_asked("ci"), part.has_asked("other")], [Some(true), Some(false)]);
+        assert_eq!(receipt(&names, &[]).has_asked("ci"), None);
+    }
+
+    #[test]
+    fn refs_are_those_of_the_namespace() {
+        let key = |receipt: Receipt| receipt.ref_key(&RefName::new("refs/heads/main")).namespace;
+        assert_eq!(key(receipt(&[], &[("GIT_NAMESPACE", "team")])), b"team");
+        assert_eq!(key(receipt(&[], &[("GIT_NAMESPACE", "")])), b"");
+    }
+
+    fn objects(variables: &[(&str, &str)]) -> Option<Vec<String>> {
+        let objects = receipt(&[], variables).objects?;
+        let all = std::iter::once(&objects.directory).chain(&objects.alternates);
+        Some(all.map(|path| path.to_os().unwrap().into_string().unwrap()).collect())
+    }
+
+    #[test]
+    fn object_directories_are_absolute_and_in_order() {
+        let own = std::path::absolute("objects").unwrap().into_os_string().into_string().unwrap();
+        let variables = [("GIT_OBJECT_DIRECTORY", "objects"), ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/a::\"/b:c\":/d")];
+        assert_eq!(objects(&variables), Some(vec![own, "/a".into(), "/d".into()]));
+        assert_eq!(objects(&[]), None);
+    }
+
+    #[test]
+    fn a_quarantine_is_no_place_that_lasts() {
+        let quarantine = ("GIT_QUARANTINE_PATH", "/q");
+        let directory = ("GIT_OBJECT_DIRECTORY", "/q");
+        let alternates = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/own:/a");
+        assert_eq!(objects(&[quarantine, directory, alternates]), Some(vec!["/own".into(), "/a".into()]));
+        assert_eq!(objects(&[quarantine, directory]), None);
+    }
 }

@@ -188,23 +188,33 @@ impl Connector<()> for Dial {
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Tcp>, Error> {
         self.0.state().progress.dialled = true;
-        let mut outcome = Err(Error::HostNotFound);
-        let mut others = details.addrs.len();
-        for address in &details.addrs {
-            others -= 1;
-            let left = self.0.left()?;
-            // One that is silent must leave time to try the others.
-            let patience = if others == 0 { left } else { left / 2 };
-            outcome = TcpStream::connect_timeout(address, patience).map_err(failed);
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        let stream = outcome?;
+        let stream = dial(&self.0, &details.addrs, TcpStream::connect_timeout)?;
         stream.set_nodelay(true)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Some(Tcp { stream, buffers, wire: self.0.clone(), is_broken: false }))
     }
+}
+
+/// The least time for one of several addresses: in less a far one cannot answer.
+const LEAST_OF_ADDRESS: Duration = Duration::from_millis(250);
+
+/// Tries one address after another. One that is silent must leave time to try the others.
+fn dial<T>(
+    wire: &Wire,
+    addresses: &[SocketAddr],
+    connect: impl Fn(&SocketAddr, Duration) -> io::Result<T>,
+) -> Result<T, Error> {
+    let mut outcome = Err(Error::HostNotFound);
+    for (at, address) in addresses.iter().enumerate() {
+        let left = wire.left()?;
+        let is_last = at + 1 == addresses.len();
+        let patience = if is_last { left } else { (left / 2).max(LEAST_OF_ADDRESS).min(left) };
+        outcome = connect(address, patience).map_err(failed);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 /// A TCP connection.
@@ -362,6 +372,41 @@ mod tests {
         assert!(tcp.await_input(NextTimeout::default()).unwrap());
         assert_eq!(tcp.buffers().input(), b"413");
         assert!(!tcp.is_open());
+    }
+
+    /// How long each of so many addresses is given that all refuse, and none of which takes its time.
+    fn patience(addresses: usize, time: Duration) -> Vec<Duration> {
+        let wire = Wire::new();
+        wire.begin(Instant::now() + time);
+        let given = Mutex::new(Vec::new());
+        let refuse = |_: &SocketAddr, patience: Duration| -> io::Result<()> {
+            given.lock().unwrap().push(patience);
+            Err(io::ErrorKind::ConnectionRefused.into())
+        };
+        assert!(dial(&wire, &vec![SocketAddr::from(([192, 0, 2, 1], 80)); addresses], refuse).is_err());
+        given.into_inner().unwrap()
+    }
+
+    #[test]
+    fn a_silent_address_leaves_time_for_the_others_and_each_has_enough() {
+        let hour = Duration::from_secs(3600);
+        let long = patience(2, hour);
+        assert!(long[0] <= hour / 2 && long[1] > hour / 2, "{long:?}");
+        assert!(patience(1, hour)[0] > hour / 2);
+        let short = patience(3, LEAST_OF_ADDRESS + LEAST_OF_ADDRESS / 2);
+        assert_eq!(short[0], LEAST_OF_ADDRESS);
+    }
+
+    #[test]
+    fn the_first_address_that_answers_is_taken() {
+        let wire = Wire::new();
+        wire.begin(Instant::now() + Duration::from_secs(3600));
+        let addresses = [1, 2, 3].map(|last| SocketAddr::from(([192, 0, 2, last], 80)));
+        let connect = |address: &SocketAddr, _| match *address == addresses[0] {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(*address),
+        };
+        assert_eq!(dial(&wire, &addresses, connect).unwrap(), addresses[1]);
     }
 
     #[test]

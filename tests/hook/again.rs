@@ -149,6 +149,15 @@ fn what_was_given_up_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_was_cut_off_three_times_is_asked_three_times_more() {
+    let (world, _receiver) = pushed([Answer::Raw(Vec::new())]);
+    (0..2).for_each(|_| drop(world.webhook(&["flush", "--now"])));
+    assert_eq!((world.waiting("ci").len(), world.dead("ci").len()), (0, 1));
+    world.webhook(&["redeliver", "--failed"]);
+    assert_eq!((world.waiting("ci").len(), world.dead("ci").len()), (1, 0));
+}
+
+#[test]
 fn a_body_beside_its_record_comes_back_with_it() {
     let receiver = Receiver::in_turn([Answer::Status(404), Answer::Status(404), Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");

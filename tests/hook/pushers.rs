@@ -74,6 +74,26 @@ fn the_system_user_where_nobody_else_is_named() {
 }
 
 #[test]
+fn the_signer_of_a_push() {
+    let receiver = Receiver::new();
+    let mut world = World::told_to(&receiver, "gitlab");
+    world.set("GL_USER", "");
+    let key = world.path("key").into_os_string().into_string().unwrap();
+    let mut keygen = world.command("ssh-keygen", &world.work());
+    assert!(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", &key]).ends().status.success());
+    let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
+    std::fs::write(world.path("signers"), format!("erin@example.org {public}")).unwrap();
+    world.configure_globally("gpg.format", "ssh");
+    world.configure_globally("gpg.ssh.allowedSignersFile", world.path("signers").to_str().unwrap());
+    world.configure_globally("user.signingKey", &key);
+    world.configure("receive.certNonceSeed", "seed");
+    world.commit("one");
+    let pushed = world.push_with(&["--signed"], &["main"]);
+    assert!(pushed.accepted, "{}", pushed.output);
+    assert_eq!(receiver.take_one().json()["user_username"], "erin@example.org");
+}
+
+#[test]
 fn push_options_are_told() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");

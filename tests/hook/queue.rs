@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::support::{Answer, Ends, Place, Receiver, World, name};
+use crate::support::{Answer, Ends, Place, Receiver, World, name, until};
 
 #[test]
 fn a_body_that_targets_share_is_stored_once() {
@@ -85,6 +85,43 @@ fn a_push_for_a_wrong_target_is_told_as_it_was_when_the_target_is_mended() {
     assert_eq!(refs, ["refs/heads/main", "refs/heads/main"], "the tag is not wanted");
 }
 
+/// A push for a target with a wrong name, beside one at the same receiver that was told.
+fn wrongly_named() -> (World, Receiver) {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.add_target("team/build", &receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    assert_eq!(receiver.take().len(), 1);
+    (world, receiver)
+}
+
+/// Gives the target with the wrong name these instead, and returns how often a flush tells each.
+fn renamed_to(names: &[&str]) -> Vec<usize> {
+    let (world, receiver) = wrongly_named();
+    world.server_git(&["config", "--remove-section", "webhook.team/build"]);
+    names.iter().for_each(|name| world.add_target(name, &receiver, "gitlab"));
+    world.webhook(&["flush", "--now"]);
+    names.iter().map(|name| world.attempts().iter().filter(|attempt| attempt["target"] == *name).count()).collect()
+}
+
+#[test]
+fn what_waited_under_a_wrong_name_goes_to_the_target_that_has_come_in_its_place() {
+    assert_eq!(renamed_to(&["deploy"]), [1], "the only one that is new at the receiver");
+    assert_eq!(renamed_to(&["deploy", "team-build"]), [0, 1], "its letters");
+    assert_eq!(renamed_to(&["deploy", "other"]), [0, 0], "nobody knows");
+}
+
+#[test]
+fn what_waited_under_a_wrong_name_goes_to_none_that_was_told_or_is_elsewhere() {
+    let (world, receiver) = wrongly_named();
+    world.server_git(&["config", "--remove-section", "webhook.team/build"]);
+    let elsewhere = Receiver::new();
+    world.add_target("deploy", &elsewhere, "gitlab");
+    world.webhook(&["flush", "--now"]);
+    assert_eq!((receiver.take().len(), elsewhere.take().len()), (0, 0));
+}
+
 #[test]
 fn a_push_that_nobody_wants_looks_after_what_waits() {
     let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
@@ -100,37 +137,41 @@ fn a_push_that_nobody_wants_looks_after_what_waits() {
     assert_eq!(refs, ["refs/heads/main", "refs/heads/other"]);
 }
 
-/// What somebody leaves who dies between the log's last word and the record's removal.
-fn die_after(world: &World, state: &str) {
+/// One who sends dies between the log's last word and the record's removal.
+fn die_after(world: &World, receiver: &Receiver, state: &str) {
+    let mut flush = world.webhook_command().args(["flush", "--now"]).spawn().unwrap();
+    until("it is under way", || receiver.requests().len() == 2);
+    flush.kill().unwrap();
+    flush.wait().unwrap();
+
     let log = world.place(Place::LogOn(&world.days(Place::Log)[0]));
     let lines = fs::read_to_string(&log).unwrap();
     let last = lines.lines().last().unwrap().replace("\"state\":\"waiting\"", &format!("\"state\":\"{state}\""));
     let last = last.replace("\"attempt\":1", "\"attempt\":2");
     fs::write(&log, format!("{lines}{last}\n")).unwrap();
-    world.sender_died("ci");
 }
 
 #[test]
 fn what_the_log_says_is_dead_is_made_so_by_the_next() {
-    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Never, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
-    die_after(&world, "dead");
+    die_after(&world, &receiver, "dead");
     world.webhook(&["flush", "--now"]);
-    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(receiver.take().len(), 2);
     assert_eq!(world.kept(Place::Dead("ci")).len(), 1);
 }
 
 #[test]
 fn what_was_delivered_is_not_delivered_by_the_next() {
-    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Never, Answer::Status(200)]);
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
-    die_after(&world, "delivered");
+    die_after(&world, &receiver, "delivered");
     world.webhook(&["flush", "--now"]);
-    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(receiver.take().len(), 2);
     assert!(world.kept(Place::Queue("ci")).is_empty());
 }
 

@@ -463,6 +463,19 @@ fn a_spoilt_sequence_number_is_found_again() {
     }
 }
 
+/// The file is not synced: after the machine crashed it can hold an old number.
+#[test]
+fn a_sequence_number_of_another_run_of_the_machine_does_not_count() {
+    let world = World::told_to(&Receiver::new(), "gitlab");
+    for branch in ["main", "main:other"] {
+        world.commit(branch);
+        world.push(&[branch]);
+        fs::write(world.place(Place::Sequence), "00000000-0000-0000-0000-000000000000 000000000000\n").unwrap();
+    }
+    let numbers: Vec<_> = world.settled().iter().map(|receipt| name(receipt)[..12].to_owned()).collect();
+    assert_eq!(numbers, ["000000000001", "000000000002"]);
+}
+
 #[test]
 fn a_spoilt_snapshot_of_the_refs_is_told_with_what_to_do() {
     let world = waiting(&["a"]);

@@ -116,7 +116,7 @@ fn of_pushes(records: &[PathBuf], target: &str, event: &str) -> BTreeSet<(String
     };
     let lines = records.iter().flat_map(|record| {
         let json = read_record(record);
-        let push = json.get("push").unwrap_or(&json);
+        let push = json.get("push").or(json.get("receipt")).unwrap_or(&json);
         push["lines"].as_array().unwrap().iter().map(id).collect::<Vec<_>>()
     });
     lines.collect()
@@ -209,6 +209,9 @@ fn a_target_that_was_told_already_does_not_take_over_what_waited_for_a_wrong_nam
     fs::write(&log, lines.replace("\"target\":\"done\"", "\"target\":\"team-done\"")).unwrap();
     old.run(&["flush", "--now"]);
     assert_eq!(old.world.waiting(TEAM).len(), 2);
+    let status = old.run(&["status"]);
+    let row = status.lines().find(|line| line.starts_with(TEAM)).unwrap_or_default();
+    assert_eq!(row.split_whitespace().take(3).collect::<Vec<_>>(), [TEAM, "removed", "2"], "{status}");
 }
 
 #[test]
@@ -219,6 +222,10 @@ fn a_dead_letter_of_a_wrong_name_is_one_of_the_target_in_its_place() {
     old.add("lost-ci", "gitlab");
     old.run(&["flush", "--now"]);
     assert_eq!((old.world.dead(LOST).len(), old.world.dead("lost-ci").len()), (0, pushes));
+    let expected = of_pushes(&old.world.dead("lost-ci"), "lost-ci", "Push Hook");
+    old.heard();
+    let said = old.run(&["redeliver", "--failed", "--target", "lost-ci"]);
+    assert_eq!(heard_by(&old, &["lost-ci"]), expected, "{said}");
 }
 
 #[test]
@@ -226,7 +233,8 @@ fn log_show_and_reconcile_read_what_was_written_before() {
     let old = Old::new();
     let rows: Value = serde_json::from_str(&old.run(&["log", "--json"])).unwrap();
     let states = |wanted: &str| rows.as_array().unwrap().iter().filter(|row| row["state"] == wanted).count();
-    assert_eq!((states("delivered"), states("dead")), (4, 5), "{rows:#}");
+    // Five deliveries, and three events of pushes that waited for a wrong name.
+    assert_eq!((states("delivered"), states("dead")), (4, 5 + 3), "{rows:#}");
     let show = |state: &str| {
         let row = rows.as_array().unwrap().iter().rfind(|row| row["state"] == state).unwrap();
         let shown = old.run(&["show", row["id"].as_str().unwrap()]);

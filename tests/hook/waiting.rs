@@ -1,11 +1,12 @@
 //! How long a push waits for receivers that are slow, and that none waits for another.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Fan, Gate, Receiver, World, ZERO, ok, read_head, until};
+use crate::support::{Answer, Fan, Gate, Place, Receiver, World, ZERO, ok, read_head, until};
 
 const A_MINUTE: Duration = Duration::from_secs(60);
 
@@ -123,6 +124,23 @@ fn max_wait_is_the_limit_of_a_longer_timeout() {
     assert_eq!(said, ["ci", "other"].map(|name| format!("webhook {name}: {}", Fan::failure("no answer in time"))));
 }
 
+/// Whether a receiver that does not answer in time is left alone by the pushes that follow.
+fn is_left_alone(timeout: &str, max_wait: &str) -> bool {
+    let world = World::told_to(&Receiver::answering(Answer::Never), "gitlab");
+    world.configure("webhook.timeout", timeout);
+    world.configure("webhook.maxWait", max_wait);
+    world.commit("one");
+    world.push(&["main"]);
+    assert_eq!(world.waiting("ci").len(), 1);
+    world.place(Place::Backoff("ci")).exists()
+}
+
+#[test]
+fn a_push_that_gives_no_time_says_nothing_about_the_receiver() {
+    assert!(!is_left_alone("60s", "1s"));
+    assert!(is_left_alone("1s", "60s"));
+}
+
 #[test]
 fn a_slow_receiver_with_a_backlog_has_its_own_time() {
     let receiver = Receiver::in_turn([Answer::Busy, Answer::After(Duration::from_millis(2500))]);
@@ -132,6 +150,43 @@ fn a_slow_receiver_with_a_backlog_has_its_own_time() {
     world.backoff_ends("ci");
     let said = world.push(&["main:other"]).said();
     assert!(said[0].starts_with("webhook ci: delivered other (200, "), "{said:?}");
+}
+
+#[test]
+fn one_that_does_not_answer_is_tried_no_more_in_a_push() {
+    let silent = Receiver::answering(Answer::Never);
+    let world = World::told_to(&silent, "gitlab");
+    world.wait_long();
+    world.configure("webhook.timeout", "1s");
+    world.commit("one");
+    let refs: Vec<_> = (0..30).map(|number| format!("main:refs/heads/b{number}")).collect();
+    world.push(&refs.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(world.waiting("ci").len(), 30);
+    // Side by side before the first was given up.
+    assert!(silent.connections() <= 8, "{}", silent.connections());
+}
+
+/// Eight megabytes wait in memory at most, and a receiver has a quarter of a second to make room.
+#[test]
+fn what_there_is_no_room_for_in_memory_waits_in_the_queue_and_is_delivered() {
+    let gate = Gate::new();
+    let receiver = Receiver::answering(Answer::Behind(gate.clone()));
+    let world = World::told_to(&receiver, "gitlab");
+    world.wait_long();
+    let message = "x".repeat(60_000);
+    let commit = |number| {
+        let time = 1_700_000_000 + number;
+        format!("commit refs/heads/b{number}\ncommitter C <c@example.com> {time} +0000\ndata 60000\n{message}\n\n")
+    };
+    world.git_with_input(&["fast-import", "--quiet"], (0..200).map(commit).collect::<String>().as_bytes());
+    thread::scope(|scope| {
+        scope.spawn(|| world.push(&["refs/heads/b*:refs/heads/b*"]));
+        until("some wait in the queue", || !world.waiting("ci").is_empty());
+        gate.open();
+    });
+    world.webhook(&["flush", "--now"]);
+    let told: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].to_string()).collect();
+    assert_eq!((told.len(), told.iter().collect::<HashSet<_>>().len()), (200, 200));
 }
 
 /// For root no such limit holds, and the test shows nothing.

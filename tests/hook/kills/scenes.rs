@@ -67,6 +67,45 @@ fn an_fdatasync_that_fails_is_not_tried_again() {
     }
 }
 
+/// After a power cut a name leads to what was on the disk when it was given.
+#[test]
+#[ignore = "needs strace: run tests/run"]
+fn records_are_on_the_disk_before_they_have_their_names() {
+    for (scene, place) in
+        [(Scene::Announcing, Place::Intents), (Scene::Accepted, Place::Receipts), (Scene::Refused, Place::Queue("ci"))]
+    {
+        let lab = Lab::new(Arc::new(Journal::default()));
+        lab.set(scene);
+        let trace = lab.world.path("trace");
+        lab.trace(scene, &trace, &["-y", "-e", "trace=fdatasync,fsync,?rename,?renameat,?renameat2,?linkat"]);
+        let text = fs::read_to_string(&trace).unwrap();
+        let directory = lab.world.place(place).into_os_string().into_string().unwrap();
+        assert_eq!(unsynced(&text, &directory), (1, vec![]), "{scene:?}: {text}");
+    }
+}
+
+/// How many records a trace places in a directory, and those of them that were not on the disk before, or whose name
+/// was not after.
+fn unsynced<'t>(trace: &'t str, directory: &str) -> (usize, Vec<&'t str>) {
+    let paths = |line: &'t str| line.split('<').skip(1).filter_map(|part| Some(part.split_once('>')?.0));
+    let lines: Vec<_> = trace.lines().collect();
+    let is_placed = |line: &str| {
+        let is_record = line.rsplit('"').nth(1).is_some_and(|name| name.starts_with(|c: char| c.is_ascii_digit()));
+        line.contains(" renameat") && is_record
+    };
+    let placed = lines.iter().enumerate().filter(|(_, line)| is_placed(line) && paths(line).nth(1) == Some(directory));
+    let placed: Vec<_> = placed.collect();
+    let is_durable = |at: usize, line: &'t str| {
+        let draft = format!("{}/{}", paths(line).next().unwrap(), line.split('"').nth(1).unwrap());
+        let is_synced = |lines: &[&'t str], path: &str| {
+            lines.iter().any(|line| line.contains("sync(") && paths(line).any(|synced| synced == path))
+        };
+        is_synced(&lines[..at], &draft) && is_synced(&lines[at..], directory)
+    };
+    let unsynced = placed.iter().filter(|(at, line)| !is_durable(*at, line)).map(|(_, line)| **line);
+    (placed.len(), unsynced.collect())
+}
+
 /// What happens at a system call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {

@@ -263,9 +263,13 @@ fn roots_part(path: &Path) -> Result<Part, Failure> {
     }
     // Who can write here, or put another in its place, or brought the configuration, would have root read and send what
     // he likes.
-    let config = fs::symlink_metadata(path.join("config"));
-    let is_roots = config.map_or(true, |config| config.uid() == 0 && config.mode() & 0o022 == 0);
-    if !standing.is_only_roots || !is_roots {
+    let config = path.join("config");
+    // It may be a link, of which the mode says nothing.
+    let is_roots = |found: io::Result<fs::Metadata>, closed: u32| {
+        found.map_or(true, |config| config.uid() == 0 && config.mode() & closed == 0)
+    };
+    let is_configured_by_root = is_roots(fs::symlink_metadata(&config), 0) && is_roots(fs::metadata(&config), 0o022);
+    if !standing.is_only_roots || !is_configured_by_root {
         return failure(message::not_roots_alone(path.display()));
     }
     Ok(Part::Root)

@@ -127,8 +127,9 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn keep(&self, receipt: Receipt) -> Result<OwnedReceipt, FileError> {
+    pub fn keep(&self, mut receipt: Receipt) -> Result<OwnedReceipt, FileError> {
         let receipts = self.place("receipts").make()?;
+        receipt.spool = receipt.spool.or_else(|| self.identity());
         let draft = receipts.write_draft(&record::encode(&receipt), true)?;
         // Locked before it has a name that others look for: they would take it for one whose owner died.
         let lock = draft.file().try_clone().ok().and_then(try_lock);

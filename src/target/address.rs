@@ -1,0 +1,169 @@
+//! Where a target's receiver is: a URL that two parsers read alike.
+
+use url::Url;
+
+use crate::message;
+
+/// An http or https URL that two parsers read alike, its user name and password taken out.
+#[derive(Clone)]
+pub struct Address {
+    /// Without user name, password and fragment.
+    url: Url,
+    /// User name and password, percent-decoded.
+    credentials: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Address {
+    /// Reads the value of `webhook.<name>.url`.
+    ///
+    /// URL parsers disagree about control characters, backslashes and numbers that are no addresses, and what one sees
+    /// as the host another may not; such text is refused rather than read one way or the other.
+    ///
+    /// # Errors
+    /// What is wrong, in words that do not repeat the URL: Slack and Jenkins put their secret into it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err(message::url_empty());
+        }
+        if text.len() > 8 * 1024 {
+            return Err(message::url_too_long());
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+            return Err(message::url_space());
+        }
+        let rest = strip_scheme(text).ok_or(message::url_scheme())?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.matches('@').count() > 1 {
+            return Err(message::url_two_at());
+        }
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        if host.is_empty() || host.starts_with(':') {
+            return Err(message::url_no_host());
+        }
+        if host.contains('%') {
+            return Err(message::url_percent());
+        }
+        let mut url = Url::parse(text).map_err(|_| message::url_unreadable())?;
+        if url.port() == Some(0) {
+            return Err(message::url_port_0());
+        }
+        let too_long = |host: &str| host.split('.').any(|label| label.len() > 63);
+        if url.domain().is_some_and(too_long) {
+            return Err(message::url_label());
+        }
+        let credentials = credentials(&url);
+        // Both fail only for URLs without a host, which this one has.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_fragment(None);
+        Ok(Self { url, credentials })
+    }
+
+    /// The URL to dial, without user name and password. For the transport alone: people see [`Self::origin`].
+    pub fn dial(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// User name and password for HTTP Basic authentication.
+    pub fn credentials(&self) -> Option<(&[u8], &[u8])> {
+        let (user, password) = self.credentials.as_ref()?;
+        Some((user, password))
+    }
+
+    /// `scheme://host:port`, all of an address that people are shown.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// The host to dial, an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// The port to dial, the scheme's own where the URL names none.
+    pub fn port(&self) -> Option<u16> {
+        self.url.port_or_known_default()
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+}
+
+fn strip_scheme(text: &str) -> Option<&str> {
+    let after = |scheme: &str| {
+        let (head, rest) = text.split_at_checked(scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    after("https://").or_else(|| after("http://"))
+}
+
+fn credentials(url: &Url) -> Option<(Vec<u8>, Vec<u8>)> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).collect();
+    Some((decode(url.username()), decode(url.password().unwrap_or_default())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bad inputs 166 to 192.
+    #[test]
+    fn addresses_that_parsers_read_differently_are_refused() {
+        let long_label = format!("http://{}.example/", "x".repeat(64));
+        let long_url = format!("http://example.org/{}", "x".repeat(9000));
+        for text in [
+            "",
+            "ftp://h/",
+            "gopher://h/",
+            "unix:/run/x",
+            "http+unix://x/",
+            "javascript:alert(1)",
+            "h/x",
+            "//h/",
+            "http:h",
+            "http:/h",
+            "http://",
+            "http:///h",
+            "http://:80/",
+            "http://h:65536/",
+            "http://h:-1/",
+            "http://h:0/",
+            "http://h /",
+            "http://h/\t",
+            "http://h/\r\n",
+            "http://h\\x",
+            "http://a@b@h/",
+            "http://%6c%6f/",
+            "http://[::1",
+            "http://[gggg::1]/",
+            "http://[fe80::1%25lo]/",
+            "http://[127.0.0.1]/",
+            "http://1.1.1.1.1/",
+            "http://256.1.1.1/",
+            &long_label,
+            &long_url,
+        ] {
+            assert!(Address::parse(text).is_err(), "{text:.60}");
+        }
+    }
+
+    #[test]
+    fn an_address_shows_scheme_and_host_only() {
+        let address = Address::parse("HTTPS://user:p%40ss@Hooks.Example:8443/T0/B1?token=x#top").unwrap();
+        assert_eq!(address.origin(), "https://hooks.example:8443");
+        assert_eq!(address.dial(), "https://hooks.example:8443/T0/B1?token=x");
+        assert_eq!(address.credentials(), Some((&b"user"[..], &b"p@ss"[..])));
+        assert!(address.is_https());
+    }
+
+    #[test]
+    fn international_names_become_ascii() {
+        let address = Address::parse("http://例え.invalid/x").unwrap();
+        assert_eq!(address.origin(), "http://xn--r8jz45g.invalid");
+    }
+}

@@ -1,0 +1,169 @@
+//! One configured receiver, and whether it wants an event.
+
+mod name;
+mod patterns;
+mod address;
+
+use std::time::Duration;
+
+use crate::event::{Event, EventName, Wanted};
+use crate::format::Format;
+use crate::ref_update::{RefName, RefUpdate};
+use crate::signature::{Secret, SigningSecret};
+
+pub use address::Address;
+pub use name::{TargetName, in_part, is_of_wrong_name};
+pub use patterns::RefPatterns;
+
+/// A receiver, its settings checked: what stands here can be used as it is.
+#[derive(Clone)]
+pub struct Target {
+    /// The name in `[webhook "<name>"]`.
+    pub name: TargetName,
+    /// A title for people.
+    pub description: Option<String>,
+    /// Where to send.
+    pub address: Address,
+    /// How to tell.
+    pub format: &'static Format,
+    /// Which events it wants.
+    pub events: Vec<EventName>,
+    /// Which refs it wants.
+    pub refs: RefPatterns,
+    /// Whether anything is sent at all.
+    pub enabled: bool,
+    /// The format's token or HMAC key.
+    pub secret: Option<Secret>,
+    /// Keys of Standard Webhooks, which sign side by side.
+    pub signing_secrets: Vec<SigningSecret>,
+    /// Further request headers, name and value.
+    pub headers: Vec<(String, String)>,
+    /// Whether the receiver's certificate is verified.
+    pub verify_certificate: bool,
+    /// The time for one attempt, from name look-up to the answer's status line.
+    pub timeout: Duration,
+    /// How long a failing delivery is tried again.
+    pub retry_for: Duration,
+    /// How many commits a payload lists at most; `None` for as many as the forge does.
+    pub max_commits: Option<usize>,
+    /// How many bytes a body has at most, if leaving out lists can achieve it.
+    pub max_body: usize,
+}
+
+impl Target {
+    /// Whether an update may have to be told to this target, as far as its ref tells: what none may want is not even
+    /// written down.
+    pub fn may_want(&self, update: &RefUpdate) -> bool {
+        self.may_be_told(update).next().is_some()
+    }
+
+    /// The events that an update may make for this target, as far as its ref tells.
+    pub fn may_be_told(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
+        self.chosen(&update.name, EventName::of(update))
+    }
+
+    /// Whether an event is to be told to this target.
+    pub fn wants(&self, event: &Event) -> bool {
+        self.events_of(event).next().is_some()
+    }
+
+    /// The names under which this target is told of an event, in the order in which it is.
+    pub fn events_of(&self, event: &Event) -> impl Iterator<Item = EventName> {
+        self.chosen(event.ref_name(), event.names())
+    }
+
+    /// Of the names of what is about a ref those that this target is to be told.
+    fn chosen<I: Iterator<Item = EventName>>(
+        &self,
+        name: &RefName,
+        names: I,
+    ) -> impl Iterator<Item = EventName> + use<'_, I> {
+        let is_chosen = self.enabled && self.refs.include(name);
+        names.filter(move |name| is_chosen && self.events.contains(name) && self.format.has(*name))
+    }
+
+    /// What the target's payloads need to know of a push.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { commits: self.max_commits.unwrap_or(self.format.wants.commits), ..self.format.wants }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{Context, EventKind, Push, Repository, Time, Visibility};
+    use crate::format;
+    use crate::identifier;
+    use crate::pusher::Pusher;
+    use crate::ref_update;
+
+    pub(crate) fn target(events: &[EventName], refs: &str) -> Target {
+        Target {
+            name: TargetName::new("ci"),
+            description: None,
+            address: Address::parse("http://h/").unwrap(),
+            format: format::find("github").unwrap(),
+            events: events.into(),
+            refs: RefPatterns::parse(refs.split_whitespace()).unwrap(),
+            enabled: true,
+            secret: None,
+            signing_secrets: Vec::new(),
+            headers: Vec::new(),
+            verify_certificate: true,
+            timeout: Duration::ZERO,
+            retry_for: Duration::ZERO,
+            max_commits: None,
+            max_body: usize::MAX,
+        }
+    }
+
+    pub(crate) fn update(old: char, new: char, name: &str) -> RefUpdate {
+        let id = |digit: char| String::from(digit).repeat(40);
+        ref_update::parse(format!("{} {} {name}\n", id(old), id(new)).as_bytes()).0.remove(0)
+    }
+
+    pub(crate) fn event(update: &RefUpdate) -> Event {
+        let repository = Repository {
+            name: String::new(),
+            path: String::new(),
+            description: String::new(),
+            homepage: String::new(),
+            http_url: String::new(),
+            ssh_url: String::new(),
+            commit_url: String::new(),
+            visibility: Visibility::Private,
+            id: 1,
+            object_format: update.format,
+            default_branch: None,
+            instance: String::new(),
+        };
+        let pusher = Pusher { login: String::new(), name: String::new(), email: String::new(), id: 1 };
+        let context = Context { repository, pusher, push_options: Vec::new(), time: Time::utc(0) };
+        Event { id: identifier::event(), context: Arc::new(context), kind: EventKind::Push(Push::new(update)) }
+    }
+
+    /// What an event turns out to be is among what its ref promised, or a push would not have been written down.
+    #[test]
+    fn a_target_is_asked_of_the_ref_and_then_of_the_event() {
+        let both = target(&[EventName::Push, EventName::Create], "!wip");
+        let create = target(&[EventName::Create], "");
+        let off = Target { enabled: false, ..both.clone() };
+        for (old, new, name, of_both, of_create) in [
+            ('0', '1', "refs/heads/a", &[EventName::Create, EventName::Push][..], true),
+            ('1', '2', "refs/heads/a", &[EventName::Push], false),
+            ('1', '0', "refs/heads/a", &[EventName::Push], false),
+            ('0', '1', "refs/heads/wip", &[], true),
+        ] {
+            let update = update(old, new, name);
+            let event = event(&update);
+            assert_eq!(both.may_be_told(&update).collect::<Vec<_>>(), of_both, "{old}{new} {name}");
+            assert_eq!(both.events_of(&event).collect::<Vec<_>>(), of_both, "{old}{new} {name}");
+            assert_eq!((create.may_want(&update), create.wants(&event)), (of_create, of_create), "{old}{new} {name}");
+            assert!(!off.may_want(&update) && !off.wants(&event));
+        }
+        assert!(!target(&EventName::ALL, "").may_want(&update('1', '2', "refs/notes/commits")));
+        assert!(!target(&[EventName::Note], "").may_want(&update('1', '2', "refs/heads/a")));
+    }
+}

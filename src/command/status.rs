@@ -11,9 +11,14 @@ use crate::process;
 pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| {
         let rows = overview::targets(&place.pipeline());
-        // What waits for a target that somebody has switched off waits as he wants it.
-        let is_well =
-            rows.iter().all(|row| row.state == State::Disabled || row.oldest.is_none_or(|oldest| oldest <= limit));
+        let is_in_time = |row: &TargetRow| row.oldest.is_none_or(|oldest| oldest <= limit);
+        let is_well = rows.iter().all(|row| match row.state {
+            // What waits for a target that somebody has switched off waits as he wants it.
+            State::Disabled => true,
+            // A mistake of ours, which time does not mend.
+            State::Stuck => false,
+            _ => is_in_time(row),
+        });
         Ok((rows, is_well))
     })?;
     Ok(tell(call, reach.json, said, |said| text(said, limit)))

@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use std::os::unix::process::CommandExt;
+
+use crate::owners::bring_programs;
 use crate::support::{Ends, Receiver, World, compare};
 
 /// Pushes all there is to push: a first branch, an update, a new branch, a forced one, tags, deletions.
@@ -318,13 +321,15 @@ fn a_foreign_owner_stops_the_command_and_not_the_hook() {
     let id = world.commit("one");
     world.push(&["main"]);
     receiver.take();
+    bring_programs(&world);
     let chown = world.command("chown", &world.path("")).args(["-R", "1", "project.git"]).status();
     assert!(chown.unwrap().success());
     let line = format!("0000000000000000000000000000000000000000 {id} refs/heads/x\n");
     assert!(world.feed(&mut world.hook(), line.as_bytes()).status.success());
     assert_eq!(receiver.take_one().json()["ref"], "refs/heads/x");
     for verb in [&["list"][..], &["test", "ci"], &["payload", "--format", "gitlab", "0", &id, "refs/heads/x"]] {
-        let output = world.webhook(verb);
+        let mut webhook = world.command(world.path("git-webhook"), &world.server());
+        let output = webhook.args(verb).uid(65534).gid(65534).ends();
         assert_eq!(output.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&output.stderr).contains("detected dubious ownership"), "{verb:?}");
     }

@@ -133,7 +133,8 @@ fn nothing_is_lost_that_waited_or_was_a_dead_letter() {
     assert_eq!(redelivered_ids.len(), 5, "{redelivered}");
     assert_eq!(&flushed | &redelivered_ids, expected, "{said}{redelivered}");
     assert!(flushed.is_disjoint(&redelivered_ids));
-    assert_eq!(old.run(&["flush", "--now"]).lines().last(), Some("ci: 1 dead"));
+    let said = old.run(&["flush", "--now"]);
+    assert!(said.lines().any(|line| line == "ci: 1 dead"), "{said}");
     // Of the targets that are configured nothing waits any more.
     let waiting: Vec<_> = TARGETS.iter().flat_map(|(name, _)| old.world.waiting(name)).collect();
     assert_eq!([old.world.intents(), old.world.receipts(), waiting].concat(), NONE);

@@ -341,7 +341,7 @@ mod tests {
             again(tried(1, 0).after(&failure, Uuid::nil(), 0, DAYS, 1000))
         };
         assert_eq!(ask(77), (1077, true));
-        assert_eq!(ask(10 * 86_400), (1000 + LONGEST_DELAY, true));
+        assert_eq!(ask(10 * 86_400), (1000 + 86_400, true));
         assert_eq!(ask(u64::MAX), (1000 + LONGEST_DELAY, true));
     }
 
@@ -403,6 +403,7 @@ mod tests {
         let queue = [queued(1, a, untried), queued(3, a, untried), queued(4, b, untried)];
         assert_eq!(due_at_1000(&queue, &older), [1, 4]);
         assert_eq!(due_at_1000(&[queued(9, a, untried), queued(10, a, untried)], &Unsettled::default()), [0; 0]);
+        assert_eq!(due_at_1000(&[queued(2, a, untried)], &older), [2], "it is that push itself");
         let mut whole = queued(3, a, untried);
         whole.key.order = OrderKey::WHOLE_PUSH;
         assert_eq!(due_at_1000(&[whole], &older), [0; 0], "it may tell of any ref");
@@ -420,6 +421,30 @@ mod tests {
         let delivered = Learned { was_delivered: true, ..failed };
         assert_eq!(thrice.after(delivered, 1000), Backoff::default());
         assert_eq!(thrice.after(Learned::default(), 1000), thrice, "a run that tried nothing says nothing");
+    }
+
+    #[test]
+    fn one_that_is_gone_is_parked_whatever_else_it_answered() {
+        for others in
+            [[FailureKind::Status(410), FailureKind::Status(503)], [FailureKind::Status(503), FailureKind::Status(410)]]
+        {
+            let mut learned = Learned::default();
+            others.into_iter().for_each(|kind| learned.failed(kind, 1005));
+            assert!(learned.is_parked);
+        }
+    }
+
+    #[test]
+    fn what_was_never_tried_is_due_and_what_is_asked_for_too_with_its_attempts() {
+        let asked = Schedule::asked_for(4);
+        assert_eq!((asked.attempts, asked.is_due(1000)), (4, true));
+        assert!(Schedule { next: 1001, ..Schedule::default() }.is_due(1000));
+        assert!(!Schedule { next: 1001, ..asked }.is_due(1000));
+    }
+
+    #[test]
+    fn places_come_in_the_order_of_the_lines_and_of_what_each_tells() {
+        assert_eq!([(0, 0), (0, 5), (3, 5)].map(|(line, place)| QueueKey::number(line, place)), [0, 5, 196_613]);
     }
 
     #[test]

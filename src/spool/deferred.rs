@@ -215,3 +215,48 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
     let DeferredForm { origin, receipt, unknown, .. } = form;
     Ok(Deferred { sequence, receipt, target, origin, is_of_version_1: false, folder, name: file, unknown })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::process::Environment;
+    use crate::state_dir::StateDir;
+
+    /// A queue for which pushes of these numbers wait, in a directory that goes with it.
+    fn queue(numbers: &[u64]) -> (tempfile::TempDir, Queue) {
+        let directory = tempfile::tempdir().unwrap();
+        let target = TargetName::new("ci");
+        let queue = Spool::new(StateDir::new(directory.path(), false)).queue(&target);
+        for number in numbers {
+            let receipt = Receipt::new(Vec::new(), &Environment::default(), &[]);
+            queue.defer(&target, None, *number, &receipt).unwrap();
+        }
+        (directory, queue)
+    }
+
+    fn numbers(queue: &Queue) -> Vec<u64> {
+        queue.deferred().iter().map(|deferred| deferred.sequence).collect()
+    }
+
+    #[test]
+    fn pushes_wait_in_their_order_and_come_back_with_the_target() {
+        let (_directory, queue) = queue(&[12, 3, 7]);
+        assert_eq!(numbers(&queue), [3, 7, 12]);
+        assert_eq!(queue.bury(true).unwrap(), Some(3));
+        assert_eq!(queue.deferred_count(), 0);
+        assert_eq!(queue.restore_deferred().unwrap(), 3);
+        assert_eq!(numbers(&queue), [3, 7, 12]);
+    }
+
+    #[test]
+    fn a_push_under_the_name_of_another_is_set_aside() {
+        let (_directory, queue) = queue(&[1]);
+        let (folder, name) = queue.deferred_names().remove(0);
+        let other = folder.path().join(format!("{:012}.{}", 1, uuid::Uuid::nil()));
+        fs::rename(folder.path().join(name), &other).unwrap();
+        assert_eq!(numbers(&queue), [0; 0]);
+        assert!(!other.exists());
+    }
+}

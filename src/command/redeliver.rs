@@ -83,7 +83,7 @@ impl Choice {
                 && self.target.as_ref().is_none_or(|name| row.target == *name)
                 && since.as_ref().is_none_or(|since| row.time >= *since)
         });
-        // In the order in which they happened.
+        // The oldest first, as far as whole seconds tell; the queue's keys say in which order they are sent.
         rows.reverse();
         Ok(rows)
     }

@@ -33,7 +33,9 @@ impl Dispatcher<'_> {
         let mut session = self.open_unlocked(at, queue);
         session.lock = Some(lock);
         self.list(&session);
-        let chosen = choose(&session.queue);
+        let mut chosen = choose(&session.queue);
+        // Deliveries of one ref go out in the order of their pushes, in whatever order they were asked for.
+        chosen.sort_unstable();
         self.send_queued(&session, chosen);
         self.close(session);
         Ok(true)

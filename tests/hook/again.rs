@@ -342,3 +342,28 @@ fn what_cannot_be_built_again_is_told() {
     world.webhook(&["remove", "ci"]);
     assert!(out(&world.webhook(&["show", &id])).contains("no target 'ci' that can be used: add it again"));
 }
+
+/// Those that were never tried have whole seconds in the log, and three pushes may be in one; ids are in no order.
+#[test]
+fn what_is_redelivered_of_one_ref_is_told_in_the_order_of_the_pushes() {
+    const PUSHES: usize = 6;
+    let (world, receiver) = (World::new(), Receiver::new());
+    world.configure("webhook.ci.url", "http://127.0.0.1:1/");
+    world.configure("webhook.ci.format", "gitlab");
+    let pushed: Vec<_> = (0..PUSHES)
+        .map(|number| {
+            let commit = world.commit(&number.to_string());
+            assert!(world.push(&["main"]).accepted);
+            commit
+        })
+        .collect();
+    let text = fs::read_to_string(world.server().join("config")).unwrap();
+    world.webhook(&["remove", "ci"]);
+    fs::write(world.server().join("config"), text).unwrap();
+    world.configure("webhook.ci.url", &receiver.url());
+    let output = world.webhook(&["redeliver", "--failed"]);
+    assert!(out(&output).ends_with(&format!("{PUSHES} delivered, 0 not\n")), "{}{}", out(&output), err(&output));
+    let told: Vec<_> =
+        receiver.take().iter().map(|request| request.json()["after"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told, pushed);
+}

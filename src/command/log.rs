@@ -49,8 +49,8 @@ pub(super) fn run(filter: &Filter, reach: &Reach, call: &Call<'_>) -> Result<boo
 fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRow>, Failure> {
     let mut rows = overview::deliveries(&place.pipeline());
     if let Some(name) = &filter.target {
-        let shown = TargetName::new(name.as_str()).to_string();
-        rows.retain(|row| row.target == shown);
+        let wanted = TargetName::new(name.as_str());
+        rows.retain(|row| row.is_for(&wanted));
         // What a target that is no more was sent is still told of.
         if rows.is_empty() {
             targets::known(place, name)?;

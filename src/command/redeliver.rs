@@ -75,12 +75,12 @@ impl Choice {
         }
         let mut rows = overview::deliveries(&place.pipeline());
         // Those of a target that is no more cannot be sent.
-        let known: HashSet<_> = place.configuration.names().map(TargetName::as_str).collect();
+        let is_wanted = |name: &TargetName| self.target.as_ref().is_none_or(|wanted| *name == **wanted);
+        let wanted: Vec<_> = place.configuration.names().filter(|name| is_wanted(name)).collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
         rows.retain(|row| {
             row.state != State::Delivered
-                && known.contains(row.target.as_str())
-                && self.target.as_ref().is_none_or(|name| row.target == *name)
+                && wanted.iter().any(|name| row.is_for(name))
                 && since.as_ref().is_none_or(|since| row.time >= *since)
         });
         // The oldest first, as far as whole seconds tell; the queue's keys say in which order they are sent.

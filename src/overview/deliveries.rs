@@ -50,6 +50,9 @@ pub struct DeliveryRow {
     pub old: String,
     /// Where it points since.
     pub new: String,
+    /// The directory of the target; `None` where the log alone knows it, by what people are shown of its name.
+    #[serde(skip)]
+    directory: Option<String>,
 }
 
 /// Why one delivery could not be told from the others.
@@ -190,6 +193,7 @@ fn of_push(pipeline: &Pipeline<'_>, push: &WaitingPush) -> Vec<DeliveryRow> {
         event_id: line.event,
         old: line.update.before(),
         new: line.update.after(),
+        directory: Some(target.directory()),
     };
     let lines = push.receipt.lines.iter().filter(|line| crate::event::can_tell_of(&line.update.name));
     lines.map(row).collect()
@@ -218,11 +222,20 @@ impl From<Entry> for DeliveryRow {
             event_id: entry.event_id,
             old: entry.old,
             new: entry.new,
+            directory: None,
         }
     }
 }
 
 impl DeliveryRow {
+    /// Whether it is for the target of this name, which may look like another's.
+    pub fn is_for(&self, name: &TargetName) -> bool {
+        match &self.directory {
+            Some(directory) => *directory == name.directory(),
+            None => self.target == name.as_str(),
+        }
+    }
+
     fn untried(id: Uuid, target: &str, waiting: &QueuedDelivery) -> Self {
         Self {
             id,
@@ -240,6 +253,7 @@ impl DeliveryRow {
             event_id: waiting.line.event,
             old: waiting.line.update.before(),
             new: waiting.line.update.after(),
+            directory: Some(target.into()),
         }
     }
 }

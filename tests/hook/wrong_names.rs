@@ -120,3 +120,20 @@ fn a_push_waits_on_while_its_new_target_fails() {
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1]);
 }
+
+/// People are shown `team…` of both, and ask for one.
+#[test]
+fn what_is_asked_of_one_wrong_name_tells_of_that_one() {
+    let (world, _receivers) = pushed(["team/ci", "team/chat"]);
+    let rows = |arguments: &[&str]| -> Vec<String> {
+        let output = world.webhook(arguments);
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+        rows.iter().map(|row| row["id"].to_string()).collect()
+    };
+    let [ci, chat] = ["team/ci", "team/chat"].map(|name| rows(&["log", "--json", "--target", name]));
+    assert_eq!((ci.len(), chat.len()), (1, 1));
+    assert_ne!(ci, chat);
+    for (name, ids) in [("team/ci", ci), ("team/chat", chat)] {
+        assert_eq!(rows(&["redeliver", "--failed", "--json", "--target", name]), ids, "{name}");
+    }
+}

@@ -273,6 +273,7 @@ messages! {
     short_id(id) = "'{id}' is no delivery's id: write at least four of its characters";
     target_is_busy(name) = "webhook {name}: another process is sending to it: try again when it is done";
     target_is_gone(name) = "no target '{name}' that can be used: add it again, or mend its configuration";
+    waits_for_target(name) = "its target is configured no more; run git webhook add {name}, then git webhook flush --now";
     target_is_disabled(name) = "target '{name}' is disabled: run git webhook enable {name} first";
     has_no_deliveries_yet() = "there is none yet: the target has to be configured rightly, to say what it wants";
     waits_for_configuration() = "waits for the configuration of the target";

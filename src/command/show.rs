@@ -22,12 +22,14 @@ use crate::text::sanitise;
 
 /// One delivery.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct ShownDelivery {
     #[serde(flatten)]
     delivery: DeliveryRow,
     /// The receiver's address as far as it is no secret; `None` where the target is no more.
     url: Option<String>,
     request: Option<Request>,
+    /// What has to be done for it to be tried at all, where it waits for a target that is no more.
+    waits_for: Option<String>,
     /// Why the request cannot be shown.
     missing: Option<String>,
     tries: Vec<Try>,
@@ -68,8 +70,8 @@ pub(super) fn run(id: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure
     Ok(tell(call, json, said, by_row(text)))
 }
 
-fn show(place: &Place, id: &str) -> Result<Row, Failure> {
-    let delivery = deliveries::find(place, id)?;
+fn show(place: &Place, id: &str) -> Result<ShownDelivery, Failure> {
+    let mut delivery = deliveries::find(place, id)?;
     let pipeline = place.pipeline();
     let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
@@ -87,7 +89,14 @@ fn show(place: &Place, id: &str) -> Result<Row, Failure> {
     };
     let tries = pipeline.history.of(delivery.id).into_iter().map(Try::from).collect();
     let url = target.map(|target| format!("{}/…", target.address.origin()));
-    Ok(Row { delivery, url, request, missing, tries })
+    let is_known = place.configuration.names().any(|name| delivery.is_for(name));
+    let waits_in_vain = delivery.event.is_some() && delivery.state == State::Waiting && !is_known;
+    let waits_for = waits_in_vain.then(|| message::waits_for_target(&delivery.target));
+    if waits_in_vain {
+        // The record says when, and knows nothing of the configuration.
+        delivery.next = None;
+    }
+    Ok(ShownDelivery { delivery, url, waits_for, request, missing, tries })
 }
 
 impl From<Source> for BodyIs {
@@ -114,9 +123,10 @@ impl From<Entry> for Try {
     }
 }
 
-fn text(row: &Row) -> String {
+fn text(row: &ShownDelivery) -> String {
     let delivery = &row.delivery;
-    let next = delivery.next.map(|next| format!(", tried again at {}", moment(next))).unwrap_or_default();
+    let next = delivery.next.map(|next| format!(", tried again at {}", moment(next)));
+    let next = row.waits_for.as_ref().map(|what| format!(", {what}")).or(next).unwrap_or_default();
     let url = row.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {

@@ -367,3 +367,21 @@ fn what_is_redelivered_of_one_ref_is_told_in_the_order_of_the_pushes() {
         receiver.take().iter().map(|request| request.json()["after"].as_str().unwrap().to_owned()).collect();
     assert_eq!(told, pushed);
 }
+
+/// The record says when it is tried next, which it will not be; what is told to do brings it back.
+#[test]
+fn show_says_what_brings_back_what_waits_for_a_target_that_is_no_more() {
+    let (world, receiver) = pushed([Answer::Busy, Answer::Status(200)]);
+    let id = newest(&world);
+    assert!(out(&world.webhook(&["show", &id])).contains("\nstate     waiting, tried again at "));
+    world.server_git(&["config", "--remove-section", "webhook.ci"]);
+    let shown = out(&world.webhook(&["show", &id]));
+    let way_out = "its target is configured no more; run git webhook add ci, then git webhook flush --now";
+    assert!(shown.contains(&format!("\nstate     waiting, {way_out}\n")), "{shown}");
+    let row = &json(&world.webhook(&["show", "--json", &id]))[0];
+    assert_eq!((&row["waits_for"], &row["next"]), (&way_out.into(), &Value::Null));
+    world.webhook(&["add", "ci", &receiver.url(), "--format", "gitlab"]);
+    world.webhook(&["flush", "--now"]);
+    assert!(out(&world.webhook(&["show", &id])).contains("\nstate     delivered\n"));
+    assert_eq!(receiver.take().len(), 2);
+}

@@ -43,7 +43,7 @@ pub(super) struct Choice {
 
 /// What came of one of them.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct RedeliveredRow {
     id: Uuid,
     target: String,
     /// `None` where there is no delivery yet.
@@ -89,12 +89,12 @@ impl Choice {
     }
 }
 
-fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure> {
+fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<RedeliveredRow>, bool), Failure> {
     process::hold_back_signals();
     let chosen = choice.rows(place)?;
     let pipeline = place.pipeline();
     let run = pipeline.run(None).at_once(true);
-    let mut again = Again {
+    let mut redelivery = Redelivery {
         pipeline: &pipeline,
         run: &run,
         why: HashMap::new(),
@@ -107,24 +107,24 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<Row>, bool), Failure
         names.sort_unstable();
         names.dedup();
         for name in names {
-            again.send(place, name, &chosen.iter().filter(|row| row.target == name).collect::<Vec<_>>());
+            redelivery.send(place, name, &chosen.iter().filter(|row| row.target == name).collect::<Vec<_>>());
         }
     });
     let done: HashMap<_, _> = run.take_done().into_iter().map(|done| (done.id, done.outcome)).collect();
     // Of a push that waited as a whole its deliveries are told of, or why there are none.
-    let chosen = chosen.into_iter().filter(|row| row.event.is_some() || again.why.contains_key(&row.id));
+    let chosen = chosen.into_iter().filter(|row| row.event.is_some() || redelivery.why.contains_key(&row.id));
     let chosen: Vec<_> = chosen.map(|row| (row.id, Some(row))).collect();
-    let chosen: Vec<_> = chosen.into_iter().chain(again.made.iter().map(|id| (*id, None))).collect();
+    let chosen: Vec<_> = chosen.into_iter().chain(redelivery.made.iter().map(|id| (*id, None))).collect();
     let ids = chosen.iter().map(|(id, _)| *id).collect();
     let mut now: HashMap<_, _> = overview::of_ids(&pipeline, &ids).into_iter().map(|row| (row.id, row)).collect();
     let rows = chosen.into_iter().filter_map(|(id, before)| Some((id, now.remove(&id).or(before)?)));
-    let rows: Vec<_> = rows.map(|(id, row)| again.row(&row, done.get(&id))).collect();
+    let rows: Vec<_> = rows.map(|(id, row)| redelivery.row(&row, done.get(&id))).collect();
     let is_well = rows.iter().all(|row| row.reason.is_none());
     Ok((rows, is_well))
 }
 
 /// A run that sends deliveries again, and what it learns of those that it cannot.
-struct Again<'a> {
+struct Redelivery<'a> {
     pipeline: &'a Pipeline<'a>,
     run: &'a Dispatcher<'a>,
     why: HashMap<Uuid, String>,
@@ -135,7 +135,7 @@ struct Again<'a> {
     meanwhile: HashSet<Uuid>,
 }
 
-impl Again<'_> {
+impl Redelivery<'_> {
     fn send(&mut self, place: &Place, name: &str, rows: &[&DeliveryRow]) {
         let mut targets = place.configuration.ready().enumerate();
         let why = match targets.find(|(_, target)| target.name == *name) {
@@ -180,7 +180,7 @@ impl Again<'_> {
     }
 
     /// What came of a delivery, which stands like this in the log now.
-    fn row(&self, last: &DeliveryRow, outcome: Option<&Outcome>) -> Row {
+    fn row(&self, last: &DeliveryRow, outcome: Option<&Outcome>) -> RedeliveredRow {
         let is_tried = outcome.is_some() || self.meanwhile.contains(&last.id);
         let reason = match outcome {
             _ if self.meanwhile.contains(&last.id) => last.reason.clone(),
@@ -188,7 +188,7 @@ impl Again<'_> {
             Some(Outcome::Failed(failure)) => Some(failure.to_string()),
             None => Some(self.why.get(&last.id).cloned().unwrap_or_else(|| message::not_tried_now().into())),
         };
-        Row {
+        RedeliveredRow {
             id: last.id,
             target: last.target.clone(),
             event: last.event.clone(),
@@ -203,7 +203,7 @@ impl Again<'_> {
     }
 }
 
-fn text(said: &Said<Row>) -> String {
+fn text(said: &Said<RedeliveredRow>) -> String {
     if said.rows.is_empty() {
         return "nothing to redeliver\n".into();
     }

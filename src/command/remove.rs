@@ -63,7 +63,7 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
     };
     let removed = secrets.into_iter().filter(is_removed).map(|secret| format!("webhook/secret/{secret}")).collect();
     let queue = pipeline.spool.queue(&TargetName::new(name));
-    let dead = match pipeline.spool.bury_at_once(&queue.directory_name()) {
+    let dead = match pipeline.spool.make_all_dead_at_once(&queue.directory_name()) {
         Ok(Some(count)) => count,
         // Whoever is sending at this moment leaves the rest to the next run, which finds the target gone.
         Ok(None) => 0,

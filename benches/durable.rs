@@ -133,8 +133,8 @@ fn waiting(directory: &Path) {
         fs::write(queue.join(name), &content).expect("it can be written");
     }
     for (server, _) in &servers {
-        // The target rests for the whole of the measurement.
-        rest(server);
+        // The target is in backoff for the whole of the measurement.
+        back_off(server);
     }
     let mut times = [Vec::new(), Vec::new()];
     let mut memory = [0, 0];
@@ -166,8 +166,8 @@ fn uuid(number: usize) -> String {
     format!("00000000-0000-5000-8000-{number:012x}")
 }
 
-/// Pushes until the target is left alone for hours.
-fn rest(server: &Path) {
+/// Flushes until the backoff of the target is hours long.
+fn back_off(server: &Path) {
     for _ in 0..7 {
         run(Command::new(env!("CARGO_BIN_EXE_git-webhook")).args(["flush", "--now"]).current_dir(server));
     }

@@ -215,7 +215,7 @@ messages! {
     not_detached(error) = "cannot start the process that delivers: {error}: run git webhook flush";
     about_target(target, error) = "webhook {target}: {error}";
     takes_over(target, wrong) = "webhook {target}: is told of the pushes that waited for '{wrong}', whose name was wrong";
-    target_buried(target, count) =
+    target_removed(target, count) =
         "webhook {target}: is configured no more: {count} deliveries that waited are dead letters now";
 
     // What the pusher reads. Without address or detail: he can neither see nor change the configuration.

@@ -104,10 +104,10 @@ impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A ref may have had several events; it is named once.
         let mut seen = HashSet::new();
-        let told: Vec<_> = self.outcomes.iter().map(|(name, _)| *name).filter(|name| seen.insert(*name)).collect();
+        let named: Vec<_> = self.outcomes.iter().map(|(name, _)| *name).filter(|name| seen.insert(*name)).collect();
         let mut seen = HashSet::new();
         let failed: Vec<_> = self.failures().filter(|(name, _)| seen.insert(*name)).collect();
-        let all = told.len();
+        let all = named.len();
         let names = |refs: &[&RefName]| -> String {
             if refs.len() > 3 {
                 return format!("{} refs", refs.len());
@@ -116,7 +116,7 @@ impl fmt::Display for Summary<'_> {
             names.join(", ")
         };
         let Some((first, failure)) = failed.first() else {
-            return write!(f, "webhook {}: delivered {} ({})", self.target, names(&told), self.answers());
+            return write!(f, "webhook {}: delivered {} ({})", self.target, names(&named), self.answers());
         };
         let refs: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
         let reason = failure.kind.plain();

@@ -117,7 +117,7 @@ fn kebab(name: &str) -> String {
 
 /// What was added.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct AddedTarget {
     name: String,
     url: String,
     format: String,
@@ -132,7 +132,7 @@ pub(super) fn run(wish: &Wish, json: bool, call: &Call<'_>) -> Result<bool, Fail
     Ok(tell(call, json, said, by_row(text)))
 }
 
-fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Failure> {
+fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<AddedTarget, Failure> {
     let configuration = &place.configuration;
     if configuration.find(&wish.name).is_some() {
         return failure(message::target_is_there(&wish.name));
@@ -178,7 +178,7 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<Row, Fai
     })?;
     let secrets = kept.needed().iter().map(|name| Path::new("webhook/secret").join(name)).collect();
     let url = format!("{}/…", target.address.origin());
-    Ok(Row { name: target.name.to_string(), url, format: target.format.name.into(), secrets })
+    Ok(AddedTarget { name: target.name.to_string(), url, format: target.format.name.into(), secrets })
 }
 
 /// The target as it would be, and what is odd about it.
@@ -285,7 +285,7 @@ impl Drop for Kept {
     }
 }
 
-fn text(row: &Row) -> String {
+fn text(row: &AddedTarget) -> String {
     let name = sanitise(&row.name);
     let mut text = format!("{name}: added, told of pushes in format {}\n", row.format);
     for path in &row.secrets {

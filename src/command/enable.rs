@@ -15,7 +15,7 @@ use crate::text::sanitise;
 
 /// How a target stands afterwards.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct EnabledTarget {
     name: String,
     enabled: bool,
     waiting: usize,
@@ -27,7 +27,7 @@ pub(super) fn run(name: &str, enabled: bool, json: bool, call: &Call<'_>) -> Res
     Ok(tell(call, json, said, by_row(text)))
 }
 
-fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
+fn set(name: &str, enabled: bool, place: &Place) -> Result<EnabledTarget, Failure> {
     let target = targets::find(place, name)?;
     if enabled != target.is_enabled() {
         let key = format!("webhook.{name}.enabled");
@@ -38,10 +38,10 @@ fn set(name: &str, enabled: bool, place: &Place) -> Result<Row, Failure> {
     if enabled && queue.backoff() != Backoff::default() {
         queue.set_backoff(Backoff::default());
     }
-    Ok(Row { name: name.into(), enabled, waiting: queue.list().len() + queue.deferred_count() })
+    Ok(EnabledTarget { name: name.into(), enabled, waiting: queue.list().len() + queue.deferred_count() })
 }
 
-fn text(row: &Row) -> String {
+fn text(row: &EnabledTarget) -> String {
     let name = sanitise(&row.name);
     let (state, rest) = match row.enabled {
         true => ("enabled", "git webhook flush --now sends them".into()),

@@ -21,7 +21,7 @@ const MUCH: usize = 20;
 
 /// What became of one target's deliveries.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct FlushRow {
     target: String,
     delivered: usize,
     failed: usize,
@@ -39,7 +39,7 @@ pub(super) fn run(now: bool, target: Option<&str>, reach: &Reach, call: &Call<'_
     Ok(tell(call, reach.json, said, text))
 }
 
-fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool), Failure> {
+fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<FlushRow>, bool), Failure> {
     process::hold_back_signals();
     let configuration = &place.configuration;
     if let Some(name) = only {
@@ -67,7 +67,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<Row>, bool
     let done = run.take_done();
     let row = |row: TargetRow| {
         let of_target = || done.iter().filter(|done| pipeline.targets[done.target].name == *row.target);
-        Row {
+        FlushRow {
             delivered: of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count(),
             failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
             target: row.target,
@@ -89,8 +89,8 @@ fn was_tried(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(failure) if failure.kind.was_tried())
 }
 
-fn text(said: &Said<Row>) -> String {
-    let line = |row: &Row| {
+fn text(said: &Said<FlushRow>) -> String {
+    let line = |row: &FlushRow| {
         let mut parts = Vec::new();
         if row.delivered > 0 {
             parts.push(format!("{} delivered", row.delivered));

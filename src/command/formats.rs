@@ -10,7 +10,7 @@ use crate::format::{FORMATS, Format};
 
 /// One format, for programs.
 #[derive(Serialize)]
-struct Row {
+struct FormatRow {
     name: &'static str,
     forge: &'static str,
     /// `ref` or `push`: what one delivery tells of.
@@ -48,9 +48,9 @@ pub(super) fn run(json: bool) -> Result<bool, Failure> {
     Ok(true)
 }
 
-fn row(format: &Format) -> Row {
+fn row(format: &Format) -> FormatRow {
     let event = |(event, name): &(EventName, &'static str)| EventRow { event: event.word(), name };
-    Row {
+    FormatRow {
         name: format.name,
         forge: format.forge,
         told: if format.is_whole() { "push" } else { "ref" },

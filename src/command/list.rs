@@ -13,7 +13,7 @@ use crate::text::sanitise;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
 #[derive(Serialize, Deserialize)]
-struct Row {
+struct ListedTarget {
     name: String,
     url: Option<String>,
     format: Option<String>,
@@ -46,8 +46,8 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     Ok(said.iter().all(|said| said.is_well))
 }
 
-fn row(target: &Target) -> Row {
-    Row {
+fn row(target: &Target) -> ListedTarget {
+    ListedTarget {
         name: target.name.to_string(),
         url: Some(format!("{}/…", target.address.origin())),
         format: Some(target.format.name.into()),
@@ -59,8 +59,8 @@ fn row(target: &Target) -> Row {
     }
 }
 
-fn broken_row(target: &BrokenTarget) -> Row {
-    Row {
+fn broken_row(target: &BrokenTarget) -> ListedTarget {
+    ListedTarget {
         name: target.name.to_string(),
         url: None,
         format: None,
@@ -89,17 +89,17 @@ fn tell_problems(configuration: &Configuration) -> bool {
 }
 
 /// One table for all of them, each repository named above its rows.
-fn table(said: &[Said<Row>]) -> String {
-    let state = |row: &Row| match (row.errors.is_empty(), row.enabled) {
+fn table(said: &[Said<ListedTarget>]) -> String {
+    let state = |row: &ListedTarget| match (row.errors.is_empty(), row.enabled) {
         (false, _) => "wrong, see below",
         (true, true) => "enabled",
         (true, false) => "disabled",
     };
-    let refs = |row: &Row| match row.r#ref.as_slice() {
+    let refs = |row: &ListedTarget| match row.r#ref.as_slice() {
         [] if row.errors.is_empty() => "all".into(),
         words => words.join(" "),
     };
-    let cells = |row: &Row| {
+    let cells = |row: &ListedTarget| {
         let (name, format) = (row.name.clone(), row.format.clone().unwrap_or_default());
         [name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state(row).into()]
     };

@@ -44,7 +44,7 @@ pub(super) struct Manner {
 
 /// One difference.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct ReconcileRow {
     r#ref: String,
     old: String,
     new: String,
@@ -79,7 +79,7 @@ pub(super) fn run(manner: Manner, reach: &Reach, call: &Call<'_>) -> Result<bool
     Ok(tell(call, reach.json, said, |said| text(said, manner)))
 }
 
-fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<Row>, bool), Failure> {
+fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<ReconcileRow>, bool), Failure> {
     process::hold_back_signals();
     let pipeline = place.pipeline();
     if manner.baseline {
@@ -101,7 +101,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         found.retain(|update| again.contains(update));
         snapshot = snapshot_now;
     }
-    let row = |update: &RefUpdate, state: State| Row {
+    let row = |update: &RefUpdate, state: State| ReconcileRow {
         r#ref: update.name.text().into_owned(),
         old: update.before(),
         new: update.after(),
@@ -119,8 +119,8 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     Ok((found.iter().map(|update| row(update, state(update))).collect(), true))
 }
 
-fn first_time() -> Row {
-    Row { r#ref: String::new(), old: String::new(), new: String::new(), state: State::Baseline }
+fn first_time() -> ReconcileRow {
+    ReconcileRow { r#ref: String::new(), old: String::new(), new: String::new(), state: State::Baseline }
 }
 
 /// The refs as they are of which anything can be told.
@@ -203,7 +203,7 @@ fn announce(
     Ok(delivered.into_iter().map(|done| done.name).filter(|name| !failed.contains(name)).collect())
 }
 
-fn text(said: &Said<Row>, manner: Manner) -> String {
+fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
     if manner.baseline {
         return "took a snapshot of the refs\n".into();
     }
@@ -216,7 +216,7 @@ fn text(said: &Said<Row>, manner: Manner) -> String {
         _ => {}
     }
     let short = |id: &str| id.get(..12).unwrap_or(id).to_owned();
-    let line = |row: &Row| {
+    let line = |row: &ReconcileRow| {
         let colour = if row.state == State::Delivered { Colour::Green } else { Colour::Yellow };
         ([row.r#ref.clone(), short(&row.old), short(&row.new), row.state.word().into()], colour)
     };

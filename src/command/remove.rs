@@ -19,7 +19,7 @@ use crate::text::sanitise;
 
 /// What was removed.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Row {
+pub(super) struct RemovedTarget {
     name: String,
     /// How many deliveries waited, and are dead letters now.
     dead: usize,
@@ -32,7 +32,7 @@ pub(super) fn run(name: &str, json: bool, call: &Call<'_>) -> Result<bool, Failu
     Ok(tell(call, json, said, by_row(text)))
 }
 
-fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, Failure> {
+fn remove(name: &str, place: &Place, environment: &Environment) -> Result<RemovedTarget, Failure> {
     let entries = config::entries(&place.git_dir, &place.common_dir, environment);
     let entries = entries.map_err(|why| Failure::new(why.to_string()))?;
     let is_of_target =
@@ -63,13 +63,13 @@ fn remove(name: &str, place: &Place, environment: &Environment) -> Result<Row, F
     };
     let removed = secrets.into_iter().filter(is_removed).map(|secret| format!("webhook/secret/{secret}")).collect();
     let queue = pipeline.spool.queue(&TargetName::new(name));
-    let dead = match pipeline.spool.bury_at_once(&queue.directory_name()) {
+    let dead = match pipeline.spool.make_all_dead_at_once(&queue.directory_name()) {
         Ok(Some(count)) => count,
         // Whoever is sending at this moment leaves the rest to the next run, which finds the target gone.
         Ok(None) => 0,
         Err(error) => return failure(error.to_string()),
     };
-    Ok(Row { name: name.into(), dead, secrets: removed })
+    Ok(RemovedTarget { name: name.into(), dead, secrets: removed })
 }
 
 /// The secret files below `webhook/secret/` that the target uses and no other does.
@@ -81,7 +81,7 @@ fn secrets(entries: &[Entry], name: &str) -> Vec<String> {
     own.into_iter().flat_map(targets::secret_files).filter(|path| !used.contains(path)).collect()
 }
 
-fn text(row: &Row) -> String {
+fn text(row: &RemovedTarget) -> String {
     let name = sanitise(&row.name);
     match row.dead {
         0 => format!("{name}: removed\n"),

@@ -88,7 +88,7 @@ impl Default for Settings {
 
 /// The settings, and what is wrong with them; the default counts in place of a wrong value.
 pub(super) fn read(entries: &[Entry]) -> (Settings, Vec<Problem>) {
-    let mut reader = Reader { entries, problems: Vec::new() };
+    let mut reader = SettingsReader { entries, problems: Vec::new() };
     let settings = reader.settings();
     (settings, reader.problems)
 }
@@ -102,12 +102,12 @@ pub(super) fn in_section<'a>(
 }
 
 /// Reads the settings out of all entries, and notes what is wrong with them.
-struct Reader<'a> {
+struct SettingsReader<'a> {
     entries: &'a [Entry],
     problems: Vec<Problem>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SettingsReader<'a> {
     fn settings(&mut self) -> Settings {
         let default = Settings::default();
         Settings {

@@ -31,7 +31,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Line>, Unreadable> 
         return Err(Unreadable::too_many(path));
     }
     let events = Events::from_bytes(bytes, None).map_err(|error| bad(error.line_number()))?;
-    let mut reader = Reader { lines: Vec::new(), number: 1, is_bare: false };
+    let mut reader = LineReader { lines: Vec::new(), number: 1, is_bare: false };
     // Keys before any section have names that nobody reads, but git dies of what is wrong with them.
     reader.read(&Header::default(), events.frontmatter()).map_err(bad)?;
     for section in events.sections() {
@@ -67,14 +67,14 @@ impl Header {
     }
 }
 
-struct Reader {
+struct LineReader {
     lines: Vec<Line>,
     number: usize,
     /// A key without `=` stands before this place, behind which git wants the end of the line.
     is_bare: bool,
 }
 
-impl Reader {
+impl LineReader {
     fn read<'a>(&mut self, header: &Header, events: impl Iterator<Item = EventRef<'a>>) -> Result<(), usize> {
         if self.is_bare {
             return Err(self.number);

@@ -78,7 +78,7 @@ impl Done {
 
 /// Makes the deliveries for a target of a push, with its number, that waited for the target to be configured rightly;
 /// `None` where that is not possible now.
-pub type Unfold<'b> = &'b dyn Fn(&Target, u64, &Receipt) -> Option<Vec<Delivery>>;
+pub type BuildDeferred<'b> = &'b dyn Fn(&Target, u64, &Receipt) -> Option<Vec<Delivery>>;
 
 impl<'a> Dispatcher<'a> {
     /// A run over `targets` that may take `allowed`, or as long as it needs. What is not delivered waits in `spool`,
@@ -204,10 +204,10 @@ impl<'a> Dispatcher<'a> {
 
     /// Sends what waits for one target and is due, until nothing is left that has become due meanwhile.
     ///
-    /// `unsettled` tells which refs have to wait for an older push, `unfold` makes deliveries of what waited for the
+    /// `unsettled` tells which refs have to wait for an older push, `build` makes deliveries of what waited for the
     /// target to be configured rightly. Who queues something tries the lock after that, and who settles a receipt does so
     /// after that; if they find it taken, this looks once more after unlocking and sees what they left.
-    pub fn tend(&self, at: usize, unsettled: &dyn Fn() -> Unsettled, unfold: Unfold<'_>) {
+    pub fn tend(&self, at: usize, unsettled: &dyn Fn() -> Unsettled, build: BuildDeferred<'_>) {
         let mut tried = HashSet::new();
         let mut idle = 0;
         // What lies in a queue that cannot be written is found again and again: a round for what others left meanwhile is
@@ -217,7 +217,7 @@ impl<'a> Dispatcher<'a> {
             if session.lock.is_none() || self.budget.is_spent() {
                 return;
             }
-            self.unfold(&session, unfold);
+            self.queue_deferred(&session, build);
             let listed = self.list(&session);
             let due = self.due(&session.queue, &listed, unsettled);
             idle = if due.is_empty() { idle + 1 } else { 0 };

@@ -1,7 +1,7 @@
 //! What becomes of a delivery after an attempt: logged, removed, put off, a dead letter.
 
 use super::session::Buffered;
-use super::{Dispatcher, Done, TargetSession, Unfold, lock};
+use super::{BuildDeferred, Dispatcher, Done, TargetSession, lock};
 use crate::delivery::Delivery;
 use crate::files::Unfit;
 use crate::history::{self, Entry, State};
@@ -71,7 +71,7 @@ impl Dispatcher<'_> {
                 entry.state = State::Dead;
                 entry.reason = entry.reason.map(|reason| format!("{reason}; {why}"));
                 self.log(&entry);
-                self.bury(session, delivery, was_queued, why);
+                self.make_dead(session, delivery, was_queued, why);
                 return false;
             }
         };
@@ -89,7 +89,7 @@ impl Dispatcher<'_> {
     }
 
     /// Makes a delivery a dead letter, with its body, though it was never in the queue.
-    fn bury(&self, session: &TargetSession<'_>, delivery: &Delivery, was_queued: bool, why: &str) {
+    fn make_dead(&self, session: &TargetSession<'_>, delivery: &Delivery, was_queued: bool, why: &str) {
         let queued = queued(delivery);
         if !was_queued && let Err(error) = session.queue.put(&[Addition::of(queued.clone(), delivery)], &self.bodies) {
             log::error!("{}", message::about_target(&session.target.name, error));
@@ -190,9 +190,9 @@ impl Dispatcher<'_> {
     /// Turns pushes that waited for the target to be configured rightly into deliveries.
     ///
     /// Crash: the deliveries are durable before the push is removed; made twice, they have the same keys.
-    pub(super) fn unfold(&self, session: &TargetSession<'_>, unfold: Unfold<'_>) {
+    pub(super) fn queue_deferred(&self, session: &TargetSession<'_>, build: BuildDeferred<'_>) {
         for deferred in session.queue.deferred() {
-            let Some(deliveries) = unfold(session.target, deferred.sequence, &deferred.receipt) else { continue };
+            let Some(deliveries) = build(session.target, deferred.sequence, &deferred.receipt) else { continue };
             for delivery in deliveries {
                 self.buffer(session, queued(&delivery), &delivery);
             }

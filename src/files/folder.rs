@@ -165,7 +165,7 @@ mod tests {
         let opened = folder.make().unwrap().open_to_append("lock").unwrap();
         let metadata = opened.metadata().unwrap();
         assert!(folder.is_living("lock", &metadata));
-        // Whoever buried the queue is done before the one who opened the file comes to lock it.
+        // Whoever moved the queue is done before the one who opened the file comes to lock it.
         fs::rename(directory.path().join("queue/ci"), directory.path().join("dead")).unwrap();
         assert!(!folder.is_living("lock", &metadata));
         let first = folder.lock("lock").unwrap();

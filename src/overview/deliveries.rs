@@ -128,7 +128,7 @@ fn rows(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> Vec<DeliveryRow> {
             }
         }
     }
-    // Given up or buried before it was tried, it has no line in the log.
+    // A dead letter before it was tried, it has no line in the log.
     for (id, target, waiting) in pipeline.spool.dead_letters(|id| wanted.has(id) && !rows.contains_key(&id)) {
         rows.insert(id, DeliveryRow { state: State::Dead, ..DeliveryRow::untried(id, &target, &waiting) });
     }

@@ -207,7 +207,7 @@ impl<'a> Pipeline<'a> {
                 run.tend(at, &|| self.unsettled(&none), &build);
             }
         }
-        self.bury();
+        self.make_removed_dead();
     }
 
     /// Makes dead letters of what has waited for too long behind targets that do not answer.

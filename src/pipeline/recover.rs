@@ -108,7 +108,7 @@ impl Pipeline<'_> {
         Taker { queue: self.spool.queue(target.name()), target: target.name(), origin }
     }
 
-    /// The target that has come in the place of the one with a wrong name: one at the same receiver that was not there when
+    /// The target that has come in the place of the one with a wrong name: one at the same host that was not there when
     /// they were pushed; of several, or where the address was wrong too, the one whose name has the same letters and digits.
     fn in_place_of(&self, newest: &Deferred) -> Option<&Configured> {
         let is_alike = |target: &Target| newest.target.has_letters_of(&target.name);
@@ -132,8 +132,10 @@ impl Pipeline<'_> {
     fn was_asked(&self, target: &TargetName, push: &Deferred) -> bool {
         let (receipt, time) = (push.receipt.name(push.sequence), push.receipt.time);
         let waits = || self.spool.queue(target).list().iter().any(|queued| queued.key.sequence == push.sequence);
-        let is_known = || self.history.knows(&receipt, time, target.as_str()) || waits();
-        push.receipt.has_asked(target.as_str()).unwrap_or_else(is_known)
+        // It may have come in another's place, and been told of the push by that.
+        push.receipt.has_asked(target.as_str()) == Some(true)
+            || self.history.knows(&receipt, time, target.as_str())
+            || waits()
     }
 
     /// The directory names of the queues of all targets that are configured, rightly or not.
@@ -141,7 +143,8 @@ impl Pipeline<'_> {
         self.configuration.names().map(|name| self.spool.queue(name).directory_name()).collect()
     }
 
-    pub(super) fn bury(&self) {
+    /// Makes dead letters of what waits for targets that are configured no more.
+    pub(super) fn make_removed_dead(&self) {
         let known = self.known_queues();
         let directories: BTreeSet<_> = self.spool.queues().into_iter().chain(self.spool.deferred()).collect();
         for directory in directories {
@@ -149,10 +152,10 @@ impl Pipeline<'_> {
                 self.spool.queue_in(&directory).set_known();
                 continue;
             }
-            match self.spool.bury(&directory) {
+            match self.spool.make_all_dead(&directory) {
                 Ok(Some(0) | None) => {}
                 Ok(Some(count)) => {
-                    error!("{}", message::target_buried(directory, count));
+                    error!("{}", message::target_removed(directory, count));
                 }
                 Err(error) => error!("{error}"),
             }

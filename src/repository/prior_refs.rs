@@ -25,8 +25,8 @@ impl Reader<'_> {
         }
         let prior = self.prior_tips();
         let fresh: HashSet<_> = self.revwalk.range(head, &prior, usize::MAX).newest.into_iter().collect();
-        let told = push.commits.iter().map(|commit| commit.id).chain([head]);
-        told.filter(|id| !fresh.contains(id)).collect()
+        let listed = push.commits.iter().map(|commit| commit.id).chain([head]);
+        listed.filter(|id| !fresh.contains(id)).collect()
     }
 
     /// Another branch or tag that points to the same commit or tag object after the push: the default branch before

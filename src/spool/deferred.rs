@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::name::number;
 use super::name::{is_whole_push_of_version_1, parse};
 use super::push::Receipt;
 use super::queue::Queue;
 use super::queued::Record;
 use super::record::{self, Text};
-use super::sequence::number;
 use super::{Spool, move_to_dead};
 use crate::files::{FileError, Folder, Unfit};
 use crate::message;
@@ -84,6 +84,36 @@ impl Queue {
         let is_push = |name: &String| parse(name).is_some_and(|queued| is_whole_push_of_version_1(&queued));
         let names = self.directory.names().unwrap_or_default().into_iter();
         deferred.chain(names.filter(is_push).map(|name| (self.directory.clone(), name))).collect()
+    }
+
+    /// Whether nothing waits for the target, found without reading the whole of its queue.
+    pub fn is_empty(&self) -> bool {
+        self.is_empty_but_for_deferred() && self.deferred_names().is_empty()
+    }
+
+    /// Makes dead letters of all of it, for a target that is configured no more; `None` where somebody is sending.
+    pub(super) fn make_all_dead(&self, at_once: bool) -> Result<Option<usize>, FileError> {
+        if self.is_empty() {
+            return Ok(Some(0));
+        }
+        let Some(_lock) = self.lock()? else { return Ok(None) };
+        let (queue, deferred) = (self.list(), self.deferred_count());
+        if queue.len() + deferred == 0 || !(at_once || self.is_unknown_for_long()?) {
+            return Ok(Some(0));
+        }
+        // One step, however many wait; where earlier ones lie there already, one after another.
+        if !queue.is_empty() && !self.directory.move_to(&self.dead)? {
+            for queued in &queue {
+                self.make_dead(queued, message::target_gone());
+            }
+        }
+        // Those of version 1 lay in the queue and may have gone with it.
+        for (folder, name) in self.deferred_names() {
+            if let Err(error) = move_to_dead(&folder, &name, &self.dead) {
+                log::error!("{error}");
+            }
+        }
+        Ok(Some(queue.len() + deferred))
     }
 
     /// How many pushes wait for the target to be configured rightly.
@@ -241,17 +271,16 @@ mod tests {
     }
 
     #[test]
-    fn pushes_wait_in_their_order_and_come_back_with_the_target() {
+    fn pushes_wait_in_their_order_and_become_dead_letters_with_the_target() {
         let (_directory, queue) = queue(&[12, 3, 7]);
         assert_eq!(numbers(&queue), [3, 7, 12]);
-        assert_eq!(queue.bury(true).unwrap(), Some(3));
+        assert_eq!(queue.make_all_dead(true).unwrap(), Some(3));
         assert_eq!(queue.deferred_count(), 0);
-        assert_eq!(queue.restore_deferred().unwrap(), 3);
-        assert_eq!(numbers(&queue), [3, 7, 12]);
+        assert_eq!(queue.dead_pushes().iter().map(|push| push.sequence).collect::<Vec<_>>(), [3, 7, 12]);
     }
 
     #[test]
-    fn a_push_under_the_name_of_another_is_set_aside() {
+    fn a_push_under_the_name_of_another_becomes_a_dead_letter() {
         let (_directory, queue) = queue(&[1]);
         let (folder, name) = queue.deferred_names().remove(0);
         let other = folder.path().join(format!("{:012}.{}", 1, uuid::Uuid::nil()));

@@ -1,6 +1,5 @@
 //! Which receipts a receive-pack's push has, for a hook that is installed twice.
 
-use std::collections::HashSet;
 use std::io::Write;
 
 use super::Spool;
@@ -8,7 +7,6 @@ use super::push::Receipt;
 use crate::files::Dir;
 use crate::message;
 use crate::process::Process;
-use crate::ref_update::RefUpdate;
 
 /// A push has one receipt, or a few.
 const LARGEST_MARKER: u64 = 4096;
@@ -17,17 +15,11 @@ const LARGEST_MARKER: u64 = 4096;
 const MARKER_LIFE: u64 = 600;
 
 impl Spool {
-    /// The updates that have a receipt already, of the push that `receive_pack` took: another hook installed beside this
-    /// one was first, or somebody who found its intent.
-    pub fn with_receipt(&self, receive_pack: Process) -> HashSet<RefUpdate> {
-        let unsettled = self.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).chain(self.stuck());
-        let unsettled = unsettled.filter(|receipt| receipt.receive_pack == Some(receive_pack));
+    /// The names of the receipts that a receive-pack's push has, as far as was noted.
+    pub(super) fn marked(&self, receive_pack: Process) -> Vec<String> {
         let pushes = self.place("pushes").open();
         let marker = pushes.and_then(|pushes| pushes.read_start(marker(receive_pack), LARGEST_MARKER));
-        let marker = marker.unwrap_or_default();
-        let marker = String::from_utf8_lossy(&marker);
-        let settled = marker.lines().filter_map(|name| self.settled(name));
-        unsettled.chain(settled).flat_map(|receipt| receipt.updates()).collect()
+        String::from_utf8_lossy(&marker.unwrap_or_default()).lines().map(String::from).collect()
     }
 
     /// Notes which receipts a receive-pack's push has, for [`Spool::with_receipt`] once they are settled.

@@ -6,6 +6,7 @@
 
 mod name;
 mod record;
+mod snapshot;
 mod sequence;
 mod identity;
 mod push;
@@ -15,9 +16,9 @@ mod queued;
 mod queue;
 mod deferred;
 mod queue_index;
-mod snapshot;
 mod recovery;
 mod intent;
+mod prune;
 
 use std::collections::HashSet;
 use std::io;
@@ -146,36 +147,16 @@ impl Spool {
     ///
     /// # Errors
     /// Where a file cannot be moved.
-    pub fn bury(&self, directory: &str) -> Result<Option<usize>, FileError> {
-        self.queue_in(directory).bury(false)
+    pub fn make_all_dead(&self, directory: &str) -> Result<Option<usize>, FileError> {
+        self.queue_in(directory).make_all_dead(false)
     }
 
     /// The same for a target that somebody removed a moment ago, which is not out of sight by accident.
     ///
     /// # Errors
     /// Where a file cannot be moved.
-    pub fn bury_at_once(&self, directory: &str) -> Result<Option<usize>, FileError> {
-        self.queue_in(directory).bury(true)
-    }
-
-    /// Removes settled receipts of days before `day` (`2026-11-22`), and what was left half written.
-    pub fn prune(&self, day: &str) {
-        if let Err(error) = self.fold_into_snapshot(day) {
-            return log::error!("{}", message::settled_kept(error));
-        }
-        let settled = self.place("settled");
-        if let Ok(settled) = settled.open() {
-            for name in settled.names().unwrap_or_default().into_iter().filter(|name| name.as_str() < day) {
-                if let Err(error) = settled.remove_tree(&name) {
-                    log::warn!("{}", message::cannot_remove_settled(name, error));
-                }
-            }
-        }
-        // The queues look after themselves, under their locks.
-        let folders = [self.state.root().clone(), self.state.spool(), self.place("intents"), self.place("receipts")];
-        for directory in folders.iter().filter_map(|folder| folder.open().ok()) {
-            directory.remove_leftovers();
-        }
+    pub fn make_all_dead_at_once(&self, directory: &str) -> Result<Option<usize>, FileError> {
+        self.queue_in(directory).make_all_dead(true)
     }
 
     /// Moves a record that cannot be read as one to `dead`, never over another.

@@ -63,6 +63,14 @@ pub(super) fn is_whole_push_of_version_1(queued: &Queued) -> bool {
     queued.key.order.number() == 0
 }
 
+/// What has no room in a name's twelve digits is no number of ours.
+pub(super) const HIGHEST: u64 = 999_999_999_999;
+
+/// The number a record's name begins with.
+pub(super) fn number(name: &str) -> Option<u64> {
+    name.split(['.', '-']).next()?.parse().ok().filter(|number: &u64| *number < HIGHEST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -85,12 +85,8 @@ impl Queue {
         self.directory.open().is_ok_and(|directory| directory.look(LOCK).is_some_and(|stat| stat.size() > 0))
     }
 
-    /// Whether anything waits, found without reading the whole directory.
-    pub fn is_empty(&self) -> bool {
-        self.is_empty_but_for_deferred() && self.deferred_names().is_empty()
-    }
-
-    fn is_empty_but_for_deferred(&self) -> bool {
+    /// Whether no delivery waits, found without reading the whole directory.
+    pub(super) fn is_empty_but_for_deferred(&self) -> bool {
         let mut is_empty = true;
         let listed = self.directory.open().and_then(|directory| {
             directory.each(|name| {
@@ -316,7 +312,7 @@ impl Queue {
     }
 
     /// Whether the target has been configured no more for so long that what waits becomes dead letters.
-    fn is_unknown_for_long(&self) -> Result<bool, FileError> {
+    pub(super) fn is_unknown_for_long(&self) -> Result<bool, FileError> {
         let directory = self.directory.make()?;
         drop(directory.open_to_append(UNKNOWN)?);
         Ok(directory.age(UNKNOWN).is_some_and(|age| age > UNKNOWN_LIFE))
@@ -336,31 +332,6 @@ impl Queue {
                 let _ = directory.remove(body);
             }
         }
-    }
-
-    /// Makes dead letters of all of it, for a target that is configured no more; `None` where somebody is sending.
-    pub(super) fn bury(&self, at_once: bool) -> Result<Option<usize>, FileError> {
-        if self.is_empty() {
-            return Ok(Some(0));
-        }
-        let Some(_lock) = self.lock()? else { return Ok(None) };
-        let (queue, deferred) = (self.list(), self.deferred_count());
-        if queue.len() + deferred == 0 || !(at_once || self.is_unknown_for_long()?) {
-            return Ok(Some(0));
-        }
-        // One step, however many wait; where earlier ones lie there already, one after another.
-        if !queue.is_empty() && !self.directory.move_to(&self.dead)? {
-            for queued in &queue {
-                self.make_dead(queued, message::target_gone());
-            }
-        }
-        // Those of version 1 lay in the queue and may have gone with it.
-        for (folder, name) in self.deferred_names() {
-            if let Err(error) = move_to_dead(&folder, &name, &self.dead) {
-                log::error!("{error}");
-            }
-        }
-        Ok(Some(queue.len() + deferred))
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use super::Spool;
+use super::name::number;
 use super::push::Receipt;
 use super::record;
-use super::sequence::number;
 use crate::files::{Dir, FileError, Folder, Unfit};
 use crate::message;
-use crate::process::{Locked, try_lock};
+use crate::process::{Locked, Process, try_lock};
+use crate::ref_update::RefUpdate;
 
 /// A receipt that this process is to settle; nobody else can while it holds this.
 #[derive(Debug)]
@@ -218,6 +219,15 @@ impl Spool {
         let mut folders =
             days.iter().map(|day| settled.join(day)).chain(["receipts", "stuck"].map(|name| self.place(name)));
         folders.find_map(|folder| record::decode(&folder.open().ok()?.read(name).ok()?).ok())
+    }
+
+    /// The updates that have a receipt already, of the push that `receive_pack` took: another hook installed beside this
+    /// one was first, or somebody who found its intent.
+    pub fn with_receipt(&self, receive_pack: Process) -> HashSet<RefUpdate> {
+        let unsettled = self.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt).chain(self.stuck());
+        let unsettled = unsettled.filter(|receipt| receipt.receive_pack == Some(receive_pack));
+        let settled = self.marked(receive_pack).into_iter().filter_map(|name| self.settled(&name));
+        unsettled.chain(settled).flat_map(|receipt| receipt.updates()).collect()
     }
 
     /// Every receipt with a number above `after`, settled or not, in order.

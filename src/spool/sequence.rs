@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::Spool;
+use super::name::{HIGHEST, number};
 use crate::files::{Dir, FileError, Folder};
 use crate::message;
 use crate::process::{self, lock_within};
@@ -24,6 +25,11 @@ impl Spool {
     pub(super) fn last_sequence(&self) -> u64 {
         let read = self.state.spool().open().and_then(|spool| spool.read_start(NAME, LONGEST));
         self.last(&read.unwrap_or_default())
+    }
+
+    /// The number of the last push, for a snapshot that is about to be taken.
+    pub fn sequence_now(&self) -> u64 {
+        self.last_sequence()
     }
 
     /// A number for a push that cannot be written down, behind all that could.
@@ -96,18 +102,10 @@ impl Spool {
     }
 }
 
-/// What has no room in a name's twelve digits is no number of ours.
-const HIGHEST: u64 = 999_999_999_999;
-
 /// `<boot id> <number>`.
 fn parse(text: &str) -> Option<(&str, u64)> {
     let (boot, number) = text.strip_suffix('\n')?.split_once(' ')?;
     Some((boot, number.parse().ok().filter(|number: &u64| *number < HIGHEST)?))
-}
-
-/// The number a record's name begins with.
-pub(super) fn number(name: &str) -> Option<u64> {
-    name.split(['.', '-']).next()?.parse().ok().filter(|number: &u64| *number < HIGHEST)
 }
 
 #[cfg(test)]

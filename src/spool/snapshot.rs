@@ -6,14 +6,14 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Spool;
 use super::record::{self, Text};
-use super::{Spool, sequence};
 use crate::files::{FileError, Unfit};
 use crate::message;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 
 /// Its file in our directory.
-const NAME: &str = "refs";
+pub(super) const NAME: &str = "refs";
 
 /// Where all refs stood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,11 +68,6 @@ impl Spool {
         }
     }
 
-    /// The number of the last push, for a snapshot that is about to be taken.
-    pub fn sequence_now(&self) -> u64 {
-        self.last_sequence()
-    }
-
     /// Keeps a snapshot in place of the one before.
     ///
     /// # Errors
@@ -83,62 +78,5 @@ impl Spool {
         let unknown = self.snapshot_form().ok().flatten().map(|form| form.unknown).unwrap_or_default();
         let form = SnapshotForm { sequence: snapshot.sequence, refs, unknown };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
-    }
-
-    /// The lowest number of a receipt that is not settled, or was settled on `day` or later.
-    fn receipts_kept(&self, day: &str) -> Option<u64> {
-        let settled = self.place("settled");
-        let days = settled.names().unwrap_or_default().into_iter().filter(|other| other.as_str() >= day);
-        let directories = days.map(|day| settled.join(day)).chain(["receipts", "stuck"].map(|name| self.place(name)));
-        let names = directories.flat_map(|directory| directory.names().unwrap_or_default());
-        names.filter_map(|name| sequence::number(&name)).min()
-    }
-
-    /// Draws into the snapshot what settled receipts of days before `day` say, since they are about to be removed.
-    ///
-    /// Crash: drawn twice, they say the same.
-    pub(super) fn fold_into_snapshot(&self, day: &str) -> Result<(), FileError> {
-        let mut snapshot = match self.snapshot() {
-            Ok(Some(snapshot)) => snapshot,
-            Ok(None) => return Ok(()),
-            Err(why) => {
-                let path = self.state.root().path().join(NAME);
-                return Err(FileError::new(message::cannot_read, &path, io::Error::other(why.to_string())));
-            }
-        };
-        let settled = self.place("settled");
-        let days = settled.names().unwrap_or_default();
-        let mut receipts = BTreeMap::new();
-        for old in days.iter().filter(|old| old.as_str() < day) {
-            self.read_since(&settled.join(old), snapshot.sequence, &mut receipts);
-        }
-        let Some(((last, _), _)) = receipts.last_key_value() else { return Ok(()) };
-        // A push with a lower number that was settled later is drawn in again on its own.
-        let kept = self.receipts_kept(day).unwrap_or(u64::MAX);
-        snapshot.sequence = (*last).min(kept.saturating_sub(1)).max(snapshot.sequence);
-        receipts.values().for_each(|receipt| snapshot.apply(&receipt.updates()));
-        self.set_snapshot(&snapshot)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::process::Environment;
-    use crate::spool::Receipt;
-    use crate::state_dir::StateDir;
-
-    /// Else reconcile would not find it any more, and announce what it says once more.
-    #[test]
-    fn a_snapshot_goes_on_to_count_a_stuck_receipt_among_those_that_come_after_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::new(StateDir::new(directory.path(), false));
-        spool.set_snapshot(&RefSnapshot::default()).unwrap();
-        let keep = || spool.keep(Receipt::new(Vec::new(), &Environment::default(), &[])).unwrap();
-        let stuck = keep();
-        spool.set_stuck(&stuck).unwrap();
-        spool.settle(keep(), "2000-01-01");
-        spool.prune("2000-01-02");
-        assert!(spool.snapshot().unwrap().unwrap().sequence < stuck.sequence);
     }
 }

@@ -28,13 +28,13 @@ pub(super) fn elsewhere(location: &HeaderValue, address: &Address) -> String {
 }
 
 pub(super) fn told_headers(headers: &HeaderMap, secrets: &[String]) -> Vec<(String, String)> {
-    let told = |(name, value): (&HeaderName, &HeaderValue)| {
+    let shown = |(name, value): (&HeaderName, &HeaderValue)| {
         // A session is the receiver's secret; where a redirect leads is told with the failure, less what is ours.
         let is_secret = ["set-cookie", "location"].contains(&name.as_str());
         let value = if is_secret { "…".into() } else { without(&String::from_utf8_lossy(value.as_bytes()), secrets) };
         (without(name.as_str(), secrets), shorten(value, KEPT_OF_HEADER))
     };
-    headers.iter().take(KEPT_HEADERS).map(told).collect()
+    headers.iter().take(KEPT_HEADERS).map(shown).collect()
 }
 
 /// What must not reach the log, in the forms in which receivers repeat it.

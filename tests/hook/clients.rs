@@ -78,7 +78,7 @@ impl Site {
         let mut client = push.env("GL_USER", "bob").stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         until("the second pre-receive runs", || reached.exists());
         end(&mut client);
-        client.wait().unwrap();
+        client.ends();
         let intent = self.intents().into_iter().find(|intent| !before.contains(intent)).expect("it has its intent");
         fs::write(&go, "").unwrap();
         until("receive-pack has ended", || !is_alive(intent["receive_pack"]["pid"].as_i64().unwrap() as i32));
@@ -382,7 +382,7 @@ fn a_client_that_dies_during_delivery_changes_nothing() {
     let mut client = site.push_command(&["main"]).stderr(Stdio::null()).spawn().unwrap();
     until("the receiver is called", || !site.receiver.requests().is_empty());
     client.kill().unwrap();
-    client.wait().unwrap();
+    client.ends();
     gate.open();
     until("the push is settled", || !site.world.settled().is_empty());
     site.flush();
@@ -569,8 +569,7 @@ impl Sshd {
     fn new(world: &World) -> Self {
         for name in ["host", "client"] {
             let mut keygen = world.command("ssh-keygen", &world.path("."));
-            let status = keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", name]).status().unwrap();
-            assert!(status.success());
+            assert!(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", name]).ends().status.success());
         }
         // Where sshd is never run by the system, its empty directory is missing; it asks for it as root alone.
         let _ = fs::create_dir("/run/sshd");
@@ -651,7 +650,7 @@ fn over_ssh_a_client_that_dies_during_delivery_changes_nothing() {
     let mut client = sshd.push(&site, &["main"]).stderr(Stdio::null()).spawn().unwrap();
     until("the receiver is called", || !site.receiver.requests().is_empty());
     sshd.hang_up(&mut client);
-    client.wait().unwrap();
+    client.ends();
     gate.open();
     until("the push is settled", || !site.world.settled().is_empty());
     site.flush();

@@ -92,8 +92,8 @@ fn objects_in_an_alternate() {
         clone
             .args(["clone", "--quiet", "--bare", "--shared"])
             .args([&upstream, &world.server()])
-            .status()
-            .unwrap()
+            .ends()
+            .status
             .success()
     );
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_post-receive"), world.server().join("hooks/post-receive")).unwrap();
@@ -115,7 +115,7 @@ fn recloned(options: &[&str]) -> (World, Receiver) {
     let url = format!("file://{}", world.work().display());
     let mut clone = world.command("git", &world.path(""));
     clone.args(["clone", "--quiet", "--bare"]).args(options).arg(url).arg(world.server());
-    assert!(clone.status().unwrap().success());
+    assert!(clone.ends().status.success());
     let ours = String::from_utf8(config).unwrap();
     let webhook = &ours[ours.find("[webhook").unwrap()..];
     let own = fs::read_to_string(world.server().join("config")).unwrap();
@@ -159,7 +159,7 @@ fn a_repository_with_a_work_tree() {
     let server = world.server();
     fs::remove_dir_all(&server).unwrap();
     let mut init = world.command("git", &world.path(""));
-    assert!(init.args(["init", "--quiet", "--initial-branch=main"]).arg(&server).status().unwrap().success());
+    assert!(init.args(["init", "--quiet", "--initial-branch=main"]).arg(&server).ends().status.success());
     link(&server.join(".git/hooks"));
     world.configure("receive.denyCurrentBranch", "ignore");
     world.add_target("ci", &receiver, "gitlab");
@@ -322,8 +322,8 @@ fn a_foreign_owner_stops_the_command_and_not_the_hook() {
     world.push(&["main"]);
     receiver.take();
     bring_programs(&world);
-    let chown = world.command("chown", &world.path("")).args(["-R", "1", "project.git"]).status();
-    assert!(chown.unwrap().success());
+    let chown = world.command("chown", &world.path("")).args(["-R", "1", "project.git"]).ends();
+    assert!(chown.status.success());
     let line = format!("0000000000000000000000000000000000000000 {id} refs/heads/x\n");
     assert!(world.feed(&mut world.hook(), line.as_bytes()).status.success());
     assert_eq!(receiver.take_one().json()["ref"], "refs/heads/x");

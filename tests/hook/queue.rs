@@ -142,7 +142,7 @@ fn die_after(world: &World, receiver: &Receiver, state: &str) {
     let mut flush = world.webhook_command().args(["flush", "--now"]).spawn().unwrap();
     until("it is under way", || receiver.requests().len() == 2);
     flush.kill().unwrap();
-    flush.wait().unwrap();
+    flush.ends();
 
     let log = world.place(Place::LogOn(&world.days(Place::Log)[0]));
     let lines = fs::read_to_string(&log).unwrap();

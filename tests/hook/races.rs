@@ -129,7 +129,7 @@ fn root_does_nothing_in_a_repository_of_his_that_a_group_may_write() {
     fs::write(precious.join("15/main/f"), "data").unwrap();
     let settled = world.place(Place::Settled);
     fs::create_dir_all(settled.join("15")).unwrap();
-    let link = world.server().join("webhook/v1/x");
+    let link = world.place(Place::Spool).join("x");
     symlink(&precious, &link).unwrap();
     fs::set_permissions(world.server(), fs::Permissions::from_mode(0o2775)).unwrap();
     let race = Exchange::of(&settled, &link);
@@ -152,7 +152,7 @@ fn nothing_is_removed_behind_a_link() {
     fs::create_dir_all(precious.join("2001-01-01/main")).unwrap();
     fs::write(precious.join("2001-01-01/main/f"), "data").unwrap();
     let settled = world.place(Place::Settled);
-    let link = world.server().join("webhook/v1/x");
+    let link = world.place(Place::Spool).join("x");
     symlink(&precious, &link).unwrap();
     let race = Exchange::of(&settled, &link);
     let start = Instant::now();

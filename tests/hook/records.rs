@@ -260,11 +260,14 @@ fn names_of_editors_and_nfs_stay_where_they_are() {
 #[test]
 fn leftovers_go_from_every_directory_that_is_written_to() {
     let world = waiting(&["a"]);
-    let places = [Place::State, Place::Spool, QUEUE, Place::Receipts, Place::Intents];
+    let of_others = [Place::Queue("gone"), Place::Dead("ci"), Place::Deferred("wrong"), Place::SettledOn("2999-01-01")];
+    let here =
+        [Place::State, Place::Spool, QUEUE, Place::Receipts, Place::Intents, Place::Stuck, Place::Pushes, Place::Log];
+    let places: Vec<_> = here.into_iter().chain(of_others).collect();
     let left = |age: &str| {
-        for place in places {
-            fs::create_dir_all(world.place(place)).unwrap();
-            let file = world.place(place).join(format!(".tmp-1-{}", age.len()));
+        for place in &places {
+            fs::create_dir_all(world.place(*place)).unwrap();
+            let file = world.place(*place).join(format!(".tmp-1-{}", age.len()));
             fs::write(&file, "half").unwrap();
             run("touch", &["-d", age], &file);
         }

@@ -106,7 +106,7 @@ fn no_log_level_shows_a_secret() {
     assert_eq!((found.status.code(), found.stdout), (Some(1), Vec::new()), "what is written down has none either");
 }
 
-/// Two deliveries over one connection: those of a branch and a tag, whose refs share the only lane.
+/// Two deliveries over one connection: of a branch and of a tag, whose refs have no other.
 fn push_two(receiver: &Receiver) -> Vec<String> {
     let world = World::told_to(receiver, "gitlab");
     world.commit("one");

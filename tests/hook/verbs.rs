@@ -373,8 +373,8 @@ fn an_unknown_target_is_an_error_in_one_wording() {
 fn below_a_root_a_target_is_unknown_where_no_repository_has_it() {
     let (world, _receiver) = failing(Answer::Status(503));
     let bare = world.path("bare.git");
-    let init = world.command("git", &world.work()).args(["init", "--quiet", "--bare"]).arg(&bare).status();
-    assert!(init.unwrap().success());
+    let init = world.command("git", &world.work()).args(["init", "--quiet", "--bare"]).arg(&bare).ends();
+    assert!(init.status.success());
     let root = world.path("");
     for verb in ["flush", "log", "redeliver --failed"] {
         let call = |target: &str| {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Receiver, World};
+use crate::support::{Ends, Receiver, World};
 
 /// A repository with a commit, and a worktree of it.
 fn linked() -> (World, PathBuf) {
@@ -17,7 +17,7 @@ fn linked() -> (World, PathBuf) {
 
 fn in_tree(world: &World, tree: &std::path::Path, arguments: &[&str]) {
     let mut command: Command = world.command(env!("CARGO_BIN_EXE_git-webhook"), tree);
-    let output = command.args(arguments).output().unwrap();
+    let output = command.args(arguments).ends();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

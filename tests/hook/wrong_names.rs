@@ -76,6 +76,38 @@ fn two_wrong_names_at_one_receiver_are_told_apart_by_their_letters() {
     }
 }
 
+/// The one that came first has its own pushes by then, and is not there for those of the other.
+#[test]
+fn who_has_taken_over_a_push_takes_over_no_other_of_that_push() {
+    let (receiver, world) = (Receiver::new(), World::new());
+    for (name, path) in [("team/ci", "ci"), ("team/chat", "chat")] {
+        world.configure(&format!("webhook.{name}.url"), &format!("{}/{path}", receiver.origin()));
+        world.configure(&format!("webhook.{name}.format"), "gitlab");
+    }
+    world.commit("one");
+    world.push(&["main"]);
+    rename(&world, "team/ci", "team-ci");
+    flush(&world);
+    assert_eq!(receiver.take_one().path, "/ci");
+    rename(&world, "team/chat", "alerts");
+    flush(&world);
+    assert_eq!(receiver.take_one().path, "/chat");
+}
+
+#[test]
+fn a_push_for_a_wrong_name_that_is_removed_goes_to_no_other() {
+    let (world, [receiver]) = pushed(["team/ci"]);
+    world.server_git(&["config", "webhook.team/chat.url", &receiver.url()]);
+    world.server_git(&["config", "webhook.team/chat.format", "gitlab"]);
+    world.push(&["main:second"]);
+    rename(&world, "team/ci", "team-ci");
+    flush(&world);
+    assert_eq!(receiver.take().len(), 2);
+    world.server_git(&["config", "--remove-section", "webhook.team/chat"]);
+    flush(&world);
+    assert!(receiver.take().is_empty());
+}
+
 #[test]
 fn where_the_address_was_wrong_too_the_letters_tell() {
     let (world, [ci, chat]) = pushed(["team/ci", "team/chat"]);

@@ -97,7 +97,7 @@ impl Finding {
 
 /// A finding as it is shown to its reader, with the commands that he runs.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct CheckRow {
     pub(super) severity: Severity,
     #[serde(skip)]
     pub(super) kind: Kind,
@@ -108,7 +108,7 @@ pub(super) struct Row {
     pub(super) mend: Vec<String>,
 }
 
-impl Row {
+impl CheckRow {
     pub(super) fn new(finding: Finding, runner: &Runner<'_>) -> Self {
         let Finding { severity, kind, target, message, mend } = finding;
         let mend = mend.iter().map(|mend| runner.command(mend)).collect();

@@ -144,25 +144,25 @@ impl Hook {
     }
 
     fn judge(&self, severity: Severity) -> Vec<Finding> {
-        let told = |kind, message: String, mend| vec![Finding::new(severity, kind, message).mend(mend)];
+        let found = |kind, message: String, mend| vec![Finding::new(severity, kind, message).mend(mend)];
         let path = self.path.display();
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let directory = self.path.parent().unwrap_or(&self.path).display();
         match self.file {
             File::Missing => {
-                return told(Kind::HookMissing, message::check_hook_missing(name, directory), link(&self.path));
+                return found(Kind::HookMissing, message::check_hook_missing(name, directory), link(&self.path));
             }
-            File::Dangling => return told(Kind::HookDangling, message::check_hook_dangling(path), link(&self.path)),
+            File::Dangling => return found(Kind::HookDangling, message::check_hook_dangling(path), link(&self.path)),
             File::Foreign if self.entries.is_empty() => {
                 let mend = Mend::LinkBeside { hook: shown(&self.path) };
-                return told(Kind::HookForeign, message::check_hook_foreign(path), mend);
+                return found(Kind::HookForeign, message::check_hook_foreign(path), mend);
             }
             _ => {}
         }
         let mut findings = Vec::new();
         if !process::may_execute(&self.path) {
             let mend = Mend::MakeExecutable { path: shown(&self.path) };
-            findings.extend(told(Kind::HookNotExecutable, message::check_hook_not_executable(path), mend));
+            findings.extend(found(Kind::HookNotExecutable, message::check_hook_not_executable(path), mend));
         }
         let ours = self.ours();
         for path in &ours {

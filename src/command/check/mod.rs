@@ -26,7 +26,7 @@ use std::io::{IsTerminal, stdout};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use finding::{Finding, Row, Severity};
+use finding::{CheckRow, Finding, Severity};
 use render::Runner;
 
 use super::as_owner::{Call, Said, visit_each};
@@ -105,10 +105,10 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
 }
 
 /// The findings in one repository as whoever started this reads them.
-fn rows(said: Said<Finding>) -> Said<Row> {
+fn rows(said: Said<Finding>) -> Said<CheckRow> {
     let Said { path, repository, owner, rows, is_well } = said;
     let runner = owner.map_or(Runner::Finder, |owner| Runner::Root { owner, repository: &path });
-    let rows = rows.into_iter().map(|finding| Row::new(finding, &runner)).collect();
+    let rows = rows.into_iter().map(|finding| CheckRow::new(finding, &runner)).collect();
     Said { path, repository, owner, rows, is_well }
 }
 
@@ -151,9 +151,9 @@ fn open<'a>(path: &Path, environment: &'a Environment) -> Result<Scene<'a>, Unre
 }
 
 /// Adds what no repository's owner can see: other users' timers, sshd.
-fn look_at_machine(said: &mut Vec<Said<Row>>, root: Option<&Path>, environment: &Environment) {
+fn look_at_machine(said: &mut Vec<Said<CheckRow>>, root: Option<&Path>, environment: &Environment) {
     let mut rows = timer::look(said, root, environment);
-    rows.extend(sshd::look().into_iter().map(|finding| Row::new(finding, &Runner::Finder)));
+    rows.extend(sshd::look().into_iter().map(|finding| CheckRow::new(finding, &Runner::Finder)));
     match (root, said.first_mut()) {
         (None, Some(only)) => only.rows.extend(rows),
         _ if rows.is_empty() => {}
@@ -164,7 +164,7 @@ fn look_at_machine(said: &mut Vec<Said<Row>>, root: Option<&Path>, environment: 
     }
 }
 
-fn tell(said: &[Said<Row>], connect: bool) {
+fn tell(said: &[Said<CheckRow>], connect: bool) {
     let coloured = in_colour();
     let mut text = String::new();
     for one in said.iter().filter(|one| !one.rows.is_empty()) {
@@ -182,7 +182,7 @@ fn tell(said: &[Said<Row>], connect: bool) {
 }
 
 /// The fact in one line, and below it the commands.
-fn show(row: &Row, coloured: bool) -> String {
+fn show(row: &CheckRow, coloured: bool) -> String {
     let (word, colour) = match row.severity {
         Severity::Error => ("error", Colour::Red),
         Severity::Advice => ("advice", Colour::Yellow),

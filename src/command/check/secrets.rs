@@ -13,7 +13,7 @@ use crate::message;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut told = HashSet::new();
+    let mut seen = HashSet::new();
     for entry in scene.entries.iter().filter(|entry| is_secret(entry) && is_open(&entry.file)) {
         let name = entry.subsection.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         let (key, in_file) = match entry.key.as_str() {
@@ -22,7 +22,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             other => (other, None),
         };
         let full = format!("webhook.{name}.{key}");
-        if !told.insert((&entry.file, full.clone())) {
+        if !seen.insert((&entry.file, full.clone())) {
             continue;
         }
         let message = message::check_secret_readable(entry.file.display(), &full);

@@ -20,7 +20,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn overruled(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut told = HashSet::new();
+    let mut seen = HashSet::new();
     for (at, entry) in scene.entries.iter().enumerate() {
         let Some(key) = single_valued(entry) else { continue };
         let same = |other: &&Entry| {
@@ -28,7 +28,7 @@ fn overruled(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let Some(later) = scene.entries[at + 1..].iter().rfind(same) else { continue };
         let full = full_key(entry, key);
-        if !told.insert((full.clone(), &entry.file, &later.file)) {
+        if !seen.insert((full.clone(), &entry.file, &later.file)) {
             continue;
         }
         let finding = if later.file == entry.file {

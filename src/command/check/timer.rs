@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::finding::{Finding, Kind, Row};
+use super::finding::{CheckRow, Finding, Kind};
 use super::mend::{Mend, shown};
 use super::render::{MARK, Runner};
 use super::shell;
@@ -41,7 +41,7 @@ enum Whose {
 
 /// Adds a finding to each repository that no timer looks after; returns one for the machine where that is true of all
 /// of them.
-pub(super) fn look(said: &mut [Said<Row>], root: Option<&Path>, environment: &Environment) -> Vec<Row> {
+pub(super) fn look(said: &mut [Said<CheckRow>], root: Option<&Path>, environment: &Environment) -> Vec<CheckRow> {
     let jobs = jobs(said, environment);
     let used: Vec<_> = said.iter_mut().filter(|one| !is_unused(&one.rows)).collect();
     let is_seen_to = |path: &Path| jobs.iter().any(|job| job.covers(path) && job.is_active());
@@ -53,7 +53,7 @@ pub(super) fn look(said: &mut [Said<Row>], root: Option<&Path>, environment: &En
         && needy.len() == count
         && needy.iter().all(|one| cover(&one.path).is_none())
     {
-        return vec![Row::new(missing(root, &absolute(root)), &Runner::Finder)];
+        return vec![CheckRow::new(missing(root, &absolute(root)), &Runner::Finder)];
     }
     for one in needy {
         let finding = match cover(&one.path) {
@@ -63,13 +63,13 @@ pub(super) fn look(said: &mut [Said<Row>], root: Option<&Path>, environment: &En
             }
             None => missing(&one.path, one.path.parent().unwrap_or(&one.path)),
         };
-        one.rows.push(Row::new(finding, &Runner::Finder));
+        one.rows.push(CheckRow::new(finding, &Runner::Finder));
     }
     Vec::new()
 }
 
 /// Whether nobody has set up a webhook there: it needs no timer.
-fn is_unused(rows: &[Row]) -> bool {
+fn is_unused(rows: &[CheckRow]) -> bool {
     rows.iter().any(|row| row.kind == Kind::NoTarget)
 }
 
@@ -110,8 +110,8 @@ impl Job {
 }
 
 /// Root looks into the owners' timers too.
-fn jobs(said: &[Said<Row>], environment: &Environment) -> Vec<Job> {
-    let owner = |one: &Said<Row>| fs::metadata(&one.path).ok().map(|metadata| metadata.uid());
+fn jobs(said: &[Said<CheckRow>], environment: &Environment) -> Vec<Job> {
+    let owner = |one: &Said<CheckRow>| fs::metadata(&one.path).ok().map(|metadata| metadata.uid());
     let mut owners: BTreeSet<u32> = said.iter().filter_map(owner).filter(|_| process::is_root()).collect();
     owners.remove(&process::user_id());
     let mut jobs = Vec::new();

@@ -820,6 +820,8 @@ demonstrate() {
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
+    # Who reads no further, as head does, ends it too.
+    trap 'exit 141' PIPE
     stand_apart
     cd "$place" || exit
 

@@ -199,6 +199,15 @@ pub struct RefEvent {
     pub update: RefUpdate,
     /// The event's id, made once when the update was first heard of.
     pub event: Uuid,
+    /// What a later program has written of it, as the text of a JSON object, which is handed on.
+    pub unknown: Option<Box<str>>,
+}
+
+impl RefEvent {
+    /// An update whose event has this id.
+    pub fn new(update: RefUpdate, event: Uuid) -> Self {
+        Self { update, event, unknown: None }
+    }
 }
 
 impl RefUpdate {

@@ -190,7 +190,7 @@ fn announce(
     let line = |update: &RefUpdate| {
         let (old, new) = (update.before(), update.after());
         let event = identifier::difference(&repository, update.name.as_bytes(), &old, &new);
-        RefEvent { update: update.clone(), event }
+        RefEvent::new(update.clone(), event)
     };
     let receipt = Receipt::new(found.iter().map(line).collect(), environment, &settings.user_variables);
     let owned = pipeline.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;

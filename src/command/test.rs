@@ -80,7 +80,7 @@ fn delivery(
     let objects = place.objects()?;
     let wanted = pipeline::wanted_by(slice::from_ref(&target).iter().copied());
     let update = update(place, &objects, event)?;
-    let line = RefEvent { update, event: identifier::event() };
+    let line = RefEvent::new(update, identifier::event());
     let events = place.events(line.event, &objects, &line.update, wanted, environment);
     if events.is_empty() {
         return failure(message::nothing_to_send());

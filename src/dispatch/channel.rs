@@ -186,7 +186,7 @@ mod tests {
         Task::Fresh(Box::new(Delivery {
             key,
             schedule,
-            line: RefEvent { update, event: Uuid::nil() },
+            line: RefEvent::new(update, Uuid::nil()),
             more: Vec::new(),
             format: format::find("gitlab").unwrap(),
             payload: Arc::new(Payload { event: "".into(), body: vec![0; size] }),

@@ -254,7 +254,7 @@ mod tests {
             let ci = Target { address, timeout, ..target(&[EventName::Push], "") };
             let targets = [&ci];
             let run = Dispatcher::new(&spool, &history, &targets, None);
-            let line = RefEvent { update: update('0', '1', "refs/heads/a"), event: identifier::event() };
+            let line = RefEvent::new(update('0', '1', "refs/heads/a"), identifier::event());
             let id = identifier::delivery(line.event, "ci", "push");
             let order = OrderKey::of(&RefKey::plain(line.update.name.clone()));
             let origin = Origin { repository: "r".into(), instance: "http://x".into(), project: 1 };

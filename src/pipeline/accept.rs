@@ -52,10 +52,10 @@ pub fn accept(
     let receipt = match &intent {
         Some(whole) if whole.receipt.lines.len() == updates.len() => None,
         Some(intent) => {
-            let ids: HashMap<_, _> = intent.receipt.lines.iter().map(|line| (&line.update, line.event)).collect();
-            let line = |update: RefUpdate| {
-                let event = ids.get(&update).copied().unwrap_or_else(identifier::event);
-                RefEvent { update, event }
+            let known: HashMap<_, _> = intent.receipt.lines.iter().map(|line| (&line.update, line)).collect();
+            let line = |update: RefUpdate| match known.get(&update) {
+                Some(line) => RefEvent::clone(line),
+                None => RefEvent::new(update, identifier::event()),
             };
             // The intent stays: git may have refused the other lines, or have died while it wrote them.
             Some(intent.receipt.with(updates.into_iter().map(line).collect()))
@@ -81,5 +81,5 @@ pub fn accept(
 
 /// The updates as events that nobody has heard of.
 pub fn fresh(updates: Vec<RefUpdate>) -> Vec<RefEvent> {
-    updates.into_iter().map(|update| RefEvent { update, event: identifier::event() }).collect()
+    updates.into_iter().map(|update| RefEvent::new(update, identifier::event())).collect()
 }

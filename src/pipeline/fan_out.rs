@@ -164,7 +164,7 @@ impl<'a> FanOut<'a> {
 pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
     let name = RefName::new(payload.event.as_bytes());
     let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name };
-    let line = RefEvent { update, event: identifier::event() };
+    let line = RefEvent::new(update, identifier::event());
     let id = identifier::delivery(line.event, target.name.as_str(), &payload.event);
     let order = OrderKey::of(&RefKey::plain(line.update.name.clone()));
     Delivery {
@@ -202,7 +202,7 @@ mod tests {
     use crate::target::tests::{event, target, update};
 
     fn deliveries(targets: &[&Target], update: RefUpdate, events: Vec<Event>) -> Vec<Delivery> {
-        let line = RefEvent { update, event: identifier::event() };
+        let line = RefEvent::new(update, identifier::event());
         let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
         let mut made = Vec::new();
         let mut fan_out = FanOut::new(1, &receipt, targets);

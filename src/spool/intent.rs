@@ -291,7 +291,7 @@ mod tests {
         let spool = Spool::new(crate::state_dir::StateDir::new(directory.path(), false));
         let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
         let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new("refs/heads/main") };
-        let intent = Receipt::new(vec![RefEvent { update, event: identifier::event() }], &Environment::default(), &[]);
+        let intent = Receipt::new(vec![RefEvent::new(update, identifier::event())], &Environment::default(), &[]);
         spool.write_intent(intent.clone()).unwrap();
         // Both chose its lines before either had announced them.
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_some());

@@ -76,6 +76,8 @@ pub struct Host {
     pub name: String,
     /// The number of the PID namespace; `None` where `/proc` does not tell.
     pub pid_namespace: Option<u64>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 /// Directories of objects, absolute: `GIT_OBJECT_DIRECTORY` and `GIT_ALTERNATE_OBJECT_DIRECTORIES`.
@@ -83,6 +85,8 @@ pub struct Host {
 pub(super) struct ObjectDirectories {
     directory: Text,
     alternates: Vec<Text>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 /// A target that was asked whether it wants a push, enabled as it was.
@@ -92,6 +96,8 @@ pub struct Asked {
     pub target: String,
     /// The lines that it wanted: from each first number to each second, both included.
     pub lines: Vec<(u32, u32)>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 impl Receipt {
@@ -115,7 +121,7 @@ impl Receipt {
             receive_pack: Process::receive_pack(),
             after: 0,
             spool: None,
-            host: Some(Host { name: process::host_name(), pid_namespace: process::pid_namespace() }),
+            host: Some(Host::this()),
             namespace: environment.get("GIT_NAMESPACE").map(Text::from_os),
             objects: ObjectDirectories::of(environment),
             asked: None,
@@ -177,10 +183,17 @@ impl Receipt {
     }
 }
 
+impl Host {
+    /// The one that this process runs on.
+    fn this() -> Self {
+        Self { name: process::host_name(), pid_namespace: process::pid_namespace(), unknown: Map::new() }
+    }
+}
+
 impl Asked {
     /// The target, which wants some of the lines.
     pub fn new(target: &TargetName, lines: &[RefEvent], wants: impl Fn(&RefUpdate) -> bool) -> Self {
-        Self { target: target.to_string(), lines: ranges(lines, wants) }
+        Self { target: target.to_string(), lines: ranges(lines, wants), unknown: Map::new() }
     }
 }
 
@@ -208,7 +221,7 @@ impl ObjectDirectories {
         let mut directories =
             directories.filter_map(|path| Some(Text::from_os(std::path::absolute(path).ok()?.as_os_str())));
         let directory = directories.next()?;
-        Some(Self { directory, alternates: directories.collect() })
+        Some(Self { directory, alternates: directories.collect(), unknown: Map::new() })
     }
 }
 
@@ -244,7 +257,7 @@ mod tests {
     fn lines(names: &[&str]) -> Vec<RefEvent> {
         let update =
             |name: &&str| RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name: RefName::new(*name) };
-        names.iter().map(|name| RefEvent { update: update(name), event: Uuid::nil() }).collect()
+        names.iter().map(|name| RefEvent::new(update(name), Uuid::nil())).collect()
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::message;
@@ -114,13 +115,16 @@ struct RefEventForm {
     new: String,
     r#ref: Text,
     event: Uuid,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 impl Serialize for RefEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (old, new) = (self.update.before(), self.update.after());
-        RefEventForm { old, new, r#ref: Text::new(self.update.name.as_bytes()), event: self.event }
-            .serialize(serializer)
+        let unknown = self.unknown.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let r#ref = Text::new(self.update.name.as_bytes());
+        RefEventForm { old, new, r#ref, event: self.event, unknown }.serialize(serializer)
     }
 }
 
@@ -129,7 +133,8 @@ impl<'de> Deserialize<'de> for RefEvent {
         use serde::de::Error;
         let form = RefEventForm::deserialize(deserializer)?;
         let update = update(&form).ok_or_else(|| D::Error::custom(message::no_ref_update()))?;
-        Ok(Self { update, event: form.event })
+        let unknown = (!form.unknown.is_empty()).then(|| Value::Object(form.unknown).to_string().into());
+        Ok(Self { update, event: form.event, unknown })
     }
 }
 
@@ -156,7 +161,7 @@ mod tests {
             format: ObjectFormat::Sha1,
             name: RefName::new(name),
         };
-        RefEvent { update, event: Uuid::nil() }
+        RefEvent::new(update, Uuid::nil())
     }
 
     #[test]
@@ -165,6 +170,14 @@ mod tests {
             let line = line(name);
             assert_eq!(decode::<RefEvent>(&encode(&line)), Ok(line));
         }
+    }
+
+    #[test]
+    fn what_is_unknown_of_a_line_is_handed_on() {
+        let mut json = serde_json::to_value(line(b"refs/heads/main")).unwrap();
+        json["later"] = "x".into();
+        let line: RefEvent = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(line.clone()).unwrap(), json);
     }
 
     #[test]

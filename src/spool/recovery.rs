@@ -111,7 +111,7 @@ pub(super) fn starts_from(receipt: &Receipt, update: &RefUpdate) -> bool {
 
 /// Updates of which only what they say counts.
 pub(super) fn as_lines(updates: &[RefUpdate]) -> Vec<RefEvent> {
-    updates.iter().map(|update| RefEvent { update: update.clone(), event: Uuid::nil() }).collect()
+    updates.iter().map(|update| RefEvent::new(update.clone(), Uuid::nil())).collect()
 }
 
 #[cfg(test)]

@@ -303,6 +303,15 @@ fn numbers_of_version_1_that_are_wider_than_others_are_read() {
 fn note(record: &Path) {
     rewrite_record(record, |json| {
         let fields = if json["delivery"].is_null() { json } else { &mut json["delivery"] };
+        // Of what is written of one thing as well.
+        for name in ["host", "line"] {
+            if fields[name].is_object() {
+                fields[name]["later"] = json!("y");
+            }
+        }
+        for line in fields["lines"].as_array_mut().into_iter().flatten() {
+            line["later"] = json!("y");
+        }
         fields["later"] = json!({ "x": [1, null] });
     });
 }
@@ -312,6 +321,10 @@ fn has_note(record: &Path) {
     let json = read_record(record);
     let fields = json.get("delivery").unwrap_or(&json);
     assert_eq!(fields["later"], json!({ "x": [1, null] }), "{}", record.display());
+    let within = ["host", "line"].map(|name| &fields[name]).into_iter().filter(|field| field.is_object());
+    for field in within.chain(fields["lines"].as_array().into_iter().flatten()) {
+        assert_eq!(field["later"], "y", "{}: {field}", record.display());
+    }
 }
 
 /// Announces updates that create these refs and moves the refs, but runs no post-receive.

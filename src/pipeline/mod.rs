@@ -116,11 +116,16 @@ impl<'a> Pipeline<'a> {
         self.configuration.broken().filter(|target| target.enabled)
     }
 
-    /// Where all refs stand now; `None` where they cannot be read, which is logged.
+    /// Where all refs stand now, a symbolic one where that stands which it leads to: by its name too it may have been
+    /// pushed. `None` where they cannot be read, which is logged.
     pub fn refs(&self) -> Option<HashMap<RefName, ObjectId>> {
         let refs = repository::all(self.common_dir, self.configuration.layout);
         let refs = refs.map_err(|error| error!("{error}")).ok()?;
-        Some(refs.direct.into_iter().collect())
+        let mut now: HashMap<_, _> = refs.direct.into_iter().collect();
+        let led_to = refs.symbolic.into_iter().filter_map(|(name, target)| Some((name, *now.get(&target)?)));
+        let led_to: Vec<_> = led_to.collect();
+        now.extend(led_to);
+        Some(now)
     }
 
     /// Builds and sends what the receipts tell, queues what is not delivered, and settles them.

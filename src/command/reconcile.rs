@@ -12,6 +12,7 @@ use super::failure::{Failure, failure};
 use super::output::{Reach, tell};
 use super::place::Place;
 use super::table::{Colour, in_colour, lay_out};
+use crate::dispatch::Done;
 use crate::event;
 use crate::identifier;
 use crate::message;
@@ -20,7 +21,7 @@ use crate::pipeline::{Job, Pipeline};
 use crate::process::{self, Environment};
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository;
-use crate::spool::{Receipt, RefSnapshot};
+use crate::spool::RefSnapshot;
 
 /// More differences than this are announced only when somebody says that he means it.
 const MOST: usize = 20;
@@ -192,15 +193,20 @@ fn announce(
         let event = identifier::difference(&repository, update.name.as_bytes(), &old, &new);
         RefEvent::new(update.clone(), event)
     };
-    let receipt = Receipt::new(found.iter().map(line).collect(), environment, &settings.user_variables);
+    let receipt = pipeline.receipt(found.iter().map(line).collect(), environment);
     let owned = pipeline.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
     let run = pipeline.run(None);
     pipeline.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure::new(error.to_string()))?;
     pipeline.tend(&run);
     let (delivered, failed): (Vec<_>, Vec<_>) =
         run.take_done().into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));
-    let failed: HashSet<_> = failed.into_iter().map(|done| done.name).collect();
-    Ok(delivered.into_iter().map(|done| done.name).filter(|name| !failed.contains(name)).collect())
+    // A delivery may tell of several refs.
+    let names = |done: &[Done]| -> HashSet<RefName> {
+        done.iter().flat_map(Done::refs).map(|(name, _)| name.clone()).collect()
+    };
+    let (mut delivered, failed) = (names(&delivered), names(&failed));
+    delivered.retain(|name| !failed.contains(name));
+    Ok(delivered)
 }
 
 fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {

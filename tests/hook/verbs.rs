@@ -216,6 +216,22 @@ fn reconcile_finds_what_no_hook_told() {
 }
 
 #[test]
+fn reconcile_says_of_each_ref_of_one_delivery_that_it_was_made() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "bitbucket");
+    world.commit("one");
+    world.push(&["main"]);
+    world.webhook(&["reconcile"]);
+    receiver.take();
+    for name in ["a", "b", "c"] {
+        world.server_git(&["update-ref", &format!("refs/heads/{name}"), &world.id("HEAD")]);
+    }
+    let said = out(&world.webhook(&["reconcile"]));
+    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(said.matches(" delivered").count(), 3, "{said}");
+}
+
+#[test]
 fn reconcile_begins_with_a_snapshot() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");

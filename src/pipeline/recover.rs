@@ -64,8 +64,13 @@ impl Pipeline<'_> {
     /// Hands the pushes that waited for a target with a wrong name to the one that has come in its place: the name is
     /// mended by giving the section another.
     pub(super) fn hand_over_deferred(&self) {
+        let directories = self.spool.of_wrong_names();
+        // Nearly always, and this is looked for with every push.
+        if directories.is_empty() {
+            return;
+        }
         let known = self.known_queues();
-        for directory in self.spool.of_wrong_names() {
+        for directory in directories {
             let queue = self.spool.queue_in(&directory);
             let Some(newest) = queue.newest_deferred() else { continue };
             let takers: Vec<&Configured> = if newest.is_of_version_1 {

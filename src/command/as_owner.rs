@@ -71,12 +71,12 @@ impl Errand {
     /// sees that it is his.
     pub(super) fn set_out(self) -> Result<(), Failure> {
         let account = process::account(self.user);
+        let account = account.as_ref();
         let here = PathBuf::from(format!("/proc/self/fd/{}", self.descriptor));
         let cannot = |error| Failure::new(message::cannot_start_as_owner(self.user, error));
         let metadata = fs::metadata(&here).map_err(cannot)?;
-        let group = account.as_ref().map_or(metadata.gid(), |account| account.group);
-        process::become_user(self.user, group, account.as_ref().map(|account| account.login.as_str()))
-            .map_err(cannot)?;
+        let group = main_group(account, metadata.gid());
+        process::become_user(self.user, group, account.map(|account| account.login.as_str())).map_err(cannot)?;
         env::set_current_dir(&here).map_err(cannot)?;
         // Nothing that is started from here needs it.
         process::close_descriptors_on_exec();
@@ -86,6 +86,11 @@ impl Errand {
         }
         Ok(())
     }
+}
+
+/// Not the directory's group where the owner has his own: it may be root's.
+fn main_group(account: Option<&Account>, of_directory: u32) -> u32 {
+    account.map_or(of_directory, |account| account.group)
 }
 
 /// What of the environment counts for somebody else too.
@@ -257,8 +262,7 @@ fn roots_part(path: &Path) -> Result<Part, Failure> {
     let cannot = |error| Failure::new(message::cannot_read(path.display(), error));
     let (directory, standing) = Dir::open_step_by_step(path).map_err(cannot)?;
     if standing.user != 0 {
-        // Not the directory's group where the owner has his own: it may be root's.
-        let group = process::account(standing.user).map_or(standing.group, |account| account.group);
+        let group = main_group(process::account(standing.user).as_ref(), standing.group);
         return Ok(Part::Owner(directory, Owner { user: standing.user, group }));
     }
     // Who can write here, or put another in its place, or brought the configuration, would have root read and send what

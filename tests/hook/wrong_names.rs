@@ -13,6 +13,18 @@ fn pushed<const N: usize>(names: [&str; N]) -> (World, [Receiver; N]) {
     (world, receivers)
 }
 
+/// The same with `team/ci` and `team/chat` at one receiver, told apart by their paths.
+fn pushed_to_one_receiver() -> (World, Receiver) {
+    let (world, receiver) = (World::new(), Receiver::new());
+    for name in ["ci", "chat"] {
+        world.configure(&format!("webhook.team/{name}.url"), &format!("{}/{name}", receiver.origin()));
+        world.configure(&format!("webhook.team/{name}.format"), "gitlab");
+    }
+    world.commit("one");
+    assert!(world.push(&["main"]).accepted);
+    (world, receiver)
+}
+
 fn rename(world: &World, from: &str, to: &str) {
     world.server_git(&["config", "--rename-section", &format!("webhook.{from}"), &format!("webhook.{to}")]);
 }
@@ -62,13 +74,7 @@ fn two_wrong_names_share_nothing() {
 
 #[test]
 fn two_wrong_names_at_one_receiver_are_told_apart_by_their_letters() {
-    let (receiver, world) = (Receiver::new(), World::new());
-    for (name, path) in [("team/ci", "ci"), ("team/chat", "chat")] {
-        world.configure(&format!("webhook.{name}.url"), &format!("{}/{path}", receiver.origin()));
-        world.configure(&format!("webhook.{name}.format"), "gitlab");
-    }
-    world.commit("one");
-    world.push(&["main"]);
+    let (world, receiver) = pushed_to_one_receiver();
     for name in ["chat", "ci"] {
         rename(&world, &format!("team/{name}"), &format!("team-{name}"));
         flush(&world);
@@ -79,13 +85,7 @@ fn two_wrong_names_at_one_receiver_are_told_apart_by_their_letters() {
 /// The one that came first has its own pushes by then, and is not there for those of the other.
 #[test]
 fn who_has_taken_over_a_push_takes_over_no_other_of_that_push() {
-    let (receiver, world) = (Receiver::new(), World::new());
-    for (name, path) in [("team/ci", "ci"), ("team/chat", "chat")] {
-        world.configure(&format!("webhook.{name}.url"), &format!("{}/{path}", receiver.origin()));
-        world.configure(&format!("webhook.{name}.format"), "gitlab");
-    }
-    world.commit("one");
-    world.push(&["main"]);
+    let (world, receiver) = pushed_to_one_receiver();
     rename(&world, "team/ci", "team-ci");
     flush(&world);
     assert_eq!(receiver.take_one().path, "/ci");

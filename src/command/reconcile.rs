@@ -134,7 +134,7 @@ fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes
 /// nothing.
 fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> {
-    let sequence = pipeline.spool.sequence_now();
+    let sequence = pipeline.spool.last_sequence();
     let snapshot = RefSnapshot { sequence, refs: refs(place)? };
     pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))
 }

@@ -154,14 +154,6 @@ impl Dir {
         self.stat().is_some_and(|stat| is_closed(&stat))
     }
 
-    /// Makes it the working directory of this process.
-    ///
-    /// # Errors
-    /// Where this process may not enter it.
-    pub fn go_into(&self) -> io::Result<()> {
-        Ok(nix::unistd::fchdir(self)?)
-    }
-
     /// Where it was when it was opened, for messages.
     pub fn path(&self) -> &Path {
         &self.path

@@ -4,12 +4,9 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
-
-/// Flags to open a file whose path others may have prepared: no symbolic link in its last place, no waiting for a fifo's writer.
-pub const OPEN_CAREFULLY: i32 = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).bits();
 
 /// Reads a line that must not be seen: on a terminal it is not shown.
 ///

@@ -11,7 +11,7 @@ mod ancestry;
 
 pub use ancestry::{Process, pid_namespace};
 pub use clock::{Moment, boot_id, now};
-pub use descriptor::{OPEN_CAREFULLY, close_descriptors_on_exec, hand_on, is_writable, read_secret_line, read_to_end};
+pub use descriptor::{close_descriptors_on_exec, hand_on, is_writable, read_secret_line, read_to_end};
 pub use environment::Environment;
 pub use file_system::{FileSystem, sync_file_system};
 pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};

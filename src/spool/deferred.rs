@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::name::number;
-use super::name::{is_whole_push_of_version_1, parse};
+use super::name::{is_whole_push_of_version_1, number, parse};
 use super::push::Receipt;
 use super::queue::Queue;
 use super::queued::Record;

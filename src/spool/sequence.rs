@@ -22,14 +22,9 @@ const LONGEST: u64 = 256;
 
 impl Spool {
     /// The number given last, as far as a look without lock tells.
-    pub(super) fn last_sequence(&self) -> u64 {
+    pub fn last_sequence(&self) -> u64 {
         let read = self.state.spool().open().and_then(|spool| spool.read_start(NAME, LONGEST));
         self.last(&read.unwrap_or_default())
-    }
-
-    /// The number of the last push, for a snapshot that is about to be taken.
-    pub fn sequence_now(&self) -> u64 {
-        self.last_sequence()
     }
 
     /// A number for a push that cannot be written down, behind all that could.

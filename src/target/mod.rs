@@ -58,7 +58,7 @@ impl Target {
     }
 
     /// The events that an update may make for this target, as far as its ref tells.
-    pub fn may_be_told(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
+    fn may_be_told(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
         self.chosen(&update.name, EventName::of(update))
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use git_webhook::config::Configuration;
 use git_webhook::event::{EventKind, EventName};
-use git_webhook::pipeline;
+use git_webhook::pipeline::Scene;
 use git_webhook::process::Environment;
 use git_webhook::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
 use git_webhook::repository::{self, Reader, Wanted};
@@ -93,7 +93,8 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     let objects = repository::open(repository, configuration.layout).expect("the objects are there");
     let updates = [update.clone()];
     let mut reader = Reader::new(repository, configuration.layout, &objects, &updates, wanted);
-    let context = pipeline::context(repository, &configuration, &environment, 0, &mut reader);
+    let scene = Scene { git_dir: repository, configuration: &configuration, environment: &environment };
+    let context = scene.context(false, 0, &mut reader);
     let events = reader.events(git_webhook::identifier::event(), update, &context.into());
     let event = events.into_iter().next().expect("a branch has an event");
     // Where all is told that GitHub tells, the body is made too.

@@ -20,7 +20,7 @@ __git_webhook_options() {
     case $1 in
     add)
         echo --secret --generate-secret --signing-secret --generate-signing-secret --format= --event= --ref= \
-            --description= --enabled= --secret-file= --signing-secret-file= --header= --ssl-verify= --timeout= \
+            --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --ssl-verify= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
     remove | formats | show | enable | disable) echo --json --help ;;
@@ -46,7 +46,7 @@ __git_webhook_value() {
     add,--event) __git_webhook_offer "$2" "push tag_push create delete all" ;;
     payload,--event) __git_webhook_offer "$2" "push tag_push create delete" ;;
     *,--state) __git_webhook_offer "$2" "delivered waiting dead" ;;
-    *,--enabled | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
+    *,--enabled | *,--optional | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
     *,--root) __git_webhook_paths -d "$2" ;;
     add,--secret-file | add,--signing-secret-file) __git_webhook_offer "$2" "$(__git_webhook_secrets)" ;;
     *,--secret-file) __git_webhook_paths -f "$2" ;;

@@ -72,6 +72,7 @@ messages! {
     url_not_set(key) = "is not set: write git config {key} https://…";
     url_twice() = "is set twice, and the last one counts: a target has one URL, a second receiver is a second target";
     url_fragment() = "has a part behind '#', which is never sent: remove it";
+    two_owners() = "is set in another configuration too, and a target has one owner: give one of the two another name";
     foreign_owner() = "counts only where the target's url is set, and that is not the same configuration";
     unknown_format_value(known) = "is no known format: write {known}";
     unknown_event(known) = "holds an unknown event: write {known} or all";
@@ -248,6 +249,9 @@ messages! {
     no_errand() = "write a user's number, a dot and a descriptor's number";
     not_the_owners(user) = "the repository was exchanged meanwhile: it is not user {user}'s, and nothing was done";
     nothing_as_owner(user) = "nothing could be done as user {user}, the owner";
+    secret_as_argument(option) =
+        "{option} takes no value, since everybody on this machine can read arguments: type the secret when asked, or pipe \
+         it in; what was given is in the shell's history now, so change it if it was one";
     target_is_there(name) =
         "target '{name}' is there already: git config webhook.{name}.<key> changes it, git webhook remove {name} \
          removes it";
@@ -257,6 +261,10 @@ messages! {
     target_is_elsewhere(name, file) =
         "target '{name}' is set in '{file}', not in this repository's own configuration: run git config --file \
          '{file}' --remove-section webhook.{name}";
+    switch_is_elsewhere(name, file) =
+        "target '{name}' is set in '{file}', which does not leave it to repositories: run git config --file '{file}' \
+         webhook.{name}.optional true there first, or change webhook.{name}.enabled there for all";
+    switched_off_by_repository() = "switched off by the repository";
     not_added(problems) = "nothing was written: {problems}";
     no_random_bytes(error) = "cannot make a secret: {error}";
     cannot_read_secret(error) = "cannot read the secret from standard input: {error}";
@@ -276,6 +284,7 @@ messages! {
     waits_for_target(name) = "its target is configured no more; run git webhook add {name}, then git webhook flush --now";
     target_is_disabled(name) = "target '{name}' is disabled: run git webhook enable {name} first";
     has_no_deliveries_yet() = "there is none yet: the target has to be configured rightly, to say what it wants";
+    waits_for_enable(name) = "waits for git webhook enable {name}";
     waits_for_configuration() = "waits for the configuration of the target";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
@@ -317,7 +326,6 @@ messages! {
     check_hook_unused(path, directory) = "'{path}' is never run: core.hooksPath has git look in '{directory}'";
     check_too_many_targets(count, most) = "{count} targets are configured, and webhook.maxTargets allows {most}";
     check_set_twice(key, file) = "{key} is set twice in '{file}', and the last one counts";
-    check_overruled(key, file, other) = "{key} in '{file}' has no effect: '{other}' sets it later";
     check_read_differently(key, file) = "{key} in '{file}' is not read as git reads it";
     check_git_cannot_read(why) = "git cannot list the configuration: {why}";
     check_secret_readable(file, key) = "others can read '{file}', which holds {key}";

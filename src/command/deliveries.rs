@@ -25,11 +25,14 @@ pub(super) fn answer(row: &DeliveryRow, now: i64) -> String {
     let said = match (&row.reason, row.status, row.ms) {
         (Some(reason), ..) => reason.clone(),
         (None, Some(status), Some(ms)) => format!("{status} in {ms} ms"),
-        _ => "not tried yet".into(),
+        _ => match &row.waits_for {
+            Some(what) => return what.clone(),
+            None => "not tried yet".into(),
+        },
     };
     match row.next {
         Some(next) if next > now => format!("{said}; next in {}", length(next - now)),
         Some(_) => format!("{said}; due"),
-        None => said,
+        None => row.waits_for.iter().fold(said, |said, what| format!("{said}; {what}")),
     }
 }

@@ -8,7 +8,7 @@ use super::output::{Reach, heading, print, tell};
 use super::table::{Colour, lay_out};
 use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::message;
-use crate::target::Target;
+use crate::target::{Switch, Target};
 use crate::text::sanitise;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
@@ -20,6 +20,8 @@ struct ListedTarget {
     event: Vec<String>,
     r#ref: Vec<String>,
     enabled: bool,
+    /// In the words of the table.
+    state: String,
     description: Option<String>,
     errors: Vec<String>,
 }
@@ -28,8 +30,9 @@ struct ListedTarget {
 pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| {
         let configuration = &place.configuration;
+        let pipeline = place.pipeline();
         let row = |target: &Configured| match target {
-            Configured::Ready(target) => row(target),
+            Configured::Ready(target) => row(target, pipeline.spool.queue(&target.name).backoff().parked),
             Configured::Broken(target) => broken_row(target),
         };
         let rows = configuration.targets.iter().map(row).collect();
@@ -46,14 +49,21 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     Ok(said.iter().all(|said| said.is_well))
 }
 
-fn row(target: &Target) -> ListedTarget {
+fn row(target: &Target, is_parked: bool) -> ListedTarget {
+    let state = match target.switch {
+        Switch::On if is_parked => "parked (410)",
+        Switch::On => "enabled",
+        Switch::Off => "disabled",
+        Switch::OffByRepository => message::switched_off_by_repository(),
+    };
     ListedTarget {
         name: target.name.to_string(),
         url: Some(format!("{}/…", target.address.origin())),
         format: Some(target.format.name.into()),
         event: target.events.iter().map(|event| event.word().into()).collect(),
         r#ref: target.refs.words().collect(),
-        enabled: target.enabled,
+        enabled: target.switch.is_on(),
+        state: state.into(),
         description: target.description.clone(),
         errors: Vec::new(),
     }
@@ -66,7 +76,8 @@ fn broken_row(target: &BrokenTarget) -> ListedTarget {
         format: None,
         event: Vec::new(),
         r#ref: Vec::new(),
-        enabled: target.enabled,
+        enabled: target.switch.is_on(),
+        state: "wrong".into(),
         description: None,
         errors: target.problems.iter().map(ToString::to_string).collect(),
     }
@@ -90,18 +101,15 @@ fn tell_problems(configuration: &Configuration) -> bool {
 
 /// One table for all of them, each repository named above its rows.
 fn table(said: &[Said<ListedTarget>]) -> String {
-    let state = |row: &ListedTarget| match (row.errors.is_empty(), row.enabled) {
-        (false, _) => "wrong, see below",
-        (true, true) => "enabled",
-        (true, false) => "disabled",
-    };
     let refs = |row: &ListedTarget| match row.r#ref.as_slice() {
         [] if row.errors.is_empty() => "all".into(),
         words => words.join(" "),
     };
     let cells = |row: &ListedTarget| {
         let (name, format) = (row.name.clone(), row.format.clone().unwrap_or_default());
-        [name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state(row).into()]
+        // The errors are told first.
+        let state = if row.errors.is_empty() { row.state.clone() } else { format!("{}, see above", row.state) };
+        [name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state]
     };
     let cells: Vec<_> = said.iter().flat_map(|said| &said.rows).map(|row| (cells(row), Colour::None)).collect();
     let table = lay_out(["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"], &cells, 0, false);

@@ -43,7 +43,7 @@ pub(super) fn run(
     if update.old.is_none() && update.new.is_none() {
         return failure(message::both_nowhere());
     }
-    let events = place.events(identifier::event(), &place.objects()?, &update, format.wants, call.environment);
+    let events = place.events(false, identifier::event(), &place.objects()?, &update, format.wants, call.environment);
     let bodies = bodies(format, only, &events);
     if bodies.is_empty() {
         return failure(message::no_event(format.name));

@@ -14,7 +14,7 @@ use super::failure::{Failure, failure};
 use crate::config::Configuration;
 use crate::event::{Context, Event};
 use crate::message;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{Pipeline, Scene};
 use crate::process::{self, Environment};
 use crate::ref_update::{ObjectId, RefUpdate};
 use crate::repository::{self, Objects, Reader, Wanted};
@@ -64,9 +64,11 @@ impl Place {
         objects.map_err(|why| Failure::new(why.to_string()))
     }
 
-    /// The events of an update, made as if whoever runs this had pushed it in a line of this id.
+    /// The events of an update, made as if whoever runs this had pushed it in a line of this id, as targets are told of
+    /// them that protected configuration owns, or others.
     pub(super) fn events(
         &self,
+        is_protected: bool,
         line: Uuid,
         objects: &Objects,
         update: &RefUpdate,
@@ -75,14 +77,19 @@ impl Place {
     ) -> Vec<Event> {
         let updates = std::slice::from_ref(update);
         let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, updates, wanted);
-        let context = pipeline::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader);
+        let context = self.scene(environment).context(is_protected, process::now(), &mut reader);
         reader.events(line, update, &Arc::new(context))
     }
 
     /// What events have in common, as if whoever runs this had pushed now.
-    pub(super) fn context(&self, objects: &Objects, environment: &Environment) -> Context {
+    pub(super) fn context(&self, is_protected: bool, objects: &Objects, environment: &Environment) -> Context {
         let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, &[], Wanted::default());
-        pipeline::context(&self.git_dir, &self.configuration, environment, process::now(), &mut reader)
+        self.scene(environment).context(is_protected, process::now(), &mut reader)
+    }
+
+    /// What events are made of here, as if whoever runs this had pushed.
+    pub(super) fn scene<'a>(&'a self, environment: &'a Environment) -> Scene<'a> {
+        Scene { git_dir: &self.git_dir, configuration: &self.configuration, environment }
     }
 
     /// Goes into the repository, as git does before it runs a hook: from here on every path in it is short and plain.

@@ -186,8 +186,7 @@ fn announce(
     if found.is_empty() {
         return Ok(HashSet::new());
     }
-    let settings = &place.configuration.settings;
-    let repository = repository::describe(&place.git_dir, place.configuration.layout, settings, environment).path;
+    let repository = place.scene(environment).repository(false).path;
     let line = |update: &RefUpdate| {
         let (old, new) = (update.before(), update.after());
         let event = identifier::difference(&repository, update.name.as_bytes(), &old, &new);

@@ -140,7 +140,7 @@ impl Redelivery<'_> {
         let mut targets = place.configuration.ready().enumerate();
         let why = match targets.find(|(_, target)| target.name == *name) {
             None => message::target_is_gone(name),
-            Some((_, target)) if !target.enabled => message::target_is_disabled(name),
+            Some((_, target)) if !target.switch.is_on() => message::target_is_disabled(name),
             Some((at, target)) => {
                 let run = self.run;
                 let put_back = |queue: &Queue| self.put_back(queue, target, rows);

@@ -28,8 +28,6 @@ pub(super) struct ShownDelivery {
     /// The receiver's address as far as it is no secret; `None` where the target is no more.
     url: Option<String>,
     request: Option<Request>,
-    /// What has to be done for it to be tried at all, where it waits for a target that is no more.
-    waits_for: Option<String>,
     /// Why the request cannot be shown.
     missing: Option<String>,
     tries: Vec<Try>,
@@ -71,7 +69,7 @@ pub(super) fn run(id: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure
 }
 
 fn show(place: &Place, id: &str) -> Result<ShownDelivery, Failure> {
-    let mut delivery = deliveries::find(place, id)?;
+    let delivery = deliveries::find(place, id)?;
     let pipeline = place.pipeline();
     let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
@@ -89,14 +87,7 @@ fn show(place: &Place, id: &str) -> Result<ShownDelivery, Failure> {
     };
     let tries = pipeline.history.of(delivery.id).into_iter().map(Try::from).collect();
     let url = target.map(|target| format!("{}/…", target.address.origin()));
-    let is_known = place.configuration.names().any(|name| delivery.is_for(name));
-    let waits_in_vain = delivery.event.is_some() && delivery.state == State::Waiting && !is_known;
-    let waits_for = waits_in_vain.then(|| message::waits_for_target(&delivery.target));
-    if waits_in_vain {
-        // The record says when, and knows nothing of the configuration.
-        delivery.next = None;
-    }
-    Ok(ShownDelivery { delivery, url, waits_for, request, missing, tries })
+    Ok(ShownDelivery { delivery, url, request, missing, tries })
 }
 
 impl From<Source> for BodyIs {
@@ -126,7 +117,7 @@ impl From<Entry> for Try {
 fn text(row: &ShownDelivery) -> String {
     let delivery = &row.delivery;
     let next = delivery.next.map(|next| format!(", tried again at {}", moment(next)));
-    let next = row.waits_for.as_ref().map(|what| format!(", {what}")).or(next).unwrap_or_default();
+    let next = delivery.waits_for.as_ref().map(|what| format!(", {what}")).or(next).unwrap_or_default();
     let url = row.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {

@@ -14,7 +14,7 @@ pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<bool, Fa
         let is_in_time = |row: &TargetRow| row.oldest.is_none_or(|oldest| oldest <= limit);
         let is_well = rows.iter().all(|row| match row.state {
             // What waits for a target that somebody has switched off waits as he wants it.
-            State::Disabled => true,
+            State::Disabled | State::OffByRepository => true,
             // A mistake of ours, which time does not mend.
             State::Stuck => false,
             _ => is_in_time(row),
@@ -28,7 +28,7 @@ fn text(said: &Said<TargetRow>, limit: i64) -> String {
     let now = process::now();
     let line = |row: &TargetRow| {
         let colour = match row.state {
-            State::Ok | State::Disabled => Colour::None,
+            State::Ok | State::Disabled | State::OffByRepository => Colour::None,
             State::Failing if row.oldest.is_none_or(|oldest| oldest <= limit) => Colour::Yellow,
             _ => Colour::Red,
         };

@@ -2,8 +2,9 @@
 
 use super::failure::{Failure, failure};
 use super::place::Place;
-use crate::config::{Configured, Entry};
-use crate::target::Target;
+use crate::config::{self, Configured, Entry};
+use crate::process::Environment;
+use crate::target::{Target, TargetName};
 
 /// Fails where no target is configured by this name, be it rightly or not.
 pub(super) fn known(place: &Place, name: &str) -> Result<(), Failure> {
@@ -19,6 +20,16 @@ pub(super) fn find<'a>(place: &'a Place, name: &str) -> Result<&'a Configured, F
 pub(super) fn unknown(place: &Place, name: &str) -> Failure {
     let others = place.configuration.names().map(ToString::to_string).collect();
     Failure::NoTarget { name: name.into(), others }
+}
+
+/// Where the URL of a target is set that is in effect.
+pub(super) fn url(place: &Place, name: &TargetName, environment: &Environment) -> Result<Option<Entry>, Failure> {
+    let entries = config::entries(&place.git_dir, &place.common_dir, environment);
+    let entries = entries.map_err(|why| Failure::new(why.to_string()))?;
+    let is_url = |entry: &Entry| {
+        entry.section == "webhook" && entry.key == "url" && entry.subsection.as_deref() == Some(name.as_bytes())
+    };
+    Ok(entries.into_iter().rfind(is_url))
 }
 
 /// The files of secrets that an entry names: one with its spaces, or several keys to sign with.

@@ -1,6 +1,7 @@
 //! `git webhook test`: a real event made from the repository's newest commits, sent to one target.
 
 use std::slice;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
@@ -22,7 +23,7 @@ use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary};
 use crate::repository::{self};
 use crate::spool::Receipt;
-use crate::target::{RefPatterns, Target};
+use crate::target::{RefPatterns, Switch, Target};
 use crate::text::sanitise;
 
 /// How many commits a test tells: GitLab's test button sends three.
@@ -63,7 +64,7 @@ pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool,
         }
     };
     // What is tried out is sent, whatever the target is to get otherwise.
-    let target = &Target { enabled: true, events: vec![name], refs: RefPatterns::default(), ..target.clone() };
+    let target = &Target { switch: Switch::On, events: vec![name], refs: RefPatterns::default(), ..target.clone() };
     let delivery = delivery(&place, target, event, environment)?;
     let Some(delivery) = delivery else {
         return failure(message::no_event(target.format.name));
@@ -81,13 +82,14 @@ fn delivery(
     let wanted = pipeline::wanted_by(slice::from_ref(&target).iter().copied());
     let update = update(place, &objects, event)?;
     let line = RefEvent::new(update, identifier::event());
-    let events = place.events(line.event, &objects, &line.update, wanted, environment);
-    if events.is_empty() {
+    let events = place.events(target.is_protected, line.event, &objects, &line.update, wanted, environment);
+    let Some(first) = events.first() else {
         return failure(message::nothing_to_send());
-    }
+    };
+    let context = Arc::clone(&first.context);
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
-    let mut fan_out = FanOut::new(0, &receipt, slice::from_ref(&target));
+    let mut fan_out = FanOut::new(0, &receipt, slice::from_ref(&target), &context);
     for event in events {
         fan_out.add(0, event, &mut |_, delivery| made = Some(delivery));
     }
@@ -99,7 +101,7 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
     let Some(payload) = target.format.ping else {
         return failure(message::no_ping(target.format.name));
     };
-    let context = place.context(&place.objects()?, environment);
+    let context = place.context(target.is_protected, &place.objects()?, environment);
     let webhook = Webhook {
         id: identifier::webhook(&context.repository.path, target.name.as_str()),
         events: target.format.names(&target.events),

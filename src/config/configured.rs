@@ -1,7 +1,7 @@
 //! A target as it is configured: one that can be used, or one that has to be mended first.
 
 use super::problem::Problem;
-use crate::target::{Target, TargetName};
+use crate::target::{Switch, Target, TargetName};
 
 /// A target as it is configured.
 pub enum Configured {
@@ -21,10 +21,10 @@ impl Configured {
     }
 
     /// Whether it is to be told of pushes, once it can be.
-    pub fn is_enabled(&self) -> bool {
+    pub fn switch(&self) -> Switch {
         match self {
-            Self::Ready(target) => target.enabled,
-            Self::Broken(target) => target.enabled,
+            Self::Ready(target) => target.switch,
+            Self::Broken(target) => target.switch,
         }
     }
 
@@ -52,7 +52,7 @@ pub struct BrokenTarget {
     /// Scheme, host and port of its address, where that is right.
     pub origin: Option<String>,
     /// Whether it would be used if it were right.
-    pub enabled: bool,
+    pub switch: Switch,
     /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
 }

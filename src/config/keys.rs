@@ -24,23 +24,16 @@ pub struct Key {
     pub default: &'static str,
     /// Counts only from the system's or the user's file, not from a repository's own.
     pub protected: bool,
-    /// Counts only from the scope whose `url` is in effect: a repository must not point the server's secret at its own
-    /// URL.
-    pub owned: bool,
     /// Holds several values.
     pub list: bool,
 }
 
 const fn key(name: &'static str, of: Of, default: &'static str) -> Key {
-    Key { name, of, default, protected: false, owned: false, list: false }
+    Key { name, of, default, protected: false, list: false }
 }
 
 const fn protected(name: &'static str, of: Of, default: &'static str) -> Key {
     Key { protected: true, ..key(name, of, default) }
-}
-
-const fn owned(name: &'static str, of: Of, default: &'static str) -> Key {
-    Key { owned: true, ..key(name, of, default) }
 }
 
 const fn list(key: Key) -> Key {
@@ -55,12 +48,13 @@ pub const KEYS: &[Key] = &[
     list(key("ref", Of::Target, "every ref")),
     key("description", Of::TargetAlone, "none"),
     key("enabled", Of::Target, "true"),
-    owned("secret", Of::TargetAlone, "none"),
-    owned("secretFile", Of::TargetAlone, "none"),
-    list(owned("signingSecret", Of::TargetAlone, "none")),
-    list(owned("signingSecretFile", Of::TargetAlone, "none")),
-    list(owned("header", Of::TargetAlone, "none")),
-    owned("sslVerify", Of::Target, "true"),
+    key("optional", Of::Target, "false"),
+    key("secret", Of::TargetAlone, "none"),
+    key("secretFile", Of::TargetAlone, "none"),
+    list(key("signingSecret", Of::TargetAlone, "none")),
+    list(key("signingSecretFile", Of::TargetAlone, "none")),
+    list(key("header", Of::TargetAlone, "none")),
+    key("sslVerify", Of::Target, "true"),
     key("timeout", Of::Target, "10s"),
     key("retryFor", Of::Target, "3d"),
     key("maxCommits", Of::Target, "the forge's own"),

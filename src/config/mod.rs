@@ -18,6 +18,10 @@ mod configured;
 
 mod value;
 
+mod setting;
+
+mod profile;
+
 mod settings;
 
 mod secret_file;
@@ -38,6 +42,7 @@ pub use entry::{Entry, Scope, Unreadable};
 pub use files::Layout;
 pub use keys::{KEYS, Key, Of, find as find_key, is_confidential, nearest as nearest_key};
 pub use problem::Problem;
+pub use profile::Profile;
 pub use secret_file::below as secret_below;
 pub use settings::Settings;
 pub use value::{Report, time};
@@ -119,7 +124,7 @@ impl Configuration {
         let mut warnings = check_names(entries);
         let (settings, problems) = settings::read(entries);
         let secrets = StateDir::new(common_dir, settings.shared).secrets();
-        let defaults: Vec<_> = settings::in_section(entries, "webhook").collect();
+        let defaults: Vec<_> = setting::in_section(entries, "webhook").collect();
         let read = |(name, own)| target::read(name, own, &defaults, &secrets, &mut warnings);
         let targets = sections(entries).into_iter().map(read).collect();
         Self { layout, settings, targets, problems, warnings }

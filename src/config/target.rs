@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::configured::{BrokenTarget, Configured};
 use super::entry::{Entry, Scope};
-use super::keys::{self, Key, Of};
+use super::keys::{self, Of};
 use super::problem::Problem;
 use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
 use super::{secret_file, syntax};
@@ -14,7 +14,7 @@ use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
-use crate::target::{Address, RefPatterns, Target, TargetName};
+use crate::target::{Address, RefPatterns, Switch, Target, TargetName};
 
 /// Reads the target called `name` from its own entries and the defaults.
 pub(super) fn read(
@@ -25,16 +25,19 @@ pub(super) fn read(
     warnings: &mut Vec<Problem>,
 ) -> Configured {
     let name = TargetName::new(name);
+    let defaults = defaults.to_vec();
     let mut reader =
         TargetReader { name, origin: None, secrets, own, defaults, problems: Vec::new(), warnings: Vec::new() };
-    let enabled = reader.boolean("enabled", None);
-    let target = reader.target(enabled);
+    let url = reader.url();
+    let switched = url.and_then(|url| reader.keep_owners(url));
+    let switch = reader.switch(switched);
+    let target = reader.target(url, switch);
     warnings.append(&mut reader.warnings);
     match target {
         Some(target) if reader.problems.is_empty() => Configured::Ready(Box::new(target)),
         _ => {
             let origin = reader.origin;
-            Configured::Broken(BrokenTarget { name: reader.name, origin, enabled, problems: reader.problems })
+            Configured::Broken(BrokenTarget { name: reader.name, origin, switch, problems: reader.problems })
         }
     }
 }
@@ -44,10 +47,10 @@ struct TargetReader<'a> {
     /// Of the address, once that is read.
     origin: Option<String>,
     secrets: &'a Folder,
-    /// `webhook.<name>.*`.
+    /// `webhook.<name>.*`, of the owner's scope alone once that is known.
     own: Vec<&'a Entry>,
-    /// `webhook.*`.
-    defaults: &'a [&'a Entry],
+    /// `webhook.*`, in the same way without those of scopes that come after the owner's.
+    defaults: Vec<&'a Entry>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -55,12 +58,8 @@ struct TargetReader<'a> {
 impl<'a> TargetReader<'a> {
     /// The target, or `None` where it cannot even be made; everything is looked at either way, so that all that is
     /// wrong is told at once.
-    fn target(&mut self, enabled: bool) -> Option<Target> {
+    fn target(&mut self, url: Option<&'a Entry>, switch: Switch) -> Option<Target> {
         self.check_name();
-        let url = self.url();
-        if let Some(entry) = url {
-            self.check_owner(entry);
-        }
         let address = url.and_then(|entry| self.parse("url", entry, Address::parse));
         self.origin = address.as_ref().map(|address| address.origin().to_owned());
         let format = match self.last("format") {
@@ -74,7 +73,7 @@ impl<'a> TargetReader<'a> {
         let secret = self.secret();
         let signing_secrets = self.signing_secrets();
         let headers = self.headers(format, has_credentials);
-        let verify_certificate = self.boolean("sslVerify", url.map(|entry| entry.scope));
+        let verify_certificate = self.boolean("sslVerify", true);
         let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
         let retry_for = self.value("retryFor", days).unwrap_or(Duration::from_secs(3 * 86_400));
         let max_commits = self.value("maxCommits", positive_number).map(|number| number as usize);
@@ -88,7 +87,8 @@ impl<'a> TargetReader<'a> {
             description,
             events,
             refs,
-            enabled,
+            switch,
+            is_protected: url.is_some_and(|url| url.scope < Scope::Repository),
             secret,
             signing_secrets,
             headers,
@@ -147,19 +147,39 @@ impl<'a> TargetReader<'a> {
         Some(last)
     }
 
-    /// Secrets and what else belongs to the owner count only from the scope whose URL is in effect.
-    fn check_owner(&mut self, url: &Entry) {
-        let foreign: Vec<(&Key, &Entry)> = self
-            .own
-            .iter()
-            .filter(|entry| entry.scope != url.scope)
-            .filter_map(|entry| Some((keys::find(&entry.key, &[Of::Target, Of::TargetAlone])?, *entry)))
-            .filter(|(key, _)| key.owned)
-            .collect();
-        for (key, entry) in foreign {
-            let mut problem = Problem::new(&self.key(key.name, entry), entry, message::foreign_owner());
+    /// Leaves what counts: the scope whose URL is in effect owns the target, and neither a key of it from another scope
+    /// counts nor a default from a later one. Else a repository could point the server's secret at its own URL, or
+    /// silence and re-shape what the server is told.
+    ///
+    /// Returns what the repository says of `enabled`, where the owner leaves that to it.
+    fn keep_owners(&mut self, url: &Entry) -> Option<&'a Entry> {
+        let (own, foreign): (Vec<_>, Vec<_>) = self.own.iter().partition(|entry| entry.scope == url.scope);
+        self.own = own;
+        self.defaults.retain(|entry| entry.scope <= url.scope);
+        let is_optional = self.boolean("optional", false);
+        let (switches, foreign): (Vec<_>, Vec<_>) = foreign.into_iter().partition(|entry| {
+            is_optional && entry.key.eq_ignore_ascii_case("enabled") && entry.scope == Scope::Repository
+        });
+        // Of a whole target of another scope one thing is wrong: that both are called so.
+        let has_url = |scope| foreign.iter().any(|entry| entry.key == "url" && entry.scope == scope);
+        for entry in foreign.iter().filter(|entry| entry.key == "url" || !has_url(entry.scope)) {
+            let Some(key) = keys::find(&entry.key, &[Of::Target, Of::TargetAlone]) else { continue };
+            let why = if key.name == "url" { message::two_owners() } else { message::foreign_owner() };
+            let mut problem = Problem::new(&self.key(key.name, entry), entry, why);
             problem.files.push(url.file.to_path_buf());
             self.problems.push(problem);
+        }
+        switches.last().copied()
+    }
+
+    /// Whether the target is told of anything: the owner's word, then `switched`, the repository's.
+    fn switch(&mut self, switched: Option<&'a Entry>) -> Switch {
+        if !self.boolean("enabled", true) {
+            return Switch::Off;
+        }
+        match switched.map(|entry| self.truth("enabled", entry, true)) {
+            Some(false) => Switch::OffByRepository,
+            Some(true) | None => Switch::On,
         }
     }
 
@@ -168,7 +188,7 @@ impl<'a> TargetReader<'a> {
         let last = |entries: &[&'a Entry]| entries.iter().rev().find(|e| e.key.eq_ignore_ascii_case(name)).copied();
         last(&self.own).or_else(|| {
             keys::find(name, &[Of::Target])?;
-            last(self.defaults)
+            last(&self.defaults)
         })
     }
 
@@ -193,19 +213,17 @@ impl<'a> TargetReader<'a> {
         self.parse(name, entry, parse)
     }
 
-    /// A boolean that is true unless it says otherwise; with an `owner`, a default from another scope does not count.
-    fn boolean(&mut self, name: &str, owner: Option<Scope>) -> bool {
-        let counts = |entry: &&&Entry| {
-            entry.key.eq_ignore_ascii_case(name)
-                && (entry.subsection.is_some() || owner.is_none_or(|owner| owner == entry.scope))
-        };
-        let entry = self.own.iter().rfind(counts).or_else(|| self.defaults.iter().rfind(counts)).copied();
-        let Some((entry, value)) = entry.and_then(|entry| Some((entry, entry.value.as_deref()?))) else {
-            return true;
-        };
+    /// A boolean, `unset` where it is not set.
+    fn boolean(&mut self, name: &str, unset: bool) -> bool {
+        self.last(name).map_or(unset, |entry| self.truth(name, entry, unset))
+    }
+
+    /// What an entry says; a key without a value is true, as in git. A wrong value is noted, and counts as not set.
+    fn truth(&mut self, name: &str, entry: &Entry, unset: bool) -> bool {
+        let Some(value) = entry.value.as_deref() else { return true };
         syntax::boolean(value).unwrap_or_else(|| {
             self.problem(name, entry, message::no_boolean());
-            true
+            unset
         })
     }
 
@@ -215,7 +233,7 @@ impl<'a> TargetReader<'a> {
             entries.iter().filter(|e| e.key.eq_ignore_ascii_case(name)).copied().collect()
         };
         let own = of(&self.own);
-        let all = if own.is_empty() && keys::find(name, &[Of::Target]).is_some() { of(self.defaults) } else { own };
+        let all = if own.is_empty() && keys::find(name, &[Of::Target]).is_some() { of(&self.defaults) } else { own };
         let is_empty = |entry: &&Entry| entry.value.as_deref().is_some_and(<[u8]>::is_empty);
         let start = all.iter().rposition(is_empty).map_or(0, |at| at + 1);
         let text = |entry: &&'a Entry| match value_text(entry) {

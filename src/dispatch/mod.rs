@@ -270,7 +270,7 @@ impl<'a> Dispatcher<'a> {
         let target = self.targets[at];
         let queue = self.spool.queue(&target.name);
         let now = process::now();
-        if !target.enabled || !queue.backoff().has_failed_for_long() {
+        if !target.switch.is_on() || !queue.backoff().has_failed_for_long() {
             return;
         }
         let Ok(Some(_lock)) = queue.lock() else { return };

@@ -52,6 +52,11 @@ pub enum EventKind {
 }
 
 impl Event {
+    /// The same, as it is told where all events share this.
+    pub fn within(&self, context: &Arc<Context>) -> Self {
+        Self { context: Arc::clone(context), ..self.clone() }
+    }
+
     /// The names under which it is told, in that order: some forges tell a creation twice, by itself and as a push.
     pub fn names(&self) -> impl Iterator<Item = EventName> + use<> {
         match &self.kind {

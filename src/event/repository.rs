@@ -4,7 +4,7 @@ use crate::ref_update::{ObjectFormat, ObjectId};
 use crate::urls::encode;
 
 /// A repository as its webhooks present it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     /// The last part of the path.
     pub name: String,

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::pushes::{self, PushState, WaitingPush};
+use crate::config::Configured;
 use crate::history::{self, Entry, State};
 use crate::identifier;
 use crate::message;
 use crate::pipeline::Pipeline;
 use crate::ref_update::RefEvent;
 use crate::spool::QueuedDelivery;
-use crate::target::TargetName;
+use crate::target::{Switch, TargetName};
 
 /// So many ids are looked for in the text of a line before it is read as JSON.
 const FEW: usize = 8;
@@ -42,8 +43,10 @@ pub struct DeliveryRow {
     pub ms: Option<u64>,
     /// Why it was not delivered.
     pub reason: Option<String>,
-    /// When it is tried next, in seconds since 1970.
+    /// When it is tried next, in seconds since 1970; `None` where it waits for somebody.
     pub next: Option<i64>,
+    /// What somebody has to do for it to be tried at all.
+    pub waits_for: Option<String>,
     /// The event's id, the same for all targets.
     pub event_id: Uuid,
     /// Where the ref pointed before.
@@ -140,9 +143,56 @@ fn rows(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> Vec<DeliveryRow> {
     }
     let mut rows: Vec<_> = rows.into_values().collect();
     let pushes = pushes::of_targets(pipeline);
-    rows.extend(pushes.iter().flat_map(|push| of_push(pipeline, push)).filter(|row| wanted.has(row.id)));
+    rows.extend(pushes.iter().flat_map(of_push).filter(|row| wanted.has(row.id)));
+    let mut waits = WaitsFor::new(pipeline);
+    for row in rows.iter_mut().filter(|row| row.state == State::Waiting) {
+        row.waits_for = waits.of(row);
+        if row.waits_for.is_some() {
+            // The record says when, and knows nothing of the configuration.
+            row.next = None;
+        }
+    }
     rows.sort_by(|a, b| (&b.time, b.id).cmp(&(&a.time, a.id)));
     rows
+}
+
+/// What somebody has to do for the deliveries of each target to be tried, looked up once.
+struct WaitsFor<'a> {
+    pipeline: &'a Pipeline<'a>,
+    known: HashMap<String, Option<String>>,
+}
+
+impl<'a> WaitsFor<'a> {
+    fn new(pipeline: &'a Pipeline<'a>) -> Self {
+        Self { pipeline, known: HashMap::new() }
+    }
+
+    fn of(&mut self, row: &DeliveryRow) -> Option<String> {
+        let key = row.directory.as_ref().unwrap_or(&row.target);
+        if let Some(known) = self.known.get(key) {
+            return known.clone();
+        }
+        let what = self.look(row);
+        self.known.insert(key.clone(), what.clone());
+        what
+    }
+
+    fn look(&self, row: &DeliveryRow) -> Option<String> {
+        let targets = &self.pipeline.configuration.targets;
+        match targets.iter().find(|target| row.is_for(target.name())) {
+            None => Some(message::waits_for_target(&row.target)),
+            Some(Configured::Broken(_)) => Some(message::waits_for_configuration().into()),
+            Some(Configured::Ready(target)) => {
+                let is_parked = || self.pipeline.spool.queue(&target.name).backoff().parked;
+                let enable = || message::waits_for_enable(&target.name);
+                match target.switch {
+                    Switch::OffByRepository => Some(format!("{}; {}", message::switched_off_by_repository(), enable())),
+                    Switch::Off => Some(enable()),
+                    Switch::On => is_parked().then(enable),
+                }
+            }
+        }
+    }
 }
 
 /// Those that the log tells of, each as it stood after its last attempt.
@@ -169,14 +219,12 @@ fn tried(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> HashMap<Uuid, Delivery
 }
 
 /// A row for each update of a push that waits for one target; none of a push that waits for nobody in particular.
-fn of_push(pipeline: &Pipeline<'_>, push: &WaitingPush) -> Vec<DeliveryRow> {
+fn of_push(push: &WaitingPush) -> Vec<DeliveryRow> {
     let (target, state) = match &push.state {
         PushState::Deferred(target) => (target, State::Waiting),
         PushState::Dead(target) => (target, State::Dead),
         PushState::Untold | PushState::Stuck => return Vec::new(),
     };
-    let is_wrong = pipeline.configuration.broken().any(|broken| broken.name == *target);
-    let reason = (state == State::Waiting && is_wrong).then(|| message::waits_for_configuration().into());
     let row = |line: &RefEvent| DeliveryRow {
         id: stand_in(line.event, target),
         target: target.to_string(),
@@ -188,8 +236,9 @@ fn of_push(pipeline: &Pipeline<'_>, push: &WaitingPush) -> Vec<DeliveryRow> {
         attempts: 0,
         status: None,
         ms: None,
-        reason: reason.clone(),
+        reason: None,
         next: None,
+        waits_for: None,
         event_id: line.event,
         old: line.update.before(),
         new: line.update.after(),
@@ -219,6 +268,7 @@ impl From<Entry> for DeliveryRow {
             ms: entry.ms,
             reason: entry.reason,
             next: entry.next,
+            waits_for: None,
             event_id: entry.event_id,
             old: entry.old,
             new: entry.new,
@@ -250,6 +300,7 @@ impl DeliveryRow {
             ms: None,
             reason: None,
             next: None,
+            waits_for: None,
             event_id: waiting.line.event,
             old: waiting.line.update.before(),
             new: waiting.line.update.after(),

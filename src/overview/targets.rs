@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::pushes::{self, PushState, WaitingPush};
 use crate::config::Configured;
+use crate::message;
 use crate::pipeline::Pipeline;
 use crate::process;
 use crate::schedule::{Backoff, Queued};
 use crate::spool::Queue;
-use crate::target::{Target, TargetName};
+use crate::target::{Switch, Target, TargetName};
 
 /// How a target stands, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetState {
     /// Nothing is known against it.
     Ok,
@@ -25,6 +25,8 @@ pub enum TargetState {
     Parked,
     /// Switched off by somebody.
     Disabled,
+    /// Switched off by the repository, to which its owner leaves it.
+    OffByRepository,
     /// Not configured rightly.
     Wrong,
     /// Pushes that are not told to any yet.
@@ -35,6 +37,35 @@ pub enum TargetState {
     Removed,
 }
 
+impl TargetState {
+    const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Failing,
+        Self::Parked,
+        Self::Disabled,
+        Self::OffByRepository,
+        Self::Wrong,
+        Self::Untold,
+        Self::Stuck,
+        Self::Removed,
+    ];
+}
+
+/// Spelled for programs as for people.
+impl Serialize for TargetState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let state = Self::ALL.into_iter().find(|state| state.to_string() == word);
+        state.ok_or_else(|| serde::de::Error::custom(word))
+    }
+}
+
 impl fmt::Display for TargetState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -42,6 +73,7 @@ impl fmt::Display for TargetState {
             Self::Failing => "failing",
             Self::Parked => "parked",
             Self::Disabled => "disabled",
+            Self::OffByRepository => message::switched_off_by_repository(),
             Self::Wrong => "wrong",
             Self::Untold => "untold",
             Self::Stuck => "stuck",
@@ -138,8 +170,10 @@ fn row(
 ///
 /// A target may take one delivery and refuse another: it is failing for as long as something waits that failed.
 fn standing(target: &Target, backoff: Backoff, queue: &[Queued]) -> (TargetState, Option<i64>) {
-    if !target.enabled {
-        return (TargetState::Disabled, None);
+    match target.switch {
+        Switch::On => {}
+        Switch::Off => return (TargetState::Disabled, None),
+        Switch::OffByRepository => return (TargetState::OffByRepository, None),
     }
     if backoff.parked {
         return (TargetState::Parked, None);

@@ -9,7 +9,7 @@ use log::error;
 use super::{FanOut, Job, Pipeline};
 use crate::config::{Configuration, Settings};
 use crate::delivery::Delivery;
-use crate::event::{Context, Event, Time, Wanted};
+use crate::event::{Context, Repository, Time, Wanted};
 use crate::message;
 use crate::process::Environment;
 use crate::pusher::{self, Pusher};
@@ -59,21 +59,8 @@ impl Pipeline<'_> {
         targets: &[&Target],
         send: &mut dyn FnMut(usize, Delivery),
     ) {
-        let mut fan_out = FanOut::new(sequence, receipt, targets);
-        self.events(objects, receipt, later, targets, |number, event| fan_out.add(number, event, send));
-        fan_out.finish(send);
-    }
-
-    /// Builds the events of each update that any of the targets may want.
-    fn events(
-        &self,
-        objects: &Objects,
-        receipt: &Receipt,
-        later: Vec<RefUpdate>,
-        targets: &[&Target],
-        mut take: impl FnMut(u32, Event),
-    ) {
         let updates = receipt.updates();
+        let Some(first) = targets.first() else { return };
         let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.may_want(&line.update));
         if !receipt.lines.iter().any(is_wanted) {
             return;
@@ -83,13 +70,19 @@ impl Pipeline<'_> {
         let wanted = wanted_by(wanting.copied());
         let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted).rewound(later);
         let environment = receipt.environment();
-        let context = context(self.git_dir, self.configuration, &environment, receipt.time, &mut reader);
-        let context = Arc::new(context);
+        let scene = Scene { git_dir: self.git_dir, configuration: self.configuration, environment: &environment };
+        let context = Arc::new(scene.context(first.is_protected, receipt.time, &mut reader));
+        let mut fan_out = FanOut::new(sequence, receipt, targets, &context);
+        if targets.iter().any(|target| target.is_protected != first.is_protected) {
+            fan_out = fan_out.showing_others(scene.repository(!first.is_protected));
+        }
         for (number, line) in (0..).zip(&receipt.lines) {
             if is_wanted(line) {
-                reader.events(line.event, &line.update, &context).into_iter().for_each(|event| take(number, event));
+                let events = reader.events(line.event, &line.update, &context);
+                events.into_iter().for_each(|event| fan_out.add(number, event, send));
             }
         }
+        fan_out.finish(send);
     }
 }
 
@@ -98,27 +91,42 @@ pub fn wanted_by<'a>(targets: impl Iterator<Item = &'a Target>) -> Wanted {
     targets.fold(Wanted::default(), |wanted, target| wanted.or(target.wanted()))
 }
 
-/// What all events of the push share, which was at `time` in seconds since 1970.
-pub fn context(
-    git_dir: &Path,
-    configuration: &Configuration,
-    environment: &Environment,
-    time: i64,
-    reader: &mut Reader<'_>,
-) -> Context {
-    let settings: &Settings = &configuration.settings;
-    let known = |login: &str| settings.users.get(login).cloned().unwrap_or_default();
-    let mut pusher = Pusher::find(environment, &settings.user_variables, known);
-    if pusher.email.is_empty()
-        && let Some(commit) = reader.newest_commit()
-        && pusher.is_committer(&commit.committer.name, &commit.committer.email)
-    {
-        pusher.email = commit.committer.email.clone();
+/// Where a push happened, with what is known of who pushed.
+pub struct Scene<'a> {
+    /// The repository's directory.
+    pub git_dir: &'a Path,
+    /// What is configured there.
+    pub configuration: &'a Configuration,
+    /// Of the push.
+    pub environment: &'a Environment,
+}
+
+impl Scene<'_> {
+    /// What all events of the push share, which was at `time` in seconds since 1970, for the targets that protected
+    /// configuration owns, or for the others.
+    pub fn context(&self, is_protected: bool, time: i64, reader: &mut Reader<'_>) -> Context {
+        let settings: &Settings = &self.configuration.settings;
+        let known = |login: &str| settings.users.get(login).cloned().unwrap_or_default();
+        let mut pusher = Pusher::find(self.environment, &settings.user_variables, known);
+        if pusher.email.is_empty()
+            && let Some(commit) = reader.newest_commit()
+            && pusher.is_committer(&commit.committer.name, &commit.committer.email)
+        {
+            pusher.email = commit.committer.email.clone();
+        }
+        Context {
+            repository: self.repository(is_protected),
+            pusher,
+            push_options: pusher::push_options(self.environment),
+            time: Time::utc(time),
+        }
     }
-    Context {
-        repository: repository::describe(git_dir, configuration.layout, settings, environment),
-        pusher,
-        push_options: pusher::push_options(environment),
-        time: Time::utc(time),
+
+    /// The repository as the same are shown it.
+    pub fn repository(&self, is_protected: bool) -> Repository {
+        let settings = &self.configuration.settings;
+        let profile = if is_protected { &settings.protected_profile } else { &settings.profile };
+        let layout = self.configuration.layout;
+        repository::describe(self.git_dir, layout, profile, settings.root.as_deref(), self.environment)
     }
 }

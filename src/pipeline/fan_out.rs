@@ -1,5 +1,6 @@
 //! Fans out: from the events of one push to the deliveries that tell each target what it wants of them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use log::warn;
 use uuid::Uuid;
 
 use crate::delivery::{Delivery, Origin};
-use crate::event::{Context, Event, EventName};
+use crate::event::{Context, Event, EventName, Repository};
 use crate::format::{Payload, Rendered};
 use crate::identifier;
 use crate::message;
@@ -17,8 +18,9 @@ use crate::schedule::{OrderKey, QueueKey, Schedule};
 use crate::spool::Receipt;
 use crate::target::Target;
 
-/// What a payload is made of: its format, what it tells, and how much of it. Targets that are alike in this share one.
-type Key<K> = (&'static str, K, Option<usize>, usize);
+/// What a payload is made of: its format, what it tells, how much of it, and in which repository it is said to have
+/// happened. Targets that are alike in this share one.
+type Key<K> = (&'static str, K, Option<usize>, usize, bool);
 
 /// Deliveries that are made together, each with its target's place, and their payloads; `None` where the forge has no
 /// such event.
@@ -50,13 +52,27 @@ impl<K: Clone + Eq + Hash> Batch<K> {
     }
 }
 
+/// In which repository targets are told that events happened.
+struct Shown {
+    context: Arc<Context>,
+    origin: Arc<Origin>,
+}
+
+impl Shown {
+    fn new(context: Arc<Context>) -> Self {
+        Self { origin: Arc::new(origin(&context)), context }
+    }
+}
+
 /// Makes the deliveries of one push. Each is handed to a function with its target's place.
 pub struct FanOut<'a> {
     sequence: u64,
     receipt: &'a Receipt,
     targets: &'a [&'a Target],
     name: Arc<str>,
-    origin: Option<Arc<Origin>>,
+    shown: Shown,
+    /// What the targets are shown that are not owned as the first one is, where that is something else.
+    others: Option<Shown>,
     /// The events for targets that get a push as a whole, with the numbers of their lines.
     events: Vec<(u32, Event)>,
     /// The number of the line whose events came last, and how many there were.
@@ -64,22 +80,43 @@ pub struct FanOut<'a> {
 }
 
 impl<'a> FanOut<'a> {
-    /// For the push of this number.
-    pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target]) -> Self {
+    /// For the push of this number, whose events share the context: that of the first target.
+    pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target], context: &Arc<Context>) -> Self {
         let name = receipt.name(sequence).into();
-        Self { sequence, receipt, targets, name, origin: None, events: Vec::new(), of_line: (0, 0) }
+        let shown = Shown::new(Arc::clone(context));
+        Self { sequence, receipt, targets, name, shown, others: None, events: Vec::new(), of_line: (0, 0) }
+    }
+
+    /// Those targets are shown this repository that are not owned as the first one is: by protected configuration, or
+    /// by the repository's own.
+    pub fn showing_others(mut self, repository: Repository) -> Self {
+        if repository != self.shown.context.repository {
+            let context = Context { repository, ..Context::clone(&self.shown.context) };
+            self.others = Some(Shown::new(Arc::new(context)));
+        }
+        self
+    }
+
+    /// What a target is shown, and whether that is what others are.
+    fn shown_to(&self, target: &Target) -> (&Shown, bool) {
+        let is_other = self.targets.first().is_some_and(|first| first.is_protected != target.is_protected);
+        match &self.others {
+            Some(others) if is_other => (others, true),
+            _ => (&self.shown, false),
+        }
     }
 
     /// Takes an event of the receipt's line that has this number.
     pub fn add(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
-        self.origin.get_or_insert_with(|| Arc::new(origin(&event.context)));
         let at_line = self.count_of_line(number);
         let mut batch = Batch::new();
         for (at, target) in self.receiving(false) {
             let mut ids = HashSet::new();
             for (place, name) in (0..).zip(target.events_of(&event)) {
-                let key = (target.format.name, name, target.max_commits, target.max_body);
-                let render = || target.format.render(&event, name, target.max_commits, target.max_body);
+                let (shown, is_other) = self.shown_to(target);
+                let key = (target.format.name, name, target.max_commits, target.max_body, is_other);
+                let told = || if is_other { Cow::Owned(event.within(&shown.context)) } else { Cow::Borrowed(&event) };
+                let render = || target.format.render(&told(), name, target.max_commits, target.max_body);
                 let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, &event)));
                 let Some(payload) = payload else { continue };
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
@@ -123,7 +160,13 @@ impl<'a> FanOut<'a> {
             let events: Vec<&Event> = wanted.iter().map(|(_, event)| event).collect();
             let Some(first) = events.first() else { continue };
             let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-            let key = (target.format.name, ids, target.max_commits, target.max_body);
+            let (shown, is_other) = self.shown_to(target);
+            let key = (target.format.name, ids, target.max_commits, target.max_body, is_other);
+            let told: Vec<Event> = match is_other {
+                true => events.iter().map(|event| event.within(&shown.context)).collect(),
+                false => Vec::new(),
+            };
+            let events = if is_other { told.iter().collect() } else { events.clone() };
             let render = || target.format.render_whole(&events, target.max_commits, target.max_body);
             let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, first)));
             let Some(payload) = payload else { continue };
@@ -155,7 +198,7 @@ impl<'a> FanOut<'a> {
             is_shared: false,
             time: self.receipt.time,
             receipt: Arc::clone(&self.name),
-            origin: Arc::clone(self.origin.as_ref()?),
+            origin: Arc::clone(&self.shown_to(target).0.origin),
         })
     }
 }
@@ -205,7 +248,7 @@ mod tests {
         let line = RefEvent::new(update, identifier::event());
         let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
         let mut made = Vec::new();
-        let mut fan_out = FanOut::new(1, &receipt, targets);
+        let mut fan_out = FanOut::new(1, &receipt, targets, &events[0].context);
         for event in events {
             fan_out.add(0, event, &mut |_, delivery| made.push(delivery));
         }

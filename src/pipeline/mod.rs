@@ -29,7 +29,7 @@ use crate::state_dir::StateDir;
 use crate::target::Target;
 
 pub use accept::{Accepted, Unkept, accept, fresh};
-pub use describe::{context, wanted_by};
+pub use describe::{Scene, wanted_by};
 pub use fan_out::{FanOut, alone};
 pub use redeliver::{PutBack, PutBackPushes, Source};
 
@@ -95,7 +95,7 @@ impl<'a> Pipeline<'a> {
 
     /// What there is to write down of a push.
     pub fn receipt(&self, lines: Vec<RefEvent>, environment: &Environment) -> Receipt {
-        let enabled = self.configuration.targets.iter().filter(|target| target.is_enabled());
+        let enabled = self.configuration.targets.iter().filter(|target| target.switch().is_on());
         let asked = |target: &Configured| {
             let wants =
                 |update: &RefUpdate| target.ready().map_or_else(|| can_make_event(update), |it| it.may_want(update));
@@ -113,7 +113,7 @@ impl<'a> Pipeline<'a> {
 
     /// The names of enabled targets that cannot be used.
     fn waiting_targets(&self) -> impl Iterator<Item = &BrokenTarget> {
-        self.configuration.broken().filter(|target| target.enabled)
+        self.configuration.broken().filter(|target| target.switch.is_on())
     }
 
     /// Where all refs stand now, a symbolic one where that stands which it leads to: by its name too it may have been
@@ -208,7 +208,7 @@ impl<'a> Pipeline<'a> {
         let none = HashSet::new();
         let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
         for (at, target) in self.targets.iter().enumerate() {
-            if target.enabled && !self.spool.queue(&target.name).is_empty() {
+            if target.switch.is_on() && !self.spool.queue(&target.name).is_empty() {
                 run.tend(at, &|| self.unsettled(&none), &build);
             }
         }

@@ -13,7 +13,7 @@ use crate::message;
 use crate::schedule::{Queued, Schedule};
 use crate::signature::sha256_hex;
 use crate::spool::{Addition, Bodies, Queue, QueueIndex};
-use crate::target::{RefPatterns, Target};
+use crate::target::{RefPatterns, Switch, Target};
 
 /// Where a body comes from that is shown or sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Pipeline<'_> {
         let receipt = self.spool.settled(&last.receipt).ok_or_else(message::receipt_is_gone)?;
         let sequence = last.receipt.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let format = format::find(&last.format).ok_or_else(|| message::no_format_any_more(&last.format))?;
-        let as_it_is = Target { enabled: true, format, ..target.clone() };
+        let as_it_is = Target { switch: Switch::On, format, ..target.clone() };
         // The target may want less now than it did then.
         let (events, refs) = (EventName::ALL.to_vec(), RefPatterns::default());
         let as_it_may_have_been = Target { events, refs, ..as_it_is.clone() };

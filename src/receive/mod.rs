@@ -185,7 +185,7 @@ fn of_this_repository(
 
 /// The detail of what the pusher reads in a few words.
 fn log_problems(configuration: &Configuration) {
-    for target in configuration.broken().filter(|target| target.enabled) {
+    for target in configuration.broken().filter(|target| target.switch.is_on()) {
         for problem in &target.problems {
             error!("{}", message::about_target(&target.name, problem));
         }
@@ -224,7 +224,7 @@ fn report(
         }
     }
     if wanted != Report::None {
-        for target in configuration.broken().filter(|target| target.enabled) {
+        for target in configuration.broken().filter(|target| target.switch.is_on()) {
             printer.print(&Notice::Misconfigured(target.name.as_str(), is_safe));
         }
     }

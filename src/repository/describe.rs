@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Layout, Settings};
+use crate::config::{Layout, Profile};
 use crate::event::{Repository, Visibility};
 use crate::identifier;
 use crate::process::{self, Environment};
@@ -13,26 +13,37 @@ use crate::urls::{fill_template, origin};
 
 use super::refs;
 
-/// Describes the repository at `git_dir`.
-pub fn describe(git_dir: &Path, layout: Layout, settings: &Settings, environment: &Environment) -> Repository {
-    let path = path_with_namespace(git_dir, settings, environment);
+/// Describes the repository at `git_dir` to those who are shown this profile of it; `root` holds the repositories.
+pub fn describe(
+    git_dir: &Path,
+    layout: Layout,
+    profile: &Profile,
+    root: Option<&Path>,
+    environment: &Environment,
+) -> Repository {
+    let path = profile.repository.clone().or_else(|| environment.text("GL_REPO"));
+    let path = path.unwrap_or_else(|| path_below(git_dir, root, environment));
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     let fill = |template: &str| fill_template(template, &path, &name);
-    let homepage = fill(&settings.homepage);
-    let addresses = clone_addresses(git_dir, settings);
+    let homepage = fill(&profile.homepage);
+    let addresses = clone_addresses(git_dir, profile);
     let address = |template: &Option<String>, is_kind: fn(&str) -> bool| match template {
         Some(template) => fill(template),
         None => addresses.iter().find(|url| is_kind(url)).cloned().unwrap_or_default(),
     };
     Repository {
-        http_url: address(&settings.git_http_url, is_http),
-        ssh_url: address(&settings.git_ssh_url, is_ssh),
-        description: settings.description.clone().or_else(|| description_file(git_dir)).unwrap_or_default(),
-        commit_url: fill(&settings.commit_url),
-        visibility: settings.visibility.unwrap_or_else(|| {
-            if git_dir.join("git-daemon-export-ok").exists() { Visibility::Public } else { Visibility::Private }
+        http_url: address(&profile.git_http_url, is_http),
+        ssh_url: address(&profile.git_ssh_url, is_ssh),
+        description: profile.description.clone().or_else(|| description_file(git_dir, profile)).unwrap_or_default(),
+        commit_url: fill(&profile.commit_url),
+        visibility: profile.visibility.unwrap_or_else(|| {
+            if profile.has_files && git_dir.join("git-daemon-export-ok").exists() {
+                Visibility::Public
+            } else {
+                Visibility::Private
+            }
         }),
-        id: settings.project_id.unwrap_or_else(|| identifier::number("project", &path)),
+        id: profile.project_id.unwrap_or_else(|| identifier::number("project", &path)),
         object_format: layout.object_format,
         default_branch: refs::head(&refs::common_dir(git_dir), layout)
             .filter(|head| head.kind() == RefKind::Branch)
@@ -44,15 +55,11 @@ pub fn describe(git_dir: &Path, layout: Layout, settings: &Settings, environment
     }
 }
 
-/// `webhook.repository`, `GL_REPO`, the path below `webhook.root` or `GIT_PROJECT_ROOT`, the directory's own name.
-fn path_with_namespace(git_dir: &Path, settings: &Settings, environment: &Environment) -> String {
-    if let Some(path) = settings.repository.clone().or_else(|| environment.text("GL_REPO")) {
-        return path;
-    }
+/// The path below `webhook.root` or `GIT_PROJECT_ROOT`, else the directory's own name.
+fn path_below(git_dir: &Path, root: Option<&Path>, environment: &Environment) -> String {
     let directory = work_directory(&fs::canonicalize(git_dir).unwrap_or_else(|_| git_dir.into()));
-    let root = settings
-        .root
-        .clone()
+    let root = root
+        .map(Path::to_path_buf)
         .or_else(|| environment.get("GIT_PROJECT_ROOT").map(PathBuf::from))
         .and_then(|root| fs::canonicalize(root).ok());
     let below = root.and_then(|root| directory.strip_prefix(root).ok().map(Path::to_path_buf));
@@ -75,11 +82,11 @@ fn work_directory(git_dir: &Path) -> PathBuf {
 }
 
 /// `gitweb.url` and the file `cloneurl`, one address a line (gitweb.conf(5)).
-fn clone_addresses(git_dir: &Path, settings: &Settings) -> Vec<String> {
-    let file = fs::read(git_dir.join("cloneurl")).unwrap_or_default();
+fn clone_addresses(git_dir: &Path, profile: &Profile) -> Vec<String> {
+    let file = profile.has_files.then(|| fs::read(git_dir.join("cloneurl")).ok()).flatten().unwrap_or_default();
     let file = String::from_utf8_lossy(&file);
     let lines = file.lines().map(str::trim).filter(|line| !line.is_empty());
-    settings.gitweb_urls.iter().cloned().chain(lines.map(String::from)).collect()
+    profile.gitweb_urls.iter().cloned().chain(lines.map(String::from)).collect()
 }
 
 fn is_http(url: &str) -> bool {
@@ -92,7 +99,10 @@ fn is_ssh(url: &str) -> bool {
 }
 
 /// The file `description`, unless it is the text that `git init` puts there.
-fn description_file(git_dir: &Path) -> Option<String> {
+fn description_file(git_dir: &Path, profile: &Profile) -> Option<String> {
+    if !profile.has_files {
+        return None;
+    }
     let text = fs::read(git_dir.join("description")).ok()?;
     let text = String::from_utf8_lossy(&text).trim().to_owned();
     (!text.is_empty() && !text.starts_with("Unnamed repository")).then_some(text)

@@ -31,7 +31,10 @@ pub struct Target {
     /// Which refs it wants.
     pub refs: RefPatterns,
     /// Whether anything is sent at all.
-    pub enabled: bool,
+    pub switch: Switch,
+    /// Whether protected configuration owns it, the system's or the user's: to such a target a repository does not say
+    /// which one it is.
+    pub is_protected: bool,
     /// The format's token or HMAC key.
     pub secret: Option<Secret>,
     /// Keys of Standard Webhooks, which sign side by side.
@@ -48,6 +51,24 @@ pub struct Target {
     pub max_commits: Option<usize>,
     /// How many bytes a body has at most, if leaving out lists can achieve it.
     pub max_body: usize,
+}
+
+/// Whether a target is to be told of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// Not, as whoever owns it says.
+    Off,
+    /// Not, as a repository says to which the owner leaves it: `webhook.<name>.optional`.
+    OffByRepository,
+}
+
+impl Switch {
+    /// Whether something is sent.
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
 }
 
 impl Target {
@@ -78,7 +99,7 @@ impl Target {
         name: &RefName,
         names: I,
     ) -> impl Iterator<Item = EventName> + use<'_, I> {
-        let is_chosen = self.enabled && self.refs.include(name);
+        let is_chosen = self.switch.is_on() && self.refs.include(name);
         names.filter(move |name| is_chosen && self.events.contains(name) && self.format.has(*name))
     }
 
@@ -107,7 +128,8 @@ pub(crate) mod tests {
             format: format::find("github").unwrap(),
             events: events.into(),
             refs: RefPatterns::parse(refs.split_whitespace()).unwrap(),
-            enabled: true,
+            switch: Switch::On,
+            is_protected: false,
             secret: None,
             signing_secrets: Vec::new(),
             headers: Vec::new(),
@@ -149,7 +171,7 @@ pub(crate) mod tests {
     fn a_target_is_asked_of_the_ref_and_then_of_the_event() {
         let both = target(&[EventName::Push, EventName::Create], "!wip");
         let create = target(&[EventName::Create], "");
-        let off = Target { enabled: false, ..both.clone() };
+        let off = Target { switch: Switch::Off, ..both.clone() };
         for (old, new, name, of_both, of_create) in [
             ('0', '1', "refs/heads/a", &[EventName::Create, EventName::Push][..], true),
             ('1', '2', "refs/heads/a", &[EventName::Push], false),

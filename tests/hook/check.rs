@@ -27,7 +27,7 @@ impl SetUp {
 
     fn of(mut world: World) -> Self {
         let receiver = Receiver::new();
-        world.add_target("ci", &receiver, "gitlab");
+        world.add_plain_target("ci", &receiver, "gitlab");
         let bin = world.path("bin");
         fs::create_dir(&bin).unwrap();
         let lines = world.path("crontab");
@@ -343,8 +343,9 @@ fn keys_of_another_owner() {
     let set_up = SetUp::new();
     set_up.world.configure_globally("webhook.ci.url", "http://127.0.0.1:1/");
     set_up.world.configure_globally("webhook.ci.secret", "canary: more than 24 bytes of it");
-    set_up.mends("error", "counts only where the target's url is set");
+    set_up.mends("error", "webhook.ci.url: is set in another configuration too");
     assert!(!fs::read_to_string(set_up.config()).unwrap().contains("127.0.0.1"), "the repository took the target over");
+    set_up.mends("error", "webhook.ci.format: counts only where the target's url is set");
     set_up.world.configure("webhook.ci.header", "X-Key: value");
     set_up.mends("error", "counts only where the target's url is set");
 }
@@ -352,16 +353,19 @@ fn keys_of_another_owner() {
 #[test]
 fn values_that_never_count() {
     let set_up = SetUp::new();
-    set_up.world.configure_globally("webhook.ci.timeout", "5s");
     set_up.world.configure("webhook.ci.timeout", "7s");
-    set_up.mends("advice", "webhook.ci.timeout in ");
     set_up.world.configure("webhook.ci.timeout", "9s");
     set_up.mends("advice", "webhook.ci.timeout is set twice");
     assert_eq!(set_up.world.server_git(&["config", "--get-all", "webhook.ci.timeout"]), "9s");
-    // Those that add up, and a default that a target does not share, are no shadows.
+    // Those that add up are no shadows, nor is a default that a target or a repository does not share.
     set_up.world.configure("webhook.ci.event", "push");
     set_up.world.configure("webhook.ci.event", "tag_push");
-    set_up.world.configure_globally("webhook.timeout", "5s");
+    for key in ["webhook.timeout", "webhook.maxWait"] {
+        set_up.world.configure_globally(key, "5s");
+        set_up.world.configure(key, "6s");
+    }
+    set_up.world.configure_globally("webhook.homepage", "https://git.example.org/{repository}");
+    set_up.world.configure("webhook.homepage", "https://example.org/");
     set_up.is_well();
 }
 
@@ -514,8 +518,8 @@ fn a_backlog() {
     let set_up = SetUp::new();
     let gone = Receiver::answering(Answer::Status(410));
     let down = Receiver::answering(Answer::Status(500));
-    set_up.world.add_target("gone", &gone, "gitlab");
-    set_up.world.add_target("down", &down, "gitlab");
+    set_up.world.add_plain_target("gone", &gone, "gitlab");
+    set_up.world.add_plain_target("down", &down, "gitlab");
     set_up.world.commit("one");
     set_up.world.push(&["main"]);
     let commands = set_up.finds("error", "target 'gone' answered 410");
@@ -537,7 +541,7 @@ fn in_two_hours(set_up: &SetUp) -> Vec<Value> {
 fn a_backlog_of_hours() {
     let set_up = SetUp::new();
     let down = Receiver::answering(Answer::Status(500));
-    set_up.world.add_target("down", &down, "gitlab");
+    set_up.world.add_plain_target("down", &down, "gitlab");
     set_up.world.commit("one");
     set_up.world.push(&["main"]);
     let findings = in_two_hours(&set_up);
@@ -546,7 +550,7 @@ fn a_backlog_of_hours() {
     set_up.world.server_git(&["config", "--remove-section", "webhook.down"]);
     set_up.mends("advice", "'down' is configured no more, and has 1 waiting");
     assert!(set_up.world.webhook(&["remove", "down"]).status.success());
-    set_up.world.add_target("down", &down, "gitlab");
+    set_up.world.add_plain_target("down", &down, "gitlab");
     assert!(
         set_up.finds("advice", "'down' has dead letters: 1")[0].ends_with("webhook redeliver --failed --target down")
     );
@@ -653,10 +657,10 @@ fn connect_dials_and_sends_nothing() {
     let (good, bad) = (Receiver::secure(authority.server()), Receiver::secure(self_signed()));
     let silent = Receiver::answering(Answer::Never);
     for (name, receiver) in [("good", &good), ("bad", &bad), ("silent", &silent)] {
-        set_up.world.add_target(name, receiver, "gitlab");
+        set_up.world.add_plain_target(name, receiver, "gitlab");
     }
     let plain = Receiver::new().over_https();
-    set_up.world.add_target("plain", &plain, "gitlab");
+    set_up.world.add_plain_target("plain", &plain, "gitlab");
     set_up.world.configure("webhook.closed.url", "http://127.0.0.1:1/canary");
     set_up.world.configure("webhook.nowhere.url", "http://user:canary@no-such-host.invalid/");
     set_up.world.configure("webhook.off.url", "http://127.0.0.1:1/");

@@ -45,7 +45,7 @@ fn list_as_json() {
     assert_eq!(
         rows[0],
         json!({"name": "ci", "url": "https://ci.example.org/…", "format": "codeup", "event": ["push", "tag_push"], "ref": [],
-            "enabled": true, "description": "the builds", "errors": []})
+            "enabled": true, "state": "enabled", "description": "the builds", "errors": []})
     );
     assert_eq!((&rows[1]["name"], &rows[1]["url"]), (&json!("bad"), &Value::Null));
     assert_eq!(rows[1]["errors"].as_array().unwrap().len(), 1);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use git_webhook::config::Configuration;
 use git_webhook::event::{Changes, Context, EventKind};
+use git_webhook::pipeline::Scene;
 use git_webhook::process::Environment;
 use git_webhook::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
 use git_webhook::repository::{self, Reader, Wanted};
@@ -94,7 +95,8 @@ fn we_say(world: &World) -> BTreeMap<String, Changes> {
     let updates = [update(world, &server)];
     let wanted = Wanted { commits: usize::MAX, paths: usize::MAX, ..Wanted::default() };
     let mut reader = Reader::new(&server, configuration.layout, &objects, &updates, wanted);
-    let context: Context = git_webhook::pipeline::context(&server, &configuration, &environment, 0, &mut reader);
+    let context: Context = Scene { git_dir: &server, configuration: &configuration, environment: &environment }
+        .context(false, 0, &mut reader);
     let mut events = reader.events(git_webhook::identifier::event(), &updates[0], &context.into());
     let EventKind::Push(push) = events.remove(0).kind else { panic!("a branch") };
     let changes = |commit: &git_webhook::event::Commit| Changes { renamed: Vec::new(), ..commit.changes.clone() };

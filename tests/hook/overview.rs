@@ -82,7 +82,7 @@ fn the_deliveries_of_a_removed_target_are_seen_though_none_was_tried() {
 #[test]
 fn a_push_that_waits_for_its_target_is_a_row_a_ref_update() {
     let (world, _receiver) = deferred();
-    let names = ["target", "state", "ref", "event", "attempts", "reason"];
+    let names = ["target", "state", "ref", "event", "attempts", "waits_for"];
     let mut log = fields(&world, &["log"], &names);
     log.sort();
     let row = |name: &str| format!("ci waiting refs/heads/{name} null 0 waits for the configuration of the target");
@@ -91,7 +91,7 @@ fn a_push_that_waits_for_its_target_is_a_row_a_ref_update() {
     assert_eq!(out(&world.webhook(&["flush"])), "ci: 1 waiting (wrong)\n");
     let id = &fields(&world, &["log"], &["id"])[0];
     let shown = out(&world.webhook(&["show", &id[..12]]));
-    assert!(shown.contains("\ntarget    ci\nstate     waiting\nrequest   there is none yet: "), "{shown}");
+    assert!(shown.contains("\ntarget    ci\nstate     waiting, waits for the configuration of the target\nrequest   there is none yet: "), "{shown}");
 }
 
 /// The rows of one push for two targets are told apart, and so are two targets with wrong names.

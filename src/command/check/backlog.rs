@@ -38,7 +38,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 findings.push(advice(Kind::Removed, message::check_removed(row.waiting, name)).mend(mend));
             }
             // They wait until the target is right or enabled, which is told elsewhere.
-            (State::Wrong | State::Disabled | State::Untold | State::Stuck, _) => {}
+            (State::Wrong | State::Disabled | State::OffByRepository | State::Untold | State::Stuck, _) => {}
             (_, Some(age)) => {
                 let mend = verb(&["flush", "--now", "--target", name]);
                 findings.push(advice(Kind::Waiting, message::check_waiting(row.waiting, name, age)).mend(mend));

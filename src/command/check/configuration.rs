@@ -32,7 +32,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let configuration = &scene.place.configuration;
     let mut findings = Vec::new();
     for target in configuration.broken() {
-        let severity = if target.enabled { Severity::Error } else { Severity::Advice };
+        let severity = if target.switch.is_on() { Severity::Error } else { Severity::Advice };
         findings.extend(target.problems.iter().map(|problem| finding(scene, severity, problem)));
     }
     // The default counts in place of a wrong setting, and deliveries go on.

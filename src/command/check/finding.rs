@@ -51,7 +51,7 @@ macro_rules! kinds {
 kinds! {
     Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookNotExecutable,
         HookOtherVersion, HookTwice;
-    Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, Overruled, GitCannotRead, ReadDifferently;
+    Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently;
     Secrets: SecretReadable, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem;

@@ -20,7 +20,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
     let targets: Vec<&Target> = scene.place.configuration.ready().collect();
     let mut findings = Vec::new();
     for target in targets.iter().copied() {
-        if !target.enabled {
+        if !target.switch.is_on() {
             let finding =
                 Finding::advice(Kind::Disabled, message::check_disabled(&target.name)).of(target.name.as_str());
             findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &["enable", target.name.as_str()])));
@@ -38,7 +38,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         }
     }
     if connect {
-        findings.extend(unreached(targets.iter().copied().filter(|target| target.enabled)));
+        findings.extend(unreached(targets.iter().copied().filter(|target| target.switch.is_on())));
     }
     findings
 }

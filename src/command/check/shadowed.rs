@@ -1,4 +1,4 @@
-//! Values that never count because another comes later, and values that git reads otherwise than we do.
+//! Values that never count because the same file sets another later, and values that git reads otherwise than we do.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -13,36 +13,28 @@ use crate::config::{self, Entry, Of, Scope};
 use crate::message;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut findings = overruled(scene);
+    let mut findings = set_twice(scene);
     findings.extend(read_differently(scene));
     findings
 }
 
-fn overruled(scene: &Scene<'_>) -> Vec<Finding> {
+fn set_twice(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen = HashSet::new();
     for (at, entry) in scene.entries.iter().enumerate() {
         let Some(key) = single_valued(entry) else { continue };
-        let same = |other: &&Entry| {
-            (other.section, &other.subsection, &other.key) == (entry.section, &entry.subsection, &entry.key)
+        // What another file sets later is a default that this repository overrides, and others do not.
+        let same = |other: &Entry| {
+            (other.section, &other.subsection, &other.key, &other.file)
+                == (entry.section, &entry.subsection, &entry.key, &entry.file)
         };
-        let Some(later) = scene.entries[at + 1..].iter().rfind(same) else { continue };
         let full = full_key(entry, key);
-        if !seen.insert((full.clone(), &entry.file, &later.file)) {
-            continue;
-        }
-        let finding = if later.file == entry.file {
-            // That a URL stands twice is told with what is wrong about values.
-            if key == "url" {
-                continue;
-            }
+        // That a URL stands twice is told with what is wrong about values.
+        let is_told = key == "url" || !scene.entries[at + 1..].iter().any(same);
+        if !is_told && seen.insert((full.clone(), &entry.file)) {
             let finding = Finding::advice(Kind::SetTwice, message::check_set_twice(&full, entry.file.display()));
-            finding.mend(mend::set_to(&entry.file, &full, Value::Last))
-        } else {
-            let message = message::check_overruled(&full, entry.file.display(), later.file.display());
-            Finding::advice(Kind::Overruled, message).mend(mend::unset(&entry.file, &full))
-        };
-        findings.push(finding);
+            findings.push(finding.mend(mend::set_to(&entry.file, &full, Value::Last)));
+        }
     }
     findings
 }
@@ -57,7 +49,7 @@ fn single_valued(entry: &Entry) -> Option<&'static str> {
     };
     let key = config::find_key(&entry.key, places)?;
     // Those that do not count from where they stand are told of already.
-    let is_elsewhere = key.protected && entry.scope == Scope::Repository || key.owned && entry.subsection.is_some();
+    let is_elsewhere = key.protected && entry.scope == Scope::Repository;
     (!is_elsewhere && !key.list).then_some(key.name)
 }
 

@@ -54,7 +54,7 @@ fn what_belongs_to_one_target_has_no_default() {
         ("signingSecretFile", "x".into()),
         ("header", "X-Secret: x".into()),
     ] {
-        let world = World::told_to(&receiver, "gitlab");
+        let world = World::told_plainly_to(&receiver, "gitlab");
         add(&world, format!("[webhook]\n{key} = {value}\n"));
         push(&world);
         let request = receiver.take_one();

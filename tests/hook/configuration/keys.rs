@@ -20,7 +20,7 @@ fn each_key_that_can_be_shown_is_listed() {
     assert_eq!(
         listed.target("ci"),
         &json!({"name": "ci", "url": "https://ci.example.org:8443/…", "format": "gitlab", "event": ["push", "tag_push"],
-                "ref": ["refs/heads/*", "!wip"], "enabled": false, "description": "the builds", "errors": []})
+                "ref": ["refs/heads/*", "!wip"], "enabled": false, "state": "disabled", "description": "the builds", "errors": []})
     );
 }
 
@@ -33,7 +33,7 @@ fn without_further_keys_the_defaults_count() {
     assert_eq!(
         listed.target("ci"),
         &json!({"name": "ci", "url": "http://ci.example.org/…", "format": "codeup", "event": ["push", "tag_push"],
-                "ref": [], "enabled": true, "description": null, "errors": []})
+                "ref": [], "enabled": true, "state": "enabled", "description": null, "errors": []})
     );
 }
 
@@ -107,7 +107,7 @@ fn secret_is_the_token() {
 #[test]
 fn signing_secrets_sign_side_by_side() {
     let receiver = Receiver::new();
-    let world = World::told_to(&receiver, "gitlab");
+    let world = World::told_plainly_to(&receiver, "gitlab");
     let key = |byte: char| format!("whsec_{}", byte.to_string().repeat(32));
     world.configure("webhook.ci.signingSecret", &format!("{} {}", key('A'), key('B')));
     world.configure("webhook.ci.signingSecret", &key('C'));

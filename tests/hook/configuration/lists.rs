@@ -19,14 +19,14 @@ fn several_values_of_several_words_add_up() {
 
 #[test]
 fn values_of_several_files_add_up() {
-    assert_eq!(refs("[webhook \"ci\"]\nref = a\n", "ref = b\n"), json!(["a", "b"]));
     assert_eq!(refs("[webhook]\nref = a\n", "[webhook]\nref = b\n"), json!(["a", "b"]));
 }
 
 #[test]
 fn an_empty_value_clears_what_came_before() {
-    assert_eq!(refs("[webhook \"ci\"]\nref = a\n", "ref =\nref = b\n"), json!(["b"]));
-    assert_eq!(refs("[webhook \"ci\"]\nref = a\n", "ref = \"\"\n"), json!([]));
+    assert_eq!(refs("", "ref = a\nref =\nref = b\n"), json!(["b"]));
+    assert_eq!(refs("[webhook]\nref = a\n", "[webhook]\nref =\nref = b\n"), json!(["b"]));
+    assert_eq!(refs("[webhook]\nref = a\n", "ref = \"\"\n"), json!([]));
 }
 
 #[test]

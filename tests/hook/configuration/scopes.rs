@@ -1,27 +1,44 @@
 //! Whose word counts: what a repository's own file may say, and what the owner's alone.
 
+use git_webhook::config::{KEYS, Of};
+
 use super::*;
 
-const OWNED: [(&str, &str); 6] = [
-    ("secret", CANARY),
-    ("secretFile", "token"),
-    ("signingSecret", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-    ("signingSecretFile", "key"),
-    ("header", "X-Token: canary-0123456789abcdefghij"),
-    ("sslVerify", "false"),
-];
+/// A value of each key of a target.
+fn value_of(key: &str) -> String {
+    match key {
+        "url" => "http://127.0.0.1:1/".into(),
+        "format" => "github".into(),
+        "event" => "tag_push".into(),
+        "ref" => "!refs/heads/*".into(),
+        "description" => "theirs".into(),
+        "enabled" | "sslVerify" => "false".into(),
+        "optional" => "true".into(),
+        "secret" => CANARY.into(),
+        "secretFile" => "token".into(),
+        "signingSecret" => "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
+        "signingSecretFile" => "key".into(),
+        "header" => format!("X-Token: {CANARY}"),
+        "timeout" | "retryFor" | "maxCommits" => "7".into(),
+        "maxBody" => "1m".into(),
+        other => panic!("which value of {other}?"),
+    }
+}
 
+/// Whoever sets the URL says all that there is to say of a target: neither its secret nor what it is told is another's.
 #[test]
-fn a_secret_is_not_sent_to_a_url_of_another_scope() {
+fn no_key_of_a_target_counts_from_another_scope() {
     for url_is_local in [false, true] {
         let (receiver, other) = (Receiver::new(), Receiver::new());
         let world = World::told_to(&other, "gitlab");
         secret_file(&world, "token", CANARY);
         secret_file(&world, "key", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-        for (key, value) in OWNED {
+        let keys = KEYS.iter().filter(|key| matches!(key.of, Of::Target | Of::TargetAlone));
+        let keys: Vec<_> = keys.map(|key| key.name).collect();
+        for key in &keys {
             let url = format!("[webhook \"{key}\"]\nurl = {}\n", receiver.url());
-            let owned = format!("[webhook \"{key}\"]\n{key} = \"{value}\"\n");
-            let (local, global) = if url_is_local { (url, owned) } else { (owned, url) };
+            let foreign = format!("[webhook \"{key}\"]\n{key} = \"{}\"\n", value_of(key));
+            let (local, global) = if url_is_local { (url, foreign) } else { (foreign, url) };
             add(&world, local);
             add_globally(&world, global);
         }
@@ -29,15 +46,156 @@ fn a_secret_is_not_sent_to_a_url_of_another_scope() {
         assert!(receiver.take().is_empty(), "{}", told.output);
         other.take_one();
         let listed = list(&world);
-        for (key, _) in OWNED {
+        for key in keys {
             let line = format!("webhook {key}: not configured rightly, the event is kept; see git webhook check");
             assert!(told.said.contains(&line), "{:?}", told.said);
             let error = listed.error(key);
-            assert!(error.starts_with(&format!("webhook.{key}.{key}: counts only where")), "{error}");
+            let why = if key == "url" { "is set in another" } else { "counts only where" };
+            assert!(error.starts_with(&format!("webhook.{key}.{key}: {why}")), "{error}");
             assert!(error.contains("/project.git/config'") && error.contains("/home/.gitconfig'"), "{error}");
         }
         assert!(!listed.said.contains("canary") && !world.log().contains("canary"));
     }
+}
+
+/// A default of the server's is one of the repository's targets too, and not the other way round: a repository would
+/// silence and re-shape what the server is told.
+#[test]
+fn a_repository_s_defaults_are_those_of_its_own_targets() {
+    let (theirs, ours) = (Receiver::new(), Receiver::new());
+    let world = World::new();
+    add_globally(&world, format!("[webhook]\nmaxCommits = 1\n[webhook \"server\"]\nurl = {}\n", theirs.url()));
+    let defaults = "event = tag_push\nref = v*\nformat = gitlab\nenabled = false\nmaxCommits = 2";
+    add(&world, format!("[webhook]\n{defaults}\n[webhook \"own\"]\nurl = {}\nenabled = true\n", ours.url()));
+    world.commit("one");
+    world.commit("two");
+    world.commit("three");
+    world.git(&["tag", "v1"]);
+    world.push(&["main", "v1"]);
+    let requests = theirs.take();
+    let events: Vec<_> = requests.iter().map(|request| request.header("x-codeup-event")).collect();
+    assert_eq!(events, ["Push Hook", "Tag Push Hook"]);
+    assert_eq!(requests[0].commits().len(), 1);
+    assert_eq!(ours.take_one().header("x-gitlab-event"), "Tag Push Hook");
+    list(&world).is_well();
+}
+
+#[test]
+fn a_target_that_is_optional_may_be_switched_off() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    let global = |optional: &str| {
+        fs::write(world.path("home/.gitconfig"), "[user]\nname = A\nemail = a@example.org\n").unwrap();
+        add_globally(&world, format!("[webhook \"ci\"]\nurl = {}\noptional = {optional}\n", receiver.url()));
+    };
+    global("true");
+    push(&world);
+    receiver.take_one();
+
+    let run = |verb: &str| {
+        let output = world.webhook(&[verb, "ci"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr))
+    };
+    assert_eq!(run("disable"), (Some(0), "ci: disabled\n".into()));
+    world.commit("not told");
+    assert_eq!(world.push(&["main"]).said(), [""; 0]);
+    assert!(receiver.take().is_empty());
+    let listed = list(&world);
+    listed.is_well();
+    let row = listed.target("ci");
+    assert_eq!((&row["enabled"], &row["state"]), (&json!(false), &json!("switched off by the repository")));
+    for verb in [&["list"][..], &["status"], &["status", "--json"], &["list", "--json"]] {
+        let output = world.webhook(verb);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("switched off by the repository") && output.status.success(), "{verb:?} {said}");
+    }
+
+    assert_eq!(run("enable"), (Some(0), "ci: enabled\n".into()));
+    world.commit("told");
+    world.push(&["main"]);
+    receiver.take_one();
+
+    // Whoever owns it takes it back: what the repository says is an error then, and what is pushed waits.
+    run("disable");
+    global("false");
+    world.commit("waits");
+    let said = world.push(&["main"]).said();
+    assert_eq!(said, ["webhook ci: not configured rightly, the event is kept; see git webhook check"]);
+    world.server_git(&["config", "--unset-all", "webhook.ci.enabled"]);
+    assert!(world.webhook(&["flush"]).status.success());
+    receiver.take_one();
+    let (code, said) = run("disable");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("which does not leave it to repositories") && said.contains("webhook.ci.optional"), "{said}");
+    world.configure_globally("webhook.ci.enabled", "false");
+    let (code, said) = run("enable");
+    assert!(code == Some(1) && said.contains("which does not leave it to repositories"), "{said}");
+}
+
+#[test]
+fn the_log_says_that_a_delivery_waits_for_a_target_that_was_switched_off() {
+    let receiver = Receiver::in_turn([Answer::Status(500)]);
+    let world = World::new();
+    add_globally(&world, format!("[webhook \"ci\"]\nurl = {}\noptional = true\n", receiver.url()));
+    push(&world);
+    world.webhook(&["disable", "ci"]);
+    let output = world.webhook(&["log"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("answered 500; switched off by the repository; waits for git webhook enable ci"), "{said}");
+    let rows: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let what = "switched off by the repository; waits for git webhook enable ci";
+    assert_eq!((&rows[0]["next"], &rows[0]["waits_for"]), (&json!(null), &json!(what)));
+}
+
+/// Attack 7b: the server's secret would vouch for what a repository says it is.
+#[test]
+fn a_repository_does_not_tell_the_server_s_targets_which_one_it_is() {
+    let (theirs, ours) = (Receiver::new(), Receiver::new());
+    let mut world = World::new();
+    world.set("GL_REPO", "mallory/play");
+    add_globally(&world, "[webhook]\nhomepage = https://git.example.org/{repository}\nprojectId = 7\n");
+    for (name, format) in [("ci", "github"), ("whole", "bitbucket")] {
+        add_globally(&world, format!("[webhook \"{name}\"]\nurl = {}\nformat = {format}\n", theirs.url()));
+    }
+    add(
+        &world,
+        "[webhook]\nrepository = prod/deploy\nhomepage = https://evil.example/{repository}\nprojectId = 42\n\
+         commitUrl = https://evil.example/{id}\ngitHttpUrl = https://evil.example/x.git\ngitSshUrl = evil@example:x\n\
+         repositoryDescription = evil\nvisibility = public\n[gitweb]\nurl = https://evil.example/y\n\
+         description = evil\n",
+    );
+    add(&world, format!("[webhook \"own\"]\nurl = {}\nformat = github\n", ours.url()));
+    for (file, text) in [("description", "evil"), ("cloneurl", "https://evil.example/z"), ("git-daemon-export-ok", "")]
+    {
+        fs::write(world.server().join(file), text).unwrap();
+    }
+    push(&world);
+    let requests = theirs.take();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        let body = request.json().to_string();
+        assert!(!body.contains("evil") && !body.contains("prod"), "{body}");
+    }
+    let github = requests.iter().find(|request| !request.header("x-github-event").is_empty()).unwrap();
+    let repository = &github.json()["repository"];
+    assert_eq!((&repository["full_name"], &repository["id"]), (&json!("mallory/play"), &json!(7)));
+    assert_eq!(repository["html_url"], "https://git.example.org/mallory/play");
+    assert_eq!((&repository["private"], &repository["description"]), (&json!(true), &json!(null)));
+    // What it says of itself is told to its own.
+    let repository = &ours.take_one().json()["repository"];
+    assert_eq!((&repository["full_name"], &repository["id"]), (&json!("prod/deploy"), &json!(42)));
+    assert_eq!(repository["clone_url"], "https://evil.example/x.git");
+
+    // And so it is when it is told later, and when it is tried out.
+    for verb in [&["test", "ci"][..], &["redeliver", &delivery_of(&world, "ci")]] {
+        assert!(world.webhook(verb).status.success(), "{verb:?}");
+        assert_eq!(theirs.take_one().json()["repository"]["full_name"], "mallory/play", "{verb:?}");
+    }
+}
+
+fn delivery_of(world: &World, target: &str) -> String {
+    let rows: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    rows.iter().find(|row| row["target"] == target).unwrap()["id"].as_str().unwrap().into()
 }
 
 #[test]
@@ -60,7 +218,10 @@ fn the_url_in_effect_decides_and_not_the_first() {
     world.configure("webhook.ci.url", &theirs.url());
     push(&world);
     assert!(theirs.take().is_empty() && ours.take().is_empty());
-    assert!(list(&world).error("ci").starts_with("webhook.ci.secret: counts only where"));
+    let listed = list(&world);
+    let error = listed.error("ci");
+    assert!(error.starts_with("webhook.ci.url: is set in another configuration too"), "{error}");
+    assert!(error.contains("/project.git/config'") && error.contains("/home/.gitconfig'"), "{error}");
 }
 
 #[test]
@@ -73,20 +234,6 @@ fn an_included_file_belongs_to_the_scope_that_includes_it() {
     push(&world);
     assert!(receiver.take().is_empty());
     assert!(list(&world).error("ci").contains("/shared' and '"));
-}
-
-#[test]
-fn what_is_not_owned_may_be_set_in_a_repository() {
-    let world = World::new();
-    add_globally(&world, "[webhook \"ci\"]\nurl = http://h/\nevent = push\n");
-    add(&world, "[webhook \"ci\"]\nevent =\nevent = tag_push\nenabled = false\nref = v*\ndescription = ours\n");
-    let listed = list(&world);
-    listed.is_well();
-    let row = listed.target("ci");
-    assert_eq!(
-        (&row["event"], &row["enabled"], &row["description"]),
-        (&json!(["tag_push"]), &json!(false), &json!("ours"))
-    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 
 /// A world whose target reads its secret from the file that `value` names.
 fn world(receiver: &Receiver, value: &str) -> World {
-    let world = World::told_to(receiver, "gitlab");
+    let world = World::told_plainly_to(receiver, "gitlab");
     world.configure("webhook.ci.secretFile", value);
     world
 }
@@ -68,7 +68,7 @@ fn an_absolute_path_counts_from_protected_scope_alone() {
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let world = World::told_to(&receiver, "gitlab");
+    let world = World::told_plainly_to(&receiver, "gitlab");
     world.configure("webhook.ci.secretFile", &path(&world));
     is_refused(&world, &receiver, "is an absolute path, which a repository's own configuration cannot use");
     let world = World::new();
@@ -82,7 +82,7 @@ fn an_absolute_path_counts_from_protected_scope_alone() {
 #[test]
 fn a_file_that_an_include_of_the_repository_names_is_no_more_trusted() {
     let receiver = Receiver::new();
-    let world = World::told_to(&receiver, "gitlab");
+    let world = World::told_plainly_to(&receiver, "gitlab");
     fs::write(world.path("absolute"), CANARY).unwrap();
     fs::set_permissions(world.path("absolute"), Permissions::from_mode(0o600)).unwrap();
     let text = format!("[webhook \"ci\"]\nsecretFile = {}\n", world.path("absolute").display());

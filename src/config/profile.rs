@@ -1,0 +1,54 @@
+//! How a repository presents itself, as far as the configuration says: which one it is, and where it lies.
+
+use super::entry::Scope;
+use super::setting::SettingReader;
+use super::value::{commit_template, one_line, positive_number, template, text, visibility};
+use crate::event::Visibility;
+
+/// How a repository presents itself to the targets of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// `webhook.repository`.
+    pub repository: Option<String>,
+    /// `webhook.homepage`, a template.
+    pub homepage: String,
+    /// `webhook.commitUrl`, a template.
+    pub commit_url: String,
+    /// `webhook.gitHttpUrl`, a template.
+    pub git_http_url: Option<String>,
+    /// `webhook.gitSshUrl`, a template.
+    pub git_ssh_url: Option<String>,
+    /// `gitweb.url`: clone addresses of any kind.
+    pub gitweb_urls: Vec<String>,
+    /// `webhook.repositoryDescription`, else `gitweb.description`.
+    pub description: Option<String>,
+    /// `webhook.visibility`.
+    pub visibility: Option<Visibility>,
+    /// `webhook.projectId`.
+    pub project_id: Option<u32>,
+    /// Whether the files count that lie beside the repository's configuration: `description`, `cloneurl`,
+    /// `git-daemon-export-ok`.
+    pub has_files: bool,
+}
+
+impl Profile {
+    /// For the repository's own targets, where `up_to` is its scope, or for those of protected scope: a receiver that
+    /// trusts the server's secret believes what it signs, so a repository does not say there which one it is.
+    pub(super) fn read(reader: &mut SettingReader<'_>, up_to: Scope) -> Self {
+        reader.up_to = up_to;
+        Self {
+            repository: reader.setting("repository", one_line),
+            homepage: reader.setting("homepage", template).unwrap_or_default(),
+            commit_url: reader.setting("commitUrl", commit_template).unwrap_or_default(),
+            git_http_url: reader.setting("gitHttpUrl", template),
+            git_ssh_url: reader.setting("gitSshUrl", template),
+            gitweb_urls: reader.texts("gitweb", "url"),
+            description: reader
+                .setting("repositoryDescription", text)
+                .or_else(|| reader.texts("gitweb", "description").pop()),
+            visibility: reader.setting("visibility", visibility),
+            project_id: reader.setting("projectId", positive_number),
+            has_files: up_to == Scope::Repository,
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -77,18 +77,28 @@ impl SigningSecret {
         (!key.is_empty()).then_some(Self(key))
     }
 
+    /// The key's bytes.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The key as it is written, without the prefix.
+    pub fn encoded(&self) -> String {
+        base64(&self.0)
+    }
+
     /// Makes a new one of 32 bytes; the specification asks for 24 to 64.
     ///
     /// # Errors
     /// Where the system has no random bytes to give.
     pub fn generate() -> io::Result<String> {
-        Ok(format!("whsec_{}", STANDARD.encode(random()?)))
+        Ok(format!("whsec_{}", base64(&random()?)))
     }
 
     /// The value of `webhook-signature` for one key: `v1,<base64>` over `id.timestamp.body`.
     fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let mac = self.mac(id, timestamp, body).finalize().into_bytes();
-        format!("v1,{}", STANDARD.encode(mac))
+        format!("v1,{}", base64(&mac))
     }
 
     /// Whether `header`, the value of `webhook-signature`, holds a signature made with this key.
@@ -126,7 +136,28 @@ pub fn standard_webhooks(
 /// The value of an `Authorization` header for HTTP Basic authentication (RFC 7617).
 pub fn basic_authorization(user: &[u8], password: &[u8]) -> String {
     let pair = [user, b":", password].concat();
-    format!("Basic {}", STANDARD.encode(pair))
+    format!("Basic {}", base64(&pair))
+}
+
+/// The bytes in base64, with padding.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// The pieces of which each base64 of something that holds these bytes has one: a byte stands at one of three places in
+/// the groups of four characters. Those that it shares with its neighbours are left out. In both alphabets.
+pub fn base64_pieces(bytes: &[u8]) -> Vec<String> {
+    let mut pieces = Vec::new();
+    for before in 0..3 {
+        let padded = [&[0; 2][..before], bytes].concat();
+        let (start, end) = ((8 * before).div_ceil(6), 8 * padded.len() / 6);
+        for alphabet in [STANDARD, URL_SAFE] {
+            pieces.extend(alphabet.encode(&padded).get(start..end).map(String::from));
+        }
+    }
+    pieces.sort();
+    pieces.dedup();
+    pieces
 }
 
 fn random() -> io::Result<[u8; 32]> {

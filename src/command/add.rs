@@ -60,6 +60,13 @@ impl Secrets {
     }
 }
 
+/// The option that has a secret read or made, and takes no value, that an argument begins with.
+pub(super) fn secret_option(argument: &str) -> Option<&'static str> {
+    const OPTIONS: [&str; 4] = ["--secret", "--generate-secret", "--signing-secret", "--generate-signing-secret"];
+    let name = argument.split('=').next().unwrap_or_default();
+    OPTIONS.into_iter().find(|option| *option == name)
+}
+
 /// The values of keys, one option for each key of a target, in the order of the documentation.
 struct Values(Vec<(&'static str, String)>);
 

@@ -221,14 +221,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     let arguments: Vec<_> = arguments.collect();
     let Arguments { as_owner, verb } = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Standard output may be closed; there is nobody to tell then.
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(USAGE),
-            };
-        }
+        Err(error) => return tell_usage(&error, &arguments),
     };
     log_file::start_on_stderr();
     let (is_owners, answers) = (as_owner.is_some(), as_owner.is_some_and(Errand::answers));
@@ -246,6 +239,30 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells what is wrong about a command line, or the help that was asked for.
+fn tell_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Standard output may be closed; there is nobody to tell then.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    let is_surplus = matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::TooManyValues);
+    let text = match texts.iter().find_map(|text| add::secret_option(text)).filter(|_| is_surplus) {
+        // It quotes the secret.
+        Some(option) => format!("error: {}\n", message::secret_as_argument(option)),
+        // A URL may be a secret as well.
+        None => texts
+            .iter()
+            .filter(|text| text.contains("://"))
+            .fold(error.render().to_string(), |text, url| text.replace(&**url, "…")),
+    };
+    let lines = text.split_inclusive('\n').map(|line| sanitise(line.trim_end_matches('\n')) + "\n");
+    // As above.
+    let _ = stderr().write_all(lines.collect::<String>().as_bytes());
+    ExitCode::from(USAGE)
 }
 
 /// Tells a panic, which is a mistake of ours, in one line: a backtrace says nothing to an administrator.

@@ -14,7 +14,8 @@ use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
-use super::redact::{elsewhere, secrets, told_headers, without};
+use super::redact::{elsewhere, told_headers};
+use super::secrets::Secrets;
 use super::wire::{NoAddress, Progress, Reached, Wire};
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
@@ -122,7 +123,8 @@ impl<'a> Http<'a> {
                 let progress = line.wire.progress();
                 self.line = None;
                 let kind = kind_of(&error, progress);
-                (Attempt::failed(kind, describe(error, progress)), progress)
+                // It may quote what the receiver sent.
+                (Attempt::failed(kind, Secrets::of(self.target).hide(&describe(error, progress))), progress)
             }
         }
     }
@@ -244,7 +246,7 @@ fn judge(response: &Response<Body>, elapsed: Duration, target: &Target) -> Outco
         300..=399 => {
             let location = response.headers().get("location");
             let detail = location.map(|location| elsewhere(location, &target.address)).unwrap_or_default();
-            let detail = without(&detail, &secrets(target));
+            let detail = Secrets::of(target).hide(&detail);
             failed(FailureKind::Redirect(status), detail)
         }
         _ => failed(FailureKind::Status(status), String::new()),
@@ -264,12 +266,14 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
 /// Reads what there is of the body, for people, and so that the connection can be used again. Whatever happens here, the
 /// outcome stands.
 fn read(response: Response<Body>, target: &Target) -> Answer {
-    let secrets = secrets(target);
+    let secrets = Secrets::of(target);
     let headers = told_headers(response.headers(), &secrets);
     let mut body = Vec::new();
     // What came before an error is as good as what comes before the limit.
-    let _ = response.into_body().into_reader().take(BODY_LIMIT).read_to_end(&mut body);
-    let text = without(&String::from_utf8_lossy(&body), &secrets);
+    let outcome = response.into_body().into_reader().take(BODY_LIMIT).read_to_end(&mut body);
+    let is_cut = outcome.is_err() || body.len() as u64 == BODY_LIMIT;
+    let text = String::from_utf8_lossy(&body);
+    let text = if is_cut { secrets.hide_cut(&text) } else { secrets.hide(&text) };
     Answer { headers, size: body.len(), body: shorten(text, KEPT_OF_BODY) }
 }
 

@@ -1,5 +1,6 @@
 //! The ways out: a request and an address in, an outcome out.
 
+mod secrets;
 mod redact;
 mod wire;
 mod http;

@@ -25,6 +25,7 @@ mod pushers;
 mod queue;
 mod readme;
 mod receivers;
+mod secrets;
 mod records;
 mod requests;
 mod sizes;

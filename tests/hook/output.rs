@@ -48,7 +48,7 @@ fn no_address_or_secret_reaches_the_pusher() {
     let receiver = Receiver::answering(Answer::Raw(
         b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid/canary\r\n\r\n".to_vec(),
     ));
-    let world = World::told_to(&receiver, "gitlab");
+    let world = World::told_plainly_to(&receiver, "gitlab");
     world.configure("webhook.ci.secret", "canary-secret");
     world.commit("one");
     let pushed = world.push(&["main"]);

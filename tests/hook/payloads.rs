@@ -12,7 +12,7 @@ use crate::support::{Receiver, Request, World};
 
 /// A configured world in which every value that a payload can hold is set.
 fn world(receiver: &Receiver, format: &str) -> World {
-    let world = World::told_to(receiver, format);
+    let world = World::told_plainly_to(receiver, format);
     for (key, value) in [
         ("webhook.homepage", "https://git.example.org/{repository}"),
         ("webhook.gitHttpUrl", "https://git.example.org/{repository}.git"),
@@ -404,7 +404,7 @@ fn user_and_password_of_the_url_become_basic_authentication() {
 #[test]
 fn standard_webhooks_signatures_cover_the_body_as_sent() {
     let receiver = Receiver::new();
-    let world = World::told_to(&receiver, "gitlab");
+    let world = World::told_plainly_to(&receiver, "gitlab");
     world.configure(
         "webhook.ci.signingSecret",
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

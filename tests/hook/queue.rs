@@ -41,7 +41,7 @@ fn a_retry_sends_the_same_under_the_same_id() {
     world.webhook(&["flush", "--now"]);
     // What has changed since then changes nothing of what was pushed.
     world.commit("two");
-    world.server_git(&["config", "webhook.ci.secret", "another secret of so many bytes"]);
+    world.server_git(&["config", "--replace-all", "webhook.ci.secret", "another secret of so many bytes"]);
     world.webhook(&["flush", "--now"]);
     let sent = receiver.take();
     assert_eq!(sent.len(), 3);

@@ -7,7 +7,7 @@ use crate::support::{Answer, Ends, Place, Receiver, World, ok};
 #[test]
 fn the_headers_are_ours_and_no_more() {
     let receiver = Receiver::new();
-    let world = World::told_to(&receiver, "gitlab");
+    let world = World::told_plainly_to(&receiver, "gitlab");
     world.commit("one");
     world.push(&["main"]);
     let request = receiver.take_one();
@@ -33,7 +33,7 @@ fn the_headers_are_ours_and_no_more() {
 #[test]
 fn headers_of_the_configuration_are_sent_beside_ours() {
     let receiver = Receiver::new();
-    let world = World::told_to(&receiver, "gitlab");
+    let world = World::told_plainly_to(&receiver, "gitlab");
     for header in ["X-Stage: caf\u{e9}", "X-Stage: two", "Authorization: Bearer canary"] {
         world.configure("webhook.ci.header", header);
     }

@@ -1,5 +1,6 @@
 //! Builders for tests: a world with a bare repository and a clone, what it keeps, and a receiver that records.
 
+pub mod canary;
 mod compare;
 mod fan;
 mod gate;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use nix::unistd::Pid;
 
 /// Longer than anything takes that works, on however slow a machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Looks at what each program printed.
+pub static JUDGE: OnceLock<fn(&Command, &Output)> = OnceLock::new();
 
 /// A program that has to end.
 pub trait Ends: Sized {
@@ -32,7 +35,11 @@ impl Ends for &mut Command {
     fn ends_fed(self, input: &[u8]) -> Output {
         let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
         let spawned = self.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        spawned.unwrap_or_else(|error| panic!("{self:?}: {error}")).ends_fed(input)
+        let output = spawned.unwrap_or_else(|error| panic!("{self:?}: {error}")).ends_fed(input);
+        if let Some(judge) = JUDGE.get() {
+            judge(self, &output);
+        }
+        output
     }
 }
 

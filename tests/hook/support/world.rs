@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Ends, PATIENCE, Receiver};
+use super::program::JUDGE;
+use super::{Ends, PATIENCE, Receiver, canary};
 
 /// The zero id of a SHA-1 repository.
 pub const ZERO: &str = "0000000000000000000000000000000000000000";
@@ -46,6 +48,8 @@ impl World {
 
     /// The same, with further options of `git init` for both.
     pub fn with(options: &[&str]) -> Self {
+        // Another test may have done so.
+        let _ = JUDGE.set(canary::is_not_printed);
         let directory = tempfile::Builder::new().prefix("git-webhook-test").tempdir().unwrap();
         let environment = vec![("GL_USER".into(), "alice".into())];
         let world = Self { directory, clock: AtomicU64::new(1_700_000_000), environment };
@@ -71,6 +75,13 @@ impl World {
     pub fn told_to(receiver: &Receiver, format: &str) -> Self {
         let world = Self::new();
         world.add_target("ci", receiver, format);
+        world
+    }
+
+    /// The same, without any secret.
+    pub fn told_plainly_to(receiver: &Receiver, format: &str) -> Self {
+        let world = Self::new();
+        world.add_plain_target("ci", receiver, format);
         world
     }
 
@@ -102,6 +113,16 @@ impl World {
     }
 
     pub fn add_target(&self, name: &str, receiver: &Receiver, format: &str) {
+        self.configure(&format!("webhook.{name}.url"), &canary::url(&receiver.url()));
+        self.configure(&format!("webhook.{name}.format"), format);
+        // Without git, whose every run moves the clock that commits have.
+        let keys: String = canary::keys(format).iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let mut config = fs::OpenOptions::new().append(true).open(self.server().join("config")).unwrap();
+        write!(config, "[webhook \"{name}\"]\n{keys}").unwrap();
+    }
+
+    /// A target without any secret, for tests of what a request is made of and of secrets of their own.
+    pub fn add_plain_target(&self, name: &str, receiver: &Receiver, format: &str) {
         self.configure(&format!("webhook.{name}.url"), &receiver.url());
         self.configure(&format!("webhook.{name}.format"), format);
     }
@@ -118,6 +139,8 @@ impl World {
         let date = format!("{time} +0100");
         let mut command = Command::new(program);
         command.current_dir(directory).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        // Neither has anything told that is secret.
+        command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
         command.env("HOME", self.path("home")).env("GIT_CONFIG_NOSYSTEM", "1").env("LC_ALL", "C");
         command.env("GIT_AUTHOR_NAME", "A U Thor").env("GIT_AUTHOR_EMAIL", "author@example.com");
         command.env("GIT_COMMITTER_NAME", "C O Mitter").env("GIT_COMMITTER_EMAIL", "committer@example.com");
@@ -242,6 +265,14 @@ impl World {
     /// The hook's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.server().join("webhook/hook.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            canary::is_nowhere_below(&self.server().join("webhook"));
+        }
     }
 }
 

@@ -1,0 +1,258 @@
+//! What is secret of a target, found again in what its receiver says: as it is, and as programs write it.
+
+use percent_encoding::percent_decode_str;
+use ureq::http::Uri;
+
+use crate::signature;
+use crate::target::Target;
+use crate::text::hex;
+
+/// Shorter ones stand in half of all texts; taking them out would leave nothing to read.
+const SHORTEST: usize = 4;
+
+/// What must not reach the log.
+pub(super) struct Secrets(Vec<Form>);
+
+/// One form of one secret, each character of which may be written as it is or escaped.
+struct Form {
+    chars: Vec<char>,
+    /// Whether capitals make no difference: names of headers come without.
+    is_caseless: bool,
+}
+
+impl Secrets {
+    /// The secrets of a target: its token, keys and headers, and of its URL user name, password and each part of path and
+    /// query, which are the secret of Slack's and Jenkins' URLs.
+    pub(super) fn of(target: &Target) -> Self {
+        let mut secrets: Vec<Vec<u8>> = Vec::new();
+        for (_, value) in &target.headers {
+            secrets.push(value.clone().into());
+            // The token of `Bearer <token>`.
+            secrets.extend(value.split_whitespace().skip(1).map(Into::into));
+        }
+        secrets.extend(target.secret.iter().map(|secret| secret.expose().to_owned()));
+        for secret in &target.signing_secrets {
+            secrets.push(secret.expose().to_owned());
+            secrets.push(secret.encoded().into());
+        }
+        if let Some((user, password)) = target.address.credentials() {
+            secrets.extend([user.to_owned(), password.to_owned()]);
+            let authorization = signature::basic_authorization(user, password);
+            secrets.extend(authorization.split_whitespace().skip(1).map(Into::into));
+        }
+        if let Ok(uri) = target.address.dial().parse::<Uri>() {
+            let query = uri.query().unwrap_or_default();
+            let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |pair| pair.1));
+            for part in uri.path().split('/').chain([query]).chain(values) {
+                secrets.push(percent_decode_str(part).collect());
+                secrets.push(part.into());
+            }
+        }
+        secrets.retain(|secret| secret.len() >= SHORTEST);
+        secrets.sort();
+        secrets.dedup();
+        Self(secrets.iter().flat_map(|secret| forms(secret)).collect())
+    }
+
+    /// The text with `…` in place of each secret.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.hide_in(text, false)
+    }
+
+    /// The same for a text that ends anywhere: the beginning of a secret at its end is hidden too.
+    pub(super) fn hide_cut(&self, text: &str) -> String {
+        self.hide_in(text, true)
+    }
+
+    fn hide_in(&self, text: &str, is_cut: bool) -> String {
+        let mut hidden = String::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(next) = text[at..].chars().next() {
+            match self.0.iter().filter_map(|form| form.end(text, at, is_cut)).max() {
+                Some(end) => {
+                    hidden.push('…');
+                    at = end;
+                }
+                None => {
+                    hidden.push(next);
+                    at += next.len_utf8();
+                }
+            }
+        }
+        hidden
+    }
+}
+
+/// As it is, backwards, in hexadecimal, and what of it stands in any base64 that holds it.
+fn forms(secret: &[u8]) -> impl Iterator<Item = Form> {
+    let text = String::from_utf8_lossy(secret).into_owned();
+    let backwards = text.chars().rev().collect();
+    let caseless = [text, backwards, hex(secret)].into_iter().map(|text| (text, true));
+    let exact = signature::base64_pieces(secret).into_iter().map(|text| (text, false));
+    let form = |(text, is_caseless): (String, bool)| Form { chars: text.chars().collect(), is_caseless };
+    caseless.chain(exact).map(form).filter(|form| form.chars.len() >= SHORTEST)
+}
+
+impl Form {
+    /// Where this form ends that begins at a place of the text; `None` where it does not begin there.
+    ///
+    /// A character has few readings, and places that were reached in two ways are one: the time is at most the product of
+    /// both lengths.
+    fn end(&self, text: &str, at: usize, is_cut: bool) -> Option<usize> {
+        let mut places = vec![at];
+        for (number, wanted) in self.chars.iter().enumerate() {
+            if is_cut && number >= SHORTEST && places.last() == Some(&text.len()) {
+                break;
+            }
+            let next = places.iter().flat_map(|place| {
+                let readings = readings(&text[*place..]).into_iter().flatten();
+                readings.filter(|(read, _)| self.is_alike(*read, *wanted)).map(|(_, length)| *place + length)
+            });
+            places = next.collect();
+            places.sort_unstable();
+            places.dedup();
+            if places.is_empty() {
+                return None;
+            }
+        }
+        places.pop()
+    }
+
+    fn is_alike(&self, one: char, other: char) -> bool {
+        one == other || self.is_caseless && one.to_lowercase().eq(other.to_lowercase())
+    }
+}
+
+/// What the beginning of a text may stand for, and how many bytes of it do: the character itself, and what an escape of
+/// URLs, forms, JSON or HTML means.
+fn readings(text: &str) -> [Option<(char, usize)>; 2] {
+    let first = text.chars().next();
+    let escaped = match first {
+        Some('%') => percent_encoded(text),
+        Some('+') => Some((' ', 1)),
+        Some('\\') => backslashed(text),
+        Some('&') => entity(text),
+        _ => None,
+    };
+    [first.map(|first| (first, first.len_utf8())), escaped]
+}
+
+/// `%2F`, and as many of them as the character has bytes.
+fn percent_encoded(text: &str) -> Option<(char, usize)> {
+    let bytes = text.as_bytes().chunks(3).map_while(|chunk| match chunk {
+        [b'%', digits @ ..] => number(std::str::from_utf8(digits).ok()?, 2, 16).and_then(|byte| byte.try_into().ok()),
+        _ => None,
+    });
+    let bytes: Vec<u8> = bytes.take(4).collect();
+    let length = (1..=bytes.len()).find(|length| std::str::from_utf8(&bytes[..*length]).is_ok())?;
+    let read = std::str::from_utf8(&bytes[..length]).ok()?.chars().next()?;
+    Some((read, 3 * length))
+}
+
+/// `\/`, `\x2f`, `\u002f`, and two of those for what has more than 16 bits (RFC 8259, section 7).
+fn backslashed(text: &str) -> Option<(char, usize)> {
+    let escape = text.get(1..2)?;
+    let unit = |at: usize| text.get(at..at + 6)?.strip_prefix("\\u").and_then(|digits| number(digits, 4, 16));
+    match escape {
+        "x" => Some((char::from_u32(number(text.get(2..4)?, 2, 16)?)?, 4)),
+        "u" => match (unit(0)?, unit(6)) {
+            (high @ 0xd800..0xdc00, Some(low @ 0xdc00..0xe000)) => {
+                char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)).map(|read| (read, 12))
+            }
+            (unit, _) => char::from_u32(unit).map(|read| (read, 6)),
+        },
+        "n" | "r" | "t" => None,
+        other => other.chars().next().map(|read| (read, 2)),
+    }
+}
+
+/// `&amp;`, `&#38;`, `&#x26;`.
+fn entity(text: &str) -> Option<(char, usize)> {
+    let end = text.bytes().take(12).position(|byte| byte == b';')?;
+    let name = &text[1..end];
+    let read = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let digits = name.strip_prefix('#')?;
+            let number = match digits.strip_prefix(['x', 'X']) {
+                Some(digits) => number(digits, digits.len(), 16),
+                None => number(digits, digits.len(), 10),
+            };
+            char::from_u32(number?)?
+        }
+    };
+    Some((read, end + 1))
+}
+
+/// So many digits; `from_str_radix` takes a sign too.
+fn number(digits: &str, count: usize, radix: u32) -> Option<u32> {
+    let is_plain = digits.len() == count && digits.chars().all(|digit| digit.is_digit(radix));
+    is_plain.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "a/b+c=d \"e&f<g'h\\é𝄞%ij";
+
+    fn hidden(secret: &str, text: &str) -> String {
+        Secrets(forms(secret.as_bytes()).collect()).hide(text)
+    }
+
+    fn each(escape: impl Fn(char) -> String) -> String {
+        SECRET.chars().map(escape).collect()
+    }
+
+    #[test]
+    fn a_secret_is_found_however_it_is_written() {
+        let bytes = |c: char| c.to_string().into_bytes();
+        let escaped = |c: char| c.to_string().encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        for text in [
+            SECRET.to_owned(),
+            SECRET.to_uppercase(),
+            SECRET.chars().rev().collect(),
+            each(|c| bytes(c).iter().map(|byte| format!("%{byte:02X}")).collect()),
+            each(|c| bytes(c).iter().map(|byte| format!("%{byte:02x}")).collect()),
+            each(|c| if c == ' ' { "+".into() } else { bytes(c).iter().map(|byte| format!("%{byte:02X}")).collect() }),
+            serde_json::to_string(SECRET).unwrap().trim_matches('"').to_owned(),
+            serde_json::to_string(SECRET).unwrap().trim_matches('"').replace('/', "\\/"),
+            each(escaped),
+            each(|c| format!("&#{};", c as u32)),
+            each(|c| format!("&#x{:X};", c as u32)),
+            SECRET.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&apos;"),
+            hex(SECRET.as_bytes()),
+            hex(SECRET.as_bytes()).to_uppercase(),
+        ] {
+            assert_eq!(hidden(SECRET, &format!("<{text}>")), "<…>", "{text}");
+        }
+        // What the characters around it share with it says less than one of them.
+        for before in ["", "x", "xy", "xyz"] {
+            let text = signature::base64(format!("{before}{SECRET}z").as_bytes());
+            let left = hidden(SECRET, &text);
+            assert!(left.contains('…') && left.chars().count() < 12, "{left}");
+            let left = hidden(SECRET, &text.replace('+', "-").replace('/', "_"));
+            assert!(left.contains('…') && left.chars().count() < 12, "{left}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        assert_eq!(hidden("token", "no such tok, \\u00 %4 &#; &x; % & \\"), "no such tok, \\u00 %4 &#; &x; % & \\");
+        assert_eq!(hidden("token", "tok%65n; TOKEN\ntoke"), "…; …\ntoke");
+        let cut = Secrets(forms(b"token").collect());
+        assert_eq!(cut.hide_cut("tok%65n; TOKEN\ntoke"), "…; …\n…");
+        assert_eq!(hidden("%25%41", "%25%41 %2525%2541"), "… …");
+    }
+
+    /// Both the secret and the answer may be anybody's.
+    #[test]
+    fn many_readings_do_not_add_up() {
+        let text = "\\".repeat(16 * 1024);
+        assert_eq!(hidden(&"\\".repeat(200), &text).trim_matches('…').len(), 0);
+    }
+}

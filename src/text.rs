@@ -14,6 +14,42 @@ pub fn sanitise(text: &str) -> String {
     safe
 }
 
+/// Whether a terminal does something on reading this character or shows nothing of it, U+009B or U+202E say.
+fn is_obeyed(c: char) -> bool {
+    // Behind a letter only those are escaped, and no combining ones.
+    !matches!(c, ' '..='~') && ['a', c].iter().collect::<String>().escape_debug().count() > 2
+}
+
+/// JSON without characters that a terminal obeys: they can stand in strings alone, and there as an escape.
+pub fn json_for_terminal(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_obeyed(c) {
+            safe.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Lines of which each part was made safe, with these codes for a terminal in them. What was forgotten becomes safe here.
+pub fn lines_for_terminal(text: &str, codes: &[&str]) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let code = codes.iter().find(|code| !code.is_empty() && rest.starts_with(**code));
+        let length = code.map_or(c.len_utf8(), |code| code.len());
+        if code.is_some() || c == '\n' || !is_obeyed(c) {
+            safe += &rest[..length];
+        } else {
+            safe.extend(c.escape_debug());
+        }
+        rest = &rest[length..];
+    }
+    safe
+}
+
 /// Cuts text that is longer than `longest` bytes, between two characters, and marks the cut with `…`.
 pub fn shorten(mut text: String, longest: usize) -> String {
     if text.len() > longest {
@@ -72,6 +108,25 @@ mod tests {
         assert_eq!(sanitise("\u{202e}\u{200b}\u{9b}e\u{301}"), "\\u{202e}\\u{200b}\\u{9b}e\\u{301}");
         assert_eq!(sanitise("a\r\nb\t"), "a\\r\\nb\\t");
         assert_eq!(sanitise(r#"$(id) `x` 'é' "日本" \n 🦀"#), r#"$(id) `x` 'é' "日本" \n 🦀"#);
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_at_the_door() {
+        let text = "e\u{301} 日本 🦀 \u{9b}31m\u{202e}\u{200b}\u{7f}\u{2028}\u{e0041}\x1b[31mred\x1b[0m";
+        assert_eq!(
+            json_for_terminal(&serde_json::to_string(text).unwrap()),
+            "\"e\u{301} 日本 🦀 \\u009b31m\\u202e\\u200b\\u007f\\u2028\\udb40\\udc41\\u001b[31mred\\u001b[0m\""
+        );
+        assert_eq!(
+            lines_for_terminal("a\n\x1b[31mb\x1b[0m\x1b[2Jc\rd\u{9b}", &["", "\x1b[31m", "\x1b[0m"]),
+            "a\n\x1b[31mb\x1b[0m\\u{1b}[2Jc\\rd\\u{9b}"
+        );
+        for c in '\0'..=char::MAX {
+            let json = serde_json::to_string(&c).unwrap();
+            let safe = json_for_terminal(&json);
+            assert_eq!(serde_json::from_str::<char>(&safe).unwrap(), c);
+            assert!(safe.chars().all(|c| !c.is_control() && !is_obeyed(c)), "{safe}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::failure::{Failure, failure};
 use super::output::{by_row, tell};
 use super::place::Place;
 use super::targets;
+use super::terminal;
 use crate::config::{self, Configuration, Configured, Entry, KEYS, Key, Of, Problem};
 use crate::files::Folder;
 use crate::format;
@@ -173,7 +174,7 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<AddedTar
     }
     let (target, warnings) = tried(wish, place, environment, &values)?;
     for warning in warnings {
-        eprintln!("warning: {}", sanitise(&warning.to_string()));
+        terminal::warning(warning);
     }
     edit(place, |draft| {
         // Somebody else may have added it since the configuration was read.

@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, failure};
 use super::place::{Place, all_below, find_any};
+use super::terminal;
 use crate::files::Dir;
 use crate::message;
 use crate::process::{self, Account, Environment};
-use crate::text::sanitise;
 
 /// The hidden option of the owner's process: whom it becomes, and under which number it has the repository's directory.
 const FOR_OWNER: &str = "--as-owner";
@@ -212,7 +212,7 @@ pub(super) fn visit_each<T: Serialize + DeserializeOwned>(
                 lacking.get_or_insert_with(|| (name, BTreeSet::new())).1.extend(others);
             }
             Err(why) => {
-                eprintln!("error: {}: {why}", sanitise(&path.to_string_lossy()));
+                terminal::error(format!("{}: {why}", path.display()));
                 let repository = Some(path.clone());
                 all.push(Said { path, repository, owner: None, rows: Vec::new(), is_well: false });
             }
@@ -318,7 +318,7 @@ fn ask<T: DeserializeOwned>(owner: Owner, command: &mut Command, path: &Path) ->
         _ => Failure::new(message::cannot_start_as_owner(owner.user, error)),
     })?;
     for line in String::from_utf8_lossy(&output.stderr).lines() {
-        eprintln!("{}", sanitise(line));
+        terminal::note(line);
     }
     match serde_json::from_slice(&output.stdout) {
         Ok(Reply::Done { rows, is_well }) => Ok((rows, is_well)),

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use serde_json::Value;
@@ -15,6 +15,7 @@ use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::known_format;
 use super::targets;
+use super::terminal::print;
 use crate::format::{FORMATS, Format, Header};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
@@ -51,12 +52,11 @@ pub(super) fn run(port: u16, source: &Source, call: &Call<'_>) -> Result<bool, F
     let listener =
         TcpListener::bind(("127.0.0.1", port)).map_err(|error| Failure::new(message::cannot_listen(port, error)))?;
     let address = listener.local_addr().map_err(|error| Failure::new(message::no_address(error)))?;
-    let out = Arc::new(Mutex::new(io::stdout()));
-    print(&out, &format!("listening on http://{address}/\n"));
+    print(&format!("listening on http://{address}/\n"));
     for stream in listener.incoming().flatten() {
-        let (verifier, out) = (Arc::clone(&verifier), Arc::clone(&out));
+        let verifier = Arc::clone(&verifier);
         // One thread a connection: a sender may keep one open and use another.
-        thread::spawn(move || serve(&stream, &verifier, &out));
+        thread::spawn(move || serve(&stream, &verifier));
     }
     Ok(true)
 }
@@ -91,12 +91,12 @@ fn verifier(source: &Source, call: &Call<'_>) -> Result<Verifier, Failure> {
     Ok(verifier)
 }
 
-fn serve(stream: &TcpStream, verifier: &Verifier, out: &Mutex<io::Stdout>) {
+fn serve(stream: &TcpStream, verifier: &Verifier) {
     let mut reader = BufReader::new(stream);
     // A connection that ends or breaks is the sender's affair.
     while let Ok(Some(request)) = Incoming::read(&mut reader, stream) {
         let verdict = verifier.judge(&request);
-        print(out, &request.show(&verdict));
+        print(&request.show(&verdict));
         let (status, text) = match &verdict {
             _ if request.too_large => ("413 Content Too Large", "body too large\n"),
             Verdict::Wrong(_) => ("401 Unauthorized", "token or signature wrong or missing\n"),
@@ -107,12 +107,6 @@ fn serve(stream: &TcpStream, verifier: &Verifier, out: &Mutex<io::Stdout>) {
         if (&*stream).write_all(answer.as_bytes()).is_err() || request.too_large {
             return;
         }
-    }
-}
-
-fn print(out: &Mutex<io::Stdout>, text: &str) {
-    if let Ok(mut out) = out.lock() {
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }
 

@@ -11,6 +11,7 @@ use super::place::Place;
 use super::progress::with_progress;
 use super::table::moment;
 use super::targets;
+use super::terminal;
 use crate::outcome::Outcome;
 use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
@@ -51,12 +52,12 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<FlushRow>,
     let jobs = pipeline.take_over(&HashSet::new());
     let mut is_well = configuration.broken().next().is_none();
     for problem in configuration.broken().flat_map(|target| &target.problems) {
-        eprintln!("error: {}", sanitise(&problem.to_string()));
+        terminal::error(problem);
     }
     let total = configuration.ready().map(|target| pipeline.spool.queue(&target.name).list().len()).sum();
     with_progress("flush", MUCH, total, &run, || {
         if let Err(error) = pipeline.deliver(&run, jobs) {
-            eprintln!("error: {}", sanitise(&error.to_string()));
+            terminal::error(error);
             is_well = false;
         }
         pipeline.tend(&run);

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::output::print;
-use super::table::{Colour, lay_out};
+use super::table::lay_out;
+use super::terminal::Colour;
+use super::terminal::print;
 use crate::event::EventName;
 use crate::format::{FORMATS, Format};
 

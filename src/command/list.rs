@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
-use super::output::{Reach, heading, print, tell};
-use super::table::{Colour, lay_out};
+use super::output::{Reach, heading, tell};
+use super::table::lay_out;
+use super::terminal;
+use super::terminal::Colour;
+use super::terminal::print;
 use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::message;
 use crate::target::{Switch, Target};
-use crate::text::sanitise;
 
 /// One target, for people and programs alike. An address is told as far as it is no secret.
 #[derive(Serialize, Deserialize)]
@@ -42,7 +44,7 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
         return Ok(tell(call, reach.json, said, |_| String::new()));
     }
     if said.iter().all(|said| said.rows.is_empty()) {
-        eprintln!("{}", message::no_targets());
+        terminal::note(message::no_targets());
     } else {
         print(&table(&said));
     }
@@ -86,15 +88,15 @@ fn broken_row(target: &BrokenTarget) -> ListedTarget {
 fn tell_problems(configuration: &Configuration) -> bool {
     let broken = configuration.broken().flat_map(|target| &target.problems);
     for problem in broken.chain(&configuration.problems) {
-        eprintln!("error: {}", sanitise(&problem.to_string()));
+        terminal::error(problem);
     }
     for warning in &configuration.warnings {
-        eprintln!("warning: {}", sanitise(&warning.to_string()));
+        terminal::warning(warning);
     }
     let most = configuration.settings.max_targets;
     let count = configuration.targets.len();
     if count > most {
-        eprintln!("warning: {}", message::more_targets(count, most));
+        terminal::warning(message::more_targets(count, most));
     }
     configuration.broken().next().is_none() && configuration.problems.is_empty()
 }

@@ -1,6 +1,7 @@
 //! `git webhook`: one file a verb.
 
 mod failure;
+mod terminal;
 mod place;
 mod as_owner;
 mod output;
@@ -234,7 +235,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
         Err(why) => {
             match answers {
                 true => call.answer_failure(why),
-                false => eprintln!("error: {why}"),
+                false => terminal::error(why),
             }
             ExitCode::FAILURE
         }

@@ -1,12 +1,12 @@
 //! What a verb prints: rows for people or for programs, of one repository or of several.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::as_owner::{Call, Said};
-use crate::text::sanitise;
+use super::terminal::print;
+use crate::text::{json_for_terminal, sanitise};
 
 /// How far a verb goes, and for whom it prints.
 #[derive(clap::Args)]
@@ -49,12 +49,7 @@ pub(super) fn print_json<T: Serialize>(said: &[Said<T>]) {
             all.push(value);
         }
     }
-    print(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"));
-}
-
-/// A reader that has gone (head, less) is no failure.
-pub(super) fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+    print(&(json_for_terminal(&serde_json::to_string_pretty(&all).unwrap_or_default()) + "\n"));
 }
 
 /// The heading above what is said of one repository of several.

@@ -2,18 +2,19 @@
 //! is pushed.
 
 use std::ffi::OsStr;
-use std::io::{Write, stdout};
 use std::os::unix::ffi::OsStrExt;
 
 use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::known_format;
 use super::place::{Place, resolve};
+use super::terminal::print;
 use crate::event::{self, Event, EventName};
 use crate::format::Format;
 use crate::identifier;
 use crate::message;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
+use crate::text::json_for_terminal;
 
 /// Prints each body, and behind it a newline that is not part of it.
 pub(super) fn run(
@@ -48,10 +49,8 @@ pub(super) fn run(
     if bodies.is_empty() {
         return failure(message::no_event(format.name));
     }
-    let mut out = stdout();
     for body in bodies {
-        // A reader that has gone is no failure.
-        let _ = out.write_all(&body).and_then(|()| out.write_all(b"\n"));
+        print(&(json_for_terminal(&String::from_utf8_lossy(&body)) + "\n"));
     }
     Ok(true)
 }

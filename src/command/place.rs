@@ -11,6 +11,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::failure::{Failure, failure};
+use super::terminal;
 use crate::config::Configuration;
 use crate::event::{Context, Event};
 use crate::message;
@@ -18,7 +19,6 @@ use crate::pipeline::{Pipeline, Scene};
 use crate::process::{self, Environment};
 use crate::ref_update::{ObjectId, RefUpdate};
 use crate::repository::{self, Objects, Reader, Wanted};
-use crate::text::sanitise;
 
 /// A repository and its configuration.
 pub(super) struct Place {
@@ -155,7 +155,7 @@ pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
             }
             Err(error) => {
                 let text = message::cannot_read(directory.display(), error);
-                eprintln!("warning: {}", sanitise(&text));
+                terminal::warning(text);
             }
         }
     }

@@ -3,7 +3,8 @@
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
 use super::output::{Reach, tell};
-use super::table::{Colour, in_colour, lay_out, length};
+use super::table::{lay_out, length};
+use super::terminal::{Colour, in_colour};
 use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
 

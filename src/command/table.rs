@@ -1,26 +1,9 @@
 //! Tables for people: columns as wide as they need, colour on a terminal alone.
 
-use std::env;
-use std::io::{IsTerminal, stdout};
-
 use jiff::Timestamp;
 
+use super::terminal::Colour;
 use crate::text::sanitise;
-
-/// The colours there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Colour {
-    None,
-    Green,
-    Yellow,
-    Red,
-}
-
-/// Whether to write in colour: on a terminal, unless somebody objects (https://no-color.org).
-pub(super) fn in_colour() -> bool {
-    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    stdout().is_terminal() && !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
 
 /// Lays out rows below their headings. Each row comes with the colour of one of its cells.
 pub(super) fn lay_out<const N: usize>(
@@ -47,18 +30,6 @@ pub(super) fn lay_out<const N: usize>(
         text.push('\n');
     }
     text
-}
-
-impl Colour {
-    /// What switches it on and off on a terminal.
-    pub(super) fn codes(self) -> (&'static str, &'static str) {
-        match self {
-            Self::None => ("", ""),
-            Self::Green => ("\x1b[32m", "\x1b[0m"),
-            Self::Yellow => ("\x1b[33m", "\x1b[0m"),
-            Self::Red => ("\x1b[31m", "\x1b[0m"),
-        }
-    }
 }
 
 /// `45s`, `12m`, `3h`, `2d`: a length of time in its largest unit.

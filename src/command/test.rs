@@ -7,9 +7,10 @@ use clap::ValueEnum;
 
 use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
-use super::output::print;
 use super::place::Place;
 use super::targets;
+use super::terminal;
+use super::terminal::print;
 use crate::delivery::Delivery;
 use crate::dispatch;
 use crate::event::EventName;
@@ -148,7 +149,7 @@ fn tell(target: &Target, name: &RefName, outcome: &Outcome) -> bool {
     let summary = Summary { target: target.name.as_str(), outcomes: vec![(name, outcome)], is_kept: false };
     print(&(sanitise(&Notice::Target(summary).to_string()) + "\n"));
     if let Outcome::Failed(failure) = outcome {
-        eprintln!("error: {}: {}", target.address.origin(), sanitise(&failure.to_string()));
+        terminal::error(format!("{}: {failure}", target.address.origin()));
     }
     matches!(outcome, Outcome::Delivered { .. })
 }

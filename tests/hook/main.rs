@@ -31,6 +31,7 @@ mod requests;
 mod sizes;
 mod tags;
 mod targets;
+mod terminal;
 mod tls;
 mod together;
 mod tour;

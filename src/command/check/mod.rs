@@ -31,9 +31,11 @@ use render::Runner;
 
 use super::as_owner::{Call, Said, visit_each};
 use super::failure::Failure;
-use super::output::{self, Reach, heading, print};
+use super::output::{self, Reach, heading};
 use super::place::{Place, find_any, git_dir, is_repository};
-use super::table::{Colour, in_colour};
+use super::terminal;
+use super::terminal::print;
+use super::terminal::{Colour, in_colour};
 use crate::config::{self, Configuration, Entry, Unreadable};
 use crate::message;
 use crate::process::{self, Environment};
@@ -177,7 +179,7 @@ fn tell(said: &[Said<CheckRow>], connect: bool) {
     }
     print(&text);
     if !connect && stdout().is_terminal() {
-        eprintln!("{}", message::check_connect_hint());
+        terminal::note(message::check_connect_hint());
     }
 }
 

@@ -4,6 +4,7 @@ pub mod canary;
 mod compare;
 mod fan;
 mod gate;
+pub mod judge;
 mod journal;
 mod lab;
 mod program;

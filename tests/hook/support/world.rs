@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::program::JUDGE;
-use super::{Ends, PATIENCE, Receiver, canary};
+use super::{Ends, PATIENCE, Receiver, canary, judge};
 
 /// The zero id of a SHA-1 repository.
 pub const ZERO: &str = "0000000000000000000000000000000000000000";
@@ -49,7 +49,7 @@ impl World {
     /// The same, with further options of `git init` for both.
     pub fn with(options: &[&str]) -> Self {
         // Another test may have done so.
-        let _ = JUDGE.set(canary::is_not_printed);
+        let _ = JUDGE.set(judge::judge);
         let directory = tempfile::Builder::new().prefix("git-webhook-test").tempdir().unwrap();
         let environment = vec![("GL_USER".into(), "alice".into())];
         let world = Self { directory, clock: AtomicU64::new(1_700_000_000), environment };

@@ -8,7 +8,7 @@
 #
 # shellcheck shell=bash
 
-__git_webhook_verbs="add remove list formats check test log show redeliver flush status reconcile enable disable
+__git_webhook_verbs="add remove list formats check test log show redeliver flush dead status reconcile enable disable
 payload echo help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
@@ -29,6 +29,7 @@ __git_webhook_options() {
     test) echo --event= --help ;;
     log) echo --target= --state= --since= --limit= --json --root= --help ;;
     redeliver) echo --failed --since= --target= --json --root= --help ;;
+    dead) echo --seen --drop --all --target= --json --root= --help ;;
     flush) echo --now --target= --json --root= --help ;;
     status) echo --max-age= --json --root= --help ;;
     reconcile) echo --dry-run --all --baseline --json --root= --help ;;
@@ -58,6 +59,7 @@ __git_webhook_argument() {
     case $verb,$1 in
     remove,0 | test,0 | enable,0 | disable,0) __git_webhook_offer "$cur" "$(__git_webhook_targets)" ;;
     redeliver,*) [[ " ${words[*]} " == *" --failed "* ]] || __git_webhook_offer_ids ;;
+    dead,*) [[ " ${words[*]} " != *" --drop "* ]] || __git_webhook_offer_ids ;;
     show,0) __git_webhook_offer_ids ;;
     payload,0 | payload,1) __git_webhook_offer "$cur" "HEAD $(__git_webhook_refs 2 refs/heads/ refs/tags/)" ;;
     payload,2) __git_webhook_offer "$cur" "$(__git_webhook_refs 0 '')" ;;

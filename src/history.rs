@@ -233,10 +233,15 @@ impl History {
     }
 
     fn read(&self, day: &str, mut take: impl FnMut(&[u8])) {
-        let Ok((file, _)) = self.directory.open().and_then(|directory| directory.open_regular(day)) else { return };
+        let Ok(directory) = self.directory.open() else { return };
+        let Ok((file, _)) = directory.open_regular(day) else { return };
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
-        while let Ok(1..) = io::Read::take(&mut reader, LONGEST_LINE as u64).read_until(b'\n', &mut line) {
+        let mut next = |line: &mut Vec<u8>| {
+            let read = io::Read::take(&mut reader, LONGEST_LINE as u64).read_until(b'\n', line);
+            directory.noted(day, read)
+        };
+        while let Ok(1..) = next(&mut line) {
             take(&line);
             line.clear();
         }

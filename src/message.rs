@@ -178,6 +178,7 @@ messages! {
 
     // Delivery. Why a delivery was not made, or is a dead letter. The first of them the pusher reads too.
     answered(status) = "answered {status}";
+    answered_gone(status) = "answered {status}: gone for good";
     redirect(status) = "answered {status}, a redirect, which is not followed";
     no_lookup() = "the receiver's name cannot be looked up";
     refused() = "connection refused";
@@ -238,6 +239,7 @@ messages! {
     some_delivered(target, count, all, refs) = "webhook {target}: delivered {count} of {all} refs, not {refs}";
     first_of(refs, first, reason) = "{refs}, the first of them {first} ({reason})";
     kept(said) = "{said}; kept, and tried again later";
+    kept_until_enabled(said) = "{said}; kept until the administrator enables it again";
 
     // Verbs. What a verb of git webhook cannot do.
     unknown_format(name, known) = "unknown format '{name}': choose {known}";
@@ -278,6 +280,9 @@ messages! {
     not_built_any_more() = "its body cannot be built again: the objects it tells of are gone";
     no_such_delivery(id) = "no delivery '{id}' in the log: git webhook log shows which there are";
     several_deliveries(id, ids) = "several deliveries begin with '{id}': {ids}";
+    drop_which() = "which dead letters? write their ids, or --all";
+    no_dead_letter(id) = "no dead letter '{id}': git webhook dead shows which there are";
+    several_dead_letters(id, count) = "'{id}' begins {count} dead letters: write more of it";
     short_id(id) = "'{id}' is no delivery's id: write at least four of its characters";
     target_is_busy(name) = "webhook {name}: another process is sending to it: try again when it is done";
     target_is_gone(name) = "no target '{name}' that can be used: add it again, or mend its configuration";

@@ -67,6 +67,9 @@ impl Failure {
     }
 }
 
+/// The status by which a receiver says that it is gone for good (RFC 9110, section 15.5.11).
+pub const GONE: u16 = 410;
+
 /// The kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
@@ -115,6 +118,7 @@ impl FailureKind {
     /// What happened, for somebody who can neither see nor change the configuration.
     pub fn plain(self) -> String {
         match self {
+            Self::Status(GONE) => message::answered_gone(GONE),
             Self::Status(status) => message::answered(status),
             Self::Redirect(status) => message::redirect(status),
             Self::Lookup => message::no_lookup().into(),

@@ -7,7 +7,7 @@ use std::io::{self, Write, stderr};
 use std::time::Duration;
 
 use crate::message;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, FailureKind, GONE, Outcome};
 use crate::process;
 use crate::ref_update::{RefName, Skipped};
 use crate::text::{sanitise, shorten};
@@ -130,7 +130,14 @@ impl fmt::Display for Summary<'_> {
         } else {
             message::some_delivered(self.target, all - failed.len(), all, not)
         };
-        f.write_str(&if self.is_kept { message::kept(said) } else { said })
+        // One such answer parks the target, whatever came of the others.
+        let is_gone =
+            |(_, failure): (_, &Failure)| matches!(failure.kind, FailureKind::Status(GONE) | FailureKind::Parked);
+        f.write_str(&match self.is_kept {
+            true if self.failures().any(is_gone) => message::kept_until_enabled(said),
+            true => message::kept(said),
+            false => said,
+        })
     }
 }
 
@@ -191,7 +198,6 @@ impl Printer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::FailureKind;
 
     fn delivered(millis: u64) -> Outcome {
         Outcome::Delivered { status: 200, elapsed: Duration::from_millis(millis) }
@@ -231,6 +237,20 @@ mod tests {
         assert_eq!(
             line(&twice(refused())),
             "webhook ci: not delivered: main (connection refused); kept, and tried again later"
+        );
+    }
+
+    #[test]
+    fn no_retry_is_promised_where_there_is_none() {
+        let failed = |kind| Outcome::Failed(Failure::new(kind, ""));
+        assert_eq!(
+            line(&[("refs/heads/main", failed(FailureKind::Status(410)))]),
+            "webhook ci: not delivered: main (answered 410: gone for good); kept until the administrator enables it again"
+        );
+        assert_eq!(
+            line(&[("refs/heads/main", delivered(1)), ("refs/heads/b", failed(FailureKind::Parked))]),
+            "webhook ci: delivered 1 of 2 refs, not b (the receiver answered 410 before); kept until the administrator \
+             enables it again"
         );
     }
 

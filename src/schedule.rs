@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::message;
-use crate::outcome::{Failure, FailureKind};
+use crate::outcome::{Failure, FailureKind, GONE};
 use crate::ref_update::RefKey;
 use crate::signature::sha256_hex;
 
@@ -222,7 +222,7 @@ pub struct Learned {
 impl Learned {
     /// Notes a failed attempt, whose delivery is tried again then.
     pub fn failed(&mut self, kind: FailureKind, next: i64) {
-        self.is_parked |= kind == FailureKind::Status(410);
+        self.is_parked |= kind == FailureKind::Status(GONE);
         // That a push was not given the time says nothing about the target.
         if kind.is_passing() && kind != FailureKind::CutShort {
             self.next = Some(self.next.map_or(next, |earliest| earliest.min(next)));

@@ -122,21 +122,38 @@ pub(super) struct Said<T> {
     pub(super) owner: Option<Owner>,
     pub(super) rows: Vec<T>,
     pub(super) is_well: bool,
+    /// Whether all that there is could be read.
+    pub(super) is_seen: bool,
+}
+
+/// What a verb found in one repository.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Found<T> {
+    rows: Vec<T>,
+    is_well: bool,
+    is_seen: bool,
 }
 
 /// What the owner's process answers. Both ends are one file, `current_exe`, so that it needs no version.
 #[derive(Serialize, Deserialize)]
 enum Reply<T> {
-    Done { rows: Vec<T>, is_well: bool },
+    Done(Found<T>),
     Failed(Failure),
+}
+
+impl<T> Found<T> {
+    /// For a verb that tells by itself what it could not read.
+    pub(super) fn new(rows: Vec<T>, is_well: bool) -> Self {
+        Self { rows, is_well, is_seen: true }
+    }
 }
 
 impl Call<'_> {
     /// Tells root what was done.
     pub(super) fn answer<T: Serialize>(&self, said: Vec<Said<T>>) {
-        let is_well = said.iter().all(|said| said.is_well);
+        let (is_well, is_seen) = (said.iter().all(|said| said.is_well), said.iter().all(|said| said.is_seen));
         let rows = said.into_iter().flat_map(|said| said.rows).collect();
-        write(&Reply::Done { rows, is_well });
+        write(&Reply::Done(Found { rows, is_well, is_seen }));
     }
 
     /// Tells root why nothing was done.
@@ -157,7 +174,7 @@ pub(super) fn in_this<T: Serialize + DeserializeOwned>(
     run: impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Vec<Said<T>>, Failure> {
     let path = find(call)?;
-    Ok(vec![in_one(call, &path, input, &|path| run(&enter(path, call.environment)?))?])
+    Ok(vec![in_one(call, &path, input, &|path| look(path, call, &run))?])
 }
 
 /// The repository around the working directory, for a verb that was not handed over.
@@ -185,7 +202,31 @@ pub(super) fn in_each<T: Serialize + DeserializeOwned>(
     root: Option<&Path>,
     run: impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Vec<Said<T>>, Failure> {
-    visit_each(call, root, || find(call), |path| run(&enter(path, call.environment)?))
+    visit_each(call, root, || find(call), |path| look(path, call, &run))
+}
+
+/// Runs a verb in one repository, and tells what it could not read: nobody is to take that for nothing there.
+fn look<T>(
+    path: &Path,
+    call: &Call<'_>,
+    run: &impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
+) -> Result<Found<T>, Failure> {
+    let place = enter(path, call.environment)?;
+    let outcome = run(&place);
+    let mut unread: Vec<_> = place.unread().into_iter().map(|(_, why)| why).collect();
+    match outcome {
+        Ok((rows, is_well)) => {
+            let is_seen = unread.is_empty();
+            unread.iter().for_each(terminal::error);
+            Ok(Found { rows, is_well: is_well && is_seen, is_seen })
+        }
+        // What was not found may be where nobody could look.
+        Err(why) => {
+            let last = unread.pop().map_or(why, Failure::new);
+            unread.iter().for_each(terminal::error);
+            Err(last)
+        }
+    }
 }
 
 /// The same for a verb that reads the configuration itself; `find` finds the one repository without a `root`.
@@ -193,7 +234,7 @@ pub(super) fn visit_each<T: Serialize + DeserializeOwned>(
     call: &Call<'_>,
     root: Option<&Path>,
     find: impl FnOnce() -> Result<PathBuf, Failure>,
-    run: impl Fn(&Path) -> Result<(Vec<T>, bool), Failure>,
+    run: impl Fn(&Path) -> Result<Found<T>, Failure>,
 ) -> Result<Vec<Said<T>>, Failure> {
     // The owner's process is in one of them.
     let Some(root) = root.filter(|_| !call.is_owners) else {
@@ -214,7 +255,7 @@ pub(super) fn visit_each<T: Serialize + DeserializeOwned>(
             Err(why) => {
                 terminal::error(format!("{}: {why}", path.display()));
                 let repository = Some(path.clone());
-                all.push(Said { path, repository, owner: None, rows: Vec::new(), is_well: false });
+                all.push(Said { path, repository, owner: None, rows: Vec::new(), is_well: false, is_seen: false });
             }
         }
     }
@@ -228,9 +269,12 @@ fn in_one<T: Serialize + DeserializeOwned>(
     call: &Call<'_>,
     path: &Path,
     input: Stdio,
-    run: &impl Fn(&Path) -> Result<(Vec<T>, bool), Failure>,
+    run: &impl Fn(&Path) -> Result<Found<T>, Failure>,
 ) -> Result<Said<T>, Failure> {
-    let said = |owner, (rows, is_well)| Said { path: path.into(), repository: None, owner, rows, is_well };
+    let said = |owner, found| {
+        let Found { rows, is_well, is_seen } = found;
+        Said { path: path.into(), repository: None, owner, rows, is_well, is_seen }
+    };
     if process::is_root() {
         return match roots_part(path)? {
             Part::Owner(directory, owner) => {
@@ -311,7 +355,7 @@ fn process_of(call: &Call<'_>, directory: &Dir, owner: Owner, answers: bool) -> 
 }
 
 /// Runs the owner's process and takes its answer.
-fn ask<T: DeserializeOwned>(owner: Owner, command: &mut Command, path: &Path) -> Result<(Vec<T>, bool), Failure> {
+fn ask<T: DeserializeOwned>(owner: Owner, command: &mut Command, path: &Path) -> Result<Found<T>, Failure> {
     let output = command.spawn().and_then(|child| output_within(child, OWNERS_TIME));
     let output = output.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => Failure::new(message::owner_takes_too_long(path.display())),
@@ -321,7 +365,7 @@ fn ask<T: DeserializeOwned>(owner: Owner, command: &mut Command, path: &Path) ->
         terminal::note(line);
     }
     match serde_json::from_slice(&output.stdout) {
-        Ok(Reply::Done { rows, is_well }) => Ok((rows, is_well)),
+        Ok(Reply::Done(found)) => Ok(found),
         Ok(Reply::Failed(why)) => Err(why),
         Err(_) => failure(message::nothing_as_owner(owner.user)),
     }

@@ -114,5 +114,5 @@ fn text(said: &Said<FlushRow>) -> String {
         (!parts.is_empty()).then(|| format!("{name}: {}\n", parts.join(", ")))
     };
     let lines: String = said.rows.iter().filter_map(line).collect();
-    if lines.is_empty() { "nothing waits\n".into() } else { lines }
+    if lines.is_empty() && said.is_seen { "nothing waits\n".into() } else { lines }
 }

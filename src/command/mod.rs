@@ -19,6 +19,7 @@ mod list;
 mod formats;
 mod flush;
 mod redeliver;
+mod dead;
 mod show;
 mod reconcile;
 mod payload;
@@ -139,7 +140,15 @@ enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
-    /// Tell what waits, for how long and for whom; exit 1 where something waits for too long
+    /// List the dead letters, which are tried no more; have seen them, or drop them
+    Dead {
+        #[command(flatten)]
+        choice: dead::Choice,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Tell what waits, for how long and for whom; exit 1 where something is late, 2 where it needs a person, 3 where not
+    /// all can be seen
     Status {
         /// How long is too long, in s, m, h or d
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
@@ -229,15 +238,15 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     let call = Call { arguments: arguments.into_iter().skip(1).collect(), environment, is_owners };
     // Before anything of the repository is read.
     let set_out = as_owner.map_or(Ok(()), Errand::set_out);
+    let failed = verb.failed();
     match set_out.and_then(|()| verb.run(&call)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(why) => {
             match answers {
                 true => call.answer_failure(why),
                 false => terminal::error(why),
             }
-            ExitCode::FAILURE
+            failed
         }
     }
 }
@@ -281,8 +290,17 @@ fn mistake(what: &str, place: &str) -> String {
 }
 
 impl Verb {
-    fn run(self, call: &Call<'_>) -> Result<bool, Failure> {
+    /// What it exits with where it could not do its work.
+    fn failed(&self) -> ExitCode {
         match self {
+            // Which says nothing of what it is asked for.
+            Self::Status { .. } => ExitCode::from(status::Alarm::Unknown as u8),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    fn run(self, call: &Call<'_>) -> Result<ExitCode, Failure> {
+        let is_well = match self {
             Self::List { reach } => list::run(&reach, call),
             Self::Formats { json } => formats::run(json),
             Self::Check { options } => check::run(&options, call),
@@ -291,7 +309,10 @@ impl Verb {
             Self::Show { id, json } => show::run(&id, json, call),
             Self::Redeliver { choice, reach } => redeliver::run(&choice, &reach, call),
             Self::Flush { now, target, reach } => flush::run(now, target.as_deref(), &reach, call),
-            Self::Status { max_age, reach } => status::run(max_age, &reach, call),
+            Self::Dead { choice, reach } => dead::run(&choice, &reach, call),
+            Self::Status { max_age, reach } => {
+                return status::run(max_age, &reach, call).map(|alarm| ExitCode::from(alarm as u8));
+            }
             Self::Reconcile { manner, reach } => reconcile::run(manner, &reach, call),
             Self::Add { wish, json } => add::run(&wish, json, call),
             Self::Remove { name, json } => remove::run(&name, json, call),
@@ -304,7 +325,8 @@ impl Verb {
                 let secrets = echo::Source { format, secret_file, target };
                 echo::run(port, &secrets, call)
             }
-        }
+        }?;
+        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

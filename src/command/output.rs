@@ -32,7 +32,9 @@ pub(super) fn tell<T: Serialize>(
     } else if json {
         print_json(&said);
     } else {
-        said.iter().for_each(|said| print(&(heading(said) + &text(said))));
+        // Where nothing could be seen there is nothing to say, least of all that there is nothing.
+        let has_words = |said: &&Said<T>| said.is_seen || !said.rows.is_empty();
+        said.iter().filter(has_words).for_each(|said| print(&(heading(said) + &text(said))));
     }
     is_well
 }

@@ -19,12 +19,14 @@ use crate::pipeline::{Pipeline, Scene};
 use crate::process::{self, Environment};
 use crate::ref_update::{ObjectId, RefUpdate};
 use crate::repository::{self, Objects, Reader, Wanted};
+use crate::state_dir::StateDir;
 
 /// A repository and its configuration.
 pub(super) struct Place {
     pub(super) git_dir: PathBuf,
     pub(super) common_dir: PathBuf,
     pub(super) configuration: Configuration,
+    state: StateDir,
 }
 
 impl Place {
@@ -44,18 +46,34 @@ impl Place {
         self::git_dir(&[OsStr::new("-C"), git_dir.as_os_str()]).map(drop)
     }
 
+    /// The repository at `git_dir`, whose configuration was read.
+    pub(super) fn new(git_dir: PathBuf, common_dir: PathBuf, configuration: Configuration) -> Self {
+        let state = StateDir::new(&common_dir, configuration.settings.shared);
+        Self { git_dir, common_dir, configuration, state }
+    }
+
     /// Reads the configuration of the repository at `git_dir`.
     pub(super) fn open(git_dir: &Path, environment: &Environment) -> Result<Self, Failure> {
         let common_dir = repository::common_dir(git_dir);
         match Configuration::read(git_dir, &common_dir, environment) {
-            Ok(configuration) => Ok(Self { git_dir: git_dir.into(), common_dir, configuration }),
+            Ok(configuration) => Ok(Self::new(git_dir.into(), common_dir, configuration)),
             Err(why) => failure(why.to_string()),
         }
     }
 
     /// Its spool, its log and its targets.
     pub(super) fn pipeline(&self) -> Pipeline<'_> {
-        Pipeline::new(&self.git_dir, &self.common_dir, &self.configuration)
+        Pipeline::over(self.state.clone(), &self.git_dir, &self.common_dir, &self.configuration)
+    }
+
+    /// What of the state could not be read so far, and the words for it.
+    pub(super) fn unread(&self) -> Vec<(PathBuf, String)> {
+        let cannot = |(path, why): (PathBuf, String)| {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            let text = message::cannot_read(path.display(), why);
+            (path, text)
+        };
+        self.state.root().unread().into_iter().map(cannot).collect()
     }
 
     /// Its object database.
@@ -98,6 +116,7 @@ impl Place {
             Ok(()) => {
                 self.git_dir = ".".into();
                 self.common_dir = repository::common_dir(&self.git_dir);
+                self.state = StateDir::new(&self.common_dir, self.configuration.settings.shared);
                 Ok(())
             }
             Err(error) => failure(message::cannot_enter(self.git_dir.display(), error)),

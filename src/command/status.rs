@@ -8,30 +8,59 @@ use super::terminal::{Colour, in_colour};
 use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
 
-/// Whether nothing has waited for longer than `limit`, in seconds.
-pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+/// What the exit status says, as monitoring systems have it (Nagios Plugins Development Guidelines, "Plugin Return
+/// Codes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    /// All is delivered, or will be in time.
+    Ok = 0,
+    /// Something is late, and still tried.
+    Warning = 1,
+    /// Something will not be delivered before a person does something.
+    Critical = 2,
+    /// Not all could be seen.
+    Unknown = 3,
+}
+
+/// How loud it is to be, if something has waited for longer than `limit`, in seconds.
+pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<Alarm, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| {
-        let rows = overview::targets(&place.pipeline());
-        let is_in_time = |row: &TargetRow| row.oldest.is_none_or(|oldest| oldest <= limit);
-        let is_well = rows.iter().all(|row| match row.state {
-            // What waits for a target that somebody has switched off waits as he wants it.
-            State::Disabled | State::OffByRepository => true,
-            // A mistake of ours, which time does not mend.
-            State::Stuck => false,
-            _ => is_in_time(row),
-        });
+        let mut rows = overview::targets(&place.pipeline());
+        if !place.unread().is_empty() {
+            // Whether it is well nobody can tell.
+            rows.iter_mut().filter(|row| row.state == State::Ok).for_each(|row| row.state = State::Unknown);
+        }
+        let is_well = rows.iter().all(|row| alarm(row, limit) == Alarm::Ok);
         Ok((rows, is_well))
     })?;
-    Ok(tell(call, reach.json, said, |said| text(said, limit)))
+    let rows = said.iter().flat_map(|said| &said.rows);
+    let loudest = rows.map(|row| alarm(row, limit)).max().unwrap_or(Alarm::Ok);
+    let is_seen = said.iter().all(|said| said.is_seen);
+    tell(call, reach.json, said, |said| text(said, limit));
+    Ok(if is_seen { loudest } else { Alarm::Unknown })
+}
+
+fn alarm(row: &TargetRow, limit: i64) -> Alarm {
+    let is_late = row.oldest.is_some_and(|oldest| oldest > limit);
+    match row.state {
+        _ if row.unseen > 0 => Alarm::Critical,
+        // What waits for a target that somebody has switched off waits as he wants it.
+        State::Disabled | State::OffByRepository => Alarm::Ok,
+        State::Wrong | State::Parked | State::Stuck => Alarm::Critical,
+        State::Unknown => Alarm::Unknown,
+        State::Ok | State::Failing | State::Untold | State::Removed if is_late => Alarm::Warning,
+        State::Ok | State::Failing | State::Untold | State::Removed => Alarm::Ok,
+    }
 }
 
 fn text(said: &Said<TargetRow>, limit: i64) -> String {
     let now = process::now();
     let line = |row: &TargetRow| {
-        let colour = match row.state {
-            State::Ok | State::Disabled | State::OffByRepository => Colour::None,
-            State::Failing if row.oldest.is_none_or(|oldest| oldest <= limit) => Colour::Yellow,
-            _ => Colour::Red,
+        let colour = match alarm(row, limit) {
+            Alarm::Ok if row.state == State::Failing => Colour::Yellow,
+            Alarm::Ok => Colour::None,
+            Alarm::Warning => Colour::Yellow,
+            Alarm::Critical | Alarm::Unknown => Colour::Red,
         };
         let name = if row.target.is_empty() { "(all)".into() } else { row.target.clone() };
         let oldest = row.oldest.map(length).unwrap_or_default();
@@ -40,11 +69,43 @@ fn text(said: &Said<TargetRow>, limit: i64) -> String {
             Some(_) => "due".into(),
             None => String::new(),
         };
-        ([name, row.state.to_string(), row.waiting.to_string(), oldest, next, row.dead.to_string()], colour)
+        let dead = match (row.dead, row.unseen) {
+            (dead, 0) if dead > 0 => format!("{dead} (seen)"),
+            (dead, unseen) if unseen < dead => format!("{dead} ({unseen} new)"),
+            (dead, _) => dead.to_string(),
+        };
+        ([name, row.state.to_string(), row.waiting.to_string(), oldest, next, dead], colour)
     };
     if said.rows.is_empty() {
         return "no targets\n".into();
     }
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     lay_out(["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "DEAD"], &rows, 1, in_colour())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(state: State, oldest: Option<i64>, unseen: usize) -> TargetRow {
+        TargetRow { target: "ci".into(), state, waiting: 0, oldest, next: None, dead: unseen, unseen }
+    }
+
+    #[test]
+    fn what_needs_a_person_is_louder_than_what_is_late() {
+        for (state, in_time, late, dead) in [
+            (State::Ok, Alarm::Ok, Alarm::Warning, Alarm::Critical),
+            (State::Failing, Alarm::Ok, Alarm::Warning, Alarm::Critical),
+            (State::Untold, Alarm::Ok, Alarm::Warning, Alarm::Critical),
+            (State::Removed, Alarm::Ok, Alarm::Warning, Alarm::Critical),
+            (State::Disabled, Alarm::Ok, Alarm::Ok, Alarm::Critical),
+            (State::OffByRepository, Alarm::Ok, Alarm::Ok, Alarm::Critical),
+            (State::Wrong, Alarm::Critical, Alarm::Critical, Alarm::Critical),
+            (State::Parked, Alarm::Critical, Alarm::Critical, Alarm::Critical),
+            (State::Stuck, Alarm::Critical, Alarm::Critical, Alarm::Critical),
+        ] {
+            let alarms = [row(state, Some(60), 0), row(state, Some(61), 0), row(state, None, 1)];
+            assert_eq!(alarms.map(|row| alarm(&row, 60)), [in_time, late, dead], "{state}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
@@ -15,7 +16,7 @@ use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
-use super::FileError;
+use super::{FileError, Unread};
 use crate::message;
 use crate::process;
 
@@ -108,6 +109,8 @@ pub struct Dir {
     descriptor: OwnedFd,
     path: PathBuf,
     pub(super) modes: Modes,
+    /// Where it is noted what cannot be read in it.
+    unread: Arc<Unread>,
 }
 
 impl AsFd for Dir {
@@ -124,7 +127,7 @@ impl Dir {
     pub fn open(path: &Path, modes: Modes) -> io::Result<Self> {
         let named = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let descriptor = nix::fcntl::open(named, HELD, Mode::empty())?;
-        Ok(Self { descriptor, path: path.into(), modes })
+        Ok(Self { descriptor, path: path.into(), modes, unread: Arc::default() })
     }
 
     /// Opens a directory by an absolute path of which no part is a link, and tells who owns it and whether nobody but
@@ -179,15 +182,49 @@ impl Dir {
     /// Where it is not there, or a link or no directory ([`io::ErrorKind::NotADirectory`]).
     pub fn enter(&self, name: impl AsRef<Path>) -> io::Result<Self> {
         let name = one(name.as_ref())?;
-        let descriptor = openat(self, name, HELD | OFlag::O_NOFOLLOW, Mode::empty())?;
-        Ok(Self { descriptor, path: self.path.join(name), modes: self.modes })
+        let opened = openat(self, name, HELD | OFlag::O_NOFOLLOW, Mode::empty());
+        let descriptor = self.noted(name, opened.map_err(io::Error::from))?;
+        Ok(self.with(descriptor, self.path.join(name)))
+    }
+
+    fn with(&self, descriptor: OwnedFd, path: PathBuf) -> Self {
+        Self { descriptor, path, modes: self.modes, unread: Arc::clone(&self.unread) }
+    }
+
+    /// What could not be read in it and below, by whatever was opened by way of it.
+    pub fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    /// Notes it where something in it cannot be read.
+    pub fn noted<T>(&self, name: impl AsRef<Path>, read: io::Result<T>) -> io::Result<T> {
+        read.inspect_err(|error| self.unread.note(&self.closed(name.as_ref()), error))
+    }
+
+    /// The first directory on the way below in which we may not look for names, else what is there itself.
+    fn closed(&self, below: &Path) -> PathBuf {
+        let how = HELD | OFlag::O_NOFOLLOW;
+        let mut path = self.path.clone();
+        let mut above = None::<OwnedFd>;
+        for name in below {
+            let directory = above.as_ref().map_or(self.as_fd(), AsFd::as_fd);
+            if fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) == Err(Errno::EACCES) {
+                return path;
+            }
+            path.push(name);
+            match openat(directory, name, how, Mode::empty()) {
+                Ok(next) => above = Some(next),
+                Err(_) => break,
+            }
+        }
+        path
     }
 
     /// Opens a directory some levels below, none of which is a link.
     pub(super) fn descend(&self, below: &Path) -> io::Result<Self> {
         let how = OpenHow::new().flags(HELD).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
         match openat2(self, below, how) {
-            Ok(descriptor) => Ok(Self { descriptor, path: self.path.join(below), modes: self.modes }),
+            Ok(descriptor) => Ok(self.with(descriptor, self.path.join(below))),
             // Linux before 5.6, and containers of that time that let through only what they know: step by step.
             Err(Errno::ENOSYS | Errno::EPERM) => {
                 let mut parts = below.iter();
@@ -195,12 +232,12 @@ impl Dir {
                 parts.try_fold(first, |directory, part| directory.enter(part))
             }
             Err(Errno::ELOOP) => Err(Errno::ENOTDIR.into()),
-            Err(error) => Err(error.into()),
+            Err(error) => self.noted(below, Err(error.into())),
         }
     }
 
     fn reopened(&self) -> io::Result<Self> {
-        Ok(Self { descriptor: self.descriptor.try_clone()?, path: self.path.clone(), modes: self.modes })
+        Ok(self.with(self.descriptor.try_clone()?, self.path.clone()))
     }
 
     /// Opens a directory in it, and makes it first where it is not there, durably.
@@ -226,7 +263,10 @@ impl Dir {
                 .map_err(self.error(message::cannot_set_mode, name))?,
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.enter(name).map_err(not_used),
-            Err(error) => return Err(self.error(message::cannot_create, name)(error)),
+            Err(error) => {
+                self.unread.note(&self.path_of(name), &error);
+                return Err(self.error(message::cannot_create, name)(error));
+            }
         }
         // A record in a directory that a power cut takes away would be as lost as no record.
         self.sync()?;
@@ -235,7 +275,8 @@ impl Dir {
 
     /// Looks at a name; `None` where there is none, or nobody may look.
     pub fn look(&self, name: impl AsRef<Path>) -> Option<Stat> {
-        fstatat(self, one(name.as_ref()).ok()?, AtFlags::AT_SYMLINK_NOFOLLOW).ok().map(Stat)
+        let looked = fstatat(self, one(name.as_ref()).ok()?, AtFlags::AT_SYMLINK_NOFOLLOW);
+        self.noted(name, looked.map_err(io::Error::from)).ok().map(Stat)
     }
 
     /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
@@ -265,7 +306,7 @@ impl Dir {
     /// # Errors
     /// Where it is none, or cannot be opened.
     pub fn open_regular(&self, name: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
-        self.open_as(name.as_ref(), OFlag::O_RDONLY)
+        self.noted(name.as_ref(), self.open_as(name.as_ref(), OFlag::O_RDONLY))
     }
 
     fn create_as(&self, name: &Path, flags: OFlag) -> io::Result<File> {
@@ -294,7 +335,8 @@ impl Dir {
             },
             other => other.map(|(file, _)| file),
         };
-        open().map_err(self.error(message::cannot_open, name))
+        // Who may not lock a queue does not see what comes of it either.
+        self.noted(name, open()).map_err(self.error(message::cannot_open, name))
     }
 
     /// Opens a file to lock it or to append to it, and creates it where need be.
@@ -386,9 +428,9 @@ impl Dir {
     /// # Errors
     /// Where it cannot be listed.
     pub fn each(&self, mut see: impl FnMut(&OsStr) -> ControlFlow<()>) -> io::Result<()> {
-        let mut listing = nix::dir::Dir::from_fd(self.listed()?)?;
+        let mut listing = nix::dir::Dir::from_fd(self.noted("", self.listed())?)?;
         for entry in listing.iter() {
-            let entry = entry?;
+            let entry = self.noted("", entry.map_err(io::Error::from))?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." && see(OsStr::from_bytes(name)).is_break() {
                 break;

@@ -63,6 +63,11 @@ impl Folder {
         Ok(self.base.opened.get_or_init(|| base))
     }
 
+    /// What of all that lies below could not be read so far.
+    pub fn unread(&self) -> Vec<(PathBuf, String)> {
+        self.base().map_or_else(|_| Vec::new(), |base| base.unread().list())
+    }
+
     /// The first name on the way to `path`, from the directory that everything lies below, that is a link.
     pub fn link_to(&self, path: &Path) -> Option<PathBuf> {
         let below = self.below.join(path);

@@ -5,6 +5,8 @@
 
 mod error;
 
+mod unread;
+
 mod dir;
 
 mod read;
@@ -17,6 +19,7 @@ pub use dir::{Dir, Modes, Standing, Stat};
 pub use draft::Draft;
 pub use error::{FileError, Unfit};
 pub use folder::Folder;
+pub use unread::Unread;
 
 /// What is older than this, in seconds, and half written is nobody's any more.
 pub const LEFT_BEHIND: u64 = 3600;

@@ -49,7 +49,7 @@ impl Dir {
             return Err(Unfit::Unsound(message::record_too_large().into()));
         }
         let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        file.read_to_end(&mut bytes).map_err(Unfit::Unreadable)?;
+        self.noted(name, file.read_to_end(&mut bytes)).map_err(Unfit::Unreadable)?;
         Ok((bytes, file))
     }
 
@@ -69,7 +69,8 @@ impl Dir {
     /// Where it cannot be read.
     pub fn read_start(&self, name: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.open_regular(name)?.0.take(most).read_to_end(&mut bytes)?;
+        let (file, _) = self.open_regular(&name)?;
+        self.noted(name, file.take(most).read_to_end(&mut bytes))?;
         Ok(bytes)
     }
 }

@@ -42,7 +42,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
     let spool = &pipeline.spool;
     let mut pushes = Vec::new();
     let unsettled = spool.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt);
-    let untold = unsettled.chain(spool.abandoned());
+    let untold = unsettled.chain(spool.abandoned(&|| pipeline.refs()));
     pushes.extend(untold.map(|receipt| WaitingPush { state: PushState::Untold, receipt }));
     pushes.extend(spool.stuck().into_iter().map(|receipt| WaitingPush { state: PushState::Stuck, receipt }));
     pushes.extend(of_targets(pipeline));
@@ -53,7 +53,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
 pub fn of_targets(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
     let spool = &pipeline.spool;
     let mut pushes = Vec::new();
-    let dead = spool.dead().into_iter().map(|(directory, _)| directory);
+    let dead = spool.dead().into_iter().map(|dead| dead.directory);
     let directories = spool.queues().into_iter().chain(spool.deferred()).chain(dead);
     for directory in directories.collect::<BTreeSet<_>>() {
         let queue = spool.queue_in(&directory);

@@ -11,7 +11,7 @@ use crate::message;
 use crate::pipeline::Pipeline;
 use crate::process;
 use crate::schedule::{Backoff, Queued};
-use crate::spool::Queue;
+use crate::spool::{DeadCount, Queue};
 use crate::target::{Switch, Target, TargetName};
 
 /// How a target stands, in one word.
@@ -35,10 +35,12 @@ pub enum TargetState {
     Stuck,
     /// Configured no more.
     Removed,
+    /// Not all there is of it could be read.
+    Unknown,
 }
 
 impl TargetState {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Ok,
         Self::Failing,
         Self::Parked,
@@ -48,6 +50,7 @@ impl TargetState {
         Self::Untold,
         Self::Stuck,
         Self::Removed,
+        Self::Unknown,
     ];
 }
 
@@ -78,6 +81,7 @@ impl fmt::Display for TargetState {
             Self::Untold => "untold",
             Self::Stuck => "stuck",
             Self::Removed => "removed",
+            Self::Unknown => "unknown",
         })
     }
 }
@@ -97,6 +101,8 @@ pub struct TargetRow {
     pub next: Option<i64>,
     /// How many dead letters there are.
     pub dead: usize,
+    /// How many of them nobody has seen.
+    pub unseen: usize,
 }
 
 /// How the targets stand.
@@ -109,6 +115,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
         let queued = queue.list();
         let (state, next) = match target {
             Configured::Ready(target) => standing(target, queue.backoff(), &queued),
+            Configured::Broken(target) if !target.switch.is_on() => (TargetState::Disabled, None),
             Configured::Broken(_) => (TargetState::Wrong, None),
         };
         rows.push(row(target.name().to_string(), state, next, (&queue, &queued), &pushes, &mut dead));
@@ -117,7 +124,15 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
         let times: Vec<_> = pushes.iter().filter(|push| push.state == wanted).map(|push| push.receipt.time).collect();
         if let Some(oldest) = times.iter().min() {
             let oldest = Some(age(*oldest));
-            rows.push(TargetRow { target: String::new(), state, waiting: times.len(), oldest, next: None, dead: 0 });
+            rows.push(TargetRow {
+                target: String::new(),
+                state,
+                waiting: times.len(),
+                oldest,
+                next: None,
+                dead: 0,
+                unseen: 0,
+            });
         }
     }
     let known = pipeline.known_queues();
@@ -131,13 +146,14 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
         rows.extend((row.waiting + row.dead > 0).then_some(row));
     }
     // Of targets that are no more, and records that could not be read.
-    rows.extend(dead.into_iter().map(|(directory, dead)| TargetRow {
+    rows.extend(dead.into_iter().map(|DeadCount { directory, count, unseen }| TargetRow {
         target: shown(&directory, &pushes),
         state: TargetState::Removed,
         waiting: 0,
         oldest: None,
         next: None,
-        dead,
+        dead: count,
+        unseen,
     }));
     rows
 }
@@ -148,7 +164,7 @@ fn row(
     next: Option<i64>,
     (queue, queued): (&Queue, &[Queued]),
     pushes: &[WaitingPush],
-    dead: &mut Vec<(String, usize)>,
+    dead: &mut Vec<DeadCount>,
 ) -> TargetRow {
     let directory = queue.directory_name();
     let deferred = pushes
@@ -156,13 +172,15 @@ fn row(
         .filter(|push| matches!(&push.state, PushState::Deferred(target) if target.directory() == directory));
     let times: Vec<_> = deferred.map(|push| push.receipt.time).collect();
     let first = queued.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
+    let (dead, unseen) = take(dead, &directory);
     TargetRow {
         target,
         state,
         waiting: queued.len() + times.len(),
         oldest: times.iter().copied().chain(first).min().map(age),
         next,
-        dead: take(dead, &directory),
+        dead,
+        unseen,
     }
 }
 
@@ -186,10 +204,13 @@ fn standing(target: &Target, backoff: Backoff, queue: &[Queued]) -> (TargetState
     (if next.is_some() { TargetState::Failing } else { TargetState::Ok }, next)
 }
 
-/// Takes the number of dead letters from one queue out of all of them.
-fn take(dead: &mut Vec<(String, usize)>, directory: &str) -> usize {
-    let at = dead.iter().position(|(name, _)| name == directory);
-    at.map_or(0, |at| dead.remove(at).1)
+/// Takes the numbers of dead letters from one queue out of all of them: all, and those that nobody has seen.
+fn take(dead: &mut Vec<DeadCount>, directory: &str) -> (usize, usize) {
+    let at = dead.iter().position(|dead| dead.directory == directory);
+    at.map_or((0, 0), |at| {
+        let DeadCount { count, unseen, .. } = dead.remove(at);
+        (count, unseen)
+    })
 }
 
 /// Seconds since then.

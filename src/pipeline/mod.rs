@@ -82,7 +82,11 @@ impl Job {
 impl<'a> Pipeline<'a> {
     /// That of the repository at `git_dir`.
     pub fn new(git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
-        let state = StateDir::new(common_dir, configuration.settings.shared);
+        Self::over(StateDir::new(common_dir, configuration.settings.shared), git_dir, common_dir, configuration)
+    }
+
+    /// The same over a state directory that somebody has opened.
+    pub fn over(state: StateDir, git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
         let history = History::new(&state);
         let targets = configuration.ready().collect();
         Self { git_dir, common_dir, configuration, spool: Spool::new(state), history, targets }

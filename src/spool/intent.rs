@@ -150,11 +150,20 @@ impl Spool {
         lines
     }
 
-    /// The intents of pushes that are over, which a hook or a flush will settle.
-    pub fn abandoned(&self) -> Vec<Receipt> {
+    /// The pushes that are over and of which nobody has told yet, as the refs show it, with what is missed of each: a hook
+    /// or a flush will settle them. Git refused the others.
+    pub fn abandoned(&self, refs: ReadRefs<'_>) -> Vec<Receipt> {
         let mut intents = self.intents();
         intents.retain(is_abandoned);
-        intents
+        if intents.is_empty() {
+            return intents;
+        }
+        let Some(now) = refs() else { return intents };
+        sort(&mut intents);
+        let lines: Vec<Lines> = intents.into_iter().map(|intent| (intent.clone(), intent.lines)).collect();
+        let missed = missed(&lines, self.records(&lines, &now), &now);
+        let untold = lines.iter().zip(missed).filter(|(_, missed)| !missed.is_empty());
+        untold.map(|((intent, _), missed)| intent.with(missed)).collect()
     }
 
     /// Settles intents whose push is over and whose post-receive never came: updates that were applied become receipts, which
@@ -170,8 +179,7 @@ impl Spool {
         }
         // Before the receipts: a push between the two is then seen by its receipt alone.
         let Some(now) = refs() else { return Vec::new() };
-        let run = process::boot_id();
-        intents.sort_by_key(|intent| (intent.moment.boot == run, intent.moment.seconds, intent.moment.nanoseconds));
+        sort(&mut intents);
         let (abandoned, mut others): (Vec<_>, Vec<_>) = intents.into_iter().partition(is_abandoned);
         let mut claims = Vec::new();
         for intent in abandoned {
@@ -226,6 +234,12 @@ impl Spool {
         };
         if lines.any(is_shown) { self.receipts_since(oldest.saturating_sub(LOOK_BACK)) } else { records }
     }
+}
+
+/// The oldest first; those of another run of the machine before those of this one.
+fn sort(intents: &mut [Receipt]) {
+    let run = process::boot_id();
+    intents.sort_by_key(|intent| (intent.moment.boot == run, intent.moment.seconds, intent.moment.nanoseconds));
 }
 
 /// Whether one was written down before the other.

@@ -19,12 +19,10 @@ mod queue_index;
 mod recovery;
 mod intent;
 mod prune;
+mod dead;
 
-use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-
-use uuid::Uuid;
 
 use crate::files::{FileError, Folder};
 use crate::message;
@@ -32,6 +30,7 @@ use crate::process;
 use crate::state_dir::StateDir;
 use crate::target::TargetName;
 
+pub use dead::{DeadCount, DeadLetter};
 pub use deferred::{Deferred, Taker};
 pub use intent::ReadRefs;
 pub use push::{Asked, Receipt};
@@ -103,42 +102,6 @@ impl Spool {
         });
         let places = names.map(|name| self.place(name)).into_iter().chain(queues);
         places.chain([self.state.spool()]).map(|folder| folder.path()).collect()
-    }
-
-    /// How many records lie in `dead`, by the name of the queue they come from; those of intents and receipts begin
-    /// with `_`.
-    pub fn dead(&self) -> Vec<(String, usize)> {
-        let directory = self.place("dead");
-        let count = |name: String| {
-            let records = directory.join(&name).names().unwrap_or_default();
-            let records = records.iter().filter(|name| name.starts_with(|c: char| c.is_ascii_digit()));
-            (name, records.filter(|name| !name.ends_with(".body")).count())
-        };
-        let mut dead: Vec<_> = directory.names().unwrap_or_default().into_iter().map(count).collect();
-        dead.retain(|(_, count)| *count > 0);
-        dead.sort();
-        dead
-    }
-
-    /// The ids of the deliveries that lie in `dead`.
-    pub fn dead_ids(&self) -> HashSet<Uuid> {
-        let directory = self.place("dead");
-        let names = directory.names().unwrap_or_default();
-        let records = names.iter().flat_map(|name| directory.join(name).names().unwrap_or_default());
-        records.filter_map(|record| record.split('.').nth(2)?.parse().ok()).collect()
-    }
-
-    /// Those of the dead letters that are `wanted` and can be read, each with the directory name of the
-    /// queue it comes from.
-    pub fn dead_letters(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {
-        let mut found = Vec::new();
-        for (directory, _) in self.dead() {
-            let queue = self.queue_in(&directory);
-            let index = queue.index();
-            let records = index.dead().filter(|id| wanted(*id));
-            found.extend(records.filter_map(|id| Some((id, directory.clone(), queue.find(&index, id)?.1))));
-        }
-        found
     }
 
     /// Makes dead letters of what waits for a target that is configured no more, given by its queue's directory name.

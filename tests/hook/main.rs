@@ -28,6 +28,7 @@ mod receivers;
 mod secrets;
 mod records;
 mod requests;
+mod sight;
 mod sizes;
 mod tags;
 mod targets;

@@ -118,32 +118,34 @@ fn our_directory_is_the_groups_whoever_makes_it_first() {
 }
 
 /// Two accounts that share a group, for as long as this lives.
-struct Accounts;
-
-const USERS: [&str; 2] = ["gitwh1", "gitwh2"];
-const GROUP: &str = "gitwh";
+pub struct Accounts {
+    pub group: String,
+    pub users: [String; 2],
+}
 
 impl Accounts {
-    fn new() -> Self {
+    /// With names of their own: tests run side by side.
+    fn new(name: &str) -> Self {
+        let accounts = Self { group: name.into(), users: [format!("{name}1"), format!("{name}2")] };
         let has = |database: &str, name: &str| Command::new("getent").args([database, name]).ends().status.success();
-        if !has("group", GROUP) {
-            run("groupadd", &[GROUP]);
+        if !has("group", name) {
+            run("groupadd", &[name]);
         }
-        for user in USERS {
+        for user in &accounts.users {
             if !has("passwd", user) {
-                run("useradd", &["--user-group", "--groups", GROUP, "--no-create-home", user]);
+                run("useradd", &["--user-group", "--groups", name, "--no-create-home", user]);
             }
         }
-        Self
+        accounts
     }
 }
 
 impl Drop for Accounts {
     fn drop(&mut self) {
-        for user in USERS {
+        for user in &self.users {
             let _ = Command::new("userdel").arg(user).output();
         }
-        let _ = Command::new("groupdel").arg(GROUP).output();
+        let _ = Command::new("groupdel").arg(&self.group).output();
     }
 }
 
@@ -162,24 +164,25 @@ pub fn bring_programs(world: &World) {
     fs::set_permissions(world.path(""), Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A shared repository that two users push to over a path, one of them with a umask that lets nobody in.
-struct Shared {
-    world: World,
-    _accounts: Accounts,
+/// A shared repository that two users push to over a path, one of them with a umask that lets nobody in. The first of them
+/// owns it.
+pub struct Shared {
+    pub world: World,
+    pub accounts: Accounts,
 }
 
 impl Shared {
-    fn new() -> Self {
+    pub fn new(name: &str) -> Self {
         let world = World::with(&["--shared=group"]);
-        let accounts = Accounts::new();
+        let accounts = Accounts::new(name);
         world.add_target("ci", &Receiver::answering(Answer::Busy), "gitlab");
         bring_programs(&world);
         let server = world.server();
-        run("chown", &["-hR", &format!("{}:{GROUP}", USERS[0]), server.to_str().unwrap()]);
+        run("chown", &["-hR", &format!("{}:{name}", accounts.users[0]), server.to_str().unwrap()]);
         run("chmod", &["-R", "g+rwX", server.to_str().unwrap()]);
         run("find", &[server.to_str().unwrap(), "-type", "d", "-exec", "chmod", "g+s", "{}", "+"]);
-        let shared = Self { world, _accounts: accounts };
-        for user in USERS {
+        let shared = Self { world, accounts };
+        for user in &shared.accounts.users {
             let home = shared.world.path(user);
             fs::create_dir(&home).unwrap();
             run("chown", &[&format!("{user}:{user}"), home.to_str().unwrap()]);
@@ -191,7 +194,7 @@ impl Shared {
 
     /// Runs a command as a user with all his groups, in his home.
     fn run(&self, user: &str, arguments: &[&str]) -> String {
-        let umask = if user == USERS[0] { "077" } else { "022" };
+        let umask = if user == self.accounts.users[0] { "077" } else { "022" };
         let mut command = self.world.command("setpriv", &self.world.path(user));
         command.env("HOME", self.world.path(user)).args(["--reuid", user, "--regid", user, "--init-groups"]);
         command.args(["sh", "-c"]);
@@ -202,7 +205,7 @@ impl Shared {
     }
 
     /// Pushes a new commit to each of the branches, and returns what the pusher read.
-    fn push(&self, user: &str, branches: &[&str]) -> String {
+    pub fn push(&self, user: &str, branches: &[&str]) -> String {
         let server = self.world.server();
         self.run(user, &["git", "-C", "clone", "commit", "--quiet", "--allow-empty", "--message", branches[0]]);
         let mut arguments = vec!["git", "-C", "clone", "push", server.to_str().unwrap()];
@@ -222,21 +225,22 @@ impl Shared {
 #[test]
 #[ignore = "needs two users: run tests/run"]
 fn two_users_deliver_for_each_other() {
-    let shared = Shared::new();
+    let shared = Shared::new("gitwh");
+    let [one, two] = shared.accounts.users.each_ref().map(String::as_str);
     let receiver = Receiver::new();
-    for (user, branches) in [(USERS[0], &["a1"][..]), (USERS[1], &["b1", "b2"]), (USERS[0], &["c1", "c2"])] {
+    for (user, branches) in [(one, &["a1"][..]), (two, &["b1", "b2"]), (one, &["c1", "c2"])] {
         let said = shared.push(user, branches);
         assert!(said.contains("; kept, and tried again later"), "{user}: {said}");
     }
     shared.world.server_git(&["config", "--file", "config", "webhook.ci.url", &receiver.url()]);
     // The receiver's time has come.
     shared.world.backoff_ends("ci");
-    let said = shared.push(USERS[1], &["d"]);
+    let said = shared.push(two, &["d"]);
     // All but the first, which alone was tried: its own time has not come.
     assert_eq!(receiver.take().len(), 5, "{said} {}", shared.world.log());
-    shared.webhook(USERS[1], &["flush", "--now"]);
+    shared.webhook(two, &["flush", "--now"]);
     assert_eq!(receiver.take_one().json()["ref"], "refs/heads/a1");
-    for user in USERS {
+    for user in [one, two] {
         let log = shared.webhook(user, &["log", "--json"]);
         assert_eq!(log.matches("\"state\": \"waiting\"").count(), 0, "{user}: {log}");
         assert!(log.matches("\"state\": \"delivered\"").count() >= 6, "{user}: {log}");
@@ -375,7 +379,8 @@ fn root_does_nothing_in_a_directory_of_his_that_others_can_write() {
     let below = place.join("below.git");
     run("git", &["init", "--quiet", "--bare", below.to_str().unwrap()]);
     let output = as_root(&world, Path::new("/"), &["status", "--root", place.to_str().unwrap()]);
-    assert!(said(&output).contains("below.git:\nno targets"), "{}", said(&output));
+    assert!(said(&output).contains("below.git' is root's, but others can write it"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(3));
 }
 
 #[test]

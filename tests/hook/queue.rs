@@ -208,7 +208,7 @@ fn a_push_that_is_stuck_is_seen_by_status_and_tried_again_by_flush() {
     let status = world.webhook(&["status"]);
     let said = String::from_utf8_lossy(&status.stdout);
     assert!(said.lines().any(|line| line.contains(" stuck ")), "{said}");
-    assert_eq!(status.status.code(), Some(1));
+    assert_eq!(status.status.code(), Some(2));
     assert!(world.webhook(&["flush"]).status.success());
     assert_eq!(receiver.take_one().header("Idempotency-Key"), id);
     assert_eq!(world.records(Place::Stuck), [""; 0].map(PathBuf::from));

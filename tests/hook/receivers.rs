@@ -40,9 +40,16 @@ fn bad_261_a_redirect_is_never_followed() {
 
 #[test]
 fn bad_262_264_265_any_other_status_is_a_failure() {
-    let codes = [400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 425, 429, 499, 500, 502, 503, 599, 600, 999];
+    let codes = [400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 425, 429, 499, 500, 502, 503, 599, 600, 999];
     let fan = Fan::new(&codes.map(|code| Receiver::answering(Answer::Status(code))));
     assert_eq!(fan.said, codes.map(|code| Fan::failure(&format!("answered {code}"))));
+}
+
+#[test]
+fn bad_263_a_receiver_that_is_gone_for_good_is_no_failure_that_passes() {
+    let fan = Fan::new(&[Receiver::answering(Answer::Status(410))]);
+    let why = "answered 410: gone for good); kept until the administrator enables it again";
+    assert_eq!(fan.said, [format!("not delivered: main ({why}")]);
 }
 
 #[test]

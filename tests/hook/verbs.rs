@@ -346,10 +346,14 @@ fn what_reconcile_did_not_tell_is_not_taken_for_told() {
 fn an_intent_that_nobody_looked_after_is_seen_by_status() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
+    let server = world.server().to_str().unwrap().to_owned();
     let id = world.commit("one");
     let mut announce = world.command(world.server().join("hooks/pre-receive"), &world.server());
     world.feed(announce.env("GIT_DIR", "."), format!("{ZERO} {id} refs/heads/main\n").as_bytes());
     world.machine_restarts();
+    // As far as the refs show, git has refused it.
+    assert!(!out(&world.webhook(&["status"])).contains("untold"), "{}", out(&world.webhook(&["status"])));
+    world.git(&["push", "--quiet", "--receive-pack=git -c core.hooksPath=/nowhere receive-pack", &server, "main"]);
     assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
 }
 

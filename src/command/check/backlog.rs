@@ -38,20 +38,23 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 findings.push(advice(Kind::Removed, message::check_removed(row.waiting, name)).mend(mend));
             }
             // They wait until the target is right or enabled, which is told elsewhere.
-            (State::Wrong | State::Disabled | State::OffByRepository | State::Untold | State::Stuck, _) => {}
+            (
+                State::Wrong | State::Disabled | State::OffByRepository | State::Untold | State::Stuck | State::Unknown,
+                _,
+            ) => {}
             (_, Some(age)) => {
                 let mend = verb(&["flush", "--now", "--target", name]);
                 findings.push(advice(Kind::Waiting, message::check_waiting(row.waiting, name, age)).mend(mend));
             }
             _ => {}
         }
-        if row.dead > 0 {
+        if row.unseen > 0 {
             let mend = match row.state {
                 // Nothing can be sent to it before it is mended.
-                State::Removed | State::Wrong => verb(&["log", "--state", "dead"]),
+                State::Removed | State::Wrong => verb(&["dead"]),
                 _ => verb(&["redeliver", "--failed", "--target", name]),
             };
-            findings.push(advice(Kind::Dead, message::check_dead(row.dead, name)).mend(mend));
+            findings.push(advice(Kind::Dead, message::check_dead(row.unseen, name)).mend(mend));
         }
     }
     findings

@@ -53,7 +53,7 @@ kinds! {
         HookOtherVersion, HookTwice;
     Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently;
     Secrets: SecretReadable, OpenDirectory;
-    State: StateLink, StateNoDirectory, StateNotWritable, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
+    State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem;
     Receivers: NoTarget, Disabled, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
     Backlog: Parked, Untold, Removed, Waiting, Dead;

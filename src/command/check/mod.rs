@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use finding::{CheckRow, Finding, Severity};
 use render::Runner;
 
-use super::as_owner::{Call, Said, visit_each};
+use super::as_owner::{Call, Found, Said, visit_each};
 use super::failure::Failure;
 use super::output::{self, Reach, heading};
 use super::place::{Place, find_any, git_dir, is_repository};
@@ -88,7 +88,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
         let mut findings = look(path, options.connect, call.environment);
         findings.sort_by_key(|finding| finding.severity);
         let is_well = findings.iter().all(|finding| finding.severity == Severity::Advice);
-        Ok((findings, is_well))
+        Ok(Found::new(findings, is_well))
     })?;
     if call.is_owners {
         return Ok(output::tell(call, options.reach.json, found, |_| String::new()));
@@ -108,10 +108,10 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
 
 /// The findings in one repository as whoever started this reads them.
 fn rows(said: Said<Finding>) -> Said<CheckRow> {
-    let Said { path, repository, owner, rows, is_well } = said;
+    let Said { path, repository, owner, rows, is_well, is_seen } = said;
     let runner = owner.map_or(Runner::Finder, |owner| Runner::Root { owner, repository: &path });
     let rows = rows.into_iter().map(|finding| CheckRow::new(finding, &runner)).collect();
-    Said { path, repository, owner, rows, is_well }
+    Said { path, repository, owner, rows, is_well, is_seen }
 }
 
 /// The repository that git finds; where git dies of its configuration, the one around us, so that this can be told.
@@ -141,6 +141,8 @@ fn look(path: &Path, connect: bool, environment: &Environment) -> Vec<Finding> {
     findings.extend(state::look(&scene));
     findings.extend(receivers::look(&scene, connect));
     findings.extend(backlog::look(&scene));
+    // After all have looked.
+    findings.extend(state::unread(&scene));
     findings
 }
 
@@ -149,7 +151,7 @@ fn open<'a>(path: &Path, environment: &'a Environment) -> Result<Scene<'a>, Unre
     let common_dir = fs::canonicalize(&common_dir).unwrap_or(common_dir);
     let configuration = Configuration::read(path, &common_dir, environment)?;
     let entries = config::entries(path, &common_dir, environment)?;
-    Ok(Scene { place: Place { git_dir: path.into(), common_dir, configuration }, entries, environment })
+    Ok(Scene { place: Place::new(path.into(), common_dir, configuration), entries, environment })
 }
 
 /// Adds what no repository's owner can see: other users' timers, sshd.
@@ -161,7 +163,7 @@ fn look_at_machine(said: &mut Vec<Said<CheckRow>>, root: Option<&Path>, environm
         _ if rows.is_empty() => {}
         (root, _) => {
             let path = root.unwrap_or(Path::new(".")).into();
-            said.insert(0, Said { path, repository: None, owner: None, rows, is_well: true });
+            said.insert(0, Said { path, repository: None, owner: None, rows, is_well: true, is_seen: true });
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Scene;
 use super::finding::{Finding, Kind};
@@ -81,6 +81,14 @@ fn writable(scene: &Scene<'_>, root: &Path) -> Option<Finding> {
         Err(error) => Some(Finding::error(Kind::CannotKeep, message::check_cannot_keep(error))),
     }
     .map(|finding| finding.mend(Mend::ShowDisk { path: shown(place) }))
+}
+
+/// What could not be read by whoever looked at all of it.
+pub(super) fn unread(scene: &Scene<'_>) -> Vec<Finding> {
+    let user = scene.environment.os_user();
+    let found =
+        |(path, why): (PathBuf, String)| Finding::error(Kind::StateUnread, why).mend(open_to(scene, &path, &user));
+    scene.place.unread().into_iter().map(found).collect()
 }
 
 fn open_to(scene: &Scene<'_>, place: &Path, user: &str) -> Mend {

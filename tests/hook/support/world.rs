@@ -117,7 +117,9 @@ impl World {
         self.configure(&format!("webhook.{name}.format"), format);
         // Without git, whose every run moves the clock that commits have.
         let keys: String = canary::keys(format).iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-        let mut config = fs::OpenOptions::new().append(true).open(self.server().join("config")).unwrap();
+        let mut places = ["config", ".git/config"].map(|place| self.server().join(place)).into_iter();
+        let config = places.find(|place| place.exists()).unwrap();
+        let mut config = fs::OpenOptions::new().append(true).open(config).unwrap();
         write!(config, "[webhook \"{name}\"]\n{keys}").unwrap();
     }
 

@@ -1,0 +1,157 @@
+//! Dead letters: what is tried no more, until a person redelivers it or drops it. Beside them lies which ones a person has
+//! seen.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::Spool;
+use super::name::{body_name, number, parse};
+use super::queued::QueuedDelivery;
+use crate::files::{FileError, Folder};
+use crate::message;
+
+/// The file with the names of the dead letters that a person has seen; no record is hidden.
+const SEEN: &str = ".seen";
+
+/// How many dead letters there are of one queue.
+pub struct DeadCount {
+    /// The name of the queue's directory; of intents and receipts it begins with `_`.
+    pub directory: String,
+    /// All of them.
+    pub count: usize,
+    /// Those that nobody has seen.
+    pub unseen: usize,
+}
+
+/// The file of one dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The name of the queue's directory.
+    pub directory: String,
+    /// Its own name.
+    pub file: String,
+    /// The delivery's id; `None` of what is none.
+    pub id: Option<Uuid>,
+    /// Whether a person has seen it.
+    pub is_seen: bool,
+}
+
+impl Spool {
+    /// How many records lie in `dead`, by the queue they come from.
+    pub fn dead(&self) -> Vec<DeadCount> {
+        let count = |directory: String| {
+            let letters = self.dead_in(&directory);
+            let unseen = letters.iter().filter(|letter| !letter.is_seen).count();
+            DeadCount { directory, count: letters.len(), unseen }
+        };
+        let mut dead: Vec<_> = self.dead_directories().into_iter().map(count).collect();
+        dead.retain(|dead| dead.count > 0);
+        dead.sort_by(|one, other| one.directory.cmp(&other.directory));
+        dead
+    }
+
+    /// All dead letters, the oldest of each queue first.
+    pub fn all_dead(&self) -> Vec<DeadLetter> {
+        let mut directories = self.dead_directories();
+        directories.sort();
+        directories.iter().flat_map(|directory| self.dead_in(directory)).collect()
+    }
+
+    fn dead_directories(&self) -> Vec<String> {
+        self.place("dead").names().unwrap_or_default()
+    }
+
+    fn dead_folder(&self, directory: &str) -> Folder {
+        self.place("dead").join(directory)
+    }
+
+    fn dead_in(&self, directory: &str) -> Vec<DeadLetter> {
+        let folder = self.dead_folder(directory);
+        let seen = seen_in(&folder);
+        let is_record = |name: &String| name.starts_with(|c: char| c.is_ascii_digit()) && !name.ends_with(".body");
+        let letter = |file: String| DeadLetter {
+            directory: directory.into(),
+            id: id_of(&file),
+            is_seen: seen.contains(&file),
+            file,
+        };
+        let mut names = folder.names().unwrap_or_default();
+        names.sort();
+        names.into_iter().filter(is_record).map(letter).collect()
+    }
+
+    /// Notes that a person has seen these.
+    ///
+    /// # Errors
+    /// Where that cannot be written down.
+    pub fn mark_seen(&self, letters: &[DeadLetter]) -> Result<(), FileError> {
+        let directories: HashSet<_> = letters.iter().map(|letter| &letter.directory).collect();
+        for directory in directories {
+            // Those that are gone are forgotten.
+            let of_queue = self.dead_in(directory).into_iter();
+            let is_seen = |letter: &DeadLetter| letter.is_seen || letters.iter().any(|seen| seen.file == letter.file);
+            let names: String = of_queue.filter(is_seen).map(|letter| letter.file + "\n").collect();
+            self.dead_folder(directory).make()?.write_durably(SEEN, names.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Removes a dead letter for good. One that is gone by now was redelivered or dropped by somebody else.
+    ///
+    /// # Errors
+    /// Where it stays.
+    pub fn drop_dead(&self, letter: &DeadLetter) -> Result<(), FileError> {
+        let path = self.dead_path(letter);
+        let not_removed = |error| FileError::new(message::cannot_remove, &path, error);
+        let directory = self.dead_folder(&letter.directory).open().map_err(not_removed)?;
+        match directory.remove(&letter.file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(not_removed(error)),
+            _ => {}
+        }
+        // Most have theirs in the record.
+        if let Some(queued) = parse_dead(&letter.file) {
+            let _ = directory.remove(body_name(&queued.key));
+        }
+        Ok(())
+    }
+
+    /// Where a dead letter lies.
+    pub fn dead_path(&self, letter: &DeadLetter) -> PathBuf {
+        self.dead_folder(&letter.directory).path().join(&letter.file)
+    }
+
+    /// The ids of the deliveries that lie in `dead`.
+    pub fn dead_ids(&self) -> HashSet<Uuid> {
+        self.all_dead().into_iter().filter_map(|letter| letter.id).collect()
+    }
+
+    /// Those of the dead letters that are `wanted` and can be read, each with the directory name of the queue it comes
+    /// from.
+    pub fn dead_letters(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {
+        let mut found = Vec::new();
+        for DeadCount { directory, .. } in self.dead() {
+            let queue = self.queue_in(&directory);
+            let index = queue.index();
+            let records = index.dead().filter(|id| wanted(*id));
+            found.extend(records.filter_map(|id| Some((id, directory.clone(), queue.find(&index, id)?.1))));
+        }
+        found
+    }
+}
+
+fn seen_in(folder: &Folder) -> HashSet<String> {
+    let read = folder.open().ok().and_then(|directory| directory.read(SEEN).ok()).unwrap_or_default();
+    String::from_utf8_lossy(&read).lines().map(String::from).collect()
+}
+
+/// A number may follow a dead letter's name, where two of one name became such.
+fn parse_dead(file: &str) -> Option<crate::schedule::Queued> {
+    parse(&file.split('.').take(5).collect::<Vec<_>>().join("."))
+}
+
+fn id_of(file: &str) -> Option<Uuid> {
+    number(file)?;
+    file.split('.').nth(2)?.parse().ok()
+}

@@ -15,8 +15,8 @@ umask 022
 
 usage() {
     cat <<'END'
-usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only] [--dry-run] [REPO...]
-   or: install.sh --link-only [--prefix DIR] [--post-receive-only] [--dry-run] REPO...
+usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only] [--chain] [--dry-run] [REPO...]
+   or: install.sh --link-only [--prefix DIR] [--post-receive-only] [--chain] [--dry-run] REPO...
    or: install.sh --timer DIR [--user NAME] [--prefix DIR] [--dry-run] [REPO...]
    or: install.sh --uninstall [--prefix DIR] [--dry-run] [--purge [--yes]] [REPO...]
    or: install.sh --uninstall --timer DIR [--user NAME] [--dry-run]
@@ -24,12 +24,15 @@ usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only] [--dry-run] 
 
 Builds git-webhook with cargo, installs it, and links its hooks into each REPO, a bare
 repository or a work tree: post-receive, which tells of a push, and pre-receive, which writes
-down what is coming so that no push goes untold. A hook that is there already is kept and
-still runs.
+down what is coming so that no push goes untold. A hook that is there already still runs: with
+git 2.54 or newer ours runs beside it, by hook.webhook.command. An older git runs one hook of a
+name: then a post-receive moves, if it is a shell script that cannot tell, and a pre-receive,
+which may refuse pushes, is left alone, and ours left out.
 
     --prefix DIR           install below DIR (default: /usr/local if writable, else ~/.local)
     --from DIR             take the built programs from DIR, build nothing
     --post-receive-only    leave pre-receive out, and remove ours if it is there
+    --chain                move a pre-receive too, if it is such a script, and run it after ours
     --dry-run              tell every change and make none
     --link-only            link to the programs that are installed below the prefix already
     --timer DIR            have `git webhook flush --root DIR` run every minute: by systemd, or
@@ -48,7 +51,7 @@ END
 
 main() {
     prefix='' from='' demo=false dry_run=false link_only=false uninstall=false
-    post_receive_only=false timer='' timer_user='' purge=false yes=false
+    post_receive_only=false chain=false timer='' timer_user='' purge=false yes=false
     terminal=${INSTALL_SH_TERMINAL-$([ -t 0 ] && echo true || echo false)}
 
     # Each turn takes an argument off the front and puts a REPO back at the end, so that an
@@ -66,6 +69,7 @@ main() {
             --prefix | --from | --timer | --user) wants_value=$argument ;;
             --prefix=* | --from=* | --timer=* | --user=*) set_value "${argument%%=*}" "${argument#*=}" ;;
             --post-receive-only) post_receive_only=true ;;
+            --chain) chain=true ;;
             --dry-run) dry_run=true ;;
             --link-only) link_only=true ;;
             --uninstall) uninstall=true ;;
@@ -121,6 +125,8 @@ check_combination() {
         usage_error "'--demo' takes no more than '--from'"
     elif $post_receive_only && { $uninstall || [ "$1" -eq 0 ]; }; then
         usage_error "'--post-receive-only' takes repositories, and not '--uninstall'"
+    elif $chain && { $uninstall || [ "$1" -eq 0 ]; }; then
+        usage_error "'--chain' takes repositories, and not '--uninstall'"
     elif $link_only && { $uninstall || [ -n "$from" ] || [ "$1" -eq 0 ]; }; then
         usage_error "'--link-only' takes repositories, and neither '--from' nor '--uninstall'"
     elif $uninstall && [ -n "$from" ]; then
@@ -410,10 +416,10 @@ start_again_as_owner() {
         set -- --uninstall
         ! $purge || set -- "$@" --purge
         ! $yes || set -- "$@" --yes
-    elif $post_receive_only; then
-        set -- --link-only --post-receive-only
     else
         set -- --link-only
+        ! $post_receive_only || set -- "$@" --post-receive-only
+        ! $chain || set -- "$@" --chain
     fi
     by_hand="$0 $* --prefix '$prefix' '$repository'"
     ! $dry_run || set -- "$@" --dry-run
@@ -524,16 +530,17 @@ unlink_hooks() {
     tell "removed the hooks of '$repository'" "not installed: the hooks of '$repository'"
 }
 
-# Afterwards git runs our program as the hook of this name, in one of three ways:
+# Afterwards git runs our program as the hook of this name, in one of four ways:
 #   hooks/NAME -> program                            no other hook was there
 #   hooks/NAME, a copy of the driver, and
 #   hooks/NAME.d/00-git-webhook -> program           beside the hook that was there
 #   hooks/NAME.d/00-git-webhook -> program           the hook that was there is a driver itself
+#   hook.webhook.command in the configuration        git runs it beside the hook that was there
 # The program is one for all hooks: NAME in the path it is started by tells it which one it is.
 link_hook() {
     name_hook "$1"
     refuse_odd_places
-    if is_link_to post-receive "$hook"; then
+    if is_link_to post-receive "$hook" || is_link_to_command; then
         point "$hook" "$program"
     elif is_driver; then
         make_directory "$entries"
@@ -557,10 +564,108 @@ link_hook() {
         point "$ours" "$program"
         note "'$hook' stays as it is: it runs the files in '$entries', and ours is one of them"
     else
+        stand_beside_hook
+    fi
+}
+
+# git-webhook is the command, and as a hook it would refuse every push.
+is_link_to_command() {
+    [ -L "$hook" ] && case $(readlink "$hook") in */bin/git-webhook) ;; *) false ;; esac
+}
+
+# The hook that was there may be a verdict: what refuses pushes today refuses them tomorrow.
+stand_beside_hook() {
+    if ! $chain && knows_configured_hooks; then
+        configure_hook
+    elif ! $chain && [ "$hook_name" = pre-receive ]; then
+        leave_hook
+    elif why=$(moves_unseen); then
         refuse_unclear_entries
         refuse_links_to_hook
         keep_hook
+    else
+        refuse_hook "cannot move '$hook': $why, and would perhaps not do what it does now" \
+            "it can stay where it is: $(line_for_owner)"
     fi
+}
+
+# git runs hooks from its configuration beside those in the directory (git-hook(1)).
+knows_configured_hooks() {
+    at_least "$(git --version | sed 's/^git version //')" 2.54
+}
+
+configure_hook() {
+    file=$common/config
+    quoted=$(quote "$program")
+    [ "$(git config --file "$file" hook.webhook.command)" = "$quoted" ] ||
+        change "set hook.webhook.command in '$file'" git config --file "$file" hook.webhook.command "$quoted"
+    git config --file "$file" --get-all hook.webhook.event 2>/dev/null | grep -qx "$hook_name" ||
+        change "set hook.webhook.event in '$file'" git config --file "$file" --add hook.webhook.event "$hook_name"
+    note "'$hook' stays as it is: git runs ours beside it, by hook.webhook.command"
+}
+
+# Ours in the configuration, for one hook.
+unconfigure_hook() {
+    file=$common/config
+    case $(git config --file "$file" hook.webhook.command) in
+    */libexec/git-webhook/post-receive | */libexec/git-webhook/post-receive\') ;;
+    *) return 0 ;;
+    esac
+    git config --file "$file" --get-all hook.webhook.event 2>/dev/null | grep -qx "$hook_name" || return 0
+    if [ "$(git config --file "$file" --get-all hook.webhook.event)" = "$hook_name" ]; then
+        change "remove hook.webhook from '$file'" git config --file "$file" --remove-section hook.webhook
+    else
+        change "remove '$hook_name' from hook.webhook.event in '$file'" \
+            git config --file "$file" --unset-all hook.webhook.event "^$hook_name\$"
+    fi
+}
+
+leave_hook() {
+    note "'$hook' stays as it is, and ours is left out: a push whose client goes away before post-receive is told
+      only by git webhook reconcile. $(line_for_owner)"
+    ! moves_unseen >/dev/null || note "--chain moves that hook to '$entries', and runs it from there after ours"
+}
+
+line_for_owner() {
+    if is_gitolites; then
+        say "gitolite writes that hook: put ours among its repo-specific hooks, ln -s '$program' LOCAL_CODE/hooks/repo-specific/webhook, and name it in gitolite.conf: option hook.$hook_name = webhook"
+    else
+        # shellcheck disable=SC2016 # whoever runs the hook is to fill it in
+        say "in a shell script, have this as its second line: [ \"\${GIT_WEBHOOK-}\" = \"\$PWD/\$0\" ] || [ ! -x $(quote "$driver") ] || GIT_WEBHOOK=\$PWD/\$0 exec $(quote "$driver") --before \"\$0\" \"\$@\""
+    fi
+}
+
+# Its drivers run hooks/NAME.*, whatever that is.
+is_gitolites() {
+    # shellcheck disable=SC2016 # it stands there like this
+    grep -qsF -e '$0.*' -e gitolite "$hook"
+}
+
+# Whether the hook does the same under another name in another directory: a shell script of which
+# no word could tell it where it is or how it is called. Says why not.
+moves_unseen() {
+    is_shell_script || { say "it is no shell script" && return 1; }
+    # Comments do nothing; the first line was looked at.
+    # shellcheck disable=SC2016 # words of scripts
+    words='\$\{?0|\$\{?_|\$\$|BASH_SOURCE|BASH_ARGV|ZSH_|%x|dirname|basename|readlink|realpath|/proc/|caller|hooks|(pre|post)-receive|\.d\b|(^|[^a-z])ps([^a-z]|$)'
+    found=$(sed '1d; /^[[:space:]]*#/d' "$hook" | grep -oE -m 1 "$words" | head -n 1)
+    [ -z "$found" ] || { say "it has '$found', by which it may find things beside itself" && return 1; }
+}
+
+is_shell_script() {
+    [ -f "$hook" ] || return 1
+    # A NUL is no text.
+    [ "$(tr -d '\000' <"$hook" | cksum)" = "$(cksum <"$hook")" ] || return 1
+    case $(sed -n '1{p;q;}' "$hook") in
+    '#!'*/sh | '#!'*/sh' '* | '#!'*/bash | '#!'*/bash' '* | '#!'*/dash | '#!'*/dash' '*) ;;
+    '#!'*/ksh | '#!'*/ksh' '* | '#!'*' sh' | '#!'*' bash' | '#!'*' dash' | '#!'*' ksh') ;;
+    *) return 1 ;;
+    esac
+}
+
+# For a shell.
+quote() {
+    printf "'%s'\n" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"
 }
 
 # Sets the paths that belong to a hook, and clears what is found out about it.
@@ -661,9 +766,20 @@ keep_hook() {
     else
         change "keep '$hook' as '$kept'" link_or_move "$hook" "$kept"
     fi
-    place_driver
-    point "$ours" "$program"
+    # What fails half way leaves the hook where it was.
+    (place_driver && point "$ours" "$program") || put_back_hook
     note "the hook that was there is '$kept' now and runs after ours"
+}
+
+put_back_hook() {
+    rm -f "$ours"
+    if [ -L "$kept" ]; then
+        replace_link "$hook" "$(from_above "$(readlink "$kept")")" && rm -f "$kept"
+    else
+        mv -f "$kept" "$hook"
+    fi || die "cannot put '$hook' back, which is '$kept' now" "mv '$kept' '$hook'"
+    rmdir "$entries" 2>/dev/null
+    exit 1
 }
 
 # Not every file system has hard links.
@@ -690,6 +806,7 @@ from_above() {
 
 unlink_hook() {
     name_hook "$1"
+    unconfigure_hook
     if is_link_to post-receive "$hook"; then
         remove_file "$hook"
     elif is_driver; then

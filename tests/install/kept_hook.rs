@@ -7,7 +7,7 @@ fn the_hook_that_was_there_reads_the_same_input() {
     let world = World::new();
     world.hook("a.git", OLD, 0o755);
     world.verdict("a.git", "#!/bin/sh\ncat >judged");
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
 
     world.push_many("a.git", 3000).succeeds();
 
@@ -24,7 +24,7 @@ fn a_verdict_that_was_there_still_refuses() {
     let world = World::new();
     world.bare("a.git");
     world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
 
     let run = world.push("a.git");
 
@@ -40,7 +40,7 @@ fn a_verdict_that_was_there_still_accepts() {
     let world = World::new();
     world.bare("a.git");
     world.verdict("a.git", OLD_VERDICT);
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
 
     world.push("a.git").succeeds().warns("remote: the verdict");
 
@@ -53,7 +53,7 @@ fn a_verdict_runs_on_when_ours_has_gone() {
     let world = World::new();
     world.bare("a.git");
     world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
     executable(&world.path("a.git/hooks/pre-receive.d/60-added"), "#!/bin/sh\n");
 
     world.install("--post-receive-only a.git").succeeds().prints("note: ");
@@ -70,7 +70,7 @@ fn a_verdict_outlives_the_prefix() {
     let world = World::new();
     world.hook("a.git", OLD, 0o755);
     world.verdict("a.git", OLD_VERDICT);
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
     fs::remove_dir_all(world.path("prefix")).unwrap();
 
     world.push("a.git").succeeds().warns("remote: the verdict");
@@ -88,7 +88,7 @@ fn a_verdict_stands_for_a_pusher_who_cannot_reach_the_prefix() {
     let world = World::new();
     world.bare("a.git");
     world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
     let mode = |name: &str, mode| fs::set_permissions(world.path(name), fs::Permissions::from_mode(mode)).unwrap();
     mode("prefix", 0);
     mode("", 0o755);
@@ -113,7 +113,7 @@ fn a_broken_program_refuses_nothing_beside_a_verdict() {
         let world = World::new();
         world.bare("a.git");
         world.verdict("a.git", OLD_VERDICT);
-        world.install("a.git").succeeds();
+        world.install("--chain a.git").succeeds();
         executable(&world.path("prefix/libexec/git-webhook/post-receive"), broken);
 
         world.push("a.git").succeeds().warns("remote: the verdict");
@@ -130,15 +130,15 @@ fn a_link_to_the_driver_becomes_a_copy() {
     world.hook("a.git", OLD, 0o755);
     world.verdict("a.git", OLD_VERDICT);
     let before = world.tree("a.git/hooks");
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
     let installed = world.tree("");
 
     for prefix in [world.path("prefix"), world.path("gone")] {
         world.earlier("a.git", &prefix);
         let linked = world.tree("");
-        let told = world.run("--prefix prefix --link-only --dry-run a.git");
+        let told = world.run("--prefix prefix --link-only --chain --dry-run a.git");
         assert_eq!(linked, world.tree(""));
-        world.install("a.git").succeeds().prints("installed the hooks of ");
+        world.install("--chain a.git").succeeds().prints("installed the hooks of ");
         told.told_of(&linked, &world.tree(""));
         assert_eq!(installed, world.tree(""));
     }
@@ -154,7 +154,7 @@ fn a_copy_of_another_version_is_updated() {
     world.bare("a.git");
     world.verdict("a.git", OLD_VERDICT);
     let before = world.tree("a.git/hooks");
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
     let newest = world.tree("");
     let driver = world.path("prefix/libexec/git-webhook/driver");
     let other = fs::read_to_string(&driver).unwrap() + "# another version\n";
@@ -165,8 +165,8 @@ fn a_copy_of_another_version_is_updated() {
     link().succeeds().prints("already installed");
     assert!(world.text("a.git/hooks/pre-receive").starts_with(&other));
     let outdated = world.tree("");
-    let told = world.install("--dry-run a.git");
-    world.install("a.git").succeeds().prints("\ninstalled the hooks of ");
+    let told = world.install("--chain --dry-run a.git");
+    world.install("--chain a.git").succeeds().prints("\ninstalled the hooks of ");
     told.told_of(&outdated, &world.tree(""));
     assert_eq!(newest, world.tree(""));
 
@@ -181,13 +181,13 @@ fn a_copy_that_was_edited_stays() {
     let world = World::new();
     world.bare("a.git");
     world.verdict("a.git", &format!("{OLD_VERDICT}exit 3"));
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
     let hook = world.path("a.git/hooks/pre-receive");
     let edited = fs::read_to_string(&hook).unwrap().replace("status=0\n", "status=0\necho edited\n");
     executable(&hook, &edited);
     let before = world.tree("a.git/hooks");
 
-    let again = world.install("a.git");
+    let again = world.install("--chain a.git");
     again.succeeds().prints("already installed: the hooks of ");
     again.prints("pre-receive' stays as it is: it is a copy of the driver that was edited\n");
     assert_eq!(before, world.tree("a.git/hooks"));
@@ -209,7 +209,7 @@ fn a_hook_that_is_two_by_a_link_stays_both() {
         symlink(name, world.path("a.git/hooks").join(link)).unwrap();
         let before = world.tree("a.git");
 
-        world.install("a.git").fails(&format!("/hooks/{name}': it is another hook as well, by "));
+        world.install("--chain a.git").fails(&format!("/hooks/{name}': it is another hook as well, by "));
 
         assert_eq!(before, world.tree("a.git"));
     }
@@ -296,7 +296,7 @@ fn without_a_place_for_one_hook_neither_is_linked() {
     executable(&world.path("a.git/hooks/pre-receive.d/asleep"), "#!/bin/sh\n");
     let before = world.tree("a.git");
 
-    let run = world.install("a.git");
+    let run = world.install("--chain a.git");
     run.fails("pre-receive.d' is in use");
     run.fails("hint: or link without it: --post-receive-only\n");
     assert_eq!(before, world.tree("a.git"));

@@ -64,13 +64,14 @@ fn between_both_hooks_and_one_there_is_a_way_back() {
     let before = world.tree("");
     world.install(&format!("--post-receive-only {all}")).succeeds();
     let one = world.tree("");
-    world.install(all).succeeds();
+    let chain = format!("--chain {all}");
+    world.install(&chain).succeeds();
     let both = world.tree("");
     assert!(world.has("kept.git/hooks/pre-receive.d/50-local"));
 
     world.install(&format!("--post-receive-only {all}")).succeeds();
     assert_eq!(one, world.tree(""));
-    world.install(all).succeeds();
+    world.install(&chain).succeeds();
     assert_eq!(both, world.tree(""));
     world.uninstall(all).succeeds();
     fs::remove_dir_all(world.path("prefix")).unwrap();

@@ -25,6 +25,7 @@ mod purge;
 mod support;
 mod timer;
 mod uninstall;
+mod verdict;
 
 use program::{Ends, write_program};
 use support::{Run, SNAPSHOT, World, built, executable, feed};

@@ -15,7 +15,7 @@ fn root_works_as_the_repositorys_owner() {
         return;
     }
 
-    world.install("a.git").succeeds();
+    world.install("--chain a.git").succeeds();
     for made in ["", ".d", ".d/00-git-webhook", ".d/50-local"] {
         for hook in ["post-receive", "pre-receive"] {
             let path = world.path(&format!("a.git/hooks/{hook}{made}"));
@@ -23,12 +23,12 @@ fn root_works_as_the_repositorys_owner() {
             assert_eq!((owner.uid(), owner.gid()), (OWNER, OWNER), "{hook}{made}");
         }
     }
-    world.install("a.git").succeeds().prints("already installed: the hooks of ");
+    world.install("--chain a.git").succeeds().prints("already installed: the hooks of ");
 
     let driver = world.path("prefix/libexec/git-webhook/driver");
     executable(&driver, &(fs::read_to_string(&driver).unwrap() + "# another version\n"));
     world.run("--prefix prefix --link-only a.git").succeeds();
-    world.install("--dry-run a.git").succeeds().prints("/hooks/pre-receive'\n");
+    world.install("--chain --dry-run a.git").succeeds().prints("/hooks/pre-receive'\n");
     world.install("--post-receive-only a.git").succeeds();
     assert_eq!(world.text("a.git/hooks/pre-receive"), OLD_VERDICT);
     world.uninstall("a.git").succeeds();

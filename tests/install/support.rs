@@ -227,9 +227,10 @@ impl Run {
         self
     }
 
-    pub fn fails(&self, why: &str) {
+    pub fn fails(&self, why: &str) -> &Self {
         assert_eq!(self.code, Some(1), "{self:?}");
         self.warns(why);
+        self
     }
 
     pub fn prints(&self, what: &str) {

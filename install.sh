@@ -360,6 +360,7 @@ visit() {
     find_hooks
     if ! $uninstall && ! $dry_run; then
         require_program
+        require_for_members
     fi
     changed=false notes=''
     if $purge; then
@@ -504,6 +505,26 @@ require_program() {
             "see what this says: '$program' --version"
 }
 
+# git passes over a hook that whoever pushes cannot run, and says so in a hint at most.
+require_for_members() {
+    case $(git_here config core.sharedRepository) in
+    '' | false | umask | 0 | no | off | 0[0-7]00) return ;;
+    esac
+    # shellcheck disable=SC2012 # as above
+    members=$(ls -ndL "$common" | awk '{ print $4 }')
+    place=$program
+    while [ -n "$place" ]; do
+        # The group's x and the others', which may be s and t.
+        # shellcheck disable=SC2012 # as above
+        ls -ndL "$place" | awk -v members="$members" '{
+            group = substr($1, 7, 1); others = substr($1, 10, 1)
+            exit !(others ~ /[xt]/ || ($4 == members && group ~ /[xs]/))
+        }' || die "cannot link '$repository': other members of its group cannot run '$program', for '$place' is closed to them" \
+            "run this as root, or with --prefix in a place that is open to them, such as /usr/local"
+        place=${place%/*}
+    done
+}
+
 # What cannot be done for one hook shall be known before the other is changed.
 rehearse() {
     dry_run=true
@@ -631,7 +652,7 @@ line_for_owner() {
         say "gitolite writes that hook: put ours among its repo-specific hooks, ln -s '$program' LOCAL_CODE/hooks/repo-specific/webhook, and name it in gitolite.conf: option hook.$hook_name = webhook"
     else
         # shellcheck disable=SC2016 # whoever runs the hook is to fill it in
-        say "in a shell script, have this as its second line: [ \"\${GIT_WEBHOOK-}\" = \"\$PWD/\$0\" ] || [ ! -x $(quote "$driver") ] || GIT_WEBHOOK=\$PWD/\$0 exec $(quote "$driver") --before \"\$0\" \"\$@\""
+        say "in a shell script, have this as its second line: [ \"\${GIT_WEBHOOK-}\" = \"\$PWD/\$0\" ] || [ ! -x $(quote "$driver") ] || GIT_WEBHOOK=\$PWD/\$0 exec $(quote "$driver") --before $(quote "$program") \"\$0\" \"\$@\""
     fi
 }
 

@@ -324,6 +324,10 @@ messages! {
     check_hook_dangling(path) = "'{path}' is a link that leads nowhere";
     check_hook_not_executable(path) = "'{path}' is not executable, so git passes over it";
     check_hook_foreign(path) = "'{path}' is another hook and does not run git-webhook";
+    check_hook_is_command(path) = "'{path}' is the command git-webhook, which refuses every push there: the hook is post-receive";
+    check_hook_closed(group, program, place) =
+        "other members of '{group}' cannot run '{program}', and git passes over it: '{place}' is closed to them; install as \
+         root, or with --prefix in a place that is open";
     check_hook_other_version(path, version, own) = "'{path}' runs git-webhook {version}, and this is {own}";
     check_hook_twice(kept, spare) = "git-webhook runs twice: as '{kept}' and as '{spare}'";
     check_hook_shadowed(file, directory, name) =

@@ -42,6 +42,11 @@ pub fn account(uid: u32) -> Option<Account> {
     Some(Account { login: user.name, group: user.gid.as_raw(), home: user.dir })
 }
 
+/// The name of a group; `None` for one without an entry.
+pub fn group_name(group: u32) -> Option<String> {
+    nix::unistd::Group::from_gid(Gid::from_raw(group)).ok().flatten().map(|group| group.name)
+}
+
 /// Has this process of root's act as another user from here on, with all his groups; there is no way back.
 ///
 /// # Errors

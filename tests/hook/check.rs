@@ -160,7 +160,15 @@ fn hooks_that_git_does_not_run() {
         replace("#!/bin/sh\ncat >/dev/null\n");
         set_up.mends(severity, "is another hook and does not run git-webhook");
         set_up.is_well();
-        assert!(set_up.world.server().join(format!("hooks/{name}.d/50-local")).exists());
+        assert!(!set_up.world.server().join(format!("hooks/{name}.d")).exists(), "it was moved");
+        // It would find nothing beside itself elsewhere, and no line can be put into it.
+        replace("#!/usr/bin/env python3\nimport sys\n");
+        let mend = set_up.finds(severity, "is another hook and does not run git-webhook");
+        assert_eq!(mend, [format!("\"${{EDITOR:-vi}}\" {}", hook.display())]);
+        fs::remove_file(&hook).unwrap();
+        symlink(env!("CARGO_BIN_EXE_git-webhook"), &hook).unwrap();
+        set_up.mends("error", "is the command git-webhook, which refuses every push there");
+        set_up.is_well();
     }
     let set_up = SetUp::new();
     fs::remove_dir_all(set_up.server().join("hooks")).unwrap();
@@ -192,6 +200,8 @@ fn layouts_of_drivers_and_gitolite_are_known() {
             fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/driver")).unwrap(),
         ),
         ("post-receive.h00-webhook", "#!/bin/sh\nfor h in $0.h*; do [ -x $h ] && $h $@; done\n".into()),
+        // gitolite 3.6.12's.
+        ("post-receive.webhook", "#!/bin/sh\nfor h in $0.*; do [ -x $h ] && $h \"$@\"; done\n".into()),
         ("post-receive.d/tell", "#!/bin/sh\nrun-parts \"$(dirname \"$0\")/post-receive.d\"\n".into()),
     ] {
         let _ = fs::remove_file(hooks.join("post-receive"));
@@ -205,6 +215,40 @@ fn layouts_of_drivers_and_gitolite_are_known() {
     // Switched off, as the driver has it.
     symlink(ours, hooks.join("post-receive.d/tell.bak")).unwrap();
     set_up.finds("error", "is another hook and does not run git-webhook");
+}
+
+/// A2 of an administrator's day: installed below a home directory, ours is run by its owner alone.
+#[test]
+fn a_hook_that_other_members_of_the_group_cannot_run() {
+    let set_up = SetUp::new();
+    set_up.world.server_git(&["config", "core.sharedRepository", "group"]);
+    set_up.world.server_git(&["config", "webhook.ci.enabled", "true"]);
+    let home = set_up.world.path("closed");
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(set_up.world.path(""), Permissions::from_mode(0o755)).unwrap();
+    let program = home.join("post-receive");
+    write_program(&program, fs::read(env!("CARGO_BIN_EXE_post-receive")).unwrap());
+    for name in ["post-receive", "pre-receive"] {
+        let hook = set_up.server().join("hooks").join(name);
+        fs::remove_file(&hook).unwrap();
+        symlink(&program, &hook).unwrap();
+    }
+    let closed = || {
+        let (_, findings) = set_up.check(&[]);
+        let findings = findings.into_iter().filter(|it| message(it).contains("cannot run '"));
+        findings.map(|it| format!("{} {}", it["severity"].as_str().unwrap(), message(&it))).collect::<Vec<_>>()
+    };
+    assert_eq!(closed(), [""; 0]);
+    fs::set_permissions(&home, Permissions::from_mode(0o700)).unwrap();
+    let told = closed();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let place = format!("'{}' is closed to them", home.display());
+    assert!(told.iter().all(|it| it.starts_with("error other members of ") && it.contains(&place)), "{told:?}");
+    // The group of the repository may go in.
+    fs::set_permissions(&home, Permissions::from_mode(0o750)).unwrap();
+    assert_eq!(closed(), [""; 0]);
+    fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
+    assert!(closed().iter().all(|it| it.contains("post-receive' is closed to them")) && closed().len() == 2);
 }
 
 #[test]
@@ -716,4 +760,69 @@ fn root_looks_as_the_owner() {
     assert_eq!(check().0, 0);
     run(&format!("chmod 700 '{}'", webhook.display()));
     nothing_is_roots(&world);
+}
+
+/// What `git webhook check --json` says where git is newer than any stable release has.
+fn with_newer_git(set_up: &SetUp, program: &str, arguments: &[&str]) -> Output {
+    let newer = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("outside").join("newer-git/run");
+    set_up.world.command(newer, &set_up.server()).arg(program).args(arguments).ends()
+}
+
+/// F13 of real servers: git runs hooks of its configuration too, beside those in the directory.
+#[test]
+#[ignore = "needs a newer git: run tests/run"]
+fn hooks_of_the_configuration() {
+    let set_up = SetUp::new();
+    let look = || {
+        let mut findings = read(&with_newer_git(&set_up, env!("CARGO_BIN_EXE_git-webhook"), &["check", "--json"])).1;
+        // This machine's own crontab is asked for the timer.
+        findings.retain(|finding| finding["about"] == "hooks");
+        findings
+    };
+    let hooks = set_up.server().join("hooks");
+    for name in ["post-receive", "pre-receive"] {
+        fs::remove_file(hooks.join(name)).unwrap();
+        write_program(&hooks.join(name), "#!/bin/sh\n. \"${0%/*}/lib.sh\"\n");
+    }
+    let before = [hooks.join("post-receive"), hooks.join("pre-receive")].map(|path| fs::read(path).unwrap());
+    // Each is another hook, and stays where it is.
+    let findings = look();
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+    for finding in &findings {
+        assert!(message(finding).ends_with("is another hook and does not run git-webhook"), "{finding:#?}");
+        for command in finding["mend"].as_array().unwrap() {
+            let output = with_newer_git(&set_up, "sh", &["-c", command.as_str().unwrap()]);
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+    assert_eq!(look(), [Value::Null; 0]);
+    assert_eq!(before, [hooks.join("post-receive"), hooks.join("pre-receive")].map(|path| fs::read(path).unwrap()));
+    // Switched off, and with other words around it.
+    set_up.world.configure("hook.webhook.enabled", "false");
+    assert_eq!(look().len(), 2);
+    set_up.world.server_git(&["config", "--remove-section", "hook.webhook"]);
+    set_up.world.configure_globally("hook.all.command", &format!("env X=1 '{}'", env!("CARGO_BIN_EXE_post-receive")));
+    for event in ["post-receive", "pre-receive"] {
+        set_up.world.configure_globally("hook.all.event", event);
+    }
+    assert_eq!(look(), [Value::Null; 0]);
+    // With a link it would run twice.
+    fs::remove_file(hooks.join("post-receive")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_post-receive"), hooks.join("post-receive")).unwrap();
+    let findings = look();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(
+        message(&findings[0]).starts_with("git-webhook runs twice: as 'hook.all.command' and as '"),
+        "{findings:#?}"
+    );
+    // It is run for real.
+    set_up.world.commit("one");
+    let work = set_up.world.work();
+    let server = set_up.server();
+    let push = ["-C", work.to_str().unwrap(), "push", "--quiet", server.to_str().unwrap(), "main"];
+    fs::remove_file(hooks.join("post-receive")).unwrap();
+    fs::write(hooks.join("lib.sh"), "").unwrap();
+    assert!(with_newer_git(&set_up, "git", &push).status.success());
+    set_up.receiver.take_one();
+    assert!(set_up.world.intents().is_empty() && set_up.world.settled().len() == 1);
 }

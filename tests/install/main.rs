@@ -22,6 +22,7 @@ mod owner;
 mod program;
 mod programs;
 mod purge;
+mod servers;
 mod support;
 mod timer;
 mod uninstall;

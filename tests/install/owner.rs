@@ -38,3 +38,24 @@ fn root_works_as_the_repositorys_owner() {
     let run = world.install("--prefix from/shut a.git");
     run.fails("is not there for its owner to run");
 }
+
+/// A2 of an administrator's day: below a home directory the other members of the group cannot run it, and git says nothing.
+#[test]
+fn a_shared_repository_is_not_linked_to_what_its_members_cannot_run() {
+    let world = World::new();
+    world.bare("a.git");
+    world.git("a.git", "config core.sharedRepository group").succeeds();
+    world.install("").succeeds();
+    let mode = |name: &str, mode| fs::set_permissions(world.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    mode("", 0o755);
+    mode("prefix", 0o700);
+    let before = world.tree("a.git");
+
+    let run = world.install("a.git");
+    run.fails("other members of its group cannot run ").fails("/prefix' is closed to them");
+    assert_eq!(before, world.tree("a.git"));
+
+    mode("prefix", 0o755);
+    world.install("a.git").succeeds();
+    world.push("a.git").succeeds();
+}

@@ -49,7 +49,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookNotExecutable,
+    Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookIsCommand, HookClosed, HookNotExecutable,
         HookOtherVersion, HookTwice;
     Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently;
     Secrets: SecretReadable, OpenDirectory;

@@ -11,6 +11,7 @@ use bstr::ByteSlice;
 use super::Scene;
 use super::finding::{Finding, Kind, Severity};
 use super::git::git;
+use super::members;
 use super::mend::{self, Mend, link, shown};
 use crate::message;
 use crate::process;
@@ -36,9 +37,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     };
     let own = scene.place.common_dir.join("hooks");
     let is_elsewhere = fs::canonicalize(&directory).ok() != fs::canonicalize(&own).ok();
+    let knows_configured = knows_configured_hooks(scene);
+    let configured = if knows_configured { configured_hooks(scene) } else { Vec::new() };
     let mut findings = Vec::new();
     for name in ["post-receive", "pre-receive"] {
-        let hook = Hook::read(&directory, name);
+        let hook = Hook::read(&directory, name).with(configured.iter().find(|configured| configured.is_of(name)));
         if is_elsewhere && let Some(used) = Hook::read(&own, name).ours().first() {
             if hook.ours().is_empty() {
                 findings.push(shadowed(scene, &directory, name));
@@ -49,11 +52,15 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         // Without pre-receive all works, but that a push whose client goes away between the two is found by reconcile.
         let severity = if name == "post-receive" && scene.has_targets() { Severity::Error } else { Severity::Advice };
-        findings.extend(hook.judge(severity));
+        findings
+            .extend(hook.judge(severity, knows_configured.then(|| scene.place.common_dir.join("config")).as_deref()));
+        findings.extend(members::look(scene, &hook.path, &hook.ours()));
     }
     if !scene.has_targets() {
         // Webhooks are not set up here; that there is no target is told elsewhere.
-        let sets_up = |mend: &Mend| matches!(mend, Mend::Link { .. } | Mend::LinkBeside { .. });
+        let sets_up = |mend: &Mend| {
+            matches!(mend, Mend::Link { .. } | Mend::ConfigureHook { .. } | Mend::RunBefore { .. } | Mend::Edit { .. })
+        };
         findings.retain(|finding| !finding.mend.iter().any(sets_up));
     }
     findings
@@ -97,6 +104,8 @@ struct Hook {
     file: File,
     /// Ours in `<name>.d/` and as gitolite's `<name>.h…`, as far as the file runs them.
     entries: Vec<PathBuf>,
+    /// Ours in git's configuration, and the program there.
+    configured: Option<(String, PathBuf)>,
 }
 
 enum File {
@@ -104,6 +113,8 @@ enum File {
     Dangling,
     /// Our program.
     Ours,
+    /// The command in the place of the hook, which would refuse every push.
+    Command,
     /// Any other that runs ours, by its own words.
     CallsOurs,
     /// Any other.
@@ -115,10 +126,13 @@ impl Hook {
         let path = directory.join(name);
         if !path.exists() {
             let file = if path.is_symlink() { File::Dangling } else { File::Missing };
-            return Self { path, file, entries: Vec::new() };
+            return Self { path, file, entries: Vec::new(), configured: None };
         }
         if version_of(&path).is_some() {
-            return Self { path, file: File::Ours, entries: Vec::new() };
+            return Self { path, file: File::Ours, entries: Vec::new(), configured: None };
+        }
+        if fs::canonicalize(&path).is_ok_and(|path| path.ends_with("git-webhook")) {
+            return Self { path, file: File::Command, entries: Vec::new(), configured: None };
         }
         let content = text_of(&path);
         let mut entries = Vec::new();
@@ -126,15 +140,30 @@ impl Hook {
         if [&b"$0.d"[..], format!("{name}.d").as_bytes()].iter().any(|word| content.contains_str(word)) {
             entries.extend(ours_in(&directory.join(format!("{name}.d")), ""));
         }
-        if content.contains_str(b".h") {
+        // gitolite's own, of which older ones ran `$0.h*` and newer ones whatever begins so.
+        if content.contains_str(b"$0.*") {
+            entries.extend(ours_in(directory, &format!("{name}.")));
+        } else if content.contains_str(b".h") {
             entries.extend(ours_in(directory, &format!("{name}.h")));
         }
         // Our driver's own text speaks of git-webhook too.
         let is_driver = content.contains_str(b"00-git-webhook");
-        let calls =
-            content.contains_str(b"git-webhook/post-receive") || content.contains_str(b"git-webhook/pre-receive");
+        let calls = [
+            &b"git-webhook/post-receive"[..],
+            b"git-webhook/pre-receive",
+            // What install.sh prints; a path may be quoted.
+            b"/driver --before ",
+            b"/driver' --before ",
+        ];
+        let calls = calls.iter().any(|word| content.contains_str(word));
         let file = if calls && !is_driver { File::CallsOurs } else { File::Foreign };
-        Self { path, file, entries }
+        Self { path, file, entries, configured: None }
+    }
+
+    /// With what git runs of its configuration beside it.
+    fn with(self, configured: Option<&ConfiguredHook>) -> Self {
+        let configured = configured.map(|hook| (format!("hook.{}.command", hook.name), hook.program.clone()));
+        Self { configured, ..self }
     }
 
     /// Every file by which ours is run here.
@@ -143,19 +172,27 @@ impl Hook {
         own.into_iter().chain(self.entries.iter().map(PathBuf::as_path)).collect()
     }
 
-    fn judge(&self, severity: Severity) -> Vec<Finding> {
+    /// What is wrong with it. `config` is the repository's file, where git runs hooks of its configuration.
+    fn judge(&self, severity: Severity, config: Option<&Path>) -> Vec<Finding> {
         let found = |kind, message: String, mend| vec![Finding::new(severity, kind, message).mend(mend)];
         let path = self.path.display();
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let directory = self.path.parent().unwrap_or(&self.path).display();
         match self.file {
+            File::Command => {
+                let finding = Finding::error(Kind::HookIsCommand, message::check_hook_is_command(path));
+                return vec![finding.mend(link(&self.path))];
+            }
+            // git runs ours without it.
+            File::Missing | File::Dangling | File::Foreign if self.configured.is_some() && self.entries.is_empty() => {
+                return Vec::new();
+            }
             File::Missing => {
                 return found(Kind::HookMissing, message::check_hook_missing(name, directory), link(&self.path));
             }
             File::Dangling => return found(Kind::HookDangling, message::check_hook_dangling(path), link(&self.path)),
             File::Foreign if self.entries.is_empty() => {
-                let mend = Mend::LinkBeside { hook: shown(&self.path) };
-                return found(Kind::HookForeign, message::check_hook_foreign(path), mend);
+                return found(Kind::HookForeign, message::check_hook_foreign(path), self.beside(&name, config));
             }
             _ => {}
         }
@@ -171,6 +208,10 @@ impl Hook {
                 findings.push(Finding::advice(Kind::HookOtherVersion, message).mend(link(path)));
             }
         }
+        if let (Some((key, _)), Some(first)) = (&self.configured, ours.first()) {
+            let finding = Finding::advice(Kind::HookTwice, message::check_hook_twice(key, first.display()));
+            findings.push(finding.mend(mend::remove(first)));
+        }
         if let [first, others @ ..] = ours.as_slice() {
             for other in others {
                 // The one of install.sh stays.
@@ -185,6 +226,84 @@ impl Hook {
         }
         findings
     }
+}
+
+impl Hook {
+    /// How ours comes to run beside a hook that is there, which is never moved: it may refuse pushes, and find what it needs
+    /// by its own path.
+    fn beside(&self, name: &str, config: Option<&Path>) -> Mend {
+        if let Some(config) = config {
+            return Mend::ConfigureHook { file: shown(config), event: name.into() };
+        }
+        let content = text_of(&self.path);
+        if content.contains_str(b"$0.*") {
+            // gitolite's, which it writes anew, and which runs whatever is beside it by such a name.
+            let mut beside = self.path.as_os_str().to_owned();
+            beside.push(".h00-webhook");
+            return link(Path::new(&beside));
+        }
+        let first = content.lines().next().unwrap_or_default().to_vec();
+        let is_shell = first.starts_with(b"#!")
+            && [&b"sh"[..], b"bash", b"dash", b"ksh"]
+                .iter()
+                .any(|shell| first.trim_ascii().rsplit(|byte| b"/ ".contains(byte)).next() == Some(*shell));
+        if is_shell && !self.path.is_symlink() {
+            return Mend::RunBefore { hook: shown(&self.path) };
+        }
+        mend::edit(&self.path)
+    }
+}
+
+/// A hook of git's configuration that runs ours.
+struct ConfiguredHook {
+    name: String,
+    program: PathBuf,
+    events: Vec<String>,
+}
+
+impl ConfiguredHook {
+    fn is_of(&self, event: &str) -> bool {
+        self.events.iter().any(|known| known == event)
+    }
+}
+
+/// Whether git runs hooks of its configuration: from 2.54 on.
+fn knows_configured_hooks(scene: &Scene<'_>) -> bool {
+    let output = git(scene).arg("--version").output();
+    let said = output.map(|output| output.stdout).unwrap_or_default();
+    let version = String::from_utf8_lossy(&said).replace("git version ", "");
+    let mut numbers = version.split('.').map(|number| number.trim().parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (2, 54)
+}
+
+fn configured_hooks(scene: &Scene<'_>) -> Vec<ConfiguredHook> {
+    let output = git(scene).args(["config", "--null", "--get-regexp", r"^hook\..*\.(command|event|enabled)$"]).output();
+    let said = output.map(|output| output.stdout).unwrap_or_default();
+    let mut found: Vec<(String, Option<PathBuf>, Vec<String>, bool)> = Vec::new();
+    for entry in said.split(|byte| *byte == 0) {
+        let text = String::from_utf8_lossy(entry);
+        let (key, value) = text.split_once('\n').unwrap_or((&text, "true"));
+        let Some((name, key)) = key.strip_prefix("hook.").and_then(|key| key.rsplit_once('.')) else { continue };
+        let at = found.iter().position(|(known, ..)| known == name).unwrap_or_else(|| {
+            found.push((name.into(), None, Vec::new(), true));
+            found.len() - 1
+        });
+        match key {
+            "command" => found[at].1 = program_in(value),
+            "event" if value.is_empty() => found[at].2.clear(),
+            "event" => found[at].2.push(value.into()),
+            _ => found[at].3 = value != "false",
+        }
+    }
+    let ours = found.into_iter().filter(|(_, _, _, is_enabled)| *is_enabled);
+    ours.filter_map(|(name, program, events, _)| Some(ConfiguredHook { name, program: program?, events })).collect()
+}
+
+/// The program of ours that a shell command runs, as far as its words tell.
+fn program_in(command: &str) -> Option<PathBuf> {
+    let whole = command.trim().trim_matches(['\'', '"']);
+    let words = command.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
+    std::iter::once(whole).chain(words).map(PathBuf::from).find(|path| path.is_absolute() && version_of(path).is_some())
 }
 
 /// Programs of ours in a directory that are switched on, their names beginning so.

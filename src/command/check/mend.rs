@@ -97,8 +97,18 @@ pub(super) enum Mend {
     Link {
         hook: String,
     },
-    /// Keeps a hook that is there and has ours run before it.
-    LinkBeside {
+    /// Has git run ours beside a hook that is there, which stays where it is.
+    ConfigureHook {
+        file: String,
+        event: String,
+    },
+    /// Has a hook that is a shell script run ours first, by its second line.
+    RunBefore {
+        hook: String,
+    },
+    /// Puts our program where everybody can run it, and links a hook to it.
+    InstallForAll {
+        program: String,
         hook: String,
     },
     /// A verb of ours in a repository.

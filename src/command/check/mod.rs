@@ -12,6 +12,7 @@ mod git;
 
 mod backlog;
 mod configuration;
+mod members;
 mod hooks;
 mod receivers;
 mod secrets;

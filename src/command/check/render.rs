@@ -71,7 +71,9 @@ fn command(mend: &Mend) -> String {
         }
         Mend::FillSecret { file, content } => fill(file, content),
         Mend::Link { hook } => link(Path::new(hook)),
-        Mend::LinkBeside { hook } => link_beside(Path::new(hook)),
+        Mend::ConfigureHook { file, event } => configure_hook(file, event),
+        Mend::RunBefore { hook } => run_before(hook),
+        Mend::InstallForAll { program, hook } => install_for_all(program, hook),
         Mend::Verb { git_dir, words } => {
             let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
             format!("git -C {} webhook {}", quote(git_dir), words.join(" "))
@@ -187,22 +189,30 @@ fn link(hook: &Path) -> String {
     format!("{make}ln -sfn {} {}", word(&program), word(hook))
 }
 
-/// Laid out as by install.sh.
-fn link_beside(hook: &Path) -> String {
-    let (program, driver) = programs().unwrap_or_else(|| {
-        let program = PathBuf::from(INSTALLED);
-        (program.clone(), program.with_file_name("driver"))
-    });
-    let mut entries = hook.as_os_str().to_owned();
-    entries.push(".d");
-    let (entries, ours) = (PathBuf::from(&entries), PathBuf::from(&entries).join("00-git-webhook"));
-    let kept = entries.join("50-local");
-    let words = [&program, &ours, &hook.to_path_buf(), &kept, &driver].map(|path| word(path));
-    let [program, ours, hook, kept, driver] = words;
+/// git runs the command by a shell.
+fn configure_hook(file: &str, event: &str) -> String {
+    let program = programs().map_or_else(|| INSTALLED.into(), |(program, _)| program);
+    let file = quote(file);
+    let command = quote(&word(&program));
     format!(
-        "mkdir -p {} && ln -sfn {program} {ours} && mv {hook} {kept} && cp {driver} {hook} && chmod 755 {hook}",
-        word(&entries)
+        "git config --file {file} hook.webhook.command {command} && git config --file {file} --add hook.webhook.event {event}"
     )
+}
+
+/// The line that install.sh prints.
+fn run_before(hook: &str) -> String {
+    let installed = || (INSTALLED.into(), PathBuf::from(INSTALLED).with_file_name("driver"));
+    let (program, driver) = programs().unwrap_or_else(installed);
+    let (program, driver) = (word(&program), word(&driver));
+    let line = format!(
+        "[ \"${{GIT_WEBHOOK-}}\" = \"$PWD/$0\" ] || [ ! -x {driver} ] || GIT_WEBHOOK=$PWD/$0 exec {driver} --before {program} \"$0\" \"$@\""
+    );
+    format!("sed -i {} {}", quote(&format!("1a {}", line.replace('\\', "\\\\"))), quote(hook))
+}
+
+fn install_for_all(program: &str, hook: &str) -> String {
+    let installed = quote(INSTALLED);
+    format!("install -D -m 755 {} {installed} && ln -sfn {installed} {}", quote(program), quote(hook))
 }
 
 /// Behind it install.sh writes the directory into units and cron lines, as it is.

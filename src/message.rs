@@ -354,7 +354,6 @@ messages! {
     check_memory_file_system(path, kind) = "'{path}' lies in memory ({kind}), and the repository does not";
     check_connect_hint() = "git webhook check --connect dials the receivers too, and sends nothing";
     check_no_target() = "no target is configured";
-    check_disabled(name) = "target '{name}' is disabled";
     check_nothing_wanted(name) = "target '{name}' asks for no event that is sent";
     check_event_unsent(format, words, name) = "format {format} sends no {words}, which target '{name}' asks for";
     check_unverified(name) = "the certificate of target '{name}' is not verified";

@@ -36,6 +36,14 @@ impl Configured {
         }
     }
 
+    /// The target, as far as it could be read where it cannot be used.
+    pub fn as_far_as_read(&self) -> Option<&Target> {
+        match self {
+            Self::Ready(target) => Some(target),
+            Self::Broken(target) => target.rest.as_deref(),
+        }
+    }
+
     /// What is wrong with it, where it cannot be used.
     pub fn broken(&self) -> Option<&BrokenTarget> {
         match self {
@@ -55,4 +63,7 @@ pub struct BrokenTarget {
     pub switch: Switch,
     /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
+    /// What it would be, wrong values left out; `None` where it has neither address nor format. For those who look for
+    /// what else there is to mend, never to be sent to.
+    pub rest: Option<Box<Target>>,
 }

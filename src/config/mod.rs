@@ -29,7 +29,7 @@ mod secret_file;
 mod target;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::message;
@@ -51,6 +51,7 @@ use problem::full_key;
 
 /// All that the configuration says, with all that is wrong about it.
 pub struct Configuration {
+    common_dir: PathBuf,
     /// How the repository keeps objects and refs.
     pub layout: Layout,
     /// Of the repository and the server.
@@ -119,6 +120,17 @@ impl Configuration {
         Ok(Self::of(&entries, common_dir, layout))
     }
 
+    /// Whether one more entry, read last of its scope, is right: nothing is said of its key that was not before.
+    pub fn is_right_with(&self, entries: &[Entry], entry: Entry) -> bool {
+        let key = full_key(&entry);
+        let at = entries.iter().rposition(|known| known.scope <= entry.scope).map_or(0, |at| at + 1);
+        let mut entries = entries.to_vec();
+        entries.insert(at, entry);
+        let tried = Self::of(&entries, &self.common_dir, self.layout);
+        let of_targets = tried.broken().flat_map(|target| &target.problems);
+        !of_targets.chain(&tried.problems).chain(&tried.warnings).any(|problem| problem.key.eq_ignore_ascii_case(&key))
+    }
+
     /// Goes over the entries once for the settings and once for each target.
     fn of(entries: &[Entry], common_dir: &Path, layout: Layout) -> Self {
         let mut warnings = check_names(entries);
@@ -127,7 +139,7 @@ impl Configuration {
         let defaults: Vec<_> = setting::in_section(entries, "webhook").collect();
         let read = |(name, own)| target::read(name, own, &defaults, &secrets, &mut warnings);
         let targets = sections(entries).into_iter().map(read).collect();
-        Self { layout, settings, targets, problems, warnings }
+        Self { common_dir: common_dir.into(), layout, settings, targets, problems, warnings }
     }
 }
 

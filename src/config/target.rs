@@ -35,9 +35,9 @@ pub(super) fn read(
     warnings.append(&mut reader.warnings);
     match target {
         Some(target) if reader.problems.is_empty() => Configured::Ready(Box::new(target)),
-        _ => {
-            let origin = reader.origin;
-            Configured::Broken(BrokenTarget { name: reader.name, origin, switch, problems: reader.problems })
+        rest => {
+            let (name, origin, problems, rest) = (reader.name, reader.origin, reader.problems, rest.map(Box::new));
+            Configured::Broken(BrokenTarget { name, origin, switch, problems, rest })
         }
     }
 }
@@ -138,8 +138,13 @@ impl<'a> TargetReader<'a> {
             }
             return None;
         };
-        if urls.iter().filter(|entry| entry.file == last.file).count() > 1 {
-            self.warn("url", last, message::url_twice());
+        for (at, entry) in urls.iter().enumerate() {
+            let mut later = urls[at + 1..].iter();
+            let is_last_but_one =
+                later.next().is_some_and(|next| next.file == entry.file) && later.all(|it| it.file != entry.file);
+            if is_last_but_one {
+                self.warn("url", entry, message::url_twice());
+            }
         }
         if last.value.as_deref().is_some_and(|value| value.contains(&b'#')) {
             self.warn("url", last, message::url_fragment());

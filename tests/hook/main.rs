@@ -14,6 +14,7 @@ mod files;
 mod formats;
 mod kills;
 mod kinds;
+mod mends;
 mod objects;
 mod output;
 mod outside;

@@ -5,11 +5,11 @@ use std::path::Path;
 use super::Scene;
 use super::finding::{Finding, Kind, Severity};
 use super::mend::{self, Content, Mend, Value, shown};
+use super::secrets;
 use crate::config::{self, Entry, Of, Problem, Scope, Unreadable};
 use crate::message;
 use crate::process::Environment;
 use crate::target::Address;
-use crate::target::TargetName;
 
 /// Keys whose default can be written as a value.
 const WITH_DEFAULT: [&str; 13] = [
@@ -126,17 +126,29 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
     let Some(known) = config::find_key(name.key, name.places()) else { return misplaced(scene, name, key, file) };
     if known.protected && last.scope == Scope::Repository {
         let to = mend::protected_file(scene.is_shared(), scene.environment);
-        return to.map_or_else(|| mend::unset(file, key), |to| mend::shift((file, key), (&to, key)));
+        return to.map_or_else(|| mend::unset(file, key), |to| move_to(scene, (file, key), (&to, key)));
     }
     match known.name {
+        // What was meant stands behind the cut.
+        _ if last.is_cut => mend::edit(file),
         "url" => url(key, file, last),
-        "secret" if is_beside_file(scene, name) => mend::unset(file, key),
+        "secret" | "secretFile" if name.target.is_some_and(|target| secrets::is_unused(scene, target)) => {
+            mend::unset(file, key)
+        }
+        "secret" if is_beside_file(scene, name) => one_of_two(scene, name, file),
+        // A secret that is there has another end, which only a person can change too.
+        "secret" if last.value.as_ref().is_some_and(|value| !value.is_empty()) => mend::edit(file),
+        "secret" if secrets::is_in_view(last, "secret") => {
+            let target = name.target.unwrap_or_default();
+            secrets::into_file(scene, file, key, target, "secretFile", Content::NewSecret)
+        }
         "secret" => mend::set_to(file, key, Value::NewSecret),
+        "signingSecret" if last.value.as_ref().is_some_and(|value| !value.is_empty()) => mend::edit(file),
         "signingSecret" => mend::set_to(file, key, Value::NewKey),
+        "secretFile" if is_beside_secret(scene, name) => one_of_two(scene, name, file),
         "secretFile" | "signingSecretFile" => secret_file(scene, name, key, file, last),
         // Which header or word was meant only a person knows.
         "header" => mend::edit(file),
-        _ if last.is_cut => mend::set(file, key, "THE WHOLE VALUE"),
         "ref" => mend::set(file, key, "refs/heads/*"),
         known_name if WITH_DEFAULT.contains(&known_name) => mend::set(file, key, known.default),
         _ => mend::unset(file, key),
@@ -145,7 +157,7 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
 
 fn url(key: &str, file: &Path, last: &Entry) -> Mend {
     let text = String::from_utf8_lossy(last.value.as_deref().unwrap_or_default());
-    if last.is_cut || Address::parse(&text).is_err() {
+    if Address::parse(&text).is_err() {
         return mend::set(file, key, "https://HOST/PATH");
     }
     if !text.contains('#') {
@@ -153,6 +165,29 @@ fn url(key: &str, file: &Path, last: &Entry) -> Mend {
         return mend::set_to(file, key, Value::Last);
     }
     mend::set_to(file, key, Value::LastBeforeHash)
+}
+
+/// Of a secret and the file of one: the file where that holds none, else a person knows which the receiver has.
+fn one_of_two(scene: &Scene<'_>, name: &Name<'_>, file: &Path) -> Mend {
+    let of_file = Name { key: "secretFile", ..*name };
+    let entry = scene.entries.iter().rfind(|entry| of_file.names(entry));
+    let holds_none = |entry: &&Entry| {
+        let value = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()).into_owned();
+        // Where that is absolute it stands for itself.
+        let place = scene.root().join("secret").join(value);
+        std::fs::metadata(place).map_or(true, |metadata| metadata.len() == 0)
+    };
+    match entry.filter(holds_none) {
+        Some(entry) => {
+            mend::unset(&entry.file, &format!("{}.{}.secretFile", name.section, name.target.unwrap_or_default()))
+        }
+        None => mend::edit(file),
+    }
+}
+
+fn is_beside_secret(scene: &Scene<'_>, name: &Name<'_>) -> bool {
+    let secret = Name { key: "secret", ..*name };
+    scene.entries.iter().any(|entry| secret.names(entry))
 }
 
 fn is_beside_file(scene: &Scene<'_>, name: &Name<'_>) -> bool {
@@ -203,15 +238,45 @@ fn misplaced(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path) -> Mend
     let to = if is_ours && let Some(known) = config::find_key(name.key, &[Of::TargetAlone]) {
         let configuration = &scene.place.configuration;
         let mut all = configuration.names();
-        let only = all.next().filter(|_| all.next().is_none());
-        Some(format!("webhook.{}.{}", only.map_or("NAME", TargetName::as_str), known.name))
+        // Of which of several it is only a person knows.
+        let Some(only) = all.next().filter(|_| all.next().is_none()) else { return mend::edit(file) };
+        Some(format!("webhook.{only}.{}", known.name))
     } else if is_ours && let Some(known) = config::find_key(name.key, &[Of::Repository]) {
         Some(format!("webhook.{}", known.name))
     } else {
         let target = name.target.map(|target| format!("{target}.")).unwrap_or_default();
         config::nearest_key(name.key, name.places()).map(|near| format!("{}.{target}{near}", name.section))
     };
-    to.map_or_else(|| mend::unset(file, key), |to| mend::shift((file, key), (file, &to)))
+    let Some(to) = to else { return mend::unset(file, key) };
+    move_to(scene, (file, key), (file, &to))
+}
+
+/// Moves a value to where it belongs, unless something stands there already or it is wrong there too.
+fn move_to(scene: &Scene<'_>, from: (&Path, &str), to: (&Path, &str)) -> Mend {
+    let (old, new) = (Name::of(from.1), Name::of(to.1));
+    let scope = scene.entries.iter().find(|entry| &*entry.file == to.0).map(|entry| entry.scope);
+    let is_there =
+        scene.entries.iter().any(|entry| new.names(entry) && (&*entry.file == to.0 || Some(entry.scope) == scope));
+    let Some(entry) = scene.entries.iter().rfind(|entry| &*entry.file == from.0 && old.names(entry)) else {
+        return mend::edit(from.0);
+    };
+    let moved = Entry {
+        key: new.key.to_ascii_lowercase(),
+        subsection: new.target.map(|target| target.as_bytes().into()),
+        file: to.0.into(),
+        scope: if from.0 == to.0 { entry.scope } else { Scope::Global },
+        ..entry.clone()
+    };
+    if is_there || !scene.place.configuration.is_right_with(&scene.entries, moved) {
+        return mend::unset(from.0, from.1);
+    }
+    // In the configuration others could read it as before, which would be the next finding.
+    if let Some(target) = new.target.filter(|_| secrets::is_in_view(entry, new.key)) {
+        let in_file = if new.key == "secret" { "secretFile" } else { "signingSecretFile" };
+        let content = Content::ValueOf(mend::FileKey::new(from.0, from.1));
+        return secrets::into_file(scene, from.0, from.1, target, in_file, content);
+    }
+    mend::shift(from, to)
 }
 
 /// A target under a name that none can have.
@@ -224,7 +289,17 @@ fn rename(scene: &Scene<'_>, text: &str, file: &Path) -> Mend {
     let fits = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' };
     let name: String = text.chars().map(fits).skip_while(|c| !c.is_ascii_alphanumeric()).take(64).collect();
     let name = if name.is_empty() { "target" } else { &name };
+    let name = free_name(scene, name);
     Mend::RenameSection { file: shown(file), from: format!("webhook.{text}"), to: format!("webhook.{name}") }
+}
+
+/// The name, or one like it that no target has: two sections of one name are one.
+fn free_name(scene: &Scene<'_>, name: &str) -> String {
+    let is_taken = |name: &str| {
+        scene.entries.iter().any(|entry| entry.subsection.as_deref().is_some_and(|it| it == name.as_bytes()))
+    };
+    let others = (2..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.to_owned()).chain(others).find(|name| !is_taken(name)).unwrap_or_default()
 }
 
 /// What belongs to the URL's owner and is set by somebody else. It is never carried over: the server's secret would go
@@ -237,7 +312,12 @@ fn foreign(scene: &Scene<'_>, key: &str, file: &Path, of_url: &Path) -> Mend {
         scene.entries.iter().any(|entry| url.names(entry) && scope_of(file).is_some_and(|scope| entry.scope == scope));
     let is_wider = scope_of(file) < scope_of(of_url);
     match name.target {
-        Some(target) if is_wider && has_own_url => mend::unset(of_url, &format!("webhook.{target}.url")),
+        // Both are targets of their own, as soon as they have names of their own.
+        Some(target) if is_wider && has_own_url => {
+            let to = free_name(scene, target);
+            let (from, to) = (format!("webhook.{target}"), format!("webhook.{to}"));
+            Mend::RenameSection { file: shown(of_url), from, to }
+        }
         _ => mend::unset(file, key),
     }
 }

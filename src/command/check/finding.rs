@@ -55,7 +55,7 @@ kinds! {
     Secrets: SecretReadable, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem;
-    Receivers: NoTarget, Disabled, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
+    Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
     Backlog: Parked, Untold, Removed, Waiting, Dead;
     Timer: NoTimer, TimerInactive;
     Sshd: AcceptEnv;
@@ -101,6 +101,9 @@ pub(super) struct CheckRow {
     pub(super) severity: Severity,
     #[serde(skip)]
     pub(super) kind: Kind,
+    /// Its command comes after all others.
+    #[serde(skip)]
+    pub(super) is_last: bool,
     about: About,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
@@ -111,7 +114,8 @@ pub(super) struct CheckRow {
 impl CheckRow {
     pub(super) fn new(finding: Finding, runner: &Runner<'_>) -> Self {
         let Finding { severity, kind, target, message, mend } = finding;
+        let is_last = mend.iter().any(Mend::is_last);
         let mend = mend.iter().map(|mend| runner.command(mend)).collect();
-        Self { severity, kind, about: kind.about(), target, message, mend }
+        Self { severity, kind, is_last, about: kind.about(), target, message, mend }
     }
 }

@@ -155,6 +155,13 @@ pub(super) enum Mend {
     },
 }
 
+impl Mend {
+    /// Whether it comes after all others: a section is called by its old name until all in it is mended.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(self, Self::RenameSection { .. })
+    }
+}
+
 /// A key in a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct FileKey {

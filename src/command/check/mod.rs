@@ -7,15 +7,16 @@ mod mend;
 mod render;
 
 mod finding;
+mod compose;
 
 mod git;
 
 mod backlog;
-mod configuration;
 mod members;
 mod hooks;
 mod receivers;
 mod secrets;
+mod configuration;
 mod shadowed;
 mod sshd;
 mod state;
@@ -86,8 +87,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
         false => find_one(),
     };
     let found = visit_each(call, root, find, |path| {
-        let mut findings = look(path, options.connect, call.environment);
-        findings.sort_by_key(|finding| finding.severity);
+        let findings = look(path, options.connect, call.environment);
         let is_well = findings.iter().all(|finding| finding.severity == Severity::Advice);
         Ok(Found::new(findings, is_well))
     })?;
@@ -97,7 +97,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
     let mut said: Vec<_> = found.into_iter().map(rows).collect();
     look_at_machine(&mut said, root, call.environment);
     for one in &mut said {
-        one.rows.sort_by_key(|row| row.severity);
+        one.rows.sort_by_key(|row| (row.is_last, row.severity));
         one.is_well &= one.rows.iter().all(|row| row.severity == Severity::Advice);
     }
     if options.reach.json {
@@ -144,6 +144,7 @@ fn look(path: &Path, connect: bool, environment: &Environment) -> Vec<Finding> {
     findings.extend(backlog::look(&scene));
     // After all have looked.
     findings.extend(state::unread(&scene));
+    compose::compose(&mut findings);
     findings
 }
 

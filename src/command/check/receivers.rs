@@ -7,6 +7,7 @@ use super::Scene;
 use super::finding::{Finding, Kind};
 use super::git::git;
 use super::mend::{self, Mend};
+use crate::config::Configured;
 use crate::event::EventName;
 use crate::message;
 use crate::target::Target;
@@ -19,11 +20,10 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
     }
     let targets: Vec<&Target> = scene.place.configuration.ready().collect();
     let mut findings = Vec::new();
-    for target in targets.iter().copied() {
+    // Of one that is wrong too, or the next run would find it.
+    for target in scene.place.configuration.targets.iter().filter_map(Configured::as_far_as_read) {
+        // That is as somebody wants it.
         if !target.switch.is_on() {
-            let finding =
-                Finding::advice(Kind::Disabled, message::check_disabled(&target.name)).of(target.name.as_str());
-            findings.push(finding.mend(mend::webhook(&scene.place.git_dir, &["enable", target.name.as_str()])));
             continue;
         }
         findings.extend(events(scene, target));
@@ -75,7 +75,8 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
         let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
         findings.push(Finding::advice(Kind::EventUnsent, message).of(target.name.as_str()).mend(set(&sent.join(" "))));
     }
-    let wants_reviews = target.events.iter().any(|event| matches!(event, EventName::Note | EventName::MergeRequest));
+    let is_review = |event: &EventName| matches!(event, EventName::Note | EventName::MergeRequest);
+    let wants_reviews = target.events.iter().any(|event| is_review(event) && target.format.has(*event));
     if wants_reviews && !advertises_push_options(scene) {
         let finding =
             Finding::advice(Kind::NoPushOptions, message::check_push_options(&target.name)).of(target.name.as_str());

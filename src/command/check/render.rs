@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::mend::{Content, FileKey, Mend, Value, shown};
 use super::shell::quote;
 use crate::command::as_owner::Owner;
+use crate::process;
 
 /// Who runs it.
 pub(super) enum Runner<'a> {
@@ -32,8 +33,9 @@ impl Runner<'_> {
             _ => None,
         };
         let Owner { user, group } = owner;
-        let as_owner =
-            || format!("setpriv --reuid={user} --regid={group} --clear-groups sh -c {}", quote(&command(mend)));
+        // With all his groups, as in his own session: a shared repository is his by one of them.
+        let groups = if process::account(*user).is_some() { "--init-groups" } else { "--clear-groups" };
+        let as_owner = || format!("setpriv --reuid={user} --regid={group} {groups} sh -c {}", quote(&command(mend)));
         known.map_or_else(as_owner, |mend| command(&mend))
     }
 }

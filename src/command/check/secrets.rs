@@ -9,6 +9,7 @@ use super::Scene;
 use super::finding::{Finding, Kind};
 use super::mend::{self, Content, FileKey, Mend, shown};
 use crate::config::{Entry, Scope};
+use crate::format;
 use crate::message;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -22,12 +23,24 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             other => (other, None),
         };
         let full = format!("webhook.{name}.{key}");
+        // What is there for nothing goes anyway.
+        let is_empty = entry.value.as_ref().is_none_or(|value| value.is_empty());
+        if is_empty || key == "secret" && is_unused(scene, &name) {
+            continue;
+        }
         if !seen.insert((&entry.file, full.clone())) {
             continue;
         }
         let message = message::check_secret_readable(entry.file.display(), &full);
         let mend = match in_file.filter(|_| entry.scope == Scope::Repository && is_plain(&name)) {
-            Some(in_file) => into_file(scene, &entry.file, &full, &name, in_file),
+            Some(in_file) => into_file(
+                scene,
+                &entry.file,
+                &full,
+                &name,
+                in_file,
+                Content::ValueOf(FileKey::new(&entry.file, &*full)),
+            ),
             None => mend::close_to_others(&entry.file),
         };
         findings.push(Finding::advice(Kind::SecretReadable, message).of(&name).mend(mend));
@@ -56,6 +69,23 @@ fn is_secret(entry: &Entry) -> bool {
         }
 }
 
+/// Whether the target's format has no use for a secret.
+pub(super) fn is_unused(scene: &Scene<'_>, target: &str) -> bool {
+    let is_its = |entry: &&Entry| {
+        let of = entry.subsection.as_deref();
+        entry.section == "webhook" && entry.key == "format" && of.is_none_or(|of| of == target.as_bytes())
+    };
+    // Its own before the default.
+    let format = scene.entries.iter().filter(is_its).max_by_key(|entry| entry.subsection.is_some());
+    let name = format.and_then(|entry| std::str::from_utf8(entry.value.as_deref()?).ok());
+    name.and_then(format::find).is_some_and(|format| format.secret_headers().is_empty())
+}
+
+/// Whether others can read what an entry of the repository's own configuration holds under a key.
+pub(super) fn is_in_view(entry: &Entry, key: &str) -> bool {
+    ["secret", "signingSecret"].contains(&key) && entry.scope == Scope::Repository && is_open(&entry.file)
+}
+
 fn is_open(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
 }
@@ -65,14 +95,18 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Others may have reasons to read the configuration, a web view for one: the secret goes into a file of its own.
-fn into_file(scene: &Scene<'_>, file: &Path, full: &str, name: &str, key: &str) -> Mend {
+pub(super) fn into_file(scene: &Scene<'_>, file: &Path, full: &str, name: &str, key: &str, content: Content) -> Mend {
     let directory = scene.place.git_dir.join("webhook/secret");
     // A target may have both kinds.
     let place = if key == "secretFile" { name.to_owned() } else { format!("{name}.whsec") };
+    // What is there is another's, or an earlier one.
+    let others = (2..).map(|number| format!("{place}.{number}"));
+    let place = std::iter::once(place.clone()).chain(others).find(|place| !directory.join(place).exists());
+    let place = place.unwrap_or_default();
     let keep = Mend::KeepSecret {
         directory: shown(&directory),
         file: shown(&directory.join(&place)),
-        content: Content::ValueOf(FileKey::new(file, full)),
+        content,
         is_shared: scene.is_shared(),
     };
     let full_of_file = format!("webhook.{name}.{key}");

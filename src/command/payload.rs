@@ -9,6 +9,7 @@ use super::failure::{Failure, failure};
 use super::known_format;
 use super::place::{Place, resolve};
 use super::terminal::print;
+use crate::config::Configured;
 use crate::event::{self, Event, EventName};
 use crate::format::Format;
 use crate::identifier;
@@ -44,8 +45,20 @@ pub(super) fn run(
     if update.old.is_none() && update.new.is_none() {
         return failure(message::both_nowhere());
     }
-    let events = place.events(false, identifier::event(), &place.objects()?, &update, format.wants, call.environment);
-    let bodies = bodies(format, only, &events);
+    // As the targets here are told of it; where a repository has its own, those are whom it can speak to.
+    let mut targets = place.configuration.targets.iter().filter_map(Configured::as_far_as_read).peekable();
+    let is_the_servers = targets.peek().is_some() && targets.all(|target| target.is_protected);
+    let events =
+        place.events(is_the_servers, identifier::event(), &place.objects()?, &update, format.wants, call.environment);
+    // What a target is sent by default; a forge that has no such word for it tells it by another.
+    let is_default = |name: EventName| matches!(name, EventName::Push | EventName::TagPush);
+    let bodies = match only {
+        Some(only) => bodies(format, &events, |name| name.word() == only),
+        None => match bodies(format, &events, is_default) {
+            none if none.is_empty() => bodies(format, &events, |_| true),
+            bodies => bodies,
+        },
+    };
     if bodies.is_empty() {
         return failure(message::no_event(format.name));
     }
@@ -55,9 +68,9 @@ pub(super) fn run(
     Ok(true)
 }
 
-/// The bodies of all events that the format has for this, or of the one that has this name.
-fn bodies(format: &Format, only: Option<&str>, events: &[Event]) -> Vec<Vec<u8>> {
-    let is_chosen = |name: &EventName| format.has(*name) && only.is_none_or(|only| name.word() == only);
+/// The bodies of the chosen events, as far as the format has them.
+fn bodies(format: &Format, events: &[Event], is_wanted: impl Fn(EventName) -> bool) -> Vec<Vec<u8>> {
+    let is_chosen = |name: &EventName| format.has(*name) && is_wanted(*name);
     let chosen = |event: &&Event| event.names().any(|name| is_chosen(&name));
     let events: Vec<&Event> = events.iter().filter(chosen).collect();
     let mut rendered: Vec<_> = if format.is_whole() {

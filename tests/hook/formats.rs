@@ -99,11 +99,11 @@ fn a_ping_needs_no_commit_and_keeps_the_address() {
 }
 
 #[test]
-fn payload_prints_every_body_that_an_update_has() {
+fn payload_prints_what_a_target_is_sent_by_default() {
     for format in FORMATS {
         let receiver = Receiver::new();
         let world = world(&receiver, format);
-        world.server_git(&["config", "webhook.ci.event", "all"]);
+        world.server_git(&["config", "webhook.ci.event", "push tag_push"]);
         for (refs, old, new, name) in [
             ("main~1:refs/heads/new", "0", "main~1", "refs/heads/new"),
             ("main:refs/heads/new", "main~1", "main", "refs/heads/new"),

@@ -186,11 +186,20 @@ fn a_repository_does_not_tell_the_server_s_targets_which_one_it_is() {
     assert_eq!((&repository["full_name"], &repository["id"]), (&json!("prod/deploy"), &json!(42)));
     assert_eq!(repository["clone_url"], "https://evil.example/x.git");
 
+    let payload = || -> Value {
+        serde_json::from_slice(
+            &world.webhook(&["payload", "--format", "github", "0", "main", "refs/heads/main"]).stdout,
+        )
+        .unwrap()
+    };
+    assert_eq!(payload()["repository"]["full_name"], "prod/deploy");
     // And so it is when it is told later, and when it is tried out.
     for verb in [&["test", "ci"][..], &["redeliver", &delivery_of(&world, "ci")]] {
         assert!(world.webhook(verb).status.success(), "{verb:?}");
         assert_eq!(theirs.take_one().json()["repository"]["full_name"], "mallory/play", "{verb:?}");
     }
+    world.server_git(&["config", "--remove-section", "webhook.own"]);
+    assert_eq!(payload()["repository"]["full_name"], "mallory/play");
 }
 
 fn delivery_of(world: &World, target: &str) -> String {

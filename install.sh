@@ -617,9 +617,10 @@ knows_configured_hooks() {
 
 configure_hook() {
     file=$common/config
-    quoted=$(quote "$program")
-    [ "$(git config --file "$file" hook.webhook.command)" = "$quoted" ] ||
-        change "set hook.webhook.command in '$file'" git config --file "$file" hook.webhook.command "$quoted"
+    # Whatever becomes of ours, it is nobody's verdict.
+    command="$(quote "$program") || :"
+    [ "$(git config --file "$file" hook.webhook.command)" = "$command" ] ||
+        change "set hook.webhook.command in '$file'" git config --file "$file" hook.webhook.command "$command"
     git config --file "$file" --get-all hook.webhook.event 2>/dev/null | grep -qx "$hook_name" ||
         change "set hook.webhook.event in '$file'" git config --file "$file" --add hook.webhook.event "$hook_name"
     note "'$hook' stays as it is: git runs ours beside it, by hook.webhook.command"
@@ -629,7 +630,7 @@ configure_hook() {
 unconfigure_hook() {
     file=$common/config
     case $(git config --file "$file" hook.webhook.command) in
-    */libexec/git-webhook/post-receive | */libexec/git-webhook/post-receive\') ;;
+    *"/libexec/git-webhook/post-receive' || :") ;;
     *) return 0 ;;
     esac
     git config --file "$file" --get-all hook.webhook.event 2>/dev/null | grep -qx "$hook_name" || return 0

@@ -53,10 +53,10 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
 
 fn row(target: &Target, is_parked: bool) -> ListedTarget {
     let state = match target.switch {
-        Switch::On if is_parked => "parked (410)",
-        Switch::On => "enabled",
-        Switch::Off => "disabled",
-        Switch::OffByRepository => message::switched_off_by_repository(),
+        Switch::On if is_parked => format!("parked (410), {}", message::waits_for_enable(&target.name)),
+        Switch::On => "enabled".into(),
+        Switch::Off => "disabled".into(),
+        Switch::OffByRepository => message::switched_off_by_repository().into(),
     };
     ListedTarget {
         name: target.name.to_string(),
@@ -65,7 +65,7 @@ fn row(target: &Target, is_parked: bool) -> ListedTarget {
         event: target.events.iter().map(|event| event.word().into()).collect(),
         r#ref: target.refs.words().collect(),
         enabled: target.switch.is_on(),
-        state: state.into(),
+        state,
         description: target.description.clone(),
         errors: Vec::new(),
     }

@@ -9,11 +9,13 @@ use super::output::{Reach, tell};
 use super::place::Place;
 use super::table::{lay_out, moment};
 use super::targets;
-use super::terminal::{Colour, in_colour};
+use super::terminal::{self, Colour, in_colour};
+use crate::config::Configured;
 use crate::history::{self, State};
+use crate::message;
 use crate::overview::{self, DeliveryRow};
 use crate::process;
-use crate::target::TargetName;
+use crate::target::{Switch, TargetName};
 
 /// Which deliveries to show.
 #[derive(clap::Args)]
@@ -55,6 +57,13 @@ fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRo
         // What a target that is no more was sent is still told of.
         if rows.is_empty() {
             targets::known(place, name)?;
+        }
+    }
+    // Of what was pushed meanwhile there is no delivery.
+    let is_off = |target: &&Configured| target.switch() == Switch::OffByRepository;
+    for target in place.configuration.targets.iter().filter(is_off) {
+        if filter.target.as_ref().is_none_or(|name| *target.name() == **name) {
+            terminal::note(message::about_target(target.name(), message::switched_off_by_repository()));
         }
     }
     let since = filter.since.map(|seconds| history::timestamp_of(process::now().saturating_sub(seconds)));

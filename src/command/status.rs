@@ -67,7 +67,7 @@ fn text(said: &Said<TargetRow>, limit: i64) -> String {
         let next = match row.next {
             Some(next) if next > now => format!("in {}", length(next - now)),
             Some(_) => "due".into(),
-            None => String::new(),
+            None => row.waits_for.clone().unwrap_or_default(),
         };
         let dead = match (row.dead, row.unseen) {
             (dead, 0) if dead > 0 => format!("{dead} (seen)"),
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn row(state: State, oldest: Option<i64>, unseen: usize) -> TargetRow {
-        TargetRow { target: "ci".into(), state, waiting: 0, oldest, next: None, dead: unseen, unseen }
+        TargetRow { target: "ci".into(), state, waiting: 0, oldest, next: None, waits_for: None, dead: unseen, unseen }
     }
 
     #[test]

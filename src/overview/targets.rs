@@ -99,6 +99,8 @@ pub struct TargetRow {
     pub oldest: Option<i64>,
     /// When the target is tried again, in seconds since 1970.
     pub next: Option<i64>,
+    /// What somebody has to do for anything to be tried.
+    pub waits_for: Option<String>,
     /// How many dead letters there are.
     pub dead: usize,
     /// How many of them nobody has seen.
@@ -130,6 +132,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
                 waiting: times.len(),
                 oldest,
                 next: None,
+                waits_for: None,
                 dead: 0,
                 unseen: 0,
             });
@@ -152,6 +155,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
         waiting: 0,
         oldest: None,
         next: None,
+        waits_for: None,
         dead: count,
         unseen,
     }));
@@ -173,7 +177,9 @@ fn row(
     let times: Vec<_> = deferred.map(|push| push.receipt.time).collect();
     let first = queued.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
     let (dead, unseen) = take(dead, &directory);
+    let waits_for = (state == TargetState::Parked).then(|| message::waits_for_enable(&target));
     TargetRow {
+        waits_for,
         target,
         state,
         waiting: queued.len() + times.len(),

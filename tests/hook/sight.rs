@@ -293,9 +293,11 @@ fn a_410_is_told_as_what_it_is() {
     assert!(rows.iter().all(|row| row["next"].is_null() && row["waits_for"] == "waits for git webhook enable ci"));
     let show = said(&world.webhook(&["show", rows[1]["id"].as_str().unwrap()]));
     assert!(show.contains("waiting, waits for git webhook enable ci") && !show.contains("tried again at"), "{show}");
-    assert!(said(&world.webhook(&["list"])).contains("parked (410)"));
+    let list = said(&world.webhook(&["list"]));
+    assert!(list.contains("parked (410), waits for git webhook enable ci"), "{list}");
     let status = said(&world.webhook(&["status"]));
-    assert!(status.contains("parked") && !status.contains(" in "), "{status}");
+    assert!(status.contains("parked") && status.contains("waits for git webhook enable ci"), "{status}");
+    assert!(!status.contains(" in "), "{status}");
     status_is(&world, 2);
     assert!(said(&world.webhook(&["flush"])).contains("ci: 2 waiting (parked"));
     world.webhook(&["enable", "ci"]);

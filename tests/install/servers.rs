@@ -93,13 +93,20 @@ fn a_newer_git_runs_ours_beside_a_hook() {
         } else {
             pushed.fails("pre-receive hook declined");
         }
-        executable(&world.path("prefix/libexec/git-webhook/post-receive"), "#!/bin/sh\ncat >/dev/null\n");
-        let pushed = push(&world);
-        if verdict == 0 {
-            pushed.succeeds()
-        } else {
-            pushed.fails("pre-receive hook declined")
-        };
+        // Whatever becomes of ours, it is nobody's verdict.
+        let program = world.path("prefix/libexec/git-webhook/post-receive");
+        for broken in ["#!/no/such/interpreter\n", "#!/bin/sh\nexit 7\n", "#!/bin/sh\nkill -9 $$\n", ""] {
+            executable(&program, broken);
+            if broken.is_empty() {
+                fs::remove_file(&program).unwrap();
+            }
+            let pushed = push(&world);
+            if verdict == 0 {
+                pushed.succeeds()
+            } else {
+                pushed.fails("pre-receive hook declined")
+            };
+        }
 
         Run::of(&mut newer(&world.command("--prefix prefix --uninstall a.git"))).succeeds();
         assert!(!world.text("a.git/config").contains("webhook"));

@@ -301,7 +301,8 @@ fn configured_hooks(scene: &Scene<'_>) -> Vec<ConfiguredHook> {
 
 /// The program of ours that a shell command runs, as far as its words tell.
 fn program_in(command: &str) -> Option<PathBuf> {
-    let whole = command.trim().trim_matches(['\'', '"']);
+    // A path in quotes may hold spaces.
+    let whole = command.trim().strip_prefix('\'').and_then(|rest| rest.split('\'').next()).unwrap_or_default();
     let words = command.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
     std::iter::once(whole).chain(words).map(PathBuf::from).find(|path| path.is_absolute() && version_of(path).is_some())
 }

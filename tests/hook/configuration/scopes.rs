@@ -104,9 +104,9 @@ fn a_target_that_is_optional_may_be_switched_off() {
     listed.is_well();
     let row = listed.target("ci");
     assert_eq!((&row["enabled"], &row["state"]), (&json!(false), &json!("switched off by the repository")));
-    for verb in [&["list"][..], &["status"], &["status", "--json"], &["list", "--json"]] {
+    for verb in [&["list"][..], &["status"], &["status", "--json"], &["list", "--json"], &["log"]] {
         let output = world.webhook(verb);
-        let said = String::from_utf8(output.stdout).unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("switched off by the repository") && output.status.success(), "{verb:?} {said}");
     }
 

@@ -198,7 +198,7 @@ impl Dir {
 
     /// Notes it where something in it cannot be read.
     pub fn noted<T>(&self, name: impl AsRef<Path>, read: io::Result<T>) -> io::Result<T> {
-        read.inspect_err(|error| self.unread.note(&self.closed(name.as_ref()), error))
+        read.inspect_err(|error| self.unread.note(|| self.closed(name.as_ref()), error))
     }
 
     /// The first directory on the way below in which we may not look for names, else what is there itself.
@@ -264,7 +264,7 @@ impl Dir {
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.enter(name).map_err(not_used),
             Err(error) => {
-                self.unread.note(&self.path_of(name), &error);
+                self.unread.note(|| self.path_of(name), &error);
                 return Err(self.error(message::cannot_create, name)(error));
             }
         }

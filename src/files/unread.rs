@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// What could not be read though it is there, by its path. Whoever reads goes on without it, as a hook must; whoever
@@ -14,8 +14,8 @@ pub struct Unread(Mutex<BTreeMap<PathBuf, String>>);
 const MOST: usize = 20;
 
 impl Unread {
-    /// Notes why the system let us not read something.
-    pub(super) fn note(&self, path: &Path, error: &io::Error) {
+    /// Notes why the system let us not read something, where that is what the error says.
+    pub(super) fn note(&self, path: impl FnOnce() -> PathBuf, error: &io::Error) {
         use io::ErrorKind as Kind;
         // It is not there, or something of another kind is, which is told of as what it is.
         let is_other =
@@ -27,7 +27,7 @@ impl Unread {
         }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() < MOST {
-            all.insert(path.into(), error.to_string());
+            all.insert(path(), error.to_string());
         }
     }
 

@@ -512,7 +512,13 @@ require_for_members() {
     esac
     # shellcheck disable=SC2012 # as above
     members=$(ls -ndL "$common" | awk '{ print $4 }')
-    place=$program
+    for place in "$program" "$(readlink -f "$program")"; do
+        require_open "$place"
+    done
+}
+
+require_open() {
+    place=$1
     while [ -n "$place" ]; do
         # The group's x and the others', which may be s and t.
         # shellcheck disable=SC2012 # as above
@@ -580,10 +586,6 @@ link_hook() {
     elif ! exists "$hook"; then
         make_directory "$hooks"
         point "$hook" "$program"
-    elif is_somebodys_driver; then
-        make_directory "$entries"
-        point "$ours" "$program"
-        note "'$hook' stays as it is: it runs the files in '$entries', and ours is one of them"
     else
         stand_beside_hook
     fi
@@ -617,29 +619,43 @@ knows_configured_hooks() {
 
 configure_hook() {
     file=$common/config
+    choose_configured_name
+    [ "$(git config --file "$file" "$key.command")" = "$command" ] ||
+        change "set $key.command in '$file'" git config --file "$file" "$key.command" "$command"
+    git config --file "$file" --get-all "$key.event" 2>/dev/null | grep -qx "$hook_name" ||
+        change "set $key.event in '$file'" git config --file "$file" --add "$key.event" "$hook_name"
+    note "'$hook' stays as it is: git runs ours beside it, by $key.command"
+}
+
+# Sets $key and $command. The name may be somebody else's already, in any file that git reads here.
+choose_configured_name() {
     # Whatever becomes of ours, it is nobody's verdict.
     command="$(quote "$program") || :"
-    [ "$(git config --file "$file" hook.webhook.command)" = "$command" ] ||
-        change "set hook.webhook.command in '$file'" git config --file "$file" hook.webhook.command "$command"
-    git config --file "$file" --get-all hook.webhook.event 2>/dev/null | grep -qx "$hook_name" ||
-        change "set hook.webhook.event in '$file'" git config --file "$file" --add hook.webhook.event "$hook_name"
-    note "'$hook' stays as it is: git runs ours beside it, by hook.webhook.command"
+    for key in hook.webhook hook.git-webhook; do
+        case $(git_here config "$key.command") in
+        *"/libexec/git-webhook/post-receive' || :") return ;;
+        '') git_here config --get-regexp "^$key\\." >/dev/null || return ;;
+        esac
+    done
+    refuse_hook "cannot configure a hook beside '$hook': hook.webhook and hook.git-webhook are somebody else's"
 }
 
 # Ours in the configuration, for one hook.
 unconfigure_hook() {
     file=$common/config
-    case $(git config --file "$file" hook.webhook.command) in
-    *"/libexec/git-webhook/post-receive' || :") ;;
-    *) return 0 ;;
-    esac
-    git config --file "$file" --get-all hook.webhook.event 2>/dev/null | grep -qx "$hook_name" || return 0
-    if [ "$(git config --file "$file" --get-all hook.webhook.event)" = "$hook_name" ]; then
-        change "remove hook.webhook from '$file'" git config --file "$file" --remove-section hook.webhook
-    else
-        change "remove '$hook_name' from hook.webhook.event in '$file'" \
-            git config --file "$file" --unset-all hook.webhook.event "^$hook_name\$"
-    fi
+    for key in hook.webhook hook.git-webhook; do
+        case $(git config --file "$file" "$key.command") in
+        *"/libexec/git-webhook/post-receive' || :") ;;
+        *) continue ;;
+        esac
+        git config --file "$file" --get-all "$key.event" 2>/dev/null | grep -qx "$hook_name" || continue
+        if [ "$(git config --file "$file" --get-all "$key.event")" = "$hook_name" ]; then
+            change "remove $key from '$file'" git config --file "$file" --remove-section "$key"
+        else
+            change "remove '$hook_name' from $key.event in '$file'" \
+                git config --file "$file" --unset-all "$key.event" "^$hook_name\$"
+        fi
+    done
 }
 
 leave_hook() {
@@ -649,7 +665,10 @@ leave_hook() {
 }
 
 line_for_owner() {
-    if is_gitolites; then
+    # shellcheck disable=SC2016 # it stands there like this
+    if grep -qsF "$hook_name.d" "$hook"; then
+        say "if it hands what it reads to each of the files in '$entries', ours can be one of them: ln -s '$program' '$ours'"
+    elif is_gitolites; then
         say "gitolite writes that hook: put ours among its repo-specific hooks, ln -s '$program' LOCAL_CODE/hooks/repo-specific/webhook, and name it in gitolite.conf: option hook.$hook_name = webhook"
     else
         # shellcheck disable=SC2016 # whoever runs the hook is to fill it in
@@ -669,7 +688,7 @@ moves_unseen() {
     is_shell_script || { say "it is no shell script" && return 1; }
     # Comments do nothing; the first line was looked at.
     # shellcheck disable=SC2016 # words of scripts
-    words='\$\{?0|\$\{?_|\$\$|BASH_SOURCE|BASH_ARGV|ZSH_|%x|dirname|basename|readlink|realpath|/proc/|caller|hooks|(pre|post)-receive|\.d\b|(^|[^a-z])ps([^a-z]|$)'
+    words='\$\{?0|\$\{?_|\$\$|BASH_SOURCE|BASH_ARGV|ZSH_|%x|dirname|basename|readlink|realpath|/proc/|caller|hooks|(pre|post)-receive|\.d\b|(^|[^a-z])ps([^a-z]|$)|\$\{[!@]|sh\.file|eval|(^|[;&|({[:space:]])(\.|source)[[:space:]]'
     found=$(sed '1d; /^[[:space:]]*#/d' "$hook" | grep -oE -m 1 "$words" | head -n 1)
     [ -z "$found" ] || { say "it has '$found', by which it may find things beside itself" && return 1; }
 }
@@ -678,11 +697,8 @@ is_shell_script() {
     [ -f "$hook" ] || return 1
     # A NUL is no text.
     [ "$(tr -d '\000' <"$hook" | cksum)" = "$(cksum <"$hook")" ] || return 1
-    case $(sed -n '1{p;q;}' "$hook") in
-    '#!'*/sh | '#!'*/sh' '* | '#!'*/bash | '#!'*/bash' '* | '#!'*/dash | '#!'*/dash' '*) ;;
-    '#!'*/ksh | '#!'*/ksh' '* | '#!'*' sh' | '#!'*' bash' | '#!'*' dash' | '#!'*' ksh') ;;
-    *) return 1 ;;
-    esac
+    # A word behind the shell would be another script.
+    sed -n '1{p;q;}' "$hook" | grep -qE '^#! *(/[a-z/]*/|/usr/bin/env )(ba|da|k|a|)sh( -[a-zA-Z]+)*$'
 }
 
 # For a shell.
@@ -749,7 +765,6 @@ copy_driver() {
     return 1
 }
 
-# Moved into the directory that it names, such a driver would run itself without end.
 is_somebodys_driver() {
     [ -x "$hook" ] && grep -qF "$hook_name.d" "$hook"
 }
@@ -765,9 +780,20 @@ refuse_unclear_entries() {
 # Such a link would lead to the driver from now on, and what the old hook did under that name,
 # to refuse pushes perhaps, would be gone unseen.
 refuse_links_to_hook() {
+    # shellcheck disable=SC2012 # as above
+    [ -L "$hook" ] || [ "$(ls -ld "$hook" | awk '{ print $2 }')" = 1 ] ||
+        refuse_hook "cannot link '$hook': it is another file as well, by a hard link" \
+            "put a copy in its place and run this again"
+    here=$(cd "$hooks" && pwd -P)/$hook_name
     for other in "$hooks"/* "$hooks"/*.d/*; do
-        case $(readlink "$other") in
-        "$hook" | "$hook_name" | "./$hook_name" | "../$hook_name")
+        target=$(readlink "$other") || continue
+        case $target in
+        */*) beside=${target%/*}/ ;;
+        *) beside='' ;;
+        esac
+        # However it is spelt.
+        case $(cd "${other%/*}" && cd "${beside:-.}" 2>/dev/null && pwd -P)/${target##*/} in
+        "$here")
             refuse_hook "cannot link '$hook': it is another hook as well, by the link '$other'" \
                 "put a copy in that link's place and run this again"
             ;;
@@ -1131,7 +1157,9 @@ at_least() {
 refuse_line_break() {
     case $1 in
     *'
-'*) die "cannot use '$1': its name holds a line break" ;;
+'*) die "cannot use '$(printf %s "$1" | sed 's/[[:cntrl:]]/?/g')': its name holds a line break" ;;
+    # A terminal would obey it.
+    *[[:cntrl:]]*) die "cannot use '$(printf %s "$1" | sed 's/[[:cntrl:]]/?/g')': its name holds a control character" ;;
     esac
 }
 

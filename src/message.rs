@@ -73,6 +73,9 @@ messages! {
     url_twice() = "is set twice, and the last one counts: a target has one URL, a second receiver is a second target";
     url_fragment() = "has a part behind '#', which is never sent: remove it";
     two_owners() = "is set in another configuration too, and a target has one owner: give one of the two another name";
+    secret_included() =
+        "lies outside the repository, which only includes the file: write it into the repository's own configuration, or \
+         the whole target into the system's or the user's";
     foreign_owner() = "counts only where the target's url is set, and that is not the same configuration";
     unknown_format_value(known) = "is no known format: write {known}";
     unknown_event(known) = "holds an unknown event: write {known} or all";

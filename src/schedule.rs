@@ -131,7 +131,8 @@ impl Schedule {
         if kind.is_ambiguous() && counted.ambiguous >= MOST_AMBIGUOUS {
             return Next::Dead(message::ambiguous());
         }
-        if age >= retry_for.as_secs() as i64 && attempts >= FEWEST_ATTEMPTS {
+        // One that is gone for good is parked with all that waits for it, until somebody enables it.
+        if kind != FailureKind::Status(GONE) && age >= retry_for.as_secs() as i64 && attempts >= FEWEST_ATTEMPTS {
             return Next::Dead(message::tried_long());
         }
         let delay = match failure.retry_after {

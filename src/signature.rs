@@ -139,6 +139,14 @@ pub fn basic_authorization(user: &[u8], password: &[u8]) -> String {
     format!("Basic {}", base64(&pair))
 }
 
+/// User name and password of such a value; `None` where it is none.
+pub fn basic_credentials(value: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, encoded) = value.trim().split_once(' ')?;
+    let pair = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let at = pair.iter().position(|byte| *byte == b':')?;
+    Some((pair[..at].to_vec(), pair[at + 1..].to_vec()))
+}
+
 /// The bytes in base64, with padding.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)

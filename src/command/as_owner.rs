@@ -212,6 +212,7 @@ fn look<T>(
     run: &impl Fn(&Place) -> Result<(Vec<T>, bool), Failure>,
 ) -> Result<Found<T>, Failure> {
     let place = enter(path, call.environment)?;
+    place.look_over();
     let outcome = run(&place);
     let mut unread: Vec<_> = place.unread().into_iter().map(|(_, why)| why).collect();
     match outcome {
@@ -240,9 +241,19 @@ pub(super) fn visit_each<T: Serialize + DeserializeOwned>(
     let Some(root) = root.filter(|_| !call.is_owners) else {
         return Ok(vec![in_one(call, &find()?, Stdio::null(), &run)?]);
     };
-    let mut all = Vec::new();
+    let (repositories, closed) = all_below(root)?;
+    let unseen = |path: PathBuf| Said {
+        repository: Some(path.clone()),
+        path,
+        owner: None,
+        rows: Vec::new(),
+        is_well: false,
+        is_seen: false,
+    };
+    // It is told; one of them may be a repository.
+    let mut all: Vec<_> = closed.into_iter().map(unseen).collect();
     let (mut is_any_done, mut lacking) = (false, None);
-    for path in all_below(root)? {
+    for path in repositories {
         match in_one(call, &path, Stdio::null(), &run) {
             Ok(said) => {
                 is_any_done = true;
@@ -254,8 +265,7 @@ pub(super) fn visit_each<T: Serialize + DeserializeOwned>(
             }
             Err(why) => {
                 terminal::error(format!("{}: {why}", path.display()));
-                let repository = Some(path.clone());
-                all.push(Said { path, repository, owner: None, rows: Vec::new(), is_well: false, is_seen: false });
+                all.push(unseen(path));
             }
         }
     }

@@ -21,6 +21,9 @@ use crate::ref_update::{ObjectId, RefUpdate};
 use crate::repository::{self, Objects, Reader, Wanted};
 use crate::state_dir::StateDir;
 
+/// So many files are looked at: who may not read one may mostly not read any.
+const MOST_LOOKED_OVER: usize = 20_000;
+
 /// A repository and its configuration.
 pub(super) struct Place {
     pub(super) git_dir: PathBuf,
@@ -64,6 +67,11 @@ impl Place {
     /// Its spool, its log and its targets.
     pub(super) fn pipeline(&self) -> Pipeline<'_> {
         Pipeline::over(self.state.clone(), &self.git_dir, &self.common_dir, &self.configuration)
+    }
+
+    /// Finds what of the state cannot be read, though no verb may have to.
+    pub(super) fn look_over(&self) {
+        self.state.root().look_over(MOST_LOOKED_OVER);
     }
 
     /// What of the state could not be read so far, and the words for it.
@@ -152,10 +160,10 @@ pub(super) fn find_any() -> Result<PathBuf, Failure> {
     git_dir(&["-c", "safe.directory=*"].map(OsStr::new))
 }
 
-/// Every repository below `root`, sorted, whoever owns it.
-pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// Every repository below `root`, sorted, whoever owns it; and the directories in which nobody could look for any.
+pub(super) fn all_below(root: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Failure> {
     let root = fs::canonicalize(root).map_err(|error| Failure::new(message::cannot_read(root.display(), error)))?;
-    let mut found = Vec::new();
+    let (mut found, mut closed) = (Vec::new(), Vec::new());
     let mut directories = vec![root];
     while let Some(directory) = directories.pop() {
         // Where anybody can write, anybody can make it look like one, and hide what lies below.
@@ -173,13 +181,13 @@ pub(super) fn all_below(root: &Path) -> Result<Vec<PathBuf>, Failure> {
                 directories.extend(entries.flatten().filter(is_directory).map(|entry| entry.path()));
             }
             Err(error) => {
-                let text = message::cannot_read(directory.display(), error);
-                terminal::warning(text);
+                terminal::error(message::cannot_read(directory.display(), error));
+                closed.push(directory);
             }
         }
     }
     found.sort();
-    Ok(found)
+    Ok((found, closed))
 }
 
 /// As git tells a repository's directory from any other (gitrepository-layout(5)).

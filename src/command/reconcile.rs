@@ -113,6 +113,10 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         let is_well = found.is_empty() || (manner.dry_run && found.len() <= MOST);
         return Ok((found.iter().map(|update| row(update, State::Different)).collect(), is_well));
     }
+    // What was told may be where nobody could look.
+    if let Some((_, why)) = place.unread().into_iter().next() {
+        return failure(why);
+    }
     let delivered = announce(place, &pipeline, &found, environment)?;
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.

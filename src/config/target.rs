@@ -1,6 +1,8 @@
 //! One target's section: its own values over the defaults, what counts from where, and everything that is wrong with
 //! it.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::configured::{BrokenTarget, Configured};
@@ -174,7 +176,25 @@ impl<'a> TargetReader<'a> {
             problem.files.push(url.file.to_path_buf());
             self.problems.push(problem);
         }
+        self.check_included(url.scope);
         switches.last().copied()
+    }
+
+    /// A repository could include a file of the server user's, and have the secrets in it sent to a URL of its own.
+    fn check_included(&mut self, scope: Scope) {
+        if scope != Scope::Repository {
+            return;
+        }
+        let of_repository = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let place = self.secrets.path();
+        let repository =
+            of_repository(place.ancestors().nth(2).filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+        let is_secret = |entry: &&Entry| ["secret", "signingsecret", "header"].contains(&entry.key.as_str());
+        let secrets: Vec<_> = self.own.iter().copied().filter(is_secret).collect();
+        for entry in secrets.into_iter().filter(|entry| !of_repository(&entry.file).starts_with(&repository)) {
+            let name = keys::find(&entry.key, &[Of::TargetAlone]).map_or("secret", |key| key.name);
+            self.problem(name, entry, message::secret_included());
+        }
     }
 
     /// Whether the target is told of anything: the owner's word, then `switched`, the repository's.

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, linkat, unlinkat};
 
 use super::{FileError, Unread};
 use crate::message;
@@ -403,6 +403,34 @@ impl Dir {
     fn listed(&self) -> io::Result<OwnedFd> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(openat(self, ".", flags, Mode::empty())?)
+    }
+
+    /// Notes what in it and below may not be read.
+    pub(super) fn look_over(&self, left: &mut usize) {
+        let mut names = Vec::new();
+        let listed = self.each(|name| {
+            names.push(name.to_owned());
+            if names.len() < *left { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if listed.is_err() {
+            return;
+        }
+        *left -= names.len().min(*left);
+        for name in names {
+            match self.look(&name) {
+                Some(stat) if stat.is_dir() => {
+                    if let Ok(directory) = self.enter(&name) {
+                        directory.look_over(left);
+                    }
+                }
+                Some(stat) if stat.is_file() => {
+                    let may = faccessat(self, name.as_os_str(), AccessFlags::R_OK, AtFlags::AT_EACCESS);
+                    // It may be gone by now.
+                    drop(self.noted(&name, may.map_err(io::Error::from)));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Makes the names in it durable.

@@ -68,6 +68,15 @@ impl Folder {
         self.base().map_or_else(|_| Vec::new(), |base| base.unread().list())
     }
 
+    /// Notes what below it, itself included, may not be read, of at most so many files.
+    pub fn look_over(&self, most: usize) {
+        let mut left = most;
+        // Where it is not there, there is nothing to read.
+        if let Ok(directory) = self.open() {
+            directory.look_over(&mut left);
+        }
+    }
+
     /// The first name on the way to `path`, from the directory that everything lies below, that is a link.
     pub fn link_to(&self, path: &Path) -> Option<PathBuf> {
         let below = self.below.join(path);

@@ -10,12 +10,20 @@ use crate::text::hex;
 /// Shorter ones stand in half of all texts; taking them out would leave nothing to read.
 const SHORTEST: usize = 4;
 
+/// A word of a header or a part of a URL's path is one from this length on.
+const LONG: usize = 8;
+
+/// `\ud834\udd1e`.
+const LONGEST_ESCAPE: usize = 12;
+
 /// What must not reach the log.
 pub(super) struct Secrets(Vec<Form>);
 
 /// One form of one secret, each character of which may be written as it is or escaped.
 struct Form {
     chars: Vec<char>,
+    /// Whether it is an encoding, which programs wrap into lines and set in groups.
+    is_wrapped: bool,
     /// Whether capitals make no difference: names of headers come without.
     is_caseless: bool,
 }
@@ -29,6 +37,10 @@ impl Secrets {
             secrets.push(value.clone().into());
             // The token of `Bearer <token>`.
             secrets.extend(value.split_whitespace().skip(1).map(Into::into));
+            secrets.extend(long_parts(value, " ;,=\""));
+            if let Some((user, password)) = signature::basic_credentials(value) {
+                secrets.extend([user, password]);
+            }
         }
         secrets.extend(target.secret.iter().map(|secret| secret.expose().to_owned()));
         for secret in &target.signing_secrets {
@@ -46,6 +58,7 @@ impl Secrets {
             for part in uri.path().split('/').chain([query]).chain(values) {
                 secrets.push(percent_decode_str(part).collect());
                 secrets.push(part.into());
+                secrets.extend(long_parts(part, ";,="));
             }
         }
         secrets.retain(|secret| secret.len() >= SHORTEST);
@@ -87,10 +100,15 @@ impl Secrets {
 fn forms(secret: &[u8]) -> impl Iterator<Item = Form> {
     let text = String::from_utf8_lossy(secret).into_owned();
     let backwards = text.chars().rev().collect();
-    let caseless = [text, backwards, hex(secret)].into_iter().map(|text| (text, true));
-    let exact = signature::base64_pieces(secret).into_iter().map(|text| (text, false));
-    let form = |(text, is_caseless): (String, bool)| Form { chars: text.chars().collect(), is_caseless };
-    caseless.chain(exact).map(form).filter(|form| form.chars.len() >= SHORTEST)
+    let plain = [text, backwards].into_iter().map(|text| (text, true, false));
+    let encoded = std::iter::once((hex(secret), true, true));
+    let encoded = encoded.chain(signature::base64_pieces(secret).into_iter().map(|text| (text, false, true)));
+    let form = |(text, is_caseless, is_wrapped): (String, bool, bool)| Form {
+        chars: text.chars().collect(),
+        is_caseless,
+        is_wrapped,
+    };
+    plain.chain(encoded).map(form).filter(|form| form.chars.len() >= SHORTEST)
 }
 
 impl Form {
@@ -103,6 +121,13 @@ impl Form {
         for (number, wanted) in self.chars.iter().enumerate() {
             if is_cut && number >= SHORTEST && places.last() == Some(&text.len()) {
                 break;
+            }
+            if self.is_wrapped && number > 0 {
+                places.iter_mut().for_each(|place| *place += gap(&text[*place..]));
+            }
+            // What is left begins an escape that is cut.
+            if is_cut && number >= SHORTEST && places.iter().any(|place| is_cut_escape(&text[*place..])) {
+                return Some(text.len());
             }
             let next = places.iter().flat_map(|place| {
                 let readings = readings(&text[*place..]).into_iter().flatten();
@@ -121,6 +146,26 @@ impl Form {
     fn is_alike(&self, one: char, other: char) -> bool {
         one == other || self.is_caseless && one.to_lowercase().eq(other.to_lowercase())
     }
+}
+
+/// Parts of a secret that are long enough to be one: `session=<secret>`, `Token token="<secret>"`.
+fn long_parts<'t>(text: &'t str, between: &'t str) -> impl Iterator<Item = Vec<u8>> + 't {
+    text.split(|c| between.contains(c)).filter(|part| part.len() >= LONG).map(Into::into)
+}
+
+/// The white space that wraps an encoding, be it written as JSON writes it.
+fn gap(text: &str) -> usize {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_whitespace());
+    let rest = ["\\r\\n", "\\n"].iter().find_map(|end| rest.strip_prefix(end)).unwrap_or(rest);
+    text.len() - rest.len()
+}
+
+/// Whether this is the beginning of an escape, and no more of it is there.
+fn is_cut_escape(text: &str) -> bool {
+    let is_begun = text.starts_with(['%', '\\', '&']) && text.len() < LONGEST_ESCAPE;
+    is_begun
+        && readings(text)[1].is_none()
+        && text.chars().skip(1).all(|c| c.is_ascii_alphanumeric() || "#\\%".contains(c))
 }
 
 /// What the beginning of a text may stand for, and how many bytes of it do: the character itself, and what an escape of
@@ -237,6 +282,22 @@ mod tests {
             assert!(left.contains('…') && left.chars().count() < 12, "{left}");
             let left = hidden(SECRET, &text.replace('+', "-").replace('/', "_"));
             assert!(left.contains('…') && left.chars().count() < 12, "{left}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_wrapped_or_cut_is_found() {
+        let long = "a-secret-that-is-longer-than-a-line-of-base64-or-of-hexadecimal-has-room-for-it";
+        for (text, width) in [(signature::base64(long.as_bytes()), 76), (hex(long.as_bytes()), 60)] {
+            for end in ["\n", "\r\n", "\\n", " "] {
+                let lines: Vec<_> =
+                    text.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+                let left = hidden(long, &lines.join(end));
+                assert!(left.contains('…') && left.chars().count() < 12, "{left}");
+            }
+        }
+        for cut in ["tok%65%6", "tok%65%", "&#116;&#111;&#107;&#101;&#110", "tok\\u0065\\u006", "tok\\u0065\\"] {
+            assert_eq!(Secrets(forms(b"token").collect()).hide_cut(cut), "…", "{cut}");
         }
     }
 

@@ -69,6 +69,26 @@ fn what_a_receiver_repeats_without_end_is_taken_out_to_the_end() {
     assert_eq!(body.trim_matches('…'), "", "{body}");
 }
 
+/// A receiver names one cookie or one part of the path, without the rest of the header or the URL.
+#[test]
+fn what_a_receiver_repeats_of_a_part_is_taken_out() {
+    let parts =
+        ["cookie-of-8666", "second-of-8777", "token-of-8888", "matrix-of-8111", "query-of-8222", "user-of-8999"];
+    let body = parts.join(" and ");
+    let answer = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let receiver = Receiver::answering(Answer::Raw(answer.into_bytes()));
+    let world = World::told_plainly_to(&receiver, "gitlab");
+    let url = format!("{}/path;mtx=matrix-of-8111?tok=a%3D=query-of-8222", receiver.url());
+    world.server_git(&["config", "webhook.ci.url", &url]);
+    world.configure("webhook.ci.header", "Cookie: session=cookie-of-8666; b=second-of-8777");
+    world.configure("webhook.ci.header", "X-Auth: Token token=\"token-of-8888\"");
+    world.configure("webhook.ci.header", &format!("Authorization: Basic {}", base64(b"user-of-8999:pass")));
+    world.commit("one");
+    world.push(&["main"]);
+    let kept = world.attempts()[0]["answer"]["body"].as_str().unwrap().to_owned();
+    assert_eq!(kept, ["…"; 6].join(" and "), "{kept}");
+}
+
 #[test]
 fn a_redirect_and_an_answer_that_is_no_http_show_no_secret() {
     for line in ["HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example/", "HTTP/1.1 ", "HTTP/1.1 200 OK\r\nX\0: "]

@@ -305,6 +305,64 @@ fn a_410_is_told_as_what_it_is() {
     status_is(&world, 0);
 }
 
+/// However long it failed before.
+#[test]
+fn a_410_parks_a_target_whose_time_is_up() {
+    let mut answers = vec![Answer::Status(500); 8];
+    answers.push(Answer::Status(410));
+    let receiver = Receiver::in_turn(answers);
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    for _ in 0..7 {
+        world.webhook(&["flush", "--now"]);
+    }
+    world.configure("webhook.ci.retryFor", "1s");
+    thread::sleep(Duration::from_millis(1100));
+    world.webhook(&["flush", "--now"]);
+    let status = said(&world.webhook(&["status"]));
+    assert!(status.contains("parked") && !status.contains(" in "), "{status}");
+    status_is(&world, 2);
+}
+
+/// What it cannot see was told, reconcile does not tell again.
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn reconcile_announces_nothing_where_it_cannot_see() {
+    let world = of_nobody();
+    as_root(&world, &world.server(), &["reconcile", "--baseline"]);
+    push_as_nobody(&world, &["main:a"]);
+    let settled = world.place(Place::Settled);
+    chown(&settled, Some(0), Some(0)).unwrap();
+    fs::set_permissions(&settled, Permissions::from_mode(0o700)).unwrap();
+    let output = as_root(&world, &world.server(), &["reconcile"]);
+    let text = said(&output);
+    assert!(code(&output) == 1 && text.contains("Permission denied") && !text.contains("announced"), "{text}");
+    assert!(world.receipts().is_empty());
+    chown(&settled, Some(65534), Some(65534)).unwrap();
+}
+
+/// One of many that whoever asks may not even enter.
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn a_directory_that_cannot_be_looked_into_is_told_of() {
+    let world = of_nobody();
+    let closed = world.path("closed.git");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    for verb in ["status", "log", "list", "flush", "dead", "check"] {
+        let mut command = world.command("setpriv", Path::new("/"));
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(world.path("git-webhook"));
+        let output = command.args([verb, "--root"]).arg(world.path("")).ends();
+        let text = said(&output);
+        assert_eq!(code(&output), if verb == "status" { 3 } else { 1 }, "{verb}: {text}");
+        assert!(
+            text.contains(&format!("error: cannot read '{}': Permission denied", closed.display())),
+            "{verb}: {text}"
+        );
+    }
+}
+
 /// Receivers that refuse are no failure of flush's; what it could not do is.
 #[test]
 fn flush_exits_as_the_manual_says() {

@@ -257,22 +257,23 @@ fn a_kept_hook_takes_a_free_name() {
     assert_eq!(before, world.tree("a.git/hooks"));
 }
 
+/// Its files may read one after the other from one pipe: what ours read would be gone for theirs.
 #[test]
-fn somebody_elses_driver_stays_and_runs_ours() {
+fn somebody_elses_driver_is_left_alone() {
     let world = World::new();
-    let driver = "#!/bin/sh\ntouch old; for f in hooks/post-receive.d/*; do $f; done";
-    world.hook("a.git", driver, 0o755);
-    world.entry("a.git", "theirs", "#!/bin/sh\ntouch theirs", 0o755);
-    let before = world.tree("a.git/hooks");
-
-    world.install("a.git").succeeds();
-    world.push("a.git").succeeds();
-    for trace in ["a.git/ours", "a.git/old", "a.git/theirs"] {
-        assert!(world.has(trace), "no {trace}");
-    }
-
-    world.uninstall("a.git").succeeds();
-    assert_eq!(before, world.tree("a.git/hooks"));
+    let policy = "#!/bin/sh\ngrep -q refs/heads/main && exit 1; exit 0\n";
+    let driver = |name: &str| format!("#!/bin/sh\nfor f in hooks/{name}.d/*; do $f || exit 1; done\n");
+    world.hook("a.git", &driver("post-receive"), 0o755);
+    world.entry("a.git", "theirs", "#!/bin/sh\ncat >theirs", 0o755);
+    world.install("a.git").fails("ours can be one of them: ln -s ");
+    fs::remove_file(world.path("a.git/hooks/post-receive")).unwrap();
+    world.verdict("a.git", &driver("pre-receive"));
+    fs::create_dir(world.path("a.git/hooks/pre-receive.d")).unwrap();
+    executable(&world.path("a.git/hooks/pre-receive.d/10-policy"), policy);
+    world.install("a.git").succeeds().prints("ours is left out");
+    world.push("a.git").fails("pre-receive hook declined");
+    world.install("--chain a.git").fails("cannot move ");
+    assert!(!world.has("a.git/hooks/pre-receive.d/00-git-webhook"));
 }
 
 #[test]

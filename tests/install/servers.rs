@@ -137,3 +137,25 @@ fn a_newer_git_runs_ours_beside_one_and_as_the_other() {
     run("--uninstall").succeeds();
     assert!(!world.has("a.git/hooks/post-receive"));
 }
+
+/// hook.webhook may be somebody's own, in whatever file.
+#[test]
+#[ignore = "needs a newer git: run tests/run"]
+fn a_configured_hook_of_that_name_stays() {
+    for scope in ["--local", "--global"] {
+        let world = World::new();
+        world.bare("a.git");
+        world.verdict("a.git", "#!/bin/sh\nexit 0\n");
+        executable(&world.path("policy"), "#!/bin/sh\nexit 1\n");
+        let policy = world.path("policy").display().to_string();
+        world.git("a.git", &format!("config {scope} hook.webhook.command {policy}")).succeeds();
+        world.git("a.git", &format!("config {scope} hook.webhook.event pre-receive")).succeeds();
+        push(&world).fails("pre-receive hook declined");
+        let before = world.text("a.git/config");
+        let run = |words: &str| Run::of(&mut newer(&world.command(&format!("--prefix prefix {words} a.git"))));
+        run("--from from").succeeds().prints("by hook.git-webhook.command");
+        push(&world).fails("pre-receive hook declined");
+        run("--uninstall").succeeds();
+        assert_eq!(before, world.text("a.git/config"));
+    }
+}

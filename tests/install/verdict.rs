@@ -3,7 +3,12 @@
 use super::*;
 
 /// Hooks of which each finds something by its own path or name, or may; each refuses a push.
-const TIED: [(&str, &str); 14] = [
+const TIED: [(&str, &str); 19] = [
+    ("sourced", "#!/bin/sh\n. ./lib.sh\nrefuse\n"),
+    ("positional", "#!/bin/bash\nme=\"${@:0:1}\"; . \"${me%/*}/lib.sh\"; refuse\n"),
+    ("indirect", "#!/bin/bash\nn=0; me=\"${!n}\"; [ -e \"${me%/*}/none\" ] || exit 1\n"),
+    ("eval", "#!/bin/sh\neval \"exit 1\"\n"),
+    ("runner", "#!/bin/sh -e /no/runner\nexit 1\n"),
     ("neighbours", "#!/bin/sh\nfor c in \"$(dirname \"$0\")\"/checks/*; do \"$c\" || exit 1; done\n"),
     ("name", "#!/bin/sh\ncase $0 in */pre-receive) exit 1 ;; esac\n"),
     ("braces", "#!/bin/sh\n. \"${0%/*}/lib.sh\"; refuse\n"),
@@ -76,7 +81,7 @@ fn a_post_receive_that_may_know_where_it_is_is_not_moved() {
 
     let run = world.install("a.git");
 
-    run.fails("it has '${0', by which it may find things beside itself");
+    run.fails("by which it may find things beside itself");
     run.fails("hint: it can stay where it is: in a shell script, have this as its second line: ");
     assert_eq!(before, world.tree("a.git"));
 }
@@ -211,4 +216,45 @@ fn a_link_to_the_command_becomes_one_to_the_hook() {
     world.install("a.git").succeeds();
     world.push("a.git").succeeds();
     assert!(world.has("a.git/ours") && world.has("a.git/intended"));
+}
+
+/// The driver's own names are nobody else's: a pusher's environment reaches the hook as it is.
+#[test]
+fn the_driver_changes_no_variable_of_the_pusher() {
+    let world = World::new();
+    world.bare("a.git");
+    let names = ["name", "status", "input", "hook", "program", "before", "answer"];
+    let tell: String = names.iter().map(|name| format!("echo \"{name}=${name}\" >>told\n")).collect();
+    world.verdict("a.git", &format!("#!/bin/sh\ncat >/dev/null\n{tell}"));
+    world.install("--chain a.git").succeeds();
+    let mut hook = world.isolated("hooks/pre-receive", "");
+    hook.envs(names.map(|name| (name, "frozen")));
+    Run::of(hook.current_dir(world.path("a.git"))).succeeds();
+    let expected: String = names.iter().map(|name| format!("{name}=frozen\n")).collect();
+    assert_eq!(world.text("a.git/told"), expected);
+}
+
+/// Whoever writes to a hook is killed, for want of memory say: the hook has judged a part of what is pushed.
+#[test]
+fn a_driver_whose_writer_dies_refuses() {
+    let world = World::new();
+    world.bare("a.git");
+    let kill = "#!/bin/sh\nfor p in $(cat /proc/$PPID/task/*/children); do [ $p = $$ ] || kill -9 $p; done\nsleep 0.2\ncat >judged\n";
+    world.verdict("a.git", OLD_VERDICT);
+    world.install("--chain a.git").succeeds();
+    let kept = world.path("a.git/hooks/pre-receive.d/50-local");
+    executable(&kept, kill);
+    let mut hook = world.isolated("sh", "-c");
+    hook.arg("seq 100000 | hooks/pre-receive");
+    Run::of(hook.current_dir(world.path("a.git"))).fails("not all that is pushed could be handed to ");
+}
+
+#[test]
+fn a_hard_link_is_not_moved() {
+    let world = World::new();
+    world.hook("a.git", OLD, 0o755);
+    fs::hard_link(world.path("a.git/hooks/post-receive"), world.path("elsewhere")).unwrap();
+    let before = world.tree("a.git");
+    world.install("a.git").fails("by a hard link");
+    assert_eq!(before, world.tree("a.git"));
 }

@@ -218,7 +218,12 @@ fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry
         return under_targets_name(fresh);
     }
     let place = own.join(path);
-    let Ok(metadata) = place.symlink_metadata() else { return keep(&place, fresh) };
+    let metadata = match place.symlink_metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return keep(&place, fresh),
+        // It may be there, where whoever looks may not.
+        Err(_) => return Mend::Own { path: shown(&own), user: scene.environment.os_user() },
+    };
     if metadata.is_symlink() && !path.is_absolute() {
         return Mend::ReplaceLink { path: shown(&place) };
     }
@@ -267,6 +272,10 @@ fn move_to(scene: &Scene<'_>, from: (&Path, &str), to: (&Path, &str)) -> Mend {
         scope: if from.0 == to.0 { entry.scope } else { Scope::Global },
         ..entry.clone()
     };
+    if is_there && ["secret", "signingSecret", "header", "url"].contains(&new.key) {
+        // Which of the two is right only a person knows, and neither is shown.
+        return mend::edit(from.0);
+    }
     if is_there || !scene.place.configuration.is_right_with(&scene.entries, moved) {
         return mend::unset(from.0, from.1);
     }

@@ -39,6 +39,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let is_elsewhere = fs::canonicalize(&directory).ok() != fs::canonicalize(&own).ok();
     let knows_configured = knows_configured_hooks(scene);
     let configured = if knows_configured { configured_hooks(scene) } else { Vec::new() };
+    let own_config = scene.place.common_dir.join("config");
     let mut findings = Vec::new();
     for name in ["post-receive", "pre-receive"] {
         let hook = Hook::read(&directory, name).with(configured.iter().find(|configured| configured.is_of(name)));
@@ -52,8 +53,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         // Without pre-receive all works, but that a push whose client goes away between the two is found by reconcile.
         let severity = if name == "post-receive" && scene.has_targets() { Severity::Error } else { Severity::Advice };
-        findings
-            .extend(hook.judge(severity, knows_configured.then(|| scene.place.common_dir.join("config")).as_deref()));
+        let config = knows_configured.then(|| (own_config.as_path(), free_key(scene, &configured)));
+        findings.extend(hook.judge(severity, config));
         findings.extend(members::look(scene, &hook.path, &hook.ours()));
     }
     if !scene.has_targets() {
@@ -173,7 +174,7 @@ impl Hook {
     }
 
     /// What is wrong with it. `config` is the repository's file, where git runs hooks of its configuration.
-    fn judge(&self, severity: Severity, config: Option<&Path>) -> Vec<Finding> {
+    fn judge(&self, severity: Severity, config: Option<(&Path, Option<&'static str>)>) -> Vec<Finding> {
         let found = |kind, message: String, mend| vec![Finding::new(severity, kind, message).mend(mend)];
         let path = self.path.display();
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
@@ -188,11 +189,21 @@ impl Hook {
                 return Vec::new();
             }
             File::Missing => {
-                return found(Kind::HookMissing, message::check_hook_missing(name, directory), link(&self.path));
+                let message = message::check_hook_missing(&name, directory);
+                let finding = Finding::new(severity, Kind::HookMissing, message);
+                // A hook that a driver ran is still there, and waits for the driver.
+                let kept = self.path.with_file_name(format!("{name}.d")).join("50-local");
+                return vec![if kept.exists() { finding } else { finding.mend(link(&self.path)) }];
             }
-            File::Dangling => return found(Kind::HookDangling, message::check_hook_dangling(path), link(&self.path)),
+            File::Dangling => {
+                let finding = Finding::new(severity, Kind::HookDangling, message::check_hook_dangling(path));
+                // What somebody else's led to may be there again tomorrow.
+                let is_ours = fs::read_link(&self.path).is_ok_and(|target| target.ends_with("post-receive"));
+                return vec![if is_ours { finding.mend(link(&self.path)) } else { finding }];
+            }
             File::Foreign if self.entries.is_empty() => {
-                return found(Kind::HookForeign, message::check_hook_foreign(path), self.beside(&name, config));
+                let finding = Finding::new(severity, Kind::HookForeign, message::check_hook_foreign(path));
+                return vec![self.beside(&name, config).into_iter().fold(finding, Finding::mend)];
             }
             _ => {}
         }
@@ -231,26 +242,41 @@ impl Hook {
 impl Hook {
     /// How ours comes to run beside a hook that is there, which is never moved: it may refuse pushes, and find what it needs
     /// by its own path.
-    fn beside(&self, name: &str, config: Option<&Path>) -> Mend {
-        if let Some(config) = config {
-            return Mend::ConfigureHook { file: shown(config), event: name.into() };
-        }
+    ///
+    /// `None` where that would be to switch on what is off.
+    fn beside(&self, name: &str, config: Option<(&Path, Option<&'static str>)>) -> Option<Mend> {
         let content = text_of(&self.path);
+        if content.contains_str(b"00-git-webhook") {
+            // Our driver, which lacks ours.
+            return Some(link(&self.path.with_file_name(format!("{name}.d")).join("00-git-webhook")));
+        }
+        if let Some(config) = config {
+            return config.1.map(|key| Mend::ConfigureHook {
+                file: shown(config.0),
+                key: key.into(),
+                event: name.into(),
+            });
+        }
+        if !process::may_execute(&self.path) {
+            return None;
+        }
         if content.contains_str(b"$0.*") {
             // gitolite's, which it writes anew, and which runs whatever is beside it by such a name.
             let mut beside = self.path.as_os_str().to_owned();
             beside.push(".h00-webhook");
-            return link(Path::new(&beside));
+            return Some(link(Path::new(&beside)));
         }
         let first = content.lines().next().unwrap_or_default().to_vec();
         let is_shell = first.starts_with(b"#!")
             && [&b"sh"[..], b"bash", b"dash", b"ksh"]
                 .iter()
                 .any(|shell| first.trim_ascii().rsplit(|byte| b"/ ".contains(byte)).next() == Some(*shell));
-        if is_shell && !self.path.is_symlink() {
-            return Mend::RunBefore { hook: shown(&self.path) };
+        // A script of two languages begins so.
+        let is_of_two = content.lines().nth(1).is_some_and(|line| line.starts_with(b"'''"));
+        if is_shell && !is_of_two && !self.path.is_symlink() {
+            return Some(Mend::RunBefore { hook: shown(&self.path) });
         }
-        mend::edit(&self.path)
+        Some(mend::edit(&self.path))
     }
 }
 
@@ -265,6 +291,16 @@ impl ConfiguredHook {
     fn is_of(&self, event: &str) -> bool {
         self.events.iter().any(|known| known == event)
     }
+}
+
+/// The key that ours may have in git's configuration: one that is ours already, or nobody's in any file.
+fn free_key(scene: &Scene<'_>, configured: &[ConfiguredHook]) -> Option<&'static str> {
+    let is_set = |key: &str| {
+        let pattern = format!("^{}\\.", key.replace('.', "\\."));
+        git(scene).args(["config", "--get-regexp", &pattern]).output().is_ok_and(|output| !output.stdout.is_empty())
+    };
+    let is_ours = |key: &str| configured.iter().any(|hook| key.strip_prefix("hook.") == Some(&hook.name));
+    ["hook.webhook", "hook.git-webhook"].into_iter().find(|key| is_ours(key) || !is_set(key))
 }
 
 /// Whether git runs hooks of its configuration: from 2.54 on.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Scene;
 use super::finding::{Finding, Kind};
@@ -17,17 +17,37 @@ pub(super) fn look(scene: &Scene<'_>, hook: &Path, programs: &[&Path]) -> Option
         return None;
     }
     let group = fs::metadata(&scene.place.common_dir).ok()?.gid();
-    programs.iter().find_map(|program| {
+    // The hook itself, which may be a driver, and what it runs.
+    let all = std::iter::once(hook).chain(programs.iter().copied());
+    all.into_iter().find_map(|program| {
         let found = fs::canonicalize(program).ok()?;
-        let closed = found.ancestors().filter(|place| is_closed(place, group)).last()?;
+        let closed = ways_to(program).into_iter().find(|place| !place.is_symlink() && is_closed(place, group))?;
         let name = process::group_name(group).unwrap_or_else(|| group.to_string());
-        let message = message::check_hook_closed(name, found.display(), closed.display());
-        let mend = Mend::InstallForAll {
-            program: shown(&found),
-            hook: shown(if programs.len() == 1 { hook } else { program }),
-        };
-        Some(Finding::error(Kind::HookClosed, message).mend(mend))
+        let finding =
+            Finding::error(Kind::HookClosed, message::check_hook_closed(name, program.display(), closed.display()));
+        // Only a link of ours is led elsewhere: anything else is somebody's hook.
+        let is_ours = program.is_symlink() && programs.contains(&program);
+        let mend = || Mend::InstallForAll { program: shown(&found), hook: shown(program) };
+        Some(if is_ours { finding.mend(mend()) } else { finding })
     })
+}
+
+/// Every place that is passed on the way to a program, by each link that leads there; the outermost first.
+fn ways_to(program: &Path) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    let mut path = program.to_path_buf();
+    // As many links as the system follows.
+    for _ in 0..40 {
+        let mut way: Vec<_> = path.ancestors().map(Path::to_path_buf).filter(|it| !it.as_os_str().is_empty()).collect();
+        way.reverse();
+        places.extend(way);
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    places.extend(
+        fs::canonicalize(program).iter().flat_map(|it| it.ancestors().map(Path::to_path_buf).collect::<Vec<_>>()),
+    );
+    places
 }
 
 fn is_closed(place: &Path, group: u32) -> bool {

@@ -100,6 +100,7 @@ pub(super) enum Mend {
     /// Has git run ours beside a hook that is there, which stays where it is.
     ConfigureHook {
         file: String,
+        key: String,
         event: String,
     },
     /// Has a hook that is a shell script run ours first, by its second line.

@@ -73,7 +73,7 @@ fn command(mend: &Mend) -> String {
         }
         Mend::FillSecret { file, content } => fill(file, content),
         Mend::Link { hook } => link(Path::new(hook)),
-        Mend::ConfigureHook { file, event } => configure_hook(file, event),
+        Mend::ConfigureHook { file, key, event } => configure_hook(file, key, event),
         Mend::RunBefore { hook } => run_before(hook),
         Mend::InstallForAll { program, hook } => install_for_all(program, hook),
         Mend::Verb { git_dir, words } => {
@@ -191,14 +191,14 @@ fn link(hook: &Path) -> String {
     format!("{make}ln -sfn {} {}", word(&program), word(hook))
 }
 
-/// git runs the command by a shell.
-fn configure_hook(file: &str, event: &str) -> String {
+/// git runs the command by a shell. An event that is there already is not added again.
+fn configure_hook(file: &str, key: &str, event: &str) -> String {
     let program = programs().map_or_else(|| INSTALLED.into(), |(program, _)| program);
     let file = quote(file);
-    // Whatever becomes of ours, it is nobody's verdict.
-    let command = quote(&format!("{} || :", word(&program)));
+    // As install.sh writes it, so that it finds it again. Whatever becomes of ours, it is nobody's verdict.
+    let command = quote(&format!("'{}' || :", shown(&program).replace('\'', "'\\''")));
     format!(
-        "git config --file {file} hook.webhook.command {command} && git config --file {file} --add hook.webhook.event {event}"
+        "git config --file {file} {key}.command {command} && git config --file {file} --replace-all {key}.event {event} '^{event}$'"
     )
 }
 

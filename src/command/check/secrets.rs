@@ -25,7 +25,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let full = format!("webhook.{name}.{key}");
         // What is there for nothing goes anyway.
         let is_empty = entry.value.as_ref().is_none_or(|value| value.is_empty());
-        if is_empty || key == "secret" && is_unused(scene, &name) {
+        // A part of a secret is none; which of two counts only a person knows.
+        let is_unclear = entry.is_cut || key == "secret" && is_beside_file(scene, entry);
+        if is_empty || is_unclear || key == "secret" && is_unused(scene, &name) {
             continue;
         }
         if !seen.insert((&entry.file, full.clone())) {
@@ -67,6 +69,17 @@ fn is_secret(entry: &Entry) -> bool {
             "url" => has_password(),
             _ => false,
         }
+}
+
+/// Whether the target has a file with a secret as well.
+fn is_beside_file(scene: &Scene<'_>, secret: &Entry) -> bool {
+    let is_its = |entry: &&Entry| {
+        (entry.section, &entry.subsection, entry.key.as_str()) == (secret.section, &secret.subsection, "secretfile")
+    };
+    let place = |entry: &Entry| {
+        scene.root().join("secret").join(&*String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()))
+    };
+    scene.entries.iter().filter(is_its).any(|entry| fs::metadata(place(entry)).is_ok_and(|file| file.len() > 0))
 }
 
 /// Whether the target's format has no use for a secret.

@@ -218,6 +218,33 @@ fn system_and_user_are_scopes_of_their_own() {
     assert!(list(&world).error("ci").contains("/system'"));
 }
 
+/// A repository that is shared does not read the user's own file, and could include it as if it were its own.
+#[test]
+fn a_secret_of_a_file_that_a_repository_includes_from_elsewhere_does_not_count() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    for (key, value) in [("secret", CANARY), ("signingSecret", "whsec_AAAAAAAA"), ("header", "X-Key: value")] {
+        let file = world.path(&format!("server-{key}"));
+        fs::write(&file, format!("[webhook \"{key}\"]\nurl = http://127.0.0.1:1/\n{key} = \"{value}\"\n")).unwrap();
+        world.configure("include.path", file.to_str().unwrap());
+        add(&world, format!("[webhook \"{key}\"]\nurl = {}\n", receiver.url()));
+    }
+    world.configure("core.sharedRepository", "group");
+    push(&world);
+    assert!(receiver.take().is_empty());
+    let listed = list(&world);
+    for key in ["secret", "signingSecret", "header"] {
+        let error = listed.error(key);
+        assert!(error.starts_with(&format!("webhook.{key}.{key}: lies outside the repository")), "{error}");
+    }
+    // One of its own is as good as its configuration.
+    let world = World::told_plainly_to(&receiver, "gitlab");
+    fs::write(world.server().join("more"), format!("[webhook \"ci\"]\nsecret = {CANARY}\n")).unwrap();
+    world.configure("include.path", "more");
+    push(&world);
+    assert_eq!(receiver.take_one().header("X-Gitlab-Token"), CANARY);
+}
+
 #[test]
 fn the_url_in_effect_decides_and_not_the_first() {
     let (theirs, ours) = (Receiver::new(), Receiver::new());

@@ -81,7 +81,10 @@ impl Secrets {
         let mut hidden = String::with_capacity(text.len());
         let mut at = 0;
         while let Some(next) = text[at..].chars().next() {
-            match self.0.iter().filter_map(|form| form.end(text, at, is_cut)).max() {
+            // Most places begin no secret, and the push waits for this.
+            let read = readings(&text[at..]);
+            let begun = self.0.iter().filter(|form| form.begins_with(&read));
+            match begun.filter_map(|form| form.end(text, at, is_cut)).max() {
                 Some(end) => {
                     hidden.push('…');
                     at = end;
@@ -141,6 +144,11 @@ impl Form {
             }
         }
         places.pop()
+    }
+
+    fn begins_with(&self, read: &[Option<(char, usize)>]) -> bool {
+        let first = self.chars.first();
+        first.is_some_and(|first| read.iter().flatten().any(|(read, _)| self.is_alike(*read, *first)))
     }
 
     fn is_alike(&self, one: char, other: char) -> bool {

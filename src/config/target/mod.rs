@@ -1,8 +1,9 @@
 //! One target's section: its own values over the defaults, what counts from where, and everything that is wrong with
 //! it.
 
-use std::fs;
-use std::path::Path;
+mod header;
+mod owner;
+
 use std::time::Duration;
 
 use super::configured::{BrokenTarget, Configured};
@@ -140,61 +141,15 @@ impl<'a> TargetReader<'a> {
             }
             return None;
         };
-        for (at, entry) in urls.iter().enumerate() {
-            let mut later = urls[at + 1..].iter();
-            let is_last_but_one =
-                later.next().is_some_and(|next| next.file == entry.file) && later.all(|it| it.file != entry.file);
-            if is_last_but_one {
-                self.warn("url", entry, message::url_twice());
+        for of_file in urls.chunk_by(|one, other| one.file == other.file) {
+            if let [.., spare, _] = of_file {
+                self.warn("url", spare, message::url_twice());
             }
         }
         if last.value.as_deref().is_some_and(|value| value.contains(&b'#')) {
             self.warn("url", last, message::url_fragment());
         }
         Some(last)
-    }
-
-    /// Leaves what counts: the scope whose URL is in effect owns the target, and neither a key of it from another scope
-    /// counts nor a default from a later one. Else a repository could point the server's secret at its own URL, or
-    /// silence and re-shape what the server is told.
-    ///
-    /// Returns what the repository says of `enabled`, where the owner leaves that to it.
-    fn keep_owners(&mut self, url: &Entry) -> Option<&'a Entry> {
-        let (own, foreign): (Vec<_>, Vec<_>) = self.own.iter().partition(|entry| entry.scope == url.scope);
-        self.own = own;
-        self.defaults.retain(|entry| entry.scope <= url.scope);
-        let is_optional = self.boolean("optional", false);
-        let (switches, foreign): (Vec<_>, Vec<_>) = foreign.into_iter().partition(|entry| {
-            is_optional && entry.key.eq_ignore_ascii_case("enabled") && entry.scope == Scope::Repository
-        });
-        // Of a whole target of another scope one thing is wrong: that both are called so.
-        let has_url = |scope| foreign.iter().any(|entry| entry.key == "url" && entry.scope == scope);
-        for entry in foreign.iter().filter(|entry| entry.key == "url" || !has_url(entry.scope)) {
-            let Some(key) = keys::find(&entry.key, &[Of::Target, Of::TargetAlone]) else { continue };
-            let why = if key.name == "url" { message::two_owners() } else { message::foreign_owner() };
-            let mut problem = Problem::new(&self.key(key.name, entry), entry, why);
-            problem.files.push(url.file.to_path_buf());
-            self.problems.push(problem);
-        }
-        self.check_included(url.scope);
-        switches.last().copied()
-    }
-
-    /// A repository could include a file of the server user's, and have the secrets in it sent to a URL of its own.
-    fn check_included(&mut self, scope: Scope) {
-        if scope != Scope::Repository {
-            return;
-        }
-        let of_repository = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.into());
-        let place = self.secrets.path();
-        let repository =
-            of_repository(place.ancestors().nth(2).filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")));
-        let is_secret = |entry: &&Entry| ["secret", "signingsecret", "header"].contains(&entry.key.as_str());
-        let secrets: Vec<_> = self.own.iter().copied().filter(is_secret).collect();
-        for entry in secrets.into_iter().filter(|entry| !of_repository(&entry.file).starts_with(&repository)) {
-            let name = keys::find(&entry.key, &[Of::TargetAlone]).map_or("secret", |key| key.name);
-            self.problem(name, entry, message::secret_included());
-        }
     }
 
     /// Whether the target is told of anything: the owner's word, then `switched`, the repository's.
@@ -389,7 +344,7 @@ impl<'a> TargetReader<'a> {
     fn headers(&mut self, format: Option<&Format>, has_credentials: bool) -> Vec<(String, String)> {
         let mut headers = Vec::new();
         for (entry, value) in self.list("header") {
-            match header(value) {
+            match header::parse(value) {
                 Ok((name, _)) if format.is_some_and(|format| format.sets_header(&name)) => {
                     self.problem("header", entry, message::header_of_format());
                 }
@@ -421,40 +376,4 @@ fn token(value: &str) -> Result<String, Wrong> {
         return Err(message::empty());
     }
     one_line(value)
-}
-
-/// Headers that frame the message (RFC 9112), and ours that no format names.
-const RESERVED: [&str; 14] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "content-type",
-    "user-agent",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
-];
-
-/// Reads `Name: value`.
-fn header(value: &str) -> Result<(String, String), Wrong> {
-    let (name, value) = value.split_once(':').ok_or(message::no_header())?;
-    let (name, value) = (name.trim_end(), value.trim());
-    // RFC 9110, section 5.6.2: the characters of a token.
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(is_token) {
-        return Err(message::no_header_name());
-    }
-    if value.contains(|c: char| c.is_control() && c != '\t') {
-        return Err(message::control_character());
-    }
-    if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-        return Err(message::reserved_header());
-    }
-    Ok((name.into(), value.into()))
 }

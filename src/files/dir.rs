@@ -6,16 +6,15 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
-use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstatat, mkdirat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstatat, mkdirat};
 use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, linkat, unlinkat};
 
+use super::stat::{Modes, Standing, Stat};
 use super::{FileError, Unread};
 use crate::message;
 use crate::process;
@@ -25,83 +24,6 @@ const CAREFULLY: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag:
 
 /// A directory is held by a descriptor that needs no right to list it, as a path needs none.
 const HELD: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
-
-/// Who may read what we write: git's rule for its own files, as far as the repository is shared.
-#[derive(Clone, Copy, Debug)]
-pub struct Modes {
-    pub(super) shared: bool,
-}
-
-impl Modes {
-    /// `shared`: `core.sharedRepository` is group or wider.
-    pub fn new(shared: bool) -> Self {
-        Self { shared }
-    }
-
-    fn directory(self) -> Mode {
-        // The group's bit makes new files the group's, as in git's own shared directories.
-        Mode::from_bits_truncate(if self.shared { 0o2770 } else { 0o700 })
-    }
-
-    fn file(self) -> Mode {
-        Mode::from_bits_truncate(if self.shared { 0o660 } else { 0o600 })
-    }
-}
-
-/// What the system says of a name, be it a link itself.
-pub struct Stat(FileStat);
-
-impl Stat {
-    /// Whether it is a regular file.
-    pub fn is_file(&self) -> bool {
-        self.kind() == SFlag::S_IFREG
-    }
-
-    /// Whether it is a directory.
-    pub fn is_dir(&self) -> bool {
-        self.kind() == SFlag::S_IFDIR
-    }
-
-    /// Whether it is a symbolic link.
-    pub fn is_link(&self) -> bool {
-        self.kind() == SFlag::S_IFLNK
-    }
-
-    fn kind(&self) -> SFlag {
-        SFlag::from_bits_truncate(self.0.st_mode & SFlag::S_IFMT.bits())
-    }
-
-    /// Its size in bytes.
-    pub fn size(&self) -> u64 {
-        u64::try_from(self.0.st_size).unwrap_or(0)
-    }
-
-    /// Whether it is the file that `metadata` is of.
-    pub fn is_of(&self, metadata: &Metadata) -> bool {
-        (self.0.st_dev, self.0.st_ino) == (metadata.dev(), metadata.ino())
-    }
-
-    pub(super) fn owner(&self) -> u32 {
-        self.0.st_uid
-    }
-
-    /// Seconds since it was changed; `None` where that is to come.
-    fn age(&self) -> Option<u64> {
-        let changed = Duration::new(u64::try_from(self.0.st_mtime).ok()?, u32::try_from(self.0.st_mtime_nsec).ok()?);
-        Some(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH.checked_add(changed)?).ok()?.as_secs())
-    }
-}
-
-/// Whose a directory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Its user.
-    pub user: u32,
-    /// Its group.
-    pub group: u32,
-    /// It and all above it are root's, and nobody else can put another in its place.
-    pub is_only_roots: bool,
-}
 
 /// A directory that stays the same one whatever becomes of its path, which is kept for messages alone.
 #[derive(Debug)]
@@ -146,15 +68,11 @@ impl Dir {
             is_only_roots &= directory.is_only_roots(parts.peek().is_some());
         }
         let stat = directory.stat().ok_or_else(|| io::Error::from(io::ErrorKind::PermissionDenied))?;
-        Ok((directory, Standing { user: stat.0.st_uid, group: stat.0.st_gid, is_only_roots }))
+        Ok((directory, Standing { user: stat.owner(), group: stat.group(), is_only_roots }))
     }
 
     fn is_only_roots(&self, sticky_will_do: bool) -> bool {
-        let is_closed = |stat: &Stat| {
-            let (others, sticky) = (stat.0.st_mode & 0o022 != 0, stat.0.st_mode & 0o1000 != 0);
-            stat.0.st_uid == 0 && (!others || (sticky && sticky_will_do))
-        };
-        self.stat().is_some_and(|stat| is_closed(&stat))
+        self.stat().is_some_and(|stat| stat.is_only_roots(sticky_will_do))
     }
 
     /// Where it was when it was opened, for messages.
@@ -276,17 +194,17 @@ impl Dir {
     /// Looks at a name; `None` where there is none, or nobody may look.
     pub fn look(&self, name: impl AsRef<Path>) -> Option<Stat> {
         let looked = fstatat(self, one(name.as_ref()).ok()?, AtFlags::AT_SYMLINK_NOFOLLOW);
-        self.noted(name, looked.map_err(io::Error::from)).ok().map(Stat)
+        self.noted(name, looked.map_err(io::Error::from)).ok().map(Stat::new)
     }
 
     /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
     pub fn device_and_inode(&self) -> (u64, u64) {
-        self.stat().map_or((0, 0), |stat| (stat.0.st_dev, stat.0.st_ino))
+        self.stat().map_or((0, 0), |stat| stat.device_and_inode())
     }
 
     /// What the system says of the directory itself.
     pub(super) fn stat(&self) -> Option<Stat> {
-        nix::sys::stat::fstat(self).ok().map(Stat)
+        nix::sys::stat::fstat(self).ok().map(Stat::new)
     }
 
     /// Seconds since a file was changed; `None` where it is gone, or the time is to come.

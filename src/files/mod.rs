@@ -7,6 +7,8 @@ mod error;
 
 mod unread;
 
+mod stat;
+
 mod dir;
 
 mod read;
@@ -15,10 +17,11 @@ mod draft;
 
 mod folder;
 
-pub use dir::{Dir, Modes, Standing, Stat};
+pub use dir::Dir;
 pub use draft::Draft;
 pub use error::{FileError, Unfit};
 pub use folder::Folder;
+pub use stat::{Modes, Standing, Stat};
 pub use unread::Unread;
 
 /// What is older than this, in seconds, and half written is nobody's any more.

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::table::lay_out;
-use super::terminal::Colour;
-use super::terminal::print;
+use super::terminal::{Colour, print};
 use crate::event::EventName;
 use crate::format::{FORMATS, Format};
 

@@ -18,8 +18,8 @@ pub(super) fn look(scene: &Scene<'_>, hook: &Path, programs: &[&Path]) -> Option
     }
     let group = fs::metadata(&scene.place.common_dir).ok()?.gid();
     // The hook itself, which may be a driver, and what it runs.
-    let all = std::iter::once(hook).chain(programs.iter().copied());
-    all.into_iter().find_map(|program| {
+    let mut all = std::iter::once(hook).chain(programs.iter().copied());
+    all.find_map(|program| {
         let found = fs::canonicalize(program).ok()?;
         let closed = ways_to(program).into_iter().find(|place| !place.is_symlink() && is_closed(place, group))?;
         let name = process::group_name(group).unwrap_or_else(|| group.to_string());
@@ -44,9 +44,9 @@ fn ways_to(program: &Path) -> Vec<PathBuf> {
         let Ok(target) = fs::read_link(&path) else { break };
         path = path.parent().unwrap_or(Path::new("/")).join(target);
     }
-    places.extend(
-        fs::canonicalize(program).iter().flat_map(|it| it.ancestors().map(Path::to_path_buf).collect::<Vec<_>>()),
-    );
+    if let Ok(found) = fs::canonicalize(program) {
+        places.extend(found.ancestors().map(Path::to_path_buf));
+    }
     places
 }
 

@@ -1,0 +1,78 @@
+//! Programs of ours among the files of others: no hook is run to find out what it is.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+
+use crate::process;
+
+/// What our program holds in one piece, its version behind it: no hook is run to find out what it is.
+const MARK: &[u8] = b"post-receive (git-webhook) ";
+
+/// The mark with the longest version there may be.
+const LONGEST_MARK: usize = 80;
+
+/// No program of ours is larger, and a hook may be any file.
+const LARGEST: u64 = 1 << 29;
+
+/// How much is read at once.
+const BLOCK: u64 = 1 << 20;
+
+/// Programs of ours in a directory that are switched on, their names beginning so.
+pub(super) fn ours_in(directory: &Path, start: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let is_on = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_off = name.starts_with('.') || ["~", ".bak", ".sample"].iter().any(|end| name.ends_with(end));
+        name.starts_with(start) && !is_off && process::may_execute(path)
+    };
+    let is_ours = |path: &PathBuf| version_of(path).is_some();
+    let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_on).filter(is_ours).collect();
+    found.sort();
+    found
+}
+
+/// The version of a program of ours; `None` for any other file.
+pub(super) fn version_of(path: &Path) -> Option<String> {
+    let mut file = open(path)?;
+    let mut window = Vec::new();
+    let mut total = 0;
+    // The mark stands near the start, before the code: a whole program need not be read.
+    while total < LARGEST {
+        let count = file.by_ref().take(BLOCK).read_to_end(&mut window).ok()?;
+        if let Some(found) = version(&window) {
+            return Some(found);
+        }
+        if count == 0 {
+            return None;
+        }
+        total += count as u64;
+        window.drain(..window.len().saturating_sub(LONGEST_MARK));
+    }
+    None
+}
+
+fn version(content: &[u8]) -> Option<String> {
+    content.find_iter(MARK).find_map(|at| {
+        let (text, _) = content[at + MARK.len()..].split_once_str("\n")?;
+        let text = std::str::from_utf8(text).ok()?;
+        let is_version = text.starts_with(|c: char| c.is_ascii_digit()) && text.len() < LONGEST_MARK - MARK.len();
+        is_version.then(|| text.to_owned())
+    })
+}
+
+/// A regular file; to open a fifo would be to wait for its writer.
+fn open(path: &Path) -> Option<fs::File> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    fs::File::open(path).ok()
+}
+
+/// The text of a script, as far as anybody writes one.
+pub(super) fn text_of(path: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    // What cannot be read says nothing, and git passes over it too.
+    let _ = open(path).map(|file| file.take(BLOCK).read_to_end(&mut text));
+    text
+}

@@ -140,7 +140,7 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
         "secret" if last.value.as_ref().is_some_and(|value| !value.is_empty()) => mend::edit(file),
         "secret" if secrets::is_in_view(last, "secret") => {
             let target = name.target.unwrap_or_default();
-            secrets::into_file(scene, file, key, target, "secretFile", Content::NewSecret)
+            secrets::into_file(scene, (file, key), target, "secret", Content::NewSecret)
         }
         "secret" => mend::set_to(file, key, Value::NewSecret),
         "signingSecret" if last.value.as_ref().is_some_and(|value| !value.is_empty()) => mend::edit(file),
@@ -171,13 +171,7 @@ fn url(key: &str, file: &Path, last: &Entry) -> Mend {
 fn one_of_two(scene: &Scene<'_>, name: &Name<'_>, file: &Path) -> Mend {
     let of_file = Name { key: "secretFile", ..*name };
     let entry = scene.entries.iter().rfind(|entry| of_file.names(entry));
-    let holds_none = |entry: &&Entry| {
-        let value = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()).into_owned();
-        // Where that is absolute it stands for itself.
-        let place = scene.root().join("secret").join(value);
-        std::fs::metadata(place).map_or(true, |metadata| metadata.len() == 0)
-    };
-    match entry.filter(holds_none) {
+    match entry.filter(|entry| !secrets::names_secret(scene, entry)) {
         Some(entry) => {
             mend::unset(&entry.file, &format!("{}.{}.secretFile", name.section, name.target.unwrap_or_default()))
         }
@@ -281,9 +275,8 @@ fn move_to(scene: &Scene<'_>, from: (&Path, &str), to: (&Path, &str)) -> Mend {
     }
     // In the configuration others could read it as before, which would be the next finding.
     if let Some(target) = new.target.filter(|_| secrets::is_in_view(entry, new.key)) {
-        let in_file = if new.key == "secret" { "secretFile" } else { "signingSecretFile" };
         let content = Content::ValueOf(mend::FileKey::new(from.0, from.1));
-        return secrets::into_file(scene, from.0, from.1, target, in_file, content);
+        return secrets::into_file(scene, from, target, new.key, content);
     }
     mend::shift(from, to)
 }
@@ -307,8 +300,7 @@ fn free_name(scene: &Scene<'_>, name: &str) -> String {
     let is_taken = |name: &str| {
         scene.entries.iter().any(|entry| entry.subsection.as_deref().is_some_and(|it| it == name.as_bytes()))
     };
-    let others = (2..).map(|number| format!("{name}-{number}"));
-    std::iter::once(name.to_owned()).chain(others).find(|name| !is_taken(name)).unwrap_or_default()
+    mend::free_name(name, '-', is_taken)
 }
 
 /// What belongs to the URL's owner and is set by somebody else. It is never carried over: the server's secret would go

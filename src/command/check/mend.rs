@@ -3,6 +3,7 @@
 //! It may come from a process of the repository's owner, whose words root must not paste. So it says what is to be done
 //! and with which names, and holds no piece of a command.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -245,4 +246,10 @@ pub(super) fn protected_file(is_shared: bool, environment: &Environment) -> Opti
     }
     let own = environment.get("GIT_CONFIG_GLOBAL").map(PathBuf::from);
     own.or_else(|| environment.get("HOME").map(|home| Path::new(home).join(".gitconfig")))
+}
+
+/// The name, or one like it with a number that is not taken.
+pub(super) fn free_name(name: &str, between: char, is_taken: impl Fn(&str) -> bool) -> String {
+    let others = (2..).map(|number| format!("{name}{between}{number}"));
+    iter::once(name.to_owned()).chain(others).find(|name| !is_taken(name)).unwrap_or_default()
 }

@@ -12,15 +12,17 @@ use crate::config::{Entry, Scope};
 use crate::format;
 use crate::message;
 
+/// Keys of secrets, and of files that hold such a one.
+const FILE_KEYS: [(&str, &str); 2] = [("secret", "secretFile"), ("signingSecret", "signingSecretFile")];
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen = HashSet::new();
     for entry in scene.entries.iter().filter(|entry| is_secret(entry) && is_open(&entry.file)) {
         let name = entry.subsection.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        let (key, in_file) = match entry.key.as_str() {
-            "signingsecret" => ("signingSecret", Some("signingSecretFile")),
-            "secret" => ("secret", Some("secretFile")),
-            other => (other, None),
+        let key = match entry.key.as_str() {
+            "signingsecret" => "signingSecret",
+            other => other,
         };
         let full = format!("webhook.{name}.{key}");
         // What is there for nothing goes anyway.
@@ -34,16 +36,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             continue;
         }
         let message = message::check_secret_readable(entry.file.display(), &full);
-        let mend = match in_file.filter(|_| entry.scope == Scope::Repository && is_plain(&name)) {
-            Some(in_file) => into_file(
-                scene,
-                &entry.file,
-                &full,
-                &name,
-                in_file,
-                Content::ValueOf(FileKey::new(&entry.file, &*full)),
-            ),
-            None => mend::close_to_others(&entry.file),
+        let mend = if is_in_view(entry, key) && is_plain(&name) {
+            let content = Content::ValueOf(FileKey::new(&entry.file, &*full));
+            into_file(scene, (&entry.file, &full), &name, key, content)
+        } else {
+            mend::close_to_others(&entry.file)
         };
         findings.push(Finding::advice(Kind::SecretReadable, message).of(&name).mend(mend));
     }
@@ -76,10 +73,15 @@ fn is_beside_file(scene: &Scene<'_>, secret: &Entry) -> bool {
     let is_its = |entry: &&Entry| {
         (entry.section, &entry.subsection, entry.key.as_str()) == (secret.section, &secret.subsection, "secretfile")
     };
-    let place = |entry: &Entry| {
-        scene.root().join("secret").join(&*String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default()))
-    };
-    scene.entries.iter().filter(is_its).any(|entry| fs::metadata(place(entry)).is_ok_and(|file| file.len() > 0))
+    scene.entries.iter().filter(is_its).any(|entry| names_secret(scene, entry))
+}
+
+/// Whether the file that an entry names is there and holds anything.
+pub(super) fn names_secret(scene: &Scene<'_>, entry: &Entry) -> bool {
+    let name = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default());
+    // Where that is absolute it stands for itself.
+    let place = scene.root().join("secret").join(&*name);
+    fs::metadata(place).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// Whether the target's format has no use for a secret.
@@ -96,7 +98,7 @@ pub(super) fn is_unused(scene: &Scene<'_>, target: &str) -> bool {
 
 /// Whether others can read what an entry of the repository's own configuration holds under a key.
 pub(super) fn is_in_view(entry: &Entry, key: &str) -> bool {
-    ["secret", "signingSecret"].contains(&key) && entry.scope == Scope::Repository && is_open(&entry.file)
+    FILE_KEYS.iter().any(|(of, _)| *of == key) && entry.scope == Scope::Repository && is_open(&entry.file)
 }
 
 fn is_open(path: &Path) -> bool {
@@ -107,21 +109,21 @@ fn is_plain(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric()) && !name.contains('/')
 }
 
-/// Others may have reasons to read the configuration, a web view for one: the secret goes into a file of its own.
-pub(super) fn into_file(scene: &Scene<'_>, file: &Path, full: &str, name: &str, key: &str, content: Content) -> Mend {
+/// Others may have reasons to read the configuration, a web view for one: the secret that a target has there under this
+/// key goes into a file of its own.
+pub(super) fn into_file(scene: &Scene<'_>, from: (&Path, &str), target: &str, key: &str, content: Content) -> Mend {
     let directory = scene.place.git_dir.join("webhook/secret");
     // A target may have both kinds.
-    let place = if key == "secretFile" { name.to_owned() } else { format!("{name}.whsec") };
+    let place = if key == "secret" { target.to_owned() } else { format!("{target}.whsec") };
     // What is there is another's, or an earlier one.
-    let others = (2..).map(|number| format!("{place}.{number}"));
-    let place = std::iter::once(place.clone()).chain(others).find(|place| !directory.join(place).exists());
-    let place = place.unwrap_or_default();
+    let place = mend::free_name(&place, '.', |place| directory.join(place).exists());
     let keep = Mend::KeepSecret {
         directory: shown(&directory),
         file: shown(&directory.join(&place)),
         content,
         is_shared: scene.is_shared(),
     };
-    let full_of_file = format!("webhook.{name}.{key}");
-    Mend::AllOf(vec![keep, mend::set(file, &full_of_file, place), mend::unset(file, full)])
+    let key = FILE_KEYS.iter().find(|(of, _)| *of == key).map_or("secretFile", |(_, of_file)| of_file);
+    let to = format!("webhook.{target}.{key}");
+    Mend::AllOf(vec![keep, mend::set(from.0, &to, place), mend::unset(from.0, from.1)])
 }

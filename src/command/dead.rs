@@ -12,6 +12,7 @@ use super::place::Place;
 use super::table::{lay_out, moment};
 use super::targets;
 use super::terminal::{Colour, in_colour};
+use crate::files::FileError;
 use crate::message;
 use crate::overview::{self, DeliveryRow};
 use crate::process;
@@ -81,7 +82,7 @@ fn act(choice: &Choice, place: &Place) -> Result<Vec<DeadRow>, Failure> {
     let ids: HashSet<Uuid> = letters.iter().filter_map(|letter| letter.id).collect();
     let known: HashMap<_, _> = overview::of_ids(&pipeline, &ids).into_iter().map(|row| (row.id, row)).collect();
     let known = |letter: &DeadLetter| letter.id.and_then(|id| known.get(&id));
-    let cannot = |error: crate::files::FileError| Failure::new(error.to_string());
+    let cannot = |error: FileError| Failure::new(error.to_string());
     let state = if choice.drop {
         letters.iter().try_for_each(|letter| spool.drop_dead(letter)).map_err(cannot)?;
         Some(DeadState::Dropped)

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn row(state: State, oldest: Option<i64>, unseen: usize) -> TargetRow {
-        TargetRow { target: "ci".into(), state, waiting: 0, oldest, next: None, waits_for: None, dead: unseen, unseen }
+        TargetRow { oldest, dead: unseen, unseen, ..TargetRow::new("ci".into(), state) }
     }
 
     #[test]

@@ -53,8 +53,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
 pub fn of_targets(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
     let spool = &pipeline.spool;
     let mut pushes = Vec::new();
-    let dead = spool.dead().into_iter().map(|dead| dead.directory);
-    let directories = spool.queues().into_iter().chain(spool.deferred()).chain(dead);
+    let directories = spool.queues().into_iter().chain(spool.deferred()).chain(spool.dead_directories());
     for directory in directories.collect::<BTreeSet<_>>() {
         let queue = spool.queue_in(&directory);
         let waiting = queue.deferred().into_iter().map(|push| (PushState::Deferred(push.target.clone()), push));

@@ -107,6 +107,13 @@ pub struct TargetRow {
     pub unseen: usize,
 }
 
+impl TargetRow {
+    /// Of one for which nothing waits.
+    pub(crate) fn new(target: String, state: TargetState) -> Self {
+        Self { target, state, waiting: 0, oldest: None, next: None, waits_for: None, dead: 0, unseen: 0 }
+    }
+}
+
 /// How the targets stand.
 pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
     let pushes = pushes::all(pipeline);
@@ -125,17 +132,8 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
     for (wanted, state) in [(PushState::Untold, TargetState::Untold), (PushState::Stuck, TargetState::Stuck)] {
         let times: Vec<_> = pushes.iter().filter(|push| push.state == wanted).map(|push| push.receipt.time).collect();
         if let Some(oldest) = times.iter().min() {
-            let oldest = Some(age(*oldest));
-            rows.push(TargetRow {
-                target: String::new(),
-                state,
-                waiting: times.len(),
-                oldest,
-                next: None,
-                waits_for: None,
-                dead: 0,
-                unseen: 0,
-            });
+            let (waiting, oldest) = (times.len(), Some(age(*oldest)));
+            rows.push(TargetRow { waiting, oldest, ..TargetRow::new(String::new(), state) });
         }
     }
     let known = pipeline.known_queues();
@@ -150,14 +148,9 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
     }
     // Of targets that are no more, and records that could not be read.
     rows.extend(dead.into_iter().map(|DeadCount { directory, count, unseen }| TargetRow {
-        target: shown(&directory, &pushes),
-        state: TargetState::Removed,
-        waiting: 0,
-        oldest: None,
-        next: None,
-        waits_for: None,
         dead: count,
         unseen,
+        ..TargetRow::new(shown(&directory, &pushes), TargetState::Removed)
     }));
     rows
 }

@@ -1,8 +1,8 @@
 //! Dead letters: what is tried no more, until a person redelivers it or drops it. Beside them lies which ones a person has
 //! seen.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::io;
 
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::name::{body_name, number, parse};
 use super::queued::QueuedDelivery;
 use crate::files::{FileError, Folder};
 use crate::message;
+use crate::schedule::Queued;
 
 /// The file with the names of the dead letters that a person has seen; no record is hidden.
 const SEEN: &str = ".seen";
@@ -48,19 +49,19 @@ impl Spool {
         };
         let mut dead: Vec<_> = self.dead_directories().into_iter().map(count).collect();
         dead.retain(|dead| dead.count > 0);
-        dead.sort_by(|one, other| one.directory.cmp(&other.directory));
         dead
     }
 
     /// All dead letters, the oldest of each queue first.
     pub fn all_dead(&self) -> Vec<DeadLetter> {
-        let mut directories = self.dead_directories();
-        directories.sort();
-        directories.iter().flat_map(|directory| self.dead_in(directory)).collect()
+        self.dead_directories().iter().flat_map(|directory| self.dead_in(directory)).collect()
     }
 
-    fn dead_directories(&self) -> Vec<String> {
-        self.place("dead").names().unwrap_or_default()
+    /// The names of the directories that dead letters may lie in, in their order.
+    pub fn dead_directories(&self) -> Vec<String> {
+        let mut names = self.place("dead").names().unwrap_or_default();
+        names.sort();
+        names
     }
 
     fn dead_folder(&self, directory: &str) -> Folder {
@@ -87,11 +88,14 @@ impl Spool {
     /// # Errors
     /// Where that cannot be written down.
     pub fn mark_seen(&self, letters: &[DeadLetter]) -> Result<(), FileError> {
-        let directories: HashSet<_> = letters.iter().map(|letter| &letter.directory).collect();
-        for directory in directories {
+        let mut seen: HashMap<_, HashSet<_>> = HashMap::new();
+        for letter in letters {
+            seen.entry(&letter.directory).or_default().insert(&letter.file);
+        }
+        for (directory, seen) in seen {
             // Those that are gone are forgotten.
             let of_queue = self.dead_in(directory).into_iter();
-            let is_seen = |letter: &DeadLetter| letter.is_seen || letters.iter().any(|seen| seen.file == letter.file);
+            let is_seen = |letter: &DeadLetter| letter.is_seen || seen.contains(&letter.file);
             let names: String = of_queue.filter(is_seen).map(|letter| letter.file + "\n").collect();
             self.dead_folder(directory).make()?.write_durably(SEEN, names.as_bytes())?;
         }
@@ -103,11 +107,12 @@ impl Spool {
     /// # Errors
     /// Where it stays.
     pub fn drop_dead(&self, letter: &DeadLetter) -> Result<(), FileError> {
-        let path = self.dead_path(letter);
+        let folder = self.dead_folder(&letter.directory);
+        let path = folder.path().join(&letter.file);
         let not_removed = |error| FileError::new(message::cannot_remove, &path, error);
-        let directory = self.dead_folder(&letter.directory).open().map_err(not_removed)?;
+        let directory = folder.open().map_err(not_removed)?;
         match directory.remove(&letter.file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(not_removed(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(not_removed(error)),
             _ => {}
         }
         // Most have theirs in the record.
@@ -115,11 +120,6 @@ impl Spool {
             let _ = directory.remove(body_name(&queued.key));
         }
         Ok(())
-    }
-
-    /// Where a dead letter lies.
-    pub fn dead_path(&self, letter: &DeadLetter) -> PathBuf {
-        self.dead_folder(&letter.directory).path().join(&letter.file)
     }
 
     /// The ids of the deliveries that lie in `dead`.
@@ -131,7 +131,7 @@ impl Spool {
     /// from.
     pub fn dead_letters(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {
         let mut found = Vec::new();
-        for DeadCount { directory, .. } in self.dead() {
+        for directory in self.dead_directories() {
             let queue = self.queue_in(&directory);
             let index = queue.index();
             let records = index.dead().filter(|id| wanted(*id));
@@ -147,7 +147,7 @@ fn seen_in(folder: &Folder) -> HashSet<String> {
 }
 
 /// A number may follow a dead letter's name, where two of one name became such.
-fn parse_dead(file: &str) -> Option<crate::schedule::Queued> {
+fn parse_dead(file: &str) -> Option<Queued> {
     parse(&file.split('.').take(5).collect::<Vec<_>>().join("."))
 }
 

@@ -28,6 +28,12 @@ fn forms(text: &str) -> Vec<String> {
     ]
 }
 
+/// A receiver that says this, each header with its line's end.
+fn refusing(headers: &str, body: &str) -> Receiver {
+    let answer = format!("HTTP/1.1 403 Forbidden\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
+    Receiver::answering(Answer::Raw(answer.into_bytes()))
+}
+
 #[test]
 fn what_a_receiver_repeats_is_taken_out() {
     for secret in canary::ALL {
@@ -35,8 +41,7 @@ fn what_a_receiver_repeats_is_taken_out() {
         // A header holds no line break, and neither do these.
         let headers: String = forms.iter().map(|form| format!("X-Seen: {form}\r\nX-{}: y\r\n", hex(b"ab"))).collect();
         let body = format!("you sent: {}", forms.join(" or "));
-        let answer = format!("HTTP/1.1 403 Forbidden\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
-        let receiver = Receiver::answering(Answer::Raw(answer.into_bytes()));
+        let receiver = refusing(&headers, &body);
         let world = World::told_to(&receiver, "gitlab");
         world.configure("webhook.logLevel", "debug");
         world.commit("one");
@@ -75,8 +80,7 @@ fn what_a_receiver_repeats_of_a_part_is_taken_out() {
     let parts =
         ["cookie-of-8666", "second-of-8777", "token-of-8888", "matrix-of-8111", "query-of-8222", "user-of-8999"];
     let body = parts.join(" and ");
-    let answer = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let receiver = Receiver::answering(Answer::Raw(answer.into_bytes()));
+    let receiver = refusing("", &body);
     let world = World::told_plainly_to(&receiver, "gitlab");
     let url = format!("{}/path;mtx=matrix-of-8111?tok=a%3D=query-of-8222", receiver.url());
     world.server_git(&["config", "webhook.ci.url", &url]);

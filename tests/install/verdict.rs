@@ -123,23 +123,21 @@ fn the_printed_line_has_ours_run_before_the_hook() {
         }
         // The stand-in does not know quarantine, by which ours tells what it is called as.
         assert!(world.text("a.git/ours").starts_with(&world.text("a.git/judged")));
-        // Whatever becomes of ours, it is nobody's verdict.
-        for broken in ["#!/no/such/interpreter\n", "#!/bin/sh\nexit 7\n", "#!/bin/sh\nkill -9 $$\n"] {
-            executable(&world.path("prefix/libexec/git-webhook/post-receive"), broken);
+        let is_judged = || {
             let push = world.push("a.git");
             if verdict == 0 {
                 push.succeeds()
             } else {
                 push.fails("pre-receive hook declined")
             };
+        };
+        // Whatever becomes of ours, it is nobody's verdict.
+        for broken in ["#!/no/such/interpreter\n", "#!/bin/sh\nexit 7\n", "#!/bin/sh\nkill -9 $$\n"] {
+            executable(&world.path("prefix/libexec/git-webhook/post-receive"), broken);
+            is_judged();
         }
         fs::remove_dir_all(world.path("prefix")).unwrap();
-        let push = world.push("a.git");
-        if verdict == 0 {
-            push.succeeds()
-        } else {
-            push.fails("pre-receive hook declined")
-        };
+        is_judged();
     }
 }
 

@@ -16,6 +16,7 @@ use crate::files::{FileError, Folder};
 use crate::message;
 use crate::outcome::Answer;
 use crate::process;
+use crate::ref_update::RefUpdate;
 use crate::state_dir::StateDir;
 
 /// A line longer than this is none of ours.
@@ -65,6 +66,9 @@ pub struct Entry {
     pub old: String,
     /// Where the ref points since.
     pub new: String,
+    /// The further updates of a delivery that tells of a whole push, where that push is written down nowhere else.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub more: Vec<LoggedUpdate>,
     /// The receipt it comes from.
     pub receipt: String,
     /// Which attempt it was, from 1; 0 where none was made.
@@ -92,6 +96,38 @@ pub struct Entry {
     /// What the receiver said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answer: Option<Answer>,
+}
+
+/// A ref update in the log, as in [`Entry`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LoggedUpdate {
+    /// The full ref name.
+    pub r#ref: String,
+    /// Where it pointed before.
+    pub old: String,
+    /// Where it points since.
+    pub new: String,
+}
+
+impl From<&RefUpdate> for LoggedUpdate {
+    fn from(update: &RefUpdate) -> Self {
+        Self { r#ref: update.name.text().into_owned(), old: update.before(), new: update.after() }
+    }
+}
+
+impl Entry {
+    /// Every ref update that it is known to tell of.
+    pub fn updates(&self) -> impl Iterator<Item = LoggedUpdate> {
+        // Of several the entry names the first, and says how many there are: `delivery::ref_text`.
+        let name = self.r#ref.split_once(" and ").map_or(self.r#ref.as_str(), |(first, _)| first);
+        let first = LoggedUpdate { r#ref: name.into(), old: self.old.clone(), new: self.new.clone() };
+        std::iter::once(first).chain(self.more.iter().cloned())
+    }
+
+    /// The number of the receipt it comes from.
+    pub fn sequence(&self) -> Option<u64> {
+        self.receipt.split('.').next()?.parse().ok()
+    }
 }
 
 /// The log of one repository.
@@ -180,6 +216,19 @@ impl History {
         over
     }
 
+    /// Of the deliveries of these events those that were made.
+    pub fn delivered_of(&self, events: &HashSet<Uuid>) -> HashSet<Uuid> {
+        let texts: Vec<_> = events.iter().map(Uuid::to_string).collect();
+        let entries = self.days().into_iter().flat_map(|day| self.entries_with(&day, few(&texts)));
+        let made = entries.filter(|entry| entry.state == State::Delivered && events.contains(&entry.event_id));
+        made.map(|entry| entry.id).collect()
+    }
+
+    /// Every line about one of these refs, oldest first.
+    pub fn of_refs(&self, names: &[String]) -> Vec<Entry> {
+        self.days().into_iter().flat_map(|day| self.entries_with(&day, few(names))).collect()
+    }
+
     /// How often each of `ids` was tried, as far as the log goes.
     pub fn attempts(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, u32> {
         let mut attempts: HashMap<Uuid, u32> = HashMap::new();
@@ -261,6 +310,11 @@ impl History {
     pub fn is_first_of_day(&self) -> bool {
         self.began_day.load(Ordering::Relaxed)
     }
+}
+
+/// What is worth looking for in each line before it is parsed: of many texts none.
+fn few(texts: &[String]) -> &[String] {
+    if texts.len() > 32 { &[] } else { texts }
 }
 
 fn write_line(file: &mut File, mut line: Vec<u8>) -> io::Result<()> {

@@ -43,11 +43,13 @@ pub fn delivery(event: Uuid, target: &str, name: &str) -> Uuid {
     Uuid::new_v5(&event, format!("{target}\0{name}").as_bytes())
 }
 
-/// The id of an event that nobody told and the refs show: the same however often it is found.
-pub fn difference(repository: &str, name: &[u8], old: &str, new: &str) -> Uuid {
-    let mut text = format!("difference\0{repository}\0{old}\0{new}\0").into_bytes();
-    text.extend_from_slice(name);
-    Uuid::new_v5(&NAMESPACE, &text)
+/// The id of an event that is known by what it changed alone: its push could not be written down, or nobody told it and
+/// the refs show it. Whoever finds it makes the same of it: in the spool `spool`, behind the record with the number `after`,
+/// the last one that names the ref. Names of the repository play no part, for they depend on the way it is reached.
+pub fn difference(spool: Uuid, namespace: &[u8], name: &[u8], old: &str, new: &str, after: u64) -> Uuid {
+    let text = format!("difference\0{old}\0{new}\0{after}\0");
+    // No name of a namespace or a ref holds a NUL.
+    Uuid::new_v5(&spool, &[text.as_bytes(), namespace, b"\0", name].concat())
 }
 
 /// The id of a target in a repository, which forges call the webhook's UUID.
@@ -79,6 +81,8 @@ pub fn uuid(kind: &str, name: &str) -> Uuid {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -108,7 +112,20 @@ mod tests {
     }
 
     #[test]
+    fn a_ref_that_comes_back_to_where_it_was_has_three_differences() {
+        let [this, copy] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let of = |old, new, after| difference(this, b"", b"refs/heads/a", old, new, after);
+        let ids: HashSet<_> = [of("a", "b", 1), of("b", "a", 2), of("a", "b", 3)].into();
+        assert_eq!(ids.len(), 3);
+        assert_eq!(of("a", "b", 1), of("a", "b", 1));
+        assert_ne!(difference(this, b"team", b"refs/heads/a", "a", "b", 1), of("a", "b", 1));
+        assert_ne!(difference(copy, b"", b"refs/heads/a", "a", "b", 1), of("a", "b", 1));
+    }
+
+    #[test]
     fn derived_identifiers_never_change() {
+        let difference = difference(Uuid::from_u128(1), b"", b"refs/heads/a", "a", "b", 1);
+        assert_eq!(difference.to_string(), "095fb9ca-3b05-5e2d-b5f2-322729ed04ed");
         assert_eq!(number("project", "group/project"), 1_436_225_262);
         assert_eq!(webhook("group/project", "ci").to_string(), "ad2fb2ea-4321-5fd0-9d46-a8f818492417");
     }

@@ -1,7 +1,7 @@
 //! `git webhook reconcile`: announces what the refs show and nobody told: a hook that was missing, `git update-ref`,
 //! fetches, restored backups.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::thread;
 use std::time::Duration;
 
@@ -15,12 +15,11 @@ use super::table::lay_out;
 use super::terminal::{Colour, in_colour};
 use crate::dispatch::Done;
 use crate::event;
-use crate::identifier;
 use crate::message;
 use crate::outcome::Outcome;
-use crate::pipeline::{Job, Pipeline};
+use crate::pipeline::{Job, Pipeline, fresh};
 use crate::process::{self, Environment};
-use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefName, RefUpdate};
 use crate::repository;
 use crate::spool::RefSnapshot;
 
@@ -117,7 +116,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     if let Some((_, why)) = place.unread().into_iter().next() {
         return failure(why);
     }
-    let delivered = announce(place, &pipeline, &found, environment)?;
+    let delivered = announce(&pipeline, &found, environment)?;
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
     pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))?;
@@ -140,6 +139,8 @@ fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
 /// nothing.
 fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> {
     let sequence = pipeline.spool.last_sequence();
+    // What is sent from memory on a full disk has ids that are made of it.
+    pipeline.spool.identity();
     let snapshot = RefSnapshot { sequence, refs: refs(place)? };
     pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))
 }
@@ -160,10 +161,16 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<(RefSnap
     let under_way: HashSet<_> =
         under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
     let now = refs(place)?;
-    for (sequence, receipt) in pipeline.spool.receipts_since(expected.sequence) {
+    let first = expected.sequence;
+    let mut last = HashMap::new();
+    for (sequence, receipt) in pipeline.spool.receipts_since(first) {
         expected.apply(&receipt.updates());
         expected.sequence = sequence;
+        last.extend(receipt.lines.into_iter().map(|line| (line.update.name, sequence)));
     }
+    let different = now.keys().chain(expected.refs.keys()).filter(|name| now.get(*name) != expected.refs.get(*name));
+    let since = different.map(|name| (name.clone(), last.get(name).copied().unwrap_or(first))).collect();
+    pipeline.apply_told(&mut expected.refs, &since);
     let names: HashSet<_> = now.keys().chain(expected.refs.keys()).collect();
     let format = place.configuration.layout.object_format;
     let update = |name: &RefName| RefUpdate {
@@ -183,7 +190,6 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<(RefSnap
 
 /// Makes a receipt of the differences and delivers it. Returns the refs that every target was told of.
 fn announce(
-    place: &Place,
     pipeline: &Pipeline<'_>,
     found: &[RefUpdate],
     environment: &Environment,
@@ -191,16 +197,14 @@ fn announce(
     if found.is_empty() {
         return Ok(HashSet::new());
     }
-    let repository = place.scene(environment).repository(false).path;
-    let line = |update: &RefUpdate| {
-        let (old, new) = (update.before(), update.after());
-        let event = identifier::difference(&repository, update.name.as_bytes(), &old, &new);
-        RefEvent::new(update.clone(), event)
-    };
-    let receipt = pipeline.receipt(found.iter().map(line).collect(), environment);
+    let lines = pipeline.as_differences(found, b"").unwrap_or_else(|| fresh(found.to_vec()));
+    let events = lines.iter().map(|line| line.event).collect();
+    let receipt = pipeline.receipt(lines, environment);
     let owned = pipeline.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
+    // Some of them may have been told from memory.
+    let job = Job::own(owned).without(pipeline.history.delivered_of(&events));
     let run = pipeline.run(None);
-    pipeline.deliver(&run, vec![Job::own(owned)]).map_err(|error| Failure::new(error.to_string()))?;
+    pipeline.deliver(&run, vec![job]).map_err(|error| Failure::new(error.to_string()))?;
     pipeline.tend(&run);
     let (delivered, failed): (Vec<_>, Vec<_>) =
         run.take_done().into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));

@@ -4,7 +4,7 @@ use super::session::Buffered;
 use super::{BuildDeferred, Dispatcher, Done, TargetSession, lock};
 use crate::delivery::Delivery;
 use crate::files::Unfit;
-use crate::history::{self, Entry, State};
+use crate::history::{self, Entry, LoggedUpdate, State};
 use crate::message;
 use crate::outcome::{Attempt, Failure, FailureKind, Outcome};
 use crate::process;
@@ -12,6 +12,9 @@ use crate::schedule::{Next, Queued};
 use crate::signature;
 use crate::spool::Addition;
 use crate::text::shorten;
+
+/// Names are of 4 KiB at most and nearly always short, a line of the log is of 1 MiB.
+const MOST_LOGGED: usize = 1000;
 
 /// A receiver may take 32 KiB to say where it redirects to.
 const LONGEST_REASON: usize = 1024;
@@ -111,6 +114,7 @@ impl Dispatcher<'_> {
             r#ref: delivery.ref_text(),
             old: delivery.line.update.before(),
             new: delivery.line.update.after(),
+            more: self.logged_with(delivery),
             receipt: delivery.receipt.to_string(),
             attempt,
             state: State::Delivered,
@@ -122,6 +126,14 @@ impl Dispatcher<'_> {
             size: Some(body.len() as u64),
             answer: None,
         }
+    }
+
+    /// The further updates that the log has to know: of a push that is written down nowhere, as many as a line has room
+    /// for.
+    fn logged_with(&self, delivery: &Delivery) -> Vec<LoggedUpdate> {
+        let is_kept = self.unkept != Some(delivery.key.sequence);
+        let of_it = delivery.more.iter().filter(|_| !is_kept).take(MOST_LOGGED).map(|line| &line.update);
+        of_it.map(LoggedUpdate::from).collect()
     }
 
     pub(super) fn log(&self, entry: &Entry) {

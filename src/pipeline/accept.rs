@@ -6,7 +6,7 @@ use crate::files::FileError;
 use crate::identifier;
 use crate::process::Process;
 use crate::ref_update::{RefEvent, RefUpdate};
-use crate::spool::{ClaimedIntent, OwnedReceipt, ReadRefs, Receipt, Spool};
+use crate::spool::{OwnIntent, OwnedReceipt, ReadRefs, Receipt, Spool};
 
 /// What became of a push that git gave a hook.
 pub enum Accepted {
@@ -24,8 +24,8 @@ pub struct Unkept {
     pub error: FileError,
     /// What would have been written.
     pub receipt: Receipt,
-    /// What pre-receive wrote down of it; nobody else announces it while this is held.
-    pub intent: Option<ClaimedIntent>,
+    /// What pre-receive wrote down of it; nobody else announces it while this is held, unless somebody else has claimed it.
+    pub intent: Option<OwnIntent>,
 }
 
 /// Makes the receipt of this push: from here on nothing is lost, whatever happens to this process. `write` makes what is
@@ -45,38 +45,49 @@ pub fn accept(
     if updates.is_empty() {
         return Accepted::Already;
     }
-    if let Some(intent) = &intent {
-        // What this announces is taken over with everything else that has no owner.
-        drop(spool.see_to_predecessors(&updates, &intent.receipt, refs));
-    }
-    let receipt = match &intent {
-        Some(whole) if whole.receipt.lines.len() == updates.len() => None,
-        Some(intent) => {
-            let known: HashMap<_, _> = intent.receipt.lines.iter().map(|line| (&line.update, line)).collect();
-            let line = |update: RefUpdate| match known.get(&update) {
-                Some(line) => RefEvent::clone(line),
-                None => RefEvent::new(update, identifier::event()),
-            };
-            // The intent stays: git may have refused the other lines, or have died while it wrote them.
-            Some(intent.receipt.with(updates.into_iter().map(line).collect()))
-        }
-        None => Some(write(fresh(updates))),
+    let Some(intent) = intent else {
+        let receipt = write(fresh(updates));
+        let kept = spool.keep(receipt.clone());
+        return kept
+            .map_or_else(|error| Accepted::unkept(error, receipt, None), |owned| Accepted::Kept(Box::new(owned)));
     };
-    match (receipt, intent) {
-        (None, Some(whole)) => match spool.promote(whole) {
+    // What this announces is taken over with everything else that has no owner.
+    drop(spool.see_to_predecessors(&updates, intent.receipt(), refs));
+    match intent {
+        OwnIntent::Claimed(whole) if whole.receipt.lines.len() == updates.len() => match spool.promote(whole) {
             Ok(owned) => Accepted::Kept(Box::new(owned)),
             Err(failed) => {
                 let (error, intent) = *failed;
-                let receipt = intent.receipt.clone();
-                Accepted::Unkept(Box::new(Unkept { error, receipt, intent: Some(intent) }))
+                Accepted::unkept(error, intent.receipt.clone(), Some(OwnIntent::Claimed(intent)))
             }
         },
-        (Some(receipt), intent) => match spool.keep(receipt.clone()) {
-            Ok(owned) => Accepted::Kept(Box::new(owned)),
-            Err(error) => Accepted::Unkept(Box::new(Unkept { error, receipt, intent })),
-        },
-        (None, None) => Accepted::Already,
+        // The intent stays: git may have refused the other lines, or have died while it wrote them; or it is somebody
+        // else's who is slow with it, and whose receipt may come before this one.
+        intent => {
+            let receipt = intent.receipt().with(as_announced(updates, intent.receipt()));
+            match spool.keep_untold(receipt.clone()) {
+                Ok(Some(owned)) => Accepted::Kept(Box::new(owned)),
+                Ok(None) => Accepted::Already,
+                Err(error) => Accepted::unkept(error, receipt, Some(intent)),
+            }
+        }
     }
+}
+
+impl Accepted {
+    fn unkept(error: FileError, receipt: Receipt, intent: Option<OwnIntent>) -> Self {
+        Self::Unkept(Box::new(Unkept { error, receipt, intent }))
+    }
+}
+
+/// The updates with the ids that the intent has for them.
+fn as_announced(updates: Vec<RefUpdate>, intent: &Receipt) -> Vec<RefEvent> {
+    let known: HashMap<_, _> = intent.lines.iter().map(|line| (&line.update, line)).collect();
+    let line = |update: RefUpdate| match known.get(&update) {
+        Some(line) => RefEvent::clone(line),
+        None => RefEvent::new(update, identifier::event()),
+    };
+    updates.into_iter().map(line).collect()
 }
 
 /// The updates as events that nobody has heard of.

@@ -6,6 +6,7 @@ mod fan_out;
 mod describe;
 mod recover;
 mod redeliver;
+mod untold;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
@@ -71,6 +72,11 @@ impl Job {
     /// A push whose receipt could not be written down.
     pub fn unkept(receipt: Receipt, sequence: u64) -> Self {
         Self { owned: None, receipt, sequence, done: HashSet::new(), is_late: false }
+    }
+
+    /// Without these deliveries, which are made.
+    pub fn without(self, done: HashSet<Uuid>) -> Self {
+        Self { done, ..self }
     }
 
     /// The receipt's number.

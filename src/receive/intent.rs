@@ -49,7 +49,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     }
     // The hook is installed twice where there is one already.
     let own = Process::receive_pack();
-    if own.is_some() && spool.own_intent(&updates, own).is_some_and(|intent| intent.receipt.receive_pack == own) {
+    if own.is_some() && spool.own_intent(&updates, own).is_some_and(|intent| intent.receipt().receive_pack == own) {
         return;
     }
     let lines = fresh(updates);

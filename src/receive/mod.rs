@@ -23,7 +23,7 @@ use crate::process::{self, Environment};
 use crate::ref_update::{self, RefUpdate, Skipped};
 use crate::report::{Notice, Printer, Summary};
 use crate::repository;
-use crate::spool::{Receipt, Spool};
+use crate::spool::{OwnIntent, Receipt, Spool};
 use crate::state_dir::StateDir;
 use crate::target::Target;
 
@@ -137,8 +137,13 @@ fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Envir
         Accepted::Unkept(failed) => {
             not_kept(&failed.error, printer);
             let sequence = pipeline.spool.sequence_of_unkept();
+            let receipt = match failed.intent {
+                Some(_) => failed.receipt,
+                // `git webhook reconcile` finds what of it is not told, and gives it the same ids.
+                None => pipeline.as_difference(failed.receipt),
+            };
             (intent, unkept) = (failed.intent, Some(sequence));
-            Job::unkept(failed.receipt, sequence)
+            Job::unkept(receipt, sequence)
         }
     };
     let sequence = own.sequence();
@@ -153,7 +158,7 @@ fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Envir
     }
     let is_safe = run.is_safe();
     // Else it stays, and a later run announces it under the same ids.
-    if let Some(intent) = intent.filter(|_| is_safe && is_built) {
+    if let Some(OwnIntent::Claimed(intent)) = intent.filter(|_| is_safe && is_built) {
         pipeline.spool.drop_intent(intent);
     }
     run.end_within(TIME_FOR_WAITING);

@@ -32,13 +32,33 @@ const LOOK_BACK: u64 = 1000;
 /// Reads where all refs stand now; `None` where that fails.
 pub type ReadRefs<'a> = &'a dyn Fn() -> Option<HashMap<RefName, ObjectId>>;
 
+/// The intent that a push was announced by.
+#[derive(Debug)]
+pub enum OwnIntent {
+    /// Nobody else turns it into a receipt.
+    Claimed(ClaimedIntent),
+    /// Somebody else has claimed it, and is slow with it. Its ids are lent: under whatever name the push is written down
+    /// first, its events have these.
+    Lent(Receipt),
+}
+
+impl OwnIntent {
+    /// What pre-receive wrote down.
+    pub fn receipt(&self) -> &Receipt {
+        match self {
+            Self::Claimed(claimed) => &claimed.receipt,
+            Self::Lent(receipt) => receipt,
+        }
+    }
+}
+
 impl Spool {
-    /// The intent that a push with these updates was announced by, claimed.
+    /// The intent that a push with these updates was announced by.
     ///
     /// It is that of the own receive-pack, with all of the lines. Where one of the two could not tell its receive-pack,
     /// the lines alone decide. Fewer lines than the intent's are the rule where git refused some, and happen where
     /// receive-pack died while it wrote.
-    pub fn own_intent(&self, updates: &[RefUpdate], own: Option<Process>) -> Option<ClaimedIntent> {
+    pub fn own_intent(&self, updates: &[RefUpdate], own: Option<Process>) -> Option<OwnIntent> {
         let mut candidates = self.intents();
         candidates.retain(|intent| match (intent.receive_pack, own) {
             (Some(its), Some(own)) => its == own,
@@ -46,14 +66,14 @@ impl Spool {
         });
         candidates.retain(|intent| covers(intent, updates));
         candidates.sort_by_key(|intent| intent.receive_pack != own);
-        candidates.iter().find_map(|intent| {
+        candidates.into_iter().find_map(|intent| {
             // Whoever has claimed it is turning it into a receipt, which `with_receipt` finds then.
-            within_patience(|| match self.claim(intent) {
-                Some(claimed) => Some(Some(claimed)),
+            let claimed = within_patience(|| match self.claim(&intent) {
+                Some(claimed) => Some(Some(OwnIntent::Claimed(claimed))),
                 None if self.intents().iter().any(|other| other.id == intent.id) => None,
                 None => Some(None),
-            })
-            .flatten()
+            });
+            claimed.unwrap_or(Some(OwnIntent::Lent(intent)))
         })
     }
 
@@ -113,7 +133,7 @@ impl Spool {
         if lines.is_empty() {
             return Some(None);
         }
-        Some(self.keep(claimed.receipt.with(lines)).map_err(|error| log::error!("{error}")).ok())
+        Some(self.keep_untold(claimed.receipt.with(lines)).map_err(|error| log::error!("{error}")).ok().flatten())
     }
 
     /// The lines of older intents that have no receipt yet and that the updates follow on, directly or through others,
@@ -207,9 +227,9 @@ impl Spool {
             } else if missed.is_empty() {
                 self.drop_intent(claim);
             } else {
-                match self.keep(claim.receipt.with(missed)) {
+                match self.keep_untold(claim.receipt.with(missed)) {
                     Ok(owned) => {
-                        announced.push(owned);
+                        announced.extend(owned);
                         self.drop_intent(claim);
                     }
                     Err(error) => {
@@ -311,5 +331,22 @@ mod tests {
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_some());
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_none());
         assert_eq!(spool.receipts_since(0).len(), 1);
+    }
+
+    #[test]
+    fn of_those_who_write_down_the_same_events_the_first_tells() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(crate::state_dir::StateDir::new(directory.path(), false));
+        let line = |name: &str| {
+            let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
+            let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new(name) };
+            RefEvent::new(update, identifier::event())
+        };
+        let lines = vec![line("refs/heads/a"), line("refs/heads/b")];
+        let intent = Receipt::new(lines.clone(), &Environment::default(), &[]);
+        assert!(spool.keep_untold(intent.with(lines[..1].to_vec())).unwrap().is_some());
+        assert!(spool.keep_untold(intent.with(lines[..1].to_vec())).unwrap().is_none());
+        assert_eq!(spool.keep_untold(intent.clone()).unwrap().unwrap().receipt.lines, lines[1..]);
+        assert!(spool.keep_untold(intent).unwrap().is_none());
     }
 }

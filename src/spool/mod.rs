@@ -32,7 +32,7 @@ use crate::target::TargetName;
 
 pub use dead::{DeadCount, DeadLetter};
 pub use deferred::{Deferred, Taker};
-pub use intent::ReadRefs;
+pub use intent::{OwnIntent, ReadRefs};
 pub use push::{Asked, Receipt};
 pub use queue::{Bodies, Queue};
 pub use queue_index::QueueIndex;

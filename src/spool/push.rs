@@ -149,8 +149,12 @@ impl Receipt {
 
     /// One of its refs, with its namespace.
     pub fn ref_key(&self, name: &RefName) -> RefKey {
-        let namespace = self.namespace.as_ref().and_then(Text::bytes).unwrap_or_default();
-        RefKey { namespace: namespace.into_owned(), name: name.clone() }
+        RefKey { namespace: self.namespace(), name: name.clone() }
+    }
+
+    /// The namespace of its refs; empty for none.
+    pub fn namespace(&self) -> Vec<u8> {
+        self.namespace.as_ref().and_then(Text::bytes).unwrap_or_default().into_owned()
     }
 
     /// The same push, of these lines alone.

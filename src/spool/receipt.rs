@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 
+use uuid::Uuid;
+
 use super::Spool;
 use super::name::number;
 use super::push::Receipt;
 use super::record;
-use crate::files::{Dir, FileError, Folder, Unfit};
+use crate::files::{Dir, Draft, FileError, Folder, Unfit};
 use crate::message;
 use crate::process::{Locked, Process, try_lock};
-use crate::ref_update::RefUpdate;
+use crate::ref_update::{RefEvent, RefUpdate};
 
 /// A receipt that this process is to settle; nobody else can while it holds this.
 #[derive(Debug)]
@@ -26,6 +28,20 @@ impl OwnedReceipt {
     /// Its file's name.
     pub fn name(&self) -> String {
         self.receipt.name(self.sequence)
+    }
+}
+
+/// A receipt that is written, and that nobody looks for yet.
+struct ReceiptDraft<'d> {
+    receipt: Receipt,
+    draft: Draft<'d>,
+    lock: Option<Locked>,
+}
+
+impl ReceiptDraft<'_> {
+    fn place(self, sequence: u64) -> Result<OwnedReceipt, FileError> {
+        self.draft.place(self.receipt.name(sequence))?;
+        Ok(OwnedReceipt { receipt: self.receipt, sequence, _lock: self.lock })
     }
 }
 
@@ -128,19 +144,61 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn keep(&self, mut receipt: Receipt) -> Result<OwnedReceipt, FileError> {
+    pub fn keep(&self, receipt: Receipt) -> Result<OwnedReceipt, FileError> {
         let receipts = self.place("receipts").make()?;
+        let draft = self.draft(receipt, &receipts)?;
+        let owned = self.with_next(|sequence| draft.place(sequence))?;
+        Ok(self.placed(owned, &receipts))
+    }
+
+    /// The same of those lines whose events have no receipt yet; `None` where all have one.
+    ///
+    /// The ids of an intent are known to whoever has read it: the push's own hook, and all that announce it in its
+    /// place. Whichever is given a number first tells of it.
+    ///
+    /// # Errors
+    /// As for [`Self::keep`].
+    pub fn keep_untold(&self, mut receipt: Receipt) -> Result<Option<OwnedReceipt>, FileError> {
+        let receipts = self.place("receipts").make()?;
+        while !receipt.lines.is_empty() {
+            let draft = self.draft(receipt, &receipts)?;
+            let is_told = |told: &HashSet<Uuid>, line: &RefEvent| told.contains(&line.event);
+            let mut told = HashSet::new();
+            let placed = self.with_next(|sequence| {
+                told = self.events_since(draft.receipt.after);
+                if draft.receipt.lines.iter().any(|line| is_told(&told, line)) {
+                    return Ok(Err(draft.receipt));
+                }
+                draft.place(sequence).map(Ok)
+            })?;
+            receipt = match placed {
+                Ok(owned) => return Ok(Some(self.placed(owned, &receipts))),
+                Err(whole) => whole.with(whole.lines.iter().filter(|line| !is_told(&told, line)).cloned().collect()),
+            };
+        }
+        Ok(None)
+    }
+
+    /// The ids of all events that have receipts with numbers above `after`.
+    fn events_since(&self, after: u64) -> HashSet<Uuid> {
+        let receipts = self.receipts_since(after);
+        receipts.iter().flat_map(|(_, receipt)| &receipt.lines).map(|line| line.event).collect()
+    }
+
+    /// A receipt that is on the disk, and has no number yet.
+    fn draft<'d>(&self, mut receipt: Receipt, receipts: &'d Dir) -> Result<ReceiptDraft<'d>, FileError> {
         receipt.spool = receipt.spool.or_else(|| self.identity());
         let draft = receipts.write_draft(&record::encode(&receipt), true)?;
         // Locked before it has a name that others look for: they would take it for one whose owner died.
         let lock = draft.file().try_clone().ok().and_then(try_lock);
-        let sequence = self.with_next(|sequence| {
-            draft.place(receipt.name(sequence))?;
-            Ok(sequence)
-        })?;
-        make_durable(&receipts);
-        self.mark(&receipt, sequence);
-        Ok(OwnedReceipt { receipt, sequence, _lock: lock })
+        Ok(ReceiptDraft { receipt, draft, lock })
+    }
+
+    /// One that has its name now.
+    fn placed(&self, owned: OwnedReceipt, receipts: &Dir) -> OwnedReceipt {
+        make_durable(receipts);
+        self.mark(&owned.receipt, owned.sequence);
+        owned
     }
 
     /// All unsettled receipts but those with the numbers `own`, in order. What is no receipt becomes a dead letter.

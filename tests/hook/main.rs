@@ -12,6 +12,7 @@ mod configuration;
 mod disks;
 mod files;
 mod formats;
+mod ids;
 mod kills;
 mod kinds;
 mod mends;

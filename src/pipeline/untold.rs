@@ -1,0 +1,116 @@
+//! Events of which no record tells: those that were sent from memory, and those that only the refs show.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::Pipeline;
+use crate::history::{Entry, LoggedUpdate, State};
+use crate::identifier;
+use crate::ref_update::{ObjectId, RefEvent, RefKey, RefName, RefUpdate};
+use crate::spool::Receipt;
+
+impl Pipeline<'_> {
+    /// A push that cannot be written down, with the ids that its events have as differences.
+    pub fn as_difference(&self, receipt: Receipt) -> Receipt {
+        let namespace = receipt.namespace();
+        match self.as_differences(&receipt.updates(), &namespace) {
+            Some(lines) => receipt.with(lines),
+            None => receipt,
+        }
+    }
+
+    /// The updates as events with ids that whoever finds the same differences makes again; `None` where the spool has no
+    /// identity, and can be given none.
+    pub fn as_differences(&self, updates: &[RefUpdate], namespace: &[u8]) -> Option<Vec<RefEvent>> {
+        let spool = self.spool.identity()?;
+        let last = self.last_records(updates, namespace);
+        let event = |update: &RefUpdate| {
+            let (old, new) = (update.before(), update.after());
+            let after = last.get(&update.name).copied().unwrap_or(0);
+            let id = identifier::difference(spool, namespace, update.name.as_bytes(), &old, &new, after);
+            RefEvent::new(update.clone(), id)
+        };
+        Some(updates.iter().map(event).collect())
+    }
+
+    /// The number of the last record of each ref that the updates name: a receipt, or a line in the log of a push that
+    /// could not be written down, unless it tells of that very update.
+    fn last_records(&self, updates: &[RefUpdate], namespace: &[u8]) -> HashMap<RefName, u64> {
+        let own: HashSet<_> = updates.iter().map(LoggedUpdate::from).collect();
+        let names: HashMap<_, _> = updates.iter().map(|update| (update.name.text(), &update.name)).collect();
+        let mut last = HashMap::new();
+        let mut note = |name: &RefName, sequence: u64| {
+            let known = last.entry(name.clone()).or_insert(sequence);
+            *known = sequence.max(*known);
+        };
+        for (sequence, receipt) in self.spool.receipts_since(0) {
+            let keys = receipt.lines.iter().map(|line| receipt.ref_key(&line.update.name));
+            for RefKey { name, .. } in keys.filter(|key| key.namespace == namespace) {
+                note(&name, sequence);
+            }
+        }
+        let texts: Vec<_> = names.keys().map(ToString::to_string).collect();
+        for entry in self.history.of_refs(&texts) {
+            let Some(sequence) = entry.sequence() else { continue };
+            for update in entry.updates().filter(|update| !own.contains(update)) {
+                if let Some(name) = names.get(update.r#ref.as_str()) {
+                    note(name, sequence);
+                }
+            }
+        }
+        last
+    }
+
+    /// Moves `refs` as pushes did that were sent from memory, and of which each target that wanted them was told. `since`
+    /// says of each ref from which number on no record tells of it.
+    pub fn apply_told(&self, refs: &mut BTreeMap<RefName, ObjectId>, since: &HashMap<RefName, u64>) {
+        let names: HashMap<_, _> = since.keys().map(|name| (name.text().into_owned(), name)).collect();
+        let mut told: BTreeMap<(u64, LoggedUpdate), Told> = BTreeMap::new();
+        let texts: Vec<_> = names.keys().cloned().collect();
+        for entry in self.history.of_refs(&texts) {
+            let Some(sequence) = entry.sequence() else { continue };
+            for update in entry.updates() {
+                if names.get(&update.r#ref).is_some_and(|name| since[*name] < sequence) {
+                    told.entry((sequence, update)).or_default().note(&entry);
+                }
+            }
+        }
+        for ((_, logged), told) in told {
+            let Some(update) = names.get(&logged.r#ref).and_then(|name| self.update(&logged, name)) else { continue };
+            let is_next = refs.get(&update.name).copied() == update.old;
+            if is_next && self.targets.iter().all(|target| !target.may_want(&update) || told.has(target.name.as_str()))
+            {
+                match update.new {
+                    Some(new) => refs.insert(update.name, new),
+                    None => refs.remove(&update.name),
+                };
+            }
+        }
+    }
+
+    fn update(&self, logged: &LoggedUpdate, name: &RefName) -> Option<RefUpdate> {
+        let id = |text: &str| ObjectId::from_hex(text.as_bytes());
+        let format = self.configuration.layout.object_format;
+        Some(RefUpdate { old: id(&logged.old)?, new: id(&logged.new)?, format, name: name.clone() })
+    }
+}
+
+/// Of which targets there is a line, and what came last of each delivery.
+#[derive(Default)]
+struct Told(HashMap<String, HashMap<Uuid, (u32, State)>>);
+
+impl Told {
+    fn note(&mut self, entry: &Entry) {
+        let deliveries = self.0.entry(entry.target.clone()).or_default();
+        let last = deliveries.entry(entry.id).or_insert((entry.attempt, entry.state));
+        if entry.attempt >= last.0 {
+            *last = (entry.attempt, entry.state);
+        }
+    }
+
+    /// Whether the target was told: all that is known of was delivered to it.
+    fn has(&self, target: &str) -> bool {
+        self.0.get(target).is_some_and(|made| made.values().all(|(_, state)| *state == State::Delivered))
+    }
+}

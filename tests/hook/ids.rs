@@ -1,0 +1,161 @@
+//! One event has one id, whoever tells of it, and is told once.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+
+use crate::support::{Answer, Place, Receiver, Request, World, line, pre_receive, read_record};
+
+fn event(request: &Request) -> String {
+    request.header("X-Gitlab-Event-UUID").into()
+}
+
+#[track_caller]
+fn reconcile(world: &World) -> String {
+    let output = world.webhook(&["reconcile"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Nothing can be written down of a push, but for what is in the log.
+fn close_spool(world: &World) {
+    for place in [Place::Intents, Place::Receipts, Place::Queues] {
+        let place = world.place(place);
+        if place.exists() {
+            fs::rename(&place, place.with_extension("away")).unwrap();
+        }
+        fs::write(place, "").unwrap();
+    }
+}
+
+fn open_spool(world: &World) {
+    for place in [Place::Intents, Place::Receipts, Place::Queues] {
+        let place = world.place(place);
+        fs::remove_file(&place).unwrap();
+        if place.with_extension("away").exists() {
+            fs::rename(place.with_extension("away"), place).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_intent_that_somebody_else_has_claimed_lends_its_ids() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let [one, other] = ["one", "other"].map(|name| world.commit(name));
+    world.git(&["push", "--quiet", world.server().to_str().unwrap(), "HEAD:refs/keep/all"]);
+    let zero = crate::support::ZERO;
+    let [created, moved] =
+        [(zero, &one), (&one, &other)].map(|(old, new)| line(&("refs/heads/main".into(), old.to_owned(), new.clone())));
+    for (input, new) in [(created, &one), (moved, &other)] {
+        assert!(world.feed(&mut pre_receive(&world), input.as_bytes()).status.success());
+        let intents = world.intents();
+        let intent = intents.last().unwrap();
+        let id = read_record(intent)["lines"][0]["event"].as_str().unwrap().to_owned();
+        // Somebody who announces it in the place of its own hook, and is slow.
+        let claimed = File::open(intent).unwrap();
+        claimed.lock().unwrap();
+        world.server_git(&["update-ref", "refs/heads/main", new]);
+        world.feed(&mut world.hook(), input.as_bytes());
+        assert_eq!(event(&receiver.take_one()), id);
+        // And dies, or is done with it.
+        drop(claimed);
+        world.machine_restarts();
+        let output = world.webhook(&["flush", "--now"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(receiver.take().len(), 0);
+        assert!(world.unfinished().is_empty());
+    }
+}
+
+#[test]
+fn what_was_told_from_memory_is_not_announced_again() {
+    for format in ["gitlab", "bitbucket"] {
+        let receiver = Receiver::new();
+        let world = World::told_to(&receiver, format);
+        world.commit("one");
+        reconcile(&world);
+        close_spool(&world);
+        assert!(world.push(&["main", "main:a"]).accepted);
+        let second = world.commit("two");
+        assert!(world.push(&["main"]).accepted);
+        let heard = receiver.take();
+        assert_eq!(heard.len(), if format == "gitlab" { 3 } else { 2 });
+        open_spool(&world);
+        assert_eq!(reconcile(&world), "nothing was missed\n", "{format}");
+        assert!(receiver.take().is_empty(), "{format}");
+        // And what comes after it is told as ever.
+        let third = world.commit("three");
+        world.git(&["push", "--quiet", world.server().to_str().unwrap(), "HEAD:refs/keep/all"]);
+        world.server_git(&["update-ref", "refs/heads/main", &third]);
+        reconcile(&world);
+        let json = receiver.take_one().json();
+        let moved = if format == "gitlab" {
+            (json["before"].clone(), json["after"].clone())
+        } else {
+            let change = &json["push"]["changes"][0];
+            (change["old"]["target"]["hash"].clone(), change["new"]["target"]["hash"].clone())
+        };
+        assert_eq!(moved, (second.into(), third.into()), "{format}");
+    }
+}
+
+#[test]
+fn what_was_told_from_memory_to_one_target_is_told_to_the_other_under_the_same_id() {
+    let (well, ill) = (Receiver::new(), Receiver::in_turn([Answer::Busy, Answer::Status(200)]));
+    let world = World::told_to(&well, "gitlab");
+    world.add_target("ill", &ill, "gitlab");
+    world.commit("one");
+    reconcile(&world);
+    close_spool(&world);
+    assert!(world.push(&["main"]).accepted);
+    let [told, failed] = [&well, &ill].map(Receiver::take_one);
+    assert_eq!(event(&told), event(&failed));
+    open_spool(&world);
+    reconcile(&world);
+    assert_eq!((well.take().len(), event(&ill.take_one())), (0, event(&told)));
+    assert_eq!(reconcile(&world), "nothing was missed\n");
+}
+
+/// The log may be lost with the rest.
+#[test]
+fn what_was_told_from_memory_and_is_told_again_has_the_same_id() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    reconcile(&world);
+    close_spool(&world);
+    assert!(world.push(&["main"]).accepted);
+    let told = receiver.take_one();
+    open_spool(&world);
+    world.forget_attempts();
+    // However the repository is reached then.
+    world.configure("webhook.repository", "another/name");
+    reconcile(&world);
+    let again = receiver.take_one();
+    assert_eq!((event(&again), again.header("Idempotency-Key")), (event(&told), told.header("Idempotency-Key")));
+}
+
+#[test]
+fn a_ref_that_comes_back_to_where_it_was_is_told_under_three_ids() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let [a, b] = ["a", "b"].map(|name| world.commit(name));
+    world.git(&["push", "--quiet", world.server().to_str().unwrap(), "HEAD:refs/keep/all"]);
+    world.server_git(&["update-ref", "refs/heads/main", &a]);
+    reconcile(&world);
+    for to in [&b, &a, &b] {
+        world.server_git(&["update-ref", "refs/heads/main", to]);
+        reconcile(&world);
+    }
+    let ids: BTreeSet<_> = receiver.take().iter().map(event).collect();
+    assert_eq!(ids.len(), 3);
+    // Sent from memory too.
+    close_spool(&world);
+    for to in [&a, &b] {
+        assert!(world.push(&[&format!("{to}:refs/heads/main")]).accepted);
+    }
+    let more: BTreeSet<_> = receiver.take().iter().map(event).collect();
+    assert_eq!((more.len(), more.intersection(&ids).count()), (2, 0));
+    open_spool(&world);
+    assert_eq!(reconcile(&world), "nothing was missed\n");
+}

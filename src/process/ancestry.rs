@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::OnceLock;
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
 use nix::unistd::{Pid, getpid};
 use serde::{Deserialize, Serialize};
 
@@ -42,9 +44,27 @@ impl Process {
     }
 
     /// Whether it still runs. A zombie does not: it writes to nobody any more.
-    pub fn is_alive(self) -> bool {
-        Stat::read(Pid::from_raw(self.pid)).is_some_and(|stat| stat.start == self.start && !stat.is_zombie)
+    pub fn life(self) -> Life {
+        let pid = Pid::from_raw(self.pid);
+        match Stat::read(pid) {
+            Some(stat) if stat.start == self.start && !stat.is_zombie => Life::Running,
+            Some(_) => Life::Gone,
+            // `/proc` may hide what is another user's (`hidepid`, proc(5)), or not be there.
+            None if kill(pid, None) == Err(Errno::ESRCH) => Life::Gone,
+            None => Life::Unknown,
+        }
     }
+}
+
+/// Whether a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It does.
+    Running,
+    /// It does no more.
+    Gone,
+    /// Nobody can tell here.
+    Unknown,
 }
 
 /// The number of the PID namespace that this process lives in, be it that of a container; `None` where `/proc` does not
@@ -90,8 +110,12 @@ mod tests {
     #[test]
     fn a_process_is_told_by_its_start() {
         let own = Process { pid: getpid().as_raw(), start: Stat::read(getpid()).unwrap().start };
-        assert!(own.is_alive());
-        assert!(!Process { start: own.start + 1, ..own }.is_alive());
+        assert_eq!(own.life(), Life::Running);
+        assert_eq!(Process { start: own.start + 1, ..own }.life(), Life::Gone);
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id() as i32;
+        child.wait().unwrap();
+        assert_eq!(Process { pid, ..own }.life(), Life::Gone);
     }
 
     #[test]

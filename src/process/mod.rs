@@ -9,7 +9,7 @@ mod signal;
 mod lock;
 mod ancestry;
 
-pub use ancestry::{Process, pid_namespace};
+pub use ancestry::{Life, Process, pid_namespace};
 pub use clock::{Moment, boot_id, now};
 pub use descriptor::{close_descriptors_on_exec, hand_on, is_writable, read_secret_line, read_to_end};
 pub use environment::Environment;

@@ -10,13 +10,14 @@ use super::Spool;
 use super::push::Receipt;
 use super::receipt::{ClaimedIntent, OwnedReceipt};
 use super::recovery::{Lines, as_lines, missed, starts_from, undecided};
-use crate::process::{self, Process};
+use crate::files::FileError;
+use crate::process::{self, Life, Process};
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 
 /// An intent is left to its own push for so long, in seconds: its hook may be on its way though receive-pack has died.
 const OWN_TIME: i64 = 60;
 
-/// The same where nobody can tell whether receive-pack lives.
+/// The same where nobody can tell whether receive-pack lives: it has another host, another container, or is unknown.
 const OWN_TIME_UNKNOWN: i64 = 3600;
 
 /// How long a push waits for the receipt of the one before it on the same ref, or for another process to be done with
@@ -64,7 +65,8 @@ impl Spool {
             (Some(its), Some(own)) => its == own,
             _ => true,
         });
-        candidates.retain(|intent| covers(intent, updates));
+        // Numbers of processes mean nothing elsewhere.
+        candidates.retain(|intent| intent.is_from_here() && covers(intent, updates));
         candidates.sort_by_key(|intent| intent.receive_pack != own);
         candidates.into_iter().find_map(|intent| {
             // Whoever has claimed it is turning it into a receipt, which `with_receipt` finds then.
@@ -179,7 +181,7 @@ impl Spool {
             return intents;
         }
         let Some(now) = refs() else { return intents };
-        sort(&mut intents);
+        intents.sort_by_cached_key(age_key);
         let lines: Vec<Lines> = intents.into_iter().map(|intent| (intent.clone(), intent.lines)).collect();
         let missed = missed(&lines, self.records(&lines, &now), &now);
         let untold = lines.iter().zip(missed).filter(|(_, missed)| !missed.is_empty());
@@ -187,59 +189,84 @@ impl Spool {
     }
 
     /// Settles intents whose push is over and whose post-receive never came: updates that were applied become receipts, which
-    /// are returned; the others were refused. Where the refs cannot be read, all stay as they are; so does an intent
-    /// while an older one of its refs is not settled, or they would be delivered in the wrong order.
+    /// are returned; the others look refused. Where the refs cannot be read, all stay as they are; so does an intent
+    /// while an older one of its refs is under way, or they would be delivered in the wrong order.
     ///
     /// Crash: the receipt is durable before its intent is removed. An intent that is found again then has its updates
     /// among the receipts, and none of them is missed a second time.
     pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<OwnedReceipt> {
-        let mut intents = self.intents();
-        if !intents.iter().any(is_abandoned) {
+        let refused = self.refused_long_ago();
+        let intents = self.intents();
+        if refused.is_empty() && !intents.iter().any(is_abandoned) {
             return Vec::new();
         }
         // Before the receipts: a push between the two is then seen by its receipt alone.
         let Some(now) = refs() else { return Vec::new() };
-        sort(&mut intents);
-        let (abandoned, mut others): (Vec<_>, Vec<_>) = intents.into_iter().partition(is_abandoned);
-        let mut claims = Vec::new();
-        for intent in abandoned {
-            match self.claim(&intent) {
-                Some(claim) => claims.push(claim),
-                // Somebody else is at it.
-                None => others.push(intent),
+        let mut judged: Vec<_> = refused.into_iter().map(|claim| (claim.receipt.clone(), Some(claim))).collect();
+        let mut under_way = Vec::new();
+        for intent in intents {
+            if is_abandoned(&intent) {
+                match self.claim(&intent) {
+                    Some(claim) => judged.push((intent, Some(claim))),
+                    // Somebody else is at it.
+                    None => under_way.push(intent),
+                }
+            } else if intent.receive_pack_life() == Life::Unknown {
+                // It may be over long ago, and holds up nothing; but what it shows counts.
+                judged.push((intent, None));
+            } else {
+                under_way.push(intent);
             }
         }
-        let lines: Vec<Lines> =
-            claims.iter().map(|claim| (claim.receipt.clone(), claim.receipt.lines.clone())).collect();
-        let missed = missed(&lines, self.records(&lines, &now), &now);
-        let undecided = undecided(&lines, &missed, &others);
+        judged.sort_by_cached_key(|(intent, _)| age_key(intent));
+        self.settle_judged(judged, &under_way, &now)
+    }
 
+    /// Settles those of the intents that are claimed, oldest first.
+    fn settle_judged(
+        &self,
+        judged: Vec<(Receipt, Option<ClaimedIntent>)>,
+        under_way: &[Receipt],
+        now: &HashMap<RefName, ObjectId>,
+    ) -> Vec<OwnedReceipt> {
+        let lines: Vec<Lines> = judged.iter().map(|(intent, _)| (intent.clone(), intent.lines.clone())).collect();
+        let missed = missed(&lines, self.records(&lines, now), now);
+        let undecided = undecided(&lines, &missed, under_way);
         let mut left: HashSet<RefName> = HashSet::new();
         let mut announced = Vec::new();
-        for (((claim, (_, lines)), missed), is_undecided) in claims.into_iter().zip(&lines).zip(missed).zip(undecided) {
+        for (((intent, claim), missed), is_undecided) in judged.into_iter().zip(missed).zip(undecided) {
+            let Some(claim) = claim else { continue };
             // An older push of the ref is under way, and comes first.
             let is_older_of = |line: &RefEvent| {
-                let mut older = others.iter().filter(|other| is_older(other, &claim.receipt));
+                let mut older = under_way.iter().filter(|other| is_older(other, &intent));
                 older.any(|other| names(other, &line.update)) || left.contains(&line.update.name)
             };
-            if is_undecided || lines.iter().any(is_older_of) {
-                left.extend(lines.iter().map(|line| line.update.name.clone()));
-            } else if missed.is_empty() {
-                self.drop_intent(claim);
-            } else {
-                match self.keep_untold(claim.receipt.with(missed)) {
-                    Ok(owned) => {
-                        announced.extend(owned);
-                        self.drop_intent(claim);
-                    }
-                    Err(error) => {
-                        log::error!("{error}");
-                        left.extend(lines.iter().map(|line| line.update.name.clone()));
-                    }
-                }
+            let is_left = is_undecided || intent.lines.iter().any(is_older_of);
+            if is_left || self.settle_claimed(claim, missed, &mut announced).is_err() {
+                left.extend(intent.lines.into_iter().map(|line| line.update.name));
             }
         }
         announced
+    }
+
+    /// Announces what is missed of an intent, and puts it away.
+    fn settle_claimed(
+        &self,
+        claim: ClaimedIntent,
+        missed: Vec<RefEvent>,
+        announced: &mut Vec<OwnedReceipt>,
+    ) -> Result<(), FileError> {
+        if missed.is_empty() {
+            match self.without_receipt(&claim.receipt, claim.receipt.lines.clone()).is_empty() {
+                true => self.drop_intent(claim),
+                false => self.set_refused(claim),
+            }
+            return Ok(());
+        }
+        let kept = self.keep_untold(claim.receipt.with(missed));
+        announced.extend(kept.inspect_err(|error| log::error!("{error}"))?);
+        self.drop_intent(claim);
+        Ok(())
     }
 
     /// The receipts that say which of the lines are missed. Most were refused, and no ref shows them: then there is no need
@@ -256,10 +283,9 @@ impl Spool {
     }
 }
 
-/// The oldest first; those of another run of the machine before those of this one.
-fn sort(intents: &mut [Receipt]) {
-    let run = process::boot_id();
-    intents.sort_by_key(|intent| (intent.moment.boot == run, intent.moment.seconds, intent.moment.nanoseconds));
+/// Sorts the oldest first; those of another run of the machine before those of this one.
+fn age_key(intent: &Receipt) -> (bool, i64, i64) {
+    (intent.moment.boot == process::boot_id(), intent.moment.seconds, intent.moment.nanoseconds)
 }
 
 /// Whether one was written down before the other.
@@ -276,12 +302,12 @@ fn covers(intent: &Receipt, updates: &[RefUpdate]) -> bool {
     !updates.is_empty() && updates.iter().all(|update| lines.contains(update))
 }
 
+/// Whether a push is over, and its own hook had its time.
 fn is_abandoned(intent: &Receipt) -> bool {
-    // A machine that was started anew has none of the processes it had.
-    let Some(age) = intent.moment.age() else { return true };
-    match intent.receive_pack {
-        Some(process) => !process.is_alive() && age >= OWN_TIME,
-        None => age >= OWN_TIME_UNKNOWN,
+    match intent.receive_pack_life() {
+        Life::Running => false,
+        Life::Gone => intent.age() >= OWN_TIME,
+        Life::Unknown => intent.age() >= OWN_TIME_UNKNOWN,
     }
 }
 
@@ -307,15 +333,28 @@ mod tests {
 
     #[test]
     fn an_intent_is_its_own_hooks_for_a_while() {
-        let dead = Process { pid: 1, start: u64::MAX };
         let is_abandoned = |receive_pack, age| {
             let now = Moment::now();
             let moment = Moment { seconds: now.seconds - age, ..now };
             let receipt = Receipt::new(Vec::new(), &Environment::default(), &[]);
             super::is_abandoned(&Receipt { receive_pack, moment, ..receipt })
         };
-        assert_eq!([50, 60].map(|age| is_abandoned(Some(dead), age)), [false, true]);
+        let dead = Some(Process { pid: i32::MAX, start: 1 });
+        assert_eq!([50, 60].map(|age| is_abandoned(dead, age)), [false, true]);
         assert_eq!([3590, 3600].map(|age| is_abandoned(None, age)), [false, true]);
+        let elsewhere = |change: &dyn Fn(&mut Receipt), age: i64| {
+            let mut intent = Receipt::new(Vec::new(), &Environment::default(), &[]);
+            (intent.receive_pack, intent.time) = (dead, process::now() - age);
+            intent.moment.seconds -= age;
+            change(&mut intent);
+            super::is_abandoned(&intent)
+        };
+        let on_another_host = |intent: &mut Receipt| intent.moment.boot = "another".into();
+        let in_a_container = |intent: &mut Receipt| intent.host.as_mut().unwrap().pid_namespace = Some(1);
+        for change in [&on_another_host as &dyn Fn(&mut Receipt), &in_a_container] {
+            assert_eq!([60, 3590, 3600].map(|age| elsewhere(change, age)), [false, false, true]);
+        }
+        assert!(elsewhere(&on_another_host, -7200), "its clock was far ahead, and nobody waits for that");
     }
 
     /// Seen by killing hooks at random moments: two pushes that followed on one whose hook had died each announced it.

@@ -6,7 +6,7 @@ use super::Spool;
 use super::push::Receipt;
 use crate::files::Dir;
 use crate::message;
-use crate::process::Process;
+use crate::process::{Life, Process};
 
 /// A push has one receipt, or a few.
 const LARGEST_MARKER: u64 = 4096;
@@ -55,7 +55,7 @@ fn forget_markers(pushes: &Dir) {
         let process = name
             .split_once('.')
             .and_then(|(pid, start)| Some(Process { pid: pid.parse().ok()?, start: start.parse().ok()? }));
-        if process.is_some_and(Process::is_alive) {
+        if process.is_some_and(|process| process.life() != Life::Gone) {
             continue;
         }
         // A time to come is no reason to keep it.

@@ -95,7 +95,7 @@ impl Spool {
 
     /// The directories that whoever pushes writes into, those that are not there yet too.
     pub fn directories(&self) -> Vec<PathBuf> {
-        let names = ["intents", "receipts", "stuck", "settled", "pushes", "queue", "deferred"];
+        let names = ["intents", "refused", "receipts", "stuck", "settled", "pushes", "queue", "deferred"];
         let queues = ["queue", "deferred"].map(|name| self.place(name)).into_iter().flat_map(|place| {
             let names = place.names().unwrap_or_default();
             names.into_iter().map(move |name| place.join(name))

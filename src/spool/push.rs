@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::record::Text;
 use crate::identifier;
-use crate::process::{self, Environment, Moment, Process};
+use crate::process::{self, Environment, Life, Moment, Process};
 use crate::ref_update::{RefEvent, RefKey, RefName, RefUpdate};
 use crate::schedule::OrderKey;
 use crate::target::TargetName;
@@ -28,6 +28,9 @@ const VARIABLES: [&str; 8] = [
     "GIT_PROJECT_ROOT",
     "GIT_PUSH_OPTION_COUNT",
 ];
+
+/// Clocks of hosts that share a repository differ by less, in seconds.
+const FAR_AHEAD: i64 = 3600;
 
 /// git itself passes on any number of push options, and each event holds them. What is beyond this is left out.
 const MOST_OPTION_BYTES: usize = 64 * 1024;
@@ -168,6 +171,26 @@ impl Receipt {
         let wanted = asked.lines.iter().flat_map(|(first, last)| self.lines.get(*first as usize..=*last as usize));
         let wanted: HashSet<&RefUpdate> = wanted.flatten().map(|line| &line.update).collect();
         Asked { lines: ranges(lines, |update| wanted.contains(update)), ..asked.clone() }
+    }
+
+    /// Whether the receive-pack that took it still runs, as far as that can be told here: another host, another run of this
+    /// one and another container have processes of their own.
+    pub fn receive_pack_life(&self) -> Life {
+        self.receive_pack.filter(|_| self.is_from_here()).map_or(Life::Unknown, Process::life)
+    }
+
+    /// Whether it was written down in this run of this host, and in this PID namespace.
+    pub fn is_from_here(&self) -> bool {
+        let namespace = self.host.as_ref().map(|host| host.pid_namespace);
+        self.moment.boot == process::boot_id() && namespace.is_none_or(|its| its == process::pid_namespace())
+    }
+
+    /// How long ago it was written down, in seconds.
+    pub fn age(&self) -> i64 {
+        // By the clock that people set, elsewhere than in the same run of the machine. One that was far ahead then says
+        // nothing, and so that nothing waits for it, it counts as long ago.
+        let by_clock = || Some(process::now() - self.time).filter(|age| *age > -FAR_AHEAD).unwrap_or(i64::MAX);
+        self.moment.age().unwrap_or_else(by_clock)
     }
 
     /// The environment as far as it tells who pushed what to where.

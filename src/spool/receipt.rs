@@ -14,6 +14,12 @@ use crate::message;
 use crate::process::{Locked, Process, try_lock};
 use crate::ref_update::{RefEvent, RefUpdate};
 
+/// Where intents lie that look refused.
+const REFUSED: &str = "refused";
+
+/// How old such an intent is when the refs are asked about it a last time, in seconds.
+const REFUSED_LIFE: u64 = 3600;
+
 /// A receipt that this process is to settle; nobody else can while it holds this.
 #[derive(Debug)]
 pub struct OwnedReceipt {
@@ -50,6 +56,8 @@ impl ReceiptDraft<'_> {
 pub struct ClaimedIntent {
     /// What pre-receive wrote down.
     pub receipt: Receipt,
+    /// The directory it lies in.
+    place: &'static str,
     _lock: Option<Locked>,
 }
 
@@ -91,19 +99,45 @@ impl Spool {
 
     /// Claims an intent; `None` where another process has, or where it is gone.
     pub fn claim(&self, intent: &Receipt) -> Option<ClaimedIntent> {
-        let (bytes, lock) = self.place("intents").open().ok()?.claim(intent.id.to_string())?;
-        Some(ClaimedIntent { receipt: record::decode(&bytes).ok()?, _lock: Some(lock) })
+        self.claim_in("intents", intent)
     }
 
-    /// Removes an intent all of whose lines have a receipt or were refused.
+    fn claim_in(&self, place: &'static str, intent: &Receipt) -> Option<ClaimedIntent> {
+        let (bytes, lock) = self.place(place).open().ok()?.claim(intent.id.to_string())?;
+        Some(ClaimedIntent { receipt: record::decode(&bytes).ok()?, place, _lock: Some(lock) })
+    }
+
+    /// Removes an intent all of whose lines have a receipt.
     ///
     /// Crash: its receipts are durable before; one that comes back is found to have them.
     pub fn drop_intent(&self, intent: ClaimedIntent) {
-        let intents = self.place("intents");
+        let intents = self.place(intent.place);
         let name = intent.receipt.id.to_string();
         if let Err(error) = intents.open().and_then(|intents| intents.remove(&name)) {
             log::warn!("{}", message::cannot_remove(intents.path().join(name).display(), error));
         }
+    }
+
+    /// Puts an intent away of which nothing is to be seen in the refs though its push is over: git refused it. In an hour
+    /// the refs are asked once more, and then it goes.
+    ///
+    /// Crash: one rename, and both places are looked at.
+    pub(super) fn set_refused(&self, intent: ClaimedIntent) {
+        if intent.place == REFUSED {
+            return self.drop_intent(intent);
+        }
+        if let Err(error) = self.move_record(&intent.receipt.id.to_string(), intent.place, REFUSED) {
+            log::error!("{error}");
+        }
+    }
+
+    /// What looked refused an hour ago, claimed.
+    pub(super) fn refused_long_ago(&self) -> Vec<ClaimedIntent> {
+        let Ok(refused) = self.place(REFUSED).open() else { return Vec::new() };
+        // The files' times, of the file system's own clock: nothing needs to be opened but what is looked at.
+        let is_old = |name: &str| refused.age(name).is_some_and(|age| age > REFUSED_LIFE);
+        let intents = self.read_all(REFUSED, is_old);
+        intents.into_iter().filter_map(|(_, intent)| self.claim_in(REFUSED, &intent)).collect()
     }
 
     /// Makes an intent the receipt of the push it announced, all of whose lines were accepted.
@@ -132,7 +166,7 @@ impl Spool {
         if let Err(error) = receipts.sync() {
             log::warn!("{error}");
         }
-        let ClaimedIntent { receipt, _lock } = intent;
+        let ClaimedIntent { receipt, _lock, .. } = intent;
         self.mark(&receipt, sequence);
         Ok(OwnedReceipt { receipt, sequence, _lock })
     }
@@ -245,13 +279,13 @@ impl Spool {
     /// # Errors
     /// Where it cannot be moved; it stays.
     pub fn set_stuck(&self, owned: &OwnedReceipt) -> Result<(), FileError> {
-        self.move_receipt(&owned.name(), "receipts", "stuck")
+        self.move_record(&owned.name(), "receipts", "stuck")
     }
 
     /// Has the receipts that are stuck tried once more.
     pub fn retry_stuck(&self) {
         for name in self.place("stuck").names().unwrap_or_default() {
-            if let Err(error) = self.move_receipt(&name, "stuck", "receipts") {
+            if let Err(error) = self.move_record(&name, "stuck", "receipts") {
                 log::error!("{error}");
             }
         }
@@ -264,7 +298,7 @@ impl Spool {
         found.into_values().collect()
     }
 
-    fn move_receipt(&self, name: &str, from: &str, to: &str) -> Result<(), FileError> {
+    fn move_record(&self, name: &str, from: &str, to: &str) -> Result<(), FileError> {
         let (from, to) = (self.place(from), self.place(to).make()?);
         let moved = from.open().and_then(|from| from.rename(name, &to, name));
         moved.map_err(|error| FileError::new(message::cannot_rename, &from.path().join(name), error))

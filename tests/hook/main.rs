@@ -2,6 +2,7 @@
 
 mod support;
 
+mod abandoned;
 mod again;
 mod check;
 mod clients;

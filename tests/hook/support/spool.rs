@@ -19,6 +19,8 @@ pub enum Place<'a> {
     Spool,
     /// What pre-receive announced.
     Intents,
+    /// What of it looks refused.
+    Refused,
     /// Pushes that are not settled.
     Receipts,
     /// Pushes whose events cannot be built, by a mistake of ours.
@@ -60,6 +62,7 @@ impl Place<'_> {
             Self::State => "",
             Self::Spool => "v1",
             Self::Intents => "v1/intents",
+            Self::Refused => "v1/refused",
             Self::Receipts => "v1/receipts",
             Self::Stuck => "v1/stuck",
             Self::Settled => "v1/settled",
@@ -216,10 +219,13 @@ impl World {
         }
     }
 
-    /// What was announced was so in a run of the machine that is over: nobody waits for its hooks any more.
+    /// What was announced was so an hour ago, in a run of the machine that is over: nobody waits for its hooks any more.
     pub fn machine_restarts(&self) {
         for intent in self.intents() {
-            rewrite_record(&intent, |json| json["moment"]["boot"] = "another".into());
+            rewrite_record(&intent, |json| {
+                json["moment"]["boot"] = "another".into();
+                json["time"] = (json["time"].as_i64().unwrap() - 3600).into();
+            });
         }
     }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::event;
 use crate::files::{FileError, Folder};
 use crate::message;
 use crate::outcome::Answer;
@@ -342,7 +343,7 @@ pub fn day_of(time: i64) -> String {
 
 /// The present time as the log writes it.
 pub fn timestamp() -> String {
-    written(Timestamp::now())
+    written(event::present())
 }
 
 /// A time in seconds since 1970 as the log writes it; later times are later in the order of text.

@@ -1,7 +1,11 @@
 //! Identifiers: fresh ones that sort by time, and stable ones derived from names, since a bare repository has no
 //! database to number things.
 
-use uuid::Uuid;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use uuid::timestamp::context::ContextV7;
+use uuid::{Timestamp, Uuid};
 
 /// The name space of every derived identifier; made once with `uuidgen`, never to change, or all derived identifiers
 /// would.
@@ -9,17 +13,25 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x7c380242_37a7_4600_8bdf_0e69c6d78466);
 
 /// The id of an event: one for each ref update, UUIDv7, so that ids sort by time.
 pub fn event() -> Uuid {
-    Uuid::now_v7()
+    at(SystemTime::now())
 }
 
 /// What tells a temporary file's name from every other.
 pub fn temporary() -> Uuid {
-    Uuid::now_v7()
+    event()
 }
 
 /// The id of a receipt: UUIDv7, so that ids sort by time.
 pub fn receipt() -> Uuid {
-    Uuid::now_v7()
+    event()
+}
+
+/// A UUIDv7 of this time; `Uuid::now_v7` panics for a clock that is set to a time before 1970.
+fn at(time: SystemTime) -> Uuid {
+    // A counter of its own keeps ids of one millisecond in order.
+    static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+    let time = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(&CONTEXT, time.as_secs(), time.subsec_nanos()))
 }
 
 /// The id of a spool, which tells it from every other: random, made once.
@@ -82,8 +94,23 @@ pub fn uuid(kind: &str, name: &str) -> Uuid {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+
+    #[test]
+    fn no_clock_is_too_wrong() {
+        let times = [i64::MIN / 2, -1, 0, 1, 1 << 31, 1 << 40, 253_402_300_800].map(|seconds: i64| {
+            let far = Duration::from_secs(seconds.unsigned_abs());
+            let time = if seconds < 0 { UNIX_EPOCH.checked_sub(far) } else { UNIX_EPOCH.checked_add(far) };
+            time.map(at)
+        });
+        let ids: HashSet<_> = times.iter().flatten().collect();
+        assert_eq!(ids.len(), times.iter().flatten().count());
+        assert!(times[1].is_some() && times[5].is_some());
+        let ids = [(); 1000].map(|()| event());
+        assert!(ids.is_sorted());
+    }
 
     #[test]
     fn a_delivery_keeps_its_id() {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use env_logger::{Builder, Target};
 use log::LevelFilter;
 
+use crate::event;
 use crate::files::{FileError, Folder};
 use crate::message;
 use crate::process::try_lock_silently;
@@ -27,7 +28,7 @@ pub fn start(state: &StateDir, level: LevelFilter) {
         .filter_module("git_webhook", level)
         .target(Target::Pipe(Box::new(writer)))
         .format(|buffer, record| {
-            let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+            let time = event::present().strftime("%Y-%m-%dT%H:%M:%SZ");
             let level = record.level().as_str().to_ascii_lowercase();
             let line = sanitise(&record.args().to_string());
             writeln!(buffer, "{time} [{}] {level}: {line}", std::process::id())

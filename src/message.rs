@@ -216,6 +216,7 @@ messages! {
         "trust store: no certificate found, so no https receiver can be trusted: install ca-certificates";
     unverified(target) = "webhook {target}: the receiver's certificate is not verified (sslVerify is false)";
     push_untold(sequence) = "push {sequence} cannot be told, by a mistake in git-webhook: please report it";
+    fault_at_push() = "a mistake in git-webhook";
     told_from_memory(error) = "{error}: the push is told of once, from memory; afterwards run git webhook reconcile";
     not_detached(error) = "cannot start the process that delivers: {error}: run git webhook flush";
     about_target(target, error) = "webhook {target}: {error}";
@@ -228,6 +229,10 @@ messages! {
     misconfigured_unkept(target) = "webhook {target}: not configured rightly, nothing was sent; see git webhook check";
     unreadable() = "webhook: the configuration cannot be read, the event is kept; see git webhook check";
     no_objects() = "webhook: the repository cannot be read, the event is kept";
+    not_told(error) =
+        "webhook: the event can be neither sent now nor written down ({error}): tell the administrator, who can run git \
+         webhook reconcile";
+    kept_though(error) = "webhook: the event cannot be sent now ({error}), it is kept";
     not_kept(error) =
         "webhook: the event cannot be written down ({error}), so it is sent once, now or never;\nwebhook: tell the \
          administrator, who can run git webhook reconcile later";

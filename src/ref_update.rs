@@ -246,8 +246,8 @@ pub enum Skipped {
     ForeignFormat(RefName),
 }
 
-/// A ref name longer than this cannot be: files allow 4 KiB, a reftable block 64 KiB.
-const LONGEST_LINE: usize = 64 * 1024 + 2 * 65;
+/// The longest line, in bytes. A ref name longer than this cannot be: files allow 4 KiB, a reftable block 64 KiB.
+pub const LONGEST_LINE: usize = 64 * 1024 + 2 * 65;
 
 /// Parses the standard input of a post-receive hook: `<old id> SP <new id> SP <ref name> LF` for each ref.
 ///
@@ -271,6 +271,11 @@ pub fn parse(input: &[u8]) -> (Vec<RefUpdate>, Vec<Skipped>) {
         }
     }
     (updates, skipped)
+}
+
+/// The update that one line says, without its LF; `None` where it says none, or one that changes nothing.
+pub fn parse_one(line: &[u8]) -> Option<RefUpdate> {
+    parse_line(line).filter(|update| update.old != update.new)
 }
 
 /// Accepts `0000…0000 9f2c…41aa refs/heads/main`. git's own rules leave no space, control character or backslash in a

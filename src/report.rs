@@ -25,9 +25,13 @@ pub enum Notice<'a> {
     /// The object database cannot be opened.
     NoObjects,
     /// The push could not be written down, so what is not delivered now is lost.
-    NotKept(&'a io::Error),
+    NotKept(&'a str),
     /// So many refs are delivered by a process of its own.
     Detached(usize),
+    /// The push could be neither written down nor sent.
+    NotTold(&'a str),
+    /// Nothing could be sent, but the push is written down.
+    KeptThough(&'a str),
     /// Standard input held something that is no ref update.
     Skipped(&'a Skipped),
     /// Standard input ended in silence; what arrived was told.
@@ -86,7 +90,9 @@ impl fmt::Display for Notice<'_> {
             }
             Self::Unreadable => f.write_str(message::unreadable()),
             Self::NoObjects => f.write_str(message::no_objects()),
-            Self::NotKept(why) => f.write_str(&message::not_kept(kind(why))),
+            Self::NotKept(why) => f.write_str(&message::not_kept(why)),
+            Self::NotTold(why) => f.write_str(&message::not_told(why)),
+            Self::KeptThough(why) => f.write_str(&message::kept_though(why)),
             Self::Detached(1) => f.write_str("webhook: the event is kept, and is delivered in the background"),
             Self::Detached(count) => {
                 write!(f, "webhook: {count} events are kept, and are delivered in the background")
@@ -142,7 +148,7 @@ impl fmt::Display for Summary<'_> {
 }
 
 /// What the system said, without a path: the pusher is not to know where things lie.
-fn kind(error: &io::Error) -> String {
+pub fn kind(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

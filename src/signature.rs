@@ -16,6 +16,22 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// A SHA-256 of bytes as they come.
+#[derive(Default)]
+pub struct RunningSha256(Sha256);
+
+impl RunningSha256 {
+    /// Takes the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// That of all bytes, in hexadecimal.
+    pub fn hex(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
 /// A key or token. It has no `Debug` and no `Display`, so that it cannot reach a log by accident.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);

@@ -14,13 +14,15 @@ fn main() {
         print!(concat!("post-receive (git-webhook) ", env!("CARGO_PKG_VERSION"), "\n"));
         return;
     }
-    // The push has been accepted: a mistake of ours goes to the log, not to the pusher.
+    // The push has been accepted, or is to be: a mistake of ours goes to the log, not to the pusher.
     std::panic::set_hook(Box::new(|info| log::error!(target: "git_webhook", "{info}")));
-    let environment = Environment::new(std::env::vars_os());
-    let run = || match Hook::called(&name, argument.as_deref(), &environment) {
-        Hook::PreReceive => receive::write_intent(stdin().lock(), &environment),
-        Hook::PostReceive => receive::run(stdin().lock(), &environment),
-        Hook::Detached => receive::deliver_detached(&environment),
+    let run = || {
+        let environment = Environment::new(std::env::vars_os());
+        match Hook::called(&name, argument.as_deref(), &environment) {
+            Hook::PreReceive => receive::write_intent(stdin().lock(), &environment),
+            Hook::PostReceive => receive::run(stdin().lock(), &environment),
+            Hook::Detached => receive::deliver_detached(&environment),
+        }
     };
     // The panic hook has logged whatever there was.
     drop(std::panic::catch_unwind(run));

@@ -25,7 +25,7 @@ pub use context::Context;
 pub use name::{EventName, can_tell_of};
 pub use push::{Push, Tip};
 pub use repository::{Repository, Visibility};
-pub use time::{Time, Utc};
+pub use time::{Time, Utc, present};
 pub use wanted::Wanted;
 
 /// One thing that happened, which every target is told in its own format.

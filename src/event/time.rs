@@ -1,5 +1,7 @@
 //! Moments as commits hold them and forges write them.
 
+use std::time::SystemTime;
+
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
@@ -19,6 +21,13 @@ pub enum Utc {
     Zero,
     /// `Z`.
     Letter,
+}
+
+/// The present moment; the nearest one that a calendar has, where the clock is set to none.
+pub fn present() -> Timestamp {
+    let now = SystemTime::now();
+    let end = if now < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(now).unwrap_or(end)
 }
 
 impl Time {

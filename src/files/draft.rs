@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::{Dir, FileError, LEFT_BEHIND};
 use crate::identifier;
@@ -52,6 +55,18 @@ impl<'d> Draft<'d> {
         self.dir.open_to_overwrite(&self.name)
     }
 
+    /// What removes it from elsewhere, should this process end before it has its name.
+    ///
+    /// # Errors
+    /// Where there is no descriptor left.
+    pub fn remover(&self) -> io::Result<impl FnOnce() + Send + use<>> {
+        let (directory, name) = (self.dir.as_fd().try_clone_to_owned()?, self.name.clone());
+        Ok(move || {
+            // There is nobody left whom a failure could be told.
+            let _ = unlinkat(directory, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        })
+    }
+
     /// The open file.
     pub fn file(&self) -> &File {
         &self.file
@@ -81,12 +96,20 @@ impl Dir {
     /// # Errors
     /// Where it cannot be written.
     pub fn write_draft(&self, bytes: &[u8], durable: bool) -> Result<Draft<'_>, FileError> {
-        let name = format!("{TEMPORARY}{}-{}", std::process::id(), identifier::temporary());
-        let draft = Draft::create(self, &name).map_err(self.error(message::cannot_create, &name))?;
+        let draft = self.begin_draft()?;
         let written = draft.file().write_all(bytes);
         let written = written.and_then(|()| if durable { draft.file().sync_data() } else { Ok(()) });
-        written.map_err(self.error(message::cannot_write, &name))?;
+        written.map_err(self.error(message::cannot_write, &draft.name))?;
         Ok(draft)
+    }
+
+    /// Begins a temporary file, to be written as what is in it comes.
+    ///
+    /// # Errors
+    /// Where it cannot be created.
+    pub fn begin_draft(&self) -> Result<Draft<'_>, FileError> {
+        let name = format!("{TEMPORARY}{}-{}", std::process::id(), identifier::temporary());
+        Draft::create(self, &name).map_err(self.error(message::cannot_create, &name))
     }
 
     /// Writes a file whole or not at all, as far as a crash of this process goes; a power cut may lose it.

@@ -105,20 +105,19 @@ impl<'a> Pipeline<'a> {
 
     /// What there is to write down of a push.
     pub fn receipt(&self, lines: Vec<RefEvent>, environment: &Environment) -> Receipt {
-        let enabled = self.configuration.targets.iter().filter(|target| target.switch().is_on());
-        let asked = |target: &Configured| {
-            let wants =
-                |update: &RefUpdate| target.ready().map_or_else(|| can_make_event(update), |it| it.may_want(update));
-            Asked::new(target.name(), &lines, wants)
-        };
-        let asked = enabled.map(asked).collect();
+        let asked = |target: &Configured| Asked::new(target.name(), &lines, |update| may_want(target, update));
+        let asked = self.asked().map(asked).collect();
         Receipt::new(lines, environment, &self.configuration.settings.user_variables).asking(asked)
+    }
+
+    /// The targets that are asked whether they want a push: those that are enabled.
+    pub fn asked(&self) -> impl Iterator<Item = &Configured> {
+        self.configuration.targets.iter().filter(|target| target.switch().is_on())
     }
 
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
-        let wants = |update: &RefUpdate| self.targets.iter().any(|target| target.may_want(update));
-        updates.iter().any(wants) || (self.waiting_targets().next().is_some() && updates.iter().any(can_make_event))
+        self.asked().any(|target| updates.iter().any(|update| may_want(target, update)))
     }
 
     /// The names of enabled targets that cannot be used.
@@ -229,6 +228,11 @@ impl<'a> Pipeline<'a> {
     pub fn expire(&self, run: &Dispatcher<'_>) {
         (0..self.targets.len()).for_each(|at| run.expire(at));
     }
+}
+
+/// Whether a target may want an update, or cannot tell before it is configured rightly.
+pub fn may_want(target: &Configured, update: &RefUpdate) -> bool {
+    target.ready().map_or_else(|| can_make_event(update), |target| target.may_want(update))
 }
 
 /// Whether there can be any event of such an update.

@@ -1,6 +1,6 @@
 //! Descriptors: ready in time, closed in programs that are started, a terminal that shows nothing.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -59,19 +59,110 @@ pub fn is_writable(descriptor: impl AsFd, patience: Duration) -> bool {
 /// Reads `input` to its end, up to `limit` bytes; a writer that is silent for `patience` is taken to have finished.
 ///
 /// Returns what arrived and whether that is the whole input.
-pub fn read_to_end<R: Read + AsFd>(mut input: R, limit: usize, patience: Duration) -> (Vec<u8>, bool) {
+///
+/// # Errors
+/// Where there is no memory for it ([`io::ErrorKind::OutOfMemory`]).
+pub fn read_to_end<R: Read + AsFd>(mut input: R, limit: usize, patience: Duration) -> io::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 * 1024];
     while is_ready(&input, PollFlags::POLLIN, patience) {
         match input.read(&mut chunk) {
-            Ok(0) => return (bytes, true),
-            Ok(_) if bytes.len() >= limit => return (bytes, false),
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Ok(0) => return Ok((bytes, true)),
+            Ok(_) if bytes.len() >= limit => return Ok((bytes, false)),
+            Ok(count) => {
+                bytes.try_reserve(count)?;
+                bytes.extend_from_slice(&chunk[..count]);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return (bytes, false),
+            Err(_) => return Ok((bytes, false)),
         }
     }
-    (bytes, false)
+    Ok((bytes, false))
+}
+
+/// Whether there is so much memory to be had, in bytes.
+///
+/// # Errors
+/// Where there is not ([`io::ErrorKind::OutOfMemory`]).
+pub fn has_memory(size: usize) -> io::Result<()> {
+    // Asked for and given back: of a failure further on the program would die.
+    Ok(Vec::<u8>::new().try_reserve_exact(size)?)
+}
+
+/// The lines of an input as they come, in no more memory than one of them takes.
+pub struct Lines<R> {
+    input: R,
+    bounds: LineBounds,
+    chunk: Vec<u8>,
+    /// How much of the chunk was given out.
+    at: usize,
+    count: usize,
+    line: Vec<u8>,
+    is_whole: bool,
+}
+
+/// What is too much.
+pub struct LineBounds {
+    /// Bytes of a line; of a longer one so many are given out, and one more.
+    pub longest: usize,
+    /// Bytes of the whole input.
+    pub limit: usize,
+    /// How long a writer may be silent before he is taken to have finished.
+    pub patience: Duration,
+}
+
+impl<R: Read + AsFd> Lines<R> {
+    /// Those of `input`.
+    pub fn new(input: R, bounds: LineBounds) -> Self {
+        Self { input, bounds, chunk: Vec::new(), at: 0, count: 0, line: Vec::new(), is_whole: false }
+    }
+
+    /// The next line without its LF; `None` at the end.
+    pub fn next_line(&mut self) -> Option<&[u8]> {
+        self.line.clear();
+        loop {
+            if self.at == self.chunk.len() && !self.fill() {
+                return Some(self.line.as_slice()).filter(|line| !line.is_empty());
+            }
+            let rest = &self.chunk[self.at..];
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let text = &rest[..end.unwrap_or(rest.len())];
+            let room = (self.bounds.longest + 1).saturating_sub(self.line.len());
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            self.at += end.map_or(rest.len(), |end| end + 1);
+            if end.is_some() {
+                return Some(&self.line);
+            }
+        }
+    }
+
+    /// Whether the input ended, with no more than the limit; asked once there are no more lines.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Reads on; whether there is more.
+    fn fill(&mut self) -> bool {
+        while is_ready(&self.input, PollFlags::POLLIN, self.bounds.patience) {
+            self.chunk.resize(16 * 1024, 0);
+            let read = self.input.read(&mut self.chunk);
+            self.chunk.truncate(*read.as_ref().unwrap_or(&0));
+            self.at = 0;
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) => {
+                    self.is_whole = self.count <= self.bounds.limit;
+                    return false;
+                }
+                Ok(read) => {
+                    self.count += read;
+                    return self.count <= self.bounds.limit;
+                }
+                Err(_) => return false,
+            }
+        }
+        false
+    }
 }
 
 fn is_ready(descriptor: impl AsFd, flags: PollFlags, patience: Duration) -> bool {
@@ -91,9 +182,27 @@ mod tests {
     fn a_silent_writer_is_taken_to_have_finished() {
         let (reader, mut writer) = std::io::pipe().unwrap();
         writer.write_all(b"some").unwrap();
-        assert_eq!(read_to_end(&reader, 1 << 20, Duration::from_millis(20)), (b"some".to_vec(), false));
+        let read = || read_to_end(&reader, 1 << 20, Duration::from_millis(20)).unwrap();
+        assert_eq!(read(), (b"some".to_vec(), false));
         drop(writer);
-        assert_eq!(read_to_end(&reader, 1 << 20, Duration::from_millis(20)), (Vec::new(), true));
+        assert_eq!(read(), (Vec::new(), true));
+    }
+
+    #[test]
+    fn lines_come_whole_whatever_they_are_read_in_and_long_ones_cut() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let text = [b"a\n".as_slice(), &[b'x'; 40_000], b"\n\n", &[b'y'; 20_000], b"\nend"].concat();
+        let (fed, rest) = (text.clone(), text.len());
+        let feed = std::thread::spawn(move || writer.write_all(&fed));
+        let bounds = LineBounds { longest: 30_000, limit: rest, patience: Duration::from_secs(60) };
+        let mut lines = Lines::new(&reader, bounds);
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next_line() {
+            seen.push((line.len(), line.first().copied()));
+        }
+        feed.join().unwrap().unwrap();
+        assert_eq!(seen, [(1, Some(b'a')), (30_001, Some(b'x')), (0, None), (20_000, Some(b'y')), (3, Some(b'e'))]);
+        assert!(lines.is_whole());
     }
 
     #[test]

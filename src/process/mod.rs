@@ -8,10 +8,13 @@ mod descriptor;
 mod signal;
 mod lock;
 mod ancestry;
+mod watch;
 
 pub use ancestry::{Life, Process, pid_namespace};
 pub use clock::{Moment, boot_id, now};
-pub use descriptor::{close_descriptors_on_exec, hand_on, is_writable, read_secret_line, read_to_end};
+pub use descriptor::{
+    LineBounds, Lines, close_descriptors_on_exec, hand_on, has_memory, is_writable, read_secret_line, read_to_end,
+};
 pub use environment::Environment;
 pub use file_system::{FileSystem, sync_file_system};
 pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};
@@ -19,3 +22,4 @@ pub use signal::{hold_back_interrupts, hold_back_signals, leave_session};
 pub use user::{
     Account, account, become_user, group_name, host_name, is_root, may_execute, may_write, os_user, user_id,
 };
+pub use watch::Watch;

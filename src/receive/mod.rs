@@ -3,10 +3,12 @@
 mod intent;
 mod detached;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,14 +16,13 @@ use log::{debug, error, info, warn};
 
 use crate::config::{Configuration, Report};
 use crate::dispatch::Done;
-use crate::files::FileError;
 use crate::log_file;
 use crate::message;
 use crate::outcome::Outcome;
 use crate::pipeline::{Accepted, Job, Pipeline, accept};
-use crate::process::{self, Environment};
+use crate::process::{self, Environment, Process};
 use crate::ref_update::{self, RefUpdate, Skipped};
-use crate::report::{Notice, Printer, Summary};
+use crate::report::{self, Notice, Printer, Summary};
 use crate::repository;
 use crate::spool::{OwnIntent, Receipt, Spool};
 use crate::state_dir::StateDir;
@@ -35,6 +36,9 @@ const INPUT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A million refs with long names.
 const INPUT_LIMIT: usize = 256 << 20;
+
+/// How much memory a byte of the input comes to, seen with 100,000 short names.
+const MEMORY_A_BYTE: usize = 32;
 
 /// The longest that what waits may hold up a push, beyond its own deliveries.
 const TIME_FOR_WAITING: Duration = Duration::from_secs(2);
@@ -79,37 +83,101 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         return printer.print(&Notice::Usage);
     }
     process::hold_back_signals();
-    let (bytes, is_whole) = process::read_to_end(input, INPUT_LIMIT, INPUT_PATIENCE);
-    let (updates, mut skipped) = ref_update::parse(&bytes);
-    let common_dir = repository::common_dir(&git_dir);
-    let configuration = match Configuration::read(&git_dir, &common_dir, environment) {
-        Ok(configuration) => configuration,
-        Err(why) => {
-            let state = StateDir::found(&common_dir);
-            log_file::start(&state, log::LevelFilter::Warn);
-            error!("{why}");
-            let spool = Spool::new(state);
-            let accepted = accept(&spool, updates, &|lines| Receipt::new(lines, environment, &[]), &|| None);
-            return match accepted {
-                Accepted::Unkept(failed) => not_kept(&failed.error, &mut printer),
-                _ => printer.print(&Notice::Unreadable),
-            };
+    let read = process::read_to_end(input, INPUT_LIMIT, INPUT_PATIENCE);
+    let read = read.and_then(|(bytes, is_whole)| {
+        process::has_memory(bytes.len().saturating_mul(MEMORY_A_BYTE))?;
+        Ok((bytes, is_whole))
+    });
+    let push = match read {
+        Ok((bytes, is_whole)) => Push { git_dir, bytes, is_whole, is_kept: Cell::new(false) },
+        // What pre-receive wrote down, in next to no memory, is told by whoever has more.
+        Err(error) => {
+            let spool = Spool::new(StateDir::found(&repository::common_dir(&git_dir)));
+            let is_announced = Process::receive_pack().is_some_and(|own| spool.has_intent_of(own));
+            let why = report::kind(&error);
+            let notice = if is_announced { Notice::KeptThough(&why) } else { Notice::NotTold(&why) };
+            return printer.print(&notice);
         }
     };
-    let pipeline = Pipeline::new(&git_dir, &common_dir, &configuration);
-    log_file::start(pipeline.spool.state(), configuration.settings.log_level);
-    let updates = of_this_repository(updates, &configuration, &mut skipped);
-    for skipped in &skipped {
-        printer.print(&Notice::Skipped(skipped));
+    let mut tell = || push.tell(environment, &mut printer);
+    if panic::catch_unwind(AssertUnwindSafe(&mut tell)).is_err() {
+        push.keep_after_fault(environment, &mut Printer::default());
     }
-    if !is_whole {
-        printer.print(&Notice::CutShort);
+}
+
+/// What git said of a push.
+struct Push {
+    git_dir: PathBuf,
+    bytes: Vec<u8>,
+    is_whole: bool,
+    /// It has a receipt: from then on nothing is lost, even to a mistake of ours.
+    is_kept: Cell<bool>,
+}
+
+impl Push {
+    fn tell(&self, environment: &Environment, printer: &mut Printer) {
+        let (updates, mut skipped) = ref_update::parse(&self.bytes);
+        let common_dir = repository::common_dir(&self.git_dir);
+        let configuration = match Configuration::read(&self.git_dir, &common_dir, environment) {
+            Ok(configuration) => configuration,
+            Err(why) => {
+                let state = StateDir::found(&common_dir);
+                log_file::start(&state, log::LevelFilter::Warn);
+                error!("{why}");
+                return self.keep(&Spool::new(state), updates, environment, printer, &Notice::Unreadable);
+            }
+        };
+        let pipeline = Pipeline::new(&self.git_dir, &common_dir, &configuration);
+        log_file::start(pipeline.spool.state(), configuration.settings.log_level);
+        let updates = of_this_repository(updates, &configuration, &mut skipped);
+        for skipped in &skipped {
+            printer.print(&Notice::Skipped(skipped));
+        }
+        if !self.is_whole {
+            printer.print(&Notice::CutShort);
+        }
+        log_problems(&configuration);
+        if pipeline.is_wanted(&updates) {
+            receive(&pipeline, updates, environment, printer, &self.is_kept);
+        } else if !configuration.settings.detach {
+            catch_up(&pipeline);
+        }
     }
-    log_problems(&configuration);
-    if pipeline.is_wanted(&updates) {
-        receive(&pipeline, updates, environment, &mut printer);
-    } else if !configuration.settings.detach {
-        catch_up(&pipeline);
+
+    /// Writes a push down for somebody who can tell it later, and says so.
+    fn keep(
+        &self,
+        spool: &Spool,
+        updates: Vec<RefUpdate>,
+        environment: &Environment,
+        printer: &mut Printer,
+        notice: &Notice<'_>,
+    ) {
+        match accept(spool, updates, &|lines| Receipt::new(lines, environment, &[]), &|| None) {
+            Accepted::Unkept(failed) if failed.intent.is_none() => {
+                error!("{}", failed.error);
+                printer.print(&Notice::NotTold(&report::kind(failed.error.reason())));
+            }
+            _ => {
+                self.is_kept.set(true);
+                printer.print(notice);
+            }
+        }
+    }
+
+    /// Sees to it that a mistake of ours costs no event. The panic hook has logged what it was.
+    fn keep_after_fault(&self, environment: &Environment, printer: &mut Printer) {
+        let fault = Notice::KeptThough(message::fault_at_push());
+        if self.is_kept.get() {
+            return printer.print(&fault);
+        }
+        let keep = || {
+            let spool = Spool::new(StateDir::found(&repository::common_dir(&self.git_dir)));
+            self.keep(&spool, ref_update::parse(&self.bytes).0, environment, printer, &fault);
+        };
+        if panic::catch_unwind(AssertUnwindSafe(keep)).is_err() {
+            Printer::default().print(&Notice::NotTold(message::fault_at_push()));
+        }
     }
 }
 
@@ -124,41 +192,51 @@ fn catch_up(pipeline: &Pipeline<'_>) {
 }
 
 /// Writes the updates down, delivers them and tells the pusher.
-fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Environment, printer: &mut Printer) {
+fn receive(
+    pipeline: &Pipeline<'_>,
+    updates: Vec<RefUpdate>,
+    environment: &Environment,
+    printer: &mut Printer,
+    is_kept: &Cell<bool>,
+) {
     let settings = &pipeline.configuration.settings;
     let order: HashMap<_, _> = (0..).zip(&updates).map(|(at, update)| (update.name.clone(), at)).collect();
     let accepted =
         accept(&pipeline.spool, updates.clone(), &|lines| pipeline.receipt(lines, environment), &|| pipeline.refs());
+    is_kept.set(!matches!(&accepted, Accepted::Unkept(failed) if failed.intent.is_none()));
     let (mut intent, mut unkept) = (None, None);
     let own = match accepted {
         Accepted::Already => return debug!("has its receipt already: is the hook installed twice?"),
         Accepted::Kept(owned) if settings.detach => return detached::hand_over(pipeline, *owned, printer),
         Accepted::Kept(owned) => Job::own(*owned),
         Accepted::Unkept(failed) => {
-            not_kept(&failed.error, printer);
+            error!("{}", message::told_from_memory(&failed.error));
             let sequence = pipeline.spool.sequence_of_unkept();
             let receipt = match failed.intent {
                 Some(_) => failed.receipt,
                 // `git webhook reconcile` finds what of it is not told, and gives it the same ids.
                 None => pipeline.as_difference(failed.receipt),
             };
-            (intent, unkept) = (failed.intent, Some(sequence));
+            (intent, unkept) = (failed.intent, Some((sequence, report::kind(failed.error.reason()))));
             Job::unkept(receipt, sequence)
         }
     };
     let sequence = own.sequence();
     let mut jobs = pipeline.take_over(&[sequence].into());
     jobs.push(own);
-    let run = pipeline.run(Some(settings.max_wait)).unkept(unkept);
-    let mut is_built = true;
-    if let Err(error) = pipeline.deliver(&run, jobs) {
-        error!("{error}");
-        printer.print(&Notice::NoObjects);
-        is_built = false;
-    }
+    let run = pipeline.run(Some(settings.max_wait)).unkept(unkept.as_ref().map(|(sequence, _)| *sequence));
+    let built = pipeline.deliver(&run, jobs).inspect_err(|error| error!("{error}"));
     let is_safe = run.is_safe();
+    // What pre-receive wrote down is there still.
+    let is_announced = intent.is_some();
+    match (unkept.filter(|_| !is_announced), built.is_ok()) {
+        (None, true) => {}
+        (None, false) => printer.print(&Notice::NoObjects),
+        (Some((_, why)), true) => printer.print(&Notice::NotKept(&why)),
+        (Some((_, why)), false) => printer.print(&Notice::NotTold(&why)),
+    }
     // Else it stays, and a later run announces it under the same ids.
-    if let Some(OwnIntent::Claimed(intent)) = intent.filter(|_| is_safe && is_built) {
+    if let Some(OwnIntent::Claimed(intent)) = intent.filter(|_| is_safe && built.is_ok()) {
         pipeline.spool.drop_intent(intent);
     }
     run.end_within(TIME_FOR_WAITING);
@@ -168,12 +246,7 @@ fn receive(pipeline: &Pipeline<'_>, updates: Vec<RefUpdate>, environment: &Envir
     }
     let mut done = run.take_done();
     done.retain(|done| done.sequence == sequence);
-    report(pipeline.configuration, &done, &order, is_safe, printer);
-}
-
-fn not_kept(error: &FileError, printer: &mut Printer) {
-    error!("{}", message::told_from_memory(error));
-    printer.print(&Notice::NotKept(error.reason()));
+    tell_pusher(pipeline.configuration, &done, &order, is_safe || is_announced, printer);
 }
 
 /// Ids of the other object format cannot be of this repository.
@@ -204,7 +277,7 @@ fn log_problems(configuration: &Configuration) {
 }
 
 /// Logs each outcome and prints at most one line a target.
-fn report(
+fn tell_pusher(
     configuration: &Configuration,
     done: &[Done],
     order: &HashMap<ref_update::RefName, usize>,
@@ -250,6 +323,21 @@ fn log_outcome(target: &Target, name: &str, outcome: &Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_before_the_receipt_costs_no_event() {
+        let directory = tempfile::tempdir().unwrap();
+        let git_dir = directory.path().to_path_buf();
+        let zero = "0".repeat(40);
+        let bytes = format!("{zero} {} refs/heads/main\n", "1".repeat(40)).into_bytes();
+        let push = Push { git_dir: git_dir.clone(), bytes, is_whole: true, is_kept: Cell::new(false) };
+        // A second time there is one: the mistake came after it.
+        for _ in 0..2 {
+            push.keep_after_fault(&Environment::new([]), &mut Printer::default());
+            let spool = Spool::new(StateDir::found(&git_dir));
+            assert_eq!((push.is_kept.get(), spool.receipts(&[].into()).len()), (true, 1));
+        }
+    }
 
     #[test]
     fn the_name_says_which_hook_it_is_and_the_directory_where_that_is_none() {

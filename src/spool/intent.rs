@@ -365,7 +365,10 @@ mod tests {
         let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
         let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new("refs/heads/main") };
         let intent = Receipt::new(vec![RefEvent::new(update, identifier::event())], &Environment::default(), &[]);
-        spool.write_intent(intent.clone()).unwrap();
+        let watch = crate::process::Watch::start(Duration::from_secs(3600));
+        let head = Receipt { lines: Vec::new(), ..intent.clone() };
+        let add = |lines: &mut crate::spool::IntentLines<'_>| lines.add(&intent.lines[0]).map(|_| Some(Vec::new()));
+        spool.write_intent(head, &watch, add).unwrap();
         // Both chose its lines before either had announced them.
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_some());
         assert!(spool.announce(&intent, intent.lines.clone()).unwrap().is_none());

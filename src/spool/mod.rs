@@ -12,6 +12,7 @@ mod identity;
 mod push;
 mod markers;
 mod receipt;
+mod announce;
 mod queued;
 mod queue;
 mod deferred;
@@ -30,6 +31,7 @@ use crate::process;
 use crate::state_dir::StateDir;
 use crate::target::TargetName;
 
+pub use announce::IntentLines;
 pub use dead::{DeadCount, DeadLetter};
 pub use deferred::{Deferred, Taker};
 pub use intent::{OwnIntent, ReadRefs};

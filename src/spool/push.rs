@@ -29,6 +29,9 @@ const VARIABLES: [&str; 8] = [
     "GIT_PUSH_OPTION_COUNT",
 ];
 
+/// Who pushes a million refs is not to fill our memory with what is wanted of them.
+const MOST_RANGES: usize = 1000;
+
 /// Clocks of hosts that share a repository differ by less, in seconds.
 const FAR_AHEAD: i64 = 3600;
 
@@ -97,7 +100,8 @@ pub(super) struct ObjectDirectories {
 pub struct Asked {
     /// The target's name.
     pub target: String,
-    /// The lines that it wanted: from each first number to each second, both included.
+    /// The lines that it wanted: from each first number to each second, both included. Of very many such ranges the last
+    /// one reaches over what was not wanted too.
     pub lines: Vec<(u32, u32)>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
@@ -222,18 +226,28 @@ impl Asked {
     pub fn new(target: &TargetName, lines: &[RefEvent], wants: impl Fn(&RefUpdate) -> bool) -> Self {
         Self { target: target.to_string(), lines: ranges(lines, wants), unknown: Map::new() }
     }
+
+    /// Notes that it wanted the line of this number, which is higher than those before.
+    pub fn add(&mut self, number: u32) {
+        add(&mut self.lines, number);
+    }
 }
 
 /// The numbers of the lines that are wanted, in ranges.
 fn ranges(lines: &[RefEvent], wants: impl Fn(&RefUpdate) -> bool) -> Vec<(u32, u32)> {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    let mut ranges = Vec::new();
     for (number, _) in (0..).zip(lines).filter(|(_, line)| wants(&line.update)) {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == number => *last = number,
-            _ => ranges.push((number, number)),
-        }
+        add(&mut ranges, number);
     }
     ranges
+}
+
+fn add(ranges: &mut Vec<(u32, u32)>, number: u32) {
+    let is_last_of_many = ranges.len() == MOST_RANGES;
+    match ranges.last_mut() {
+        Some((_, last)) if *last + 1 == number || is_last_of_many => *last = number,
+        _ => ranges.push((number, number)),
+    }
 }
 
 impl ObjectDirectories {

@@ -78,20 +78,6 @@ fn make_durable(receipts: &Dir) {
 }
 
 impl Spool {
-    /// Writes down what is about to be pushed.
-    ///
-    /// Crash: before the rename nobody sees it, and pre-receive has not ended, so no ref has moved. When this returns
-    /// it is on the disk, and only then can git move a ref.
-    ///
-    /// # Errors
-    /// Where it cannot be made durable.
-    pub fn write_intent(&self, mut receipt: Receipt) -> Result<(), FileError> {
-        let intents = self.place("intents").make()?;
-        receipt.after = self.last_sequence();
-        receipt.spool = self.identity();
-        intents.write_durably(receipt.id.to_string(), &record::encode(&receipt))
-    }
-
     /// All intents, oldest first, unclaimed. What is no intent becomes a dead letter.
     pub fn intents(&self) -> Vec<Receipt> {
         self.read_all("intents", |_| true).into_iter().map(|(_, receipt)| receipt).collect()

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use serde::de::DeserializeOwned;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::message;
 use crate::ref_update::{ObjectFormat, ObjectId, RefEvent, RefName, RefUpdate};
-use crate::signature;
+use crate::signature::{self, RunningSha256};
 use crate::text;
 
 /// What every record begins with; the number is the version, which a change of the JSON that older programs would
@@ -20,16 +21,54 @@ use crate::text;
 const MAGIC: &str = "git-webhook";
 const VERSION: u32 = 2;
 
-/// The bytes of a record that holds `value`: `git-webhook 2`, the JSON, `<length> <SHA-256 of all before>`.
+/// A record that is written as it comes: `git-webhook 2`, the JSON, `<length> <SHA-256 of all before>`.
+pub(super) struct RecordWriter<W> {
+    out: W,
+    sum: RunningSha256,
+    length: usize,
+}
+
+impl<W: Write> RecordWriter<W> {
+    /// Begins one.
+    pub(super) fn begin(out: W) -> io::Result<Self> {
+        let mut record = Self { out, sum: RunningSha256::default(), length: 0 };
+        record.put(format!("{MAGIC} {VERSION}\n").as_bytes())?;
+        Ok(record)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.add(bytes);
+        self.out.write_all(bytes)
+    }
+
+    /// Ends it, and gives back what it was written to.
+    pub(super) fn finish(mut self) -> io::Result<W> {
+        self.put(b"\n")?;
+        let end = format!("{} {}\n", self.length, self.sum.hex());
+        self.out.write_all(end.as_bytes())?;
+        Ok(self.out)
+    }
+}
+
+impl<W: Write> Write for RecordWriter<W> {
+    fn write(&mut self, json: &[u8]) -> io::Result<usize> {
+        self.put(json)?;
+        self.length += json.len();
+        Ok(json.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The bytes of a record that holds `value`.
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
-    let mut record = format!("{MAGIC} {VERSION}\n").into_bytes();
-    let start = record.len();
-    serde_json::to_writer(&mut record, value).expect("structs of text, numbers and lists always serialise");
-    let length = record.len() - start;
-    record.push(b'\n');
-    let end = format!("{length} {}\n", signature::sha256_hex(&record));
-    record.extend(end.into_bytes());
-    record
+    let written = RecordWriter::begin(Vec::new()).and_then(|mut record| {
+        serde_json::to_writer(&mut record, value)?;
+        record.finish()
+    });
+    written.expect("structs of text, numbers and lists always serialise, and memory takes all")
 }
 
 /// Reads a record back, of this version or an older one.

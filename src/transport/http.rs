@@ -17,6 +17,7 @@ use ureq::{Agent, Body, Error};
 use super::redact::{elsewhere, told_headers};
 use super::secrets::Secrets;
 use super::wire::{NoAddress, Progress, Reached, Wire};
+use crate::event;
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
 use crate::signature;
@@ -260,7 +261,7 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    Duration::try_from(date.timestamp().duration_since(jiff::Timestamp::now())).ok()
+    Duration::try_from(date.timestamp().duration_since(event::present())).ok()
 }
 
 /// Reads what there is of the body, for people, and so that the connection can be used again. Whatever happens here, the

@@ -30,6 +30,7 @@ mod readme;
 mod receivers;
 mod secrets;
 mod records;
+mod refused;
 mod requests;
 mod sight;
 mod sizes;

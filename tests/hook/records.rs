@@ -646,6 +646,30 @@ fn pushes_keep_their_order_when_the_clock_jumps_back_between_them() {
     assert_eq!(told, ids);
 }
 
+/// Such a push was lost without a word.
+#[test]
+#[ignore = "needs faketime: run tests/run"]
+fn a_clock_before_1970_or_that_no_calendar_has_costs_no_event() {
+    for time in ["@1969-12-31 23:00:00", "+9000y"] {
+        let receiver = Receiver::new();
+        let world = World::told_to(&receiver, "gitlab");
+        world.commit("one");
+        for hook in ["pre-receive", "post-receive"] {
+            let path = world.server().join("hooks").join(hook);
+            fs::remove_file(&path).unwrap();
+            let program = env!("CARGO_BIN_EXE_post-receive");
+            write_program(
+                &path,
+                format!("#!/bin/bash\nexec faketime -f '{time}' bash -c 'exec -a {hook} {program}'\n"),
+            );
+        }
+        let said = world.push(&["main"]).said();
+        assert!(said[0].starts_with("webhook ci: delivered main (200, "), "{time}: {said:?} {}", world.log());
+        assert_eq!(told(&receiver), ["main"], "{time}");
+        assert!(!world.log().contains("panicked"), "{time}: {}", world.log());
+    }
+}
+
 /// A body that targets share lies in a file beside the record.
 #[test]
 fn a_body_that_is_missing_or_damaged_takes_its_record_along() {

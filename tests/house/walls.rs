@@ -119,7 +119,11 @@ const DOORS: [(&str, &[&str], &[&str]); 27] = [
     ("the files below `webhook/log`", &["join(\"log\")"], &["history", "state_dir"]),
     ("ureq", &["ureq::"], &["transport"]),
     ("rustls-native-certs", &["rustls_native_certs::"], &["transport"]),
-    ("threads", &["thread::spawn", "thread::scope", "thread::Builder"], &["transport", "dispatch", "command"]),
+    (
+        "threads",
+        &["thread::spawn", "thread::scope", "thread::Builder"],
+        &["process", "transport", "dispatch", "command"],
+    ),
     ("env_logger", &["env_logger::"], &["log_file"]),
     ("httparse", &["httparse::"], &["command"]),
     ("clap", &["clap::"], &["command"]),
@@ -239,7 +243,7 @@ mod tests {
         );
         let fault = "src/command/x.rs uses the files below `webhook/v1`, whose door is spool, state_dir";
         finds(doors, &[("src/command/x.rs", "root.join(\"v1/queue\")")], fault);
-        let fault = "src/spool/x.rs uses threads, whose door is transport, dispatch, command";
+        let fault = "src/spool/x.rs uses threads, whose door is process, transport, dispatch, command";
         finds(doors, &[("src/spool/x.rs", "std::thread::spawn(f)")], fault);
         let fault = "Cargo.toml has tabled, to which tests/house/walls.rs knows no door";
         finds(doors, &[("Cargo.toml", "[dependencies]\nlog = \"1\"\ntabled = \"2\"\n\n[lints]\nx = 1\n")], fault);

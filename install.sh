@@ -592,8 +592,10 @@ link_hook() {
 }
 
 # git-webhook is the command, and as a hook it would refuse every push.
+# Another program of that name may be somebody's verdict.
 is_link_to_command() {
-    [ -L "$hook" ] && case $(readlink "$hook") in */bin/git-webhook) ;; *) false ;; esac
+    [ -L "$hook" ] && case $(readlink "$hook") in */bin/git-webhook) ;; *) false ;; esac &&
+        grep -qsa 'post-receive (git-webhook) ' "$hook"
 }
 
 # The hook that was there may be a verdict: what refuses pushes today refuses them tomorrow.
@@ -620,6 +622,9 @@ knows_configured_hooks() {
 configure_hook() {
     file=$common/config
     choose_configured_name
+    [ "$(git_here config --type=bool "$key.enabled" 2>/dev/null)" != false ] ||
+        refuse_hook "cannot configure a hook beside '$hook': $key.enabled switches it off" \
+            "if it is to run: git -C '$git_dir' config $key.enabled true"
     [ "$(git config --file "$file" "$key.command")" = "$command" ] ||
         change "set $key.command in '$file'" git config --file "$file" "$key.command" "$command"
     git config --file "$file" --get-all "$key.event" 2>/dev/null | grep -qx "$hook_name" ||
@@ -688,7 +693,7 @@ moves_unseen() {
     is_shell_script || { say "it is no shell script" && return 1; }
     # Comments do nothing; the first line was looked at.
     # shellcheck disable=SC2016 # words of scripts
-    words='\$\{?0|\$\{?_|\$\$|BASH_SOURCE|BASH_ARGV|ZSH_|%x|dirname|basename|readlink|realpath|/proc/|caller|hooks|(pre|post)-receive|\.d\b|(^|[^a-z])ps([^a-z]|$)|\$\{[!@]|sh\.file|eval|(^|[;&|({[:space:]])(\.|source)[[:space:]]'
+    words='\$\{?0|\$\{?_|\$\$|PPID|LINENO|/[^[:space:]]*[*?]|[*?][^[:space:]]*/|BASH_SOURCE|BASH_ARGV|ZSH_|%x|dirname|basename|readlink|realpath|/proc/|caller|hooks|(pre|post)-receive|\.d\b|(^|[^a-z])ps([^a-z]|$)|\$\{[!@]|sh\.file|eval|(^|[;&|({[:space:]])(\.|source)[[:space:]]'
     found=$(sed '1d; /^[[:space:]]*#/d' "$hook" | grep -oE -m 1 "$words" | head -n 1)
     [ -z "$found" ] || { say "it has '$found', by which it may find things beside itself" && return 1; }
 }

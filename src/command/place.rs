@@ -74,14 +74,14 @@ impl Place {
         self.state.root().look_over(MOST_LOOKED_OVER);
     }
 
-    /// What of the state could not be read so far, and the words for it.
+    /// What of configuration and state could not be read so far, and the words for it.
     pub(super) fn unread(&self) -> Vec<(PathBuf, String)> {
         let cannot = |(path, why): (PathBuf, String)| {
             let path = std::path::absolute(&path).unwrap_or(path);
             let text = message::cannot_read(path.display(), why);
             (path, text)
         };
-        self.state.root().unread().into_iter().map(cannot).collect()
+        self.configuration.unread.iter().cloned().chain(self.state.root().unread()).map(cannot).collect()
     }
 
     /// Its object database.

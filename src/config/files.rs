@@ -12,6 +12,7 @@
 //! it. A NUL in a value, where git stops reading it, is kept, and found wrong by whoever reads the value.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, Line, Scope, Unreadable};
@@ -37,7 +38,7 @@ pub struct Layout {
 ///
 /// # Errors
 /// Where git itself would die, and in the cases named above.
-pub fn read(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Result<(Vec<Entry>, Layout), Unreadable> {
+pub fn read(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Result<Files, Unreadable> {
     let local = TopFile::read(common_dir.join("config"), Scope::Repository)?;
     let extensions = Extensions::new(local.as_ref().map_or(&[], |file| &file.lines));
     let surroundings = Surroundings { git_dir, common_dir, environment, is_reftable: extensions.layout.reftable };
@@ -53,16 +54,34 @@ pub fn read(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Res
     let entries = include::read(&files, &surroundings)?;
     // A repository that several users write would read each one's own file: the events would depend on who pushed.
     if is_shared(&entries) {
-        return Ok((entries, extensions.layout));
+        return Ok(Files { entries, layout: extensions.layout, unread: Vec::new() });
     }
-    let global =
-        global_files(environment).into_iter().filter_map(|path| TopFile::read(path, Scope::Global).transpose());
-    let global: Vec<_> = global.collect::<Result<_, _>>()?;
+    let (mut global, mut unread) = (Vec::new(), Vec::new());
+    for path in global_files(environment) {
+        match TopFile::read(path, Scope::Global) {
+            Ok(file) => global.extend(file),
+            // As git: a user's own file may be out of reach, as for a daemon started with another's HOME.
+            Err(Unreadable::File(path, error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                unread.push((path, error.to_string()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
     if global.is_empty() {
-        return Ok((entries, extensions.layout));
+        return Ok(Files { entries, layout: extensions.layout, unread });
     }
     files.splice(place_of_global..place_of_global, global);
-    Ok((include::read(&files, &surroundings)?, extensions.layout))
+    Ok(Files { entries: include::read(&files, &surroundings)?, layout: extensions.layout, unread })
+}
+
+/// What git would see.
+pub struct Files {
+    /// Every value, in git's order.
+    pub entries: Vec<Entry>,
+    /// How the repository keeps objects and refs.
+    pub layout: Layout,
+    /// Files of the user's own that may not be read, which git passes over, and why.
+    pub unread: Vec<(PathBuf, String)>,
 }
 
 /// What git looks up in the repository's own file before it reads anything else, without following includes.

@@ -43,8 +43,6 @@ impl TopFile {
         let bytes = match read_file(&path) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok(None),
-            // As git: a user's own file may be out of reach, as for a daemon started with another's HOME.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && scope == Scope::Global => return Ok(None),
             Err(error) => return Err(Unreadable::File(path, error)),
         };
         let lines = syntax::parse(&bytes, &path)?;

@@ -45,6 +45,7 @@ pub use problem::Problem;
 pub use profile::Profile;
 pub use secret_file::below as secret_below;
 pub use settings::Settings;
+pub use syntax::boolean;
 pub use value::{Report, time};
 
 use problem::full_key;
@@ -62,6 +63,8 @@ pub struct Configuration {
     pub problems: Vec<Problem>,
     /// What is odd but does no harm: unknown keys, protected keys in a repository.
     pub warnings: Vec<Problem>,
+    /// Files of the user's own that may not be read, which git passes over, and why.
+    pub unread: Vec<(PathBuf, String)>,
 }
 
 impl Configuration {
@@ -106,7 +109,7 @@ impl Configuration {
         name: &str,
         values: &[(&'static str, String)],
     ) -> Result<Self, Unreadable> {
-        let (mut entries, layout) = files::read(git_dir, common_dir, environment)?;
+        let files::Files { mut entries, layout, unread } = files::read(git_dir, common_dir, environment)?;
         let file: Rc<Path> = common_dir.join("config").into();
         entries.extend(values.iter().map(|(key, value)| Entry {
             section: "webhook",
@@ -117,7 +120,7 @@ impl Configuration {
             file: Rc::clone(&file),
             is_cut: false,
         }));
-        Ok(Self::of(&entries, common_dir, layout))
+        Ok(Self { unread, ..Self::of(&entries, common_dir, layout) })
     }
 
     /// Whether one more entry, read last of its scope, is right: nothing is said of its key that was not before.
@@ -139,7 +142,7 @@ impl Configuration {
         let defaults: Vec<_> = setting::in_section(entries, "webhook").collect();
         let read = |(name, own)| target::read(name, own, &defaults, &secrets, &mut warnings);
         let targets = sections(entries).into_iter().map(read).collect();
-        Self { common_dir: common_dir.into(), layout, settings, targets, problems, warnings }
+        Self { common_dir: common_dir.into(), layout, settings, targets, problems, warnings, unread: Vec::new() }
     }
 }
 
@@ -148,7 +151,7 @@ impl Configuration {
 /// # Errors
 /// Where the configuration cannot be read as a whole; git dies there too.
 pub fn entries(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Result<Vec<Entry>, Unreadable> {
-    files::read(git_dir, common_dir, environment).map(|(entries, _)| entries)
+    files::read(git_dir, common_dir, environment).map(|files| files.entries)
 }
 
 /// The name and the entries of each target, in the order in which the names first stand in a file.

@@ -130,7 +130,7 @@ impl Header {
 }
 
 /// Reads a value the way git reads a boolean; `None` where it is none.
-pub(super) fn boolean(value: &[u8]) -> Option<bool> {
+pub fn boolean(value: &[u8]) -> Option<bool> {
     gix_config::Boolean::try_from(BStr::new(value)).ok().map(|value| value.0)
 }
 

@@ -274,6 +274,9 @@ fn log_problems(configuration: &Configuration) {
     for warning in &configuration.warnings {
         warn!("{warning}");
     }
+    for (path, why) in &configuration.unread {
+        warn!("{}", message::cannot_read(path.display(), why));
+    }
 }
 
 /// Logs each outcome and prints at most one line a target.

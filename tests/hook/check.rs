@@ -154,7 +154,7 @@ fn hooks_that_git_does_not_run() {
         fs::remove_file(&hook).unwrap();
         set_up.mends(severity, &format!("no {name} hook"));
         fs::remove_file(&hook).unwrap();
-        symlink("/no/such/post-receive", &hook).unwrap();
+        symlink("/no/such/libexec/git-webhook/post-receive", &hook).unwrap();
         set_up.mends(severity, "is a link that leads nowhere");
         replace(&format!("#!/bin/sh\nexec {} --of git-webhook/post-receive\n", env!("CARGO_BIN_EXE_post-receive")));
         fs::set_permissions(&hook, Permissions::from_mode(0o644)).unwrap();
@@ -813,8 +813,10 @@ fn hooks_of_the_configuration() {
     assert_eq!(look(), [Value::Null; 0]);
     assert_eq!(before, [hooks.join("post-receive"), hooks.join("pre-receive")].map(|path| fs::read(path).unwrap()));
     // Switched off, and with other words around it.
-    set_up.world.configure("hook.webhook.enabled", "false");
-    assert_eq!(look().len(), 2);
+    for off in ["false", "no", "off", "0", "FALSE"] {
+        set_up.world.server_git(&["config", "hook.webhook.enabled", off]);
+        assert_eq!(look().len(), 2, "{off}");
+    }
     set_up.world.server_git(&["config", "--remove-section", "hook.webhook"]);
     set_up.world.configure_globally("hook.all.command", &format!("env X=1 '{}'", env!("CARGO_BIN_EXE_post-receive")));
     for event in ["post-receive", "pre-receive"] {

@@ -34,6 +34,7 @@ mod refused;
 mod requests;
 mod sight;
 mod sizes;
+mod somebodys;
 mod tags;
 mod targets;
 mod terminal;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
@@ -67,11 +68,11 @@ fn what_may_not_be_read_is_an_error_in_every_verb() {
         (&directory, &[status, log, flush, dead, failed, one, show, reconcile, check]),
         (&world.place(Place::Queues), all),
         (&queue, all),
-        (&record, &[log]),
+        (&record, &[log, check]),
         (&world.place(Place::AllDead), &[status, log, dead, failed, show, check]),
         (&letters, &[status, log, dead, failed, show, check]),
-        (&world.place(Place::Log), &[log, failed, one, show]),
-        (&day, &[log, failed, one, show]),
+        (&world.place(Place::Log), &[log, failed, one, show, check]),
+        (&day, &[log, failed, one, show, check]),
     ];
     let above = world.path("");
     let above = above.to_str().unwrap();
@@ -105,6 +106,25 @@ fn what_may_not_be_read_is_an_error_in_every_verb() {
         is_blind(&output, &world.server().join("webhook"), verb);
     }
     chown(world.server().join("webhook"), Some(65534), Some(65534)).unwrap();
+}
+
+/// git passes over it, and so do pushes; but nobody is to take what it says for nothing.
+#[test]
+#[ignore = "needs two users: run tests/run"]
+fn a_users_own_configuration_that_may_not_be_read_is_an_error_in_every_verb() {
+    let world = of_nobody();
+    world.configure_globally("webhook.own.url", "http://127.0.0.1:1/");
+    let own = world.path("home/.gitconfig");
+    fs::set_permissions(&own, Permissions::from_mode(0o000)).unwrap();
+    push_as_nobody(&world, &["main"]);
+    assert!(world.log().contains("home/.gitconfig': Permission denied"), "{}", world.log());
+    for verb in [&["list"][..], &["status"], &["flush"], &["log"], &["reconcile", "--dry-run"], &["dead"], &["check"]] {
+        for json in [&[][..], &["--json"]] {
+            let mut command = world.command(world.path("git-webhook"), &world.server());
+            let output = command.args(verb).args(json).uid(65534).gid(65534).ends();
+            is_blind(&output, &own, verb[0]);
+        }
+    }
 }
 
 /// A1 of an administrator's day: the state was made by another member of the group, whose supplementary group root has to

@@ -22,7 +22,8 @@ impl World {
             fs::create_dir(world.path(name)).unwrap();
         }
         executable(&world.path("from/post-receive"), STUB);
-        executable(&world.path("from/git-webhook"), "#!/bin/sh\n");
+        // It holds the mark that the command has, by which it is known.
+        executable(&world.path("from/git-webhook"), "#!/bin/sh\n# post-receive (git-webhook) \n");
         world
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Hooks of which each finds something by its own path or name, or may; each refuses a push.
-const TIED: [(&str, &str); 19] = [
+const TIED: [(&str, &str); 21] = [
     ("sourced", "#!/bin/sh\n. ./lib.sh\nrefuse\n"),
     ("positional", "#!/bin/bash\nme=\"${@:0:1}\"; . \"${me%/*}/lib.sh\"; refuse\n"),
     ("indirect", "#!/bin/bash\nn=0; me=\"${!n}\"; [ -e \"${me%/*}/none\" ] || exit 1\n"),
@@ -16,6 +16,8 @@ const TIED: [(&str, &str); 19] = [
     ("env", "#!/usr/bin/env bash\n. \"$(cd \"$(dirname \"${BASH_SOURCE[0]}\")\" && pwd)/lib.sh\"; refuse\n"),
     ("proc", "#!/bin/sh\n. \"$(readlink -f /proc/$$/fd/255 || echo hooks)/../lib.sh\" || exit 1\n"),
     ("ps", "#!/bin/sh\nps -o args= $PPID | grep -q pre-receive || exit 1\nexit 1\n"),
+    ("glob", "#!/bin/sh\nfor f in h*ks/p*; do grep -q MAGIC $f && [ ! -d $f ] && exit 1; done\nexit 0\n"),
+    ("parent", "#!/bin/sh\ncase \"$(cat /pr*/$PPID/comm)\" in git*) exit 1 ;; esac\n"),
     ("hooks", "#!/bin/sh\n[ -x hooks/pre-receive ] || exit 0; exit 1\n"),
     ("python", "#!/usr/bin/env python3\nimport sys\nsys.exit(1)\n"),
     ("perl", "#!/usr/bin/perl\nuse FindBin; exit 1;\n"),
@@ -50,6 +52,21 @@ fn a_verdict_is_left_alone() {
     assert!(!world.has("a.git/hooks/pre-receive.d"));
     fs::remove_file(world.path("a.git/hooks/post-receive")).unwrap();
     assert_eq!(before, world.tree("a.git/hooks"));
+}
+
+/// Not each program of that name is ours.
+#[test]
+fn a_verdict_that_is_called_as_our_command_is_left_alone() {
+    let world = World::new();
+    world.bare("a.git");
+    fs::create_dir_all(world.path("opt/bin")).unwrap();
+    let verdict = world.path("opt/bin/git-webhook");
+    executable(&verdict, "#!/bin/sh\nexit 1\n");
+    let hook = world.path("a.git/hooks/pre-receive");
+    symlink(&verdict, &hook).unwrap();
+    world.install("a.git").succeeds().prints("pre-receive' stays as it is, and ours is left out");
+    assert_eq!(fs::read_link(&hook).unwrap(), verdict);
+    world.push("a.git").fails("pre-receive hook declined");
 }
 
 #[test]

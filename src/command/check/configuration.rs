@@ -8,7 +8,7 @@ use super::mend::{self, Content, Mend, Value, shown};
 use super::secrets;
 use crate::config::{self, Entry, Of, Problem, Scope, Unreadable};
 use crate::message;
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::target::Address;
 
 /// Keys whose default can be written as a value.
@@ -137,13 +137,13 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
         }
         "secret" if is_beside_file(scene, name) => one_of_two(scene, name, file),
         // A secret that is there has another end, which only a person can change too.
-        "secret" if last.value.as_ref().is_some_and(|value| !value.is_empty()) => mend::edit(file),
-        "secret" if secrets::is_in_view(last, "secret") => {
+        "secret" | "signingSecret" if has_value(scene, name) => mend::edit(file),
+        "secret" | "signingSecret" if secrets::is_in_view(last, known.name) => {
             let target = name.target.unwrap_or_default();
-            secrets::into_file(scene, (file, key), target, "secret", Content::NewSecret)
+            let fresh = if known.name == "secret" { Content::NewSecret } else { Content::NewKey };
+            secrets::into_file(scene, (file, key), target, known.name, fresh)
         }
         "secret" => mend::set_to(file, key, Value::NewSecret),
-        "signingSecret" if last.value.as_ref().is_some_and(|value| !value.is_empty()) => mend::edit(file),
         "signingSecret" => mend::set_to(file, key, Value::NewKey),
         "secretFile" if is_beside_secret(scene, name) => one_of_two(scene, name, file),
         "secretFile" | "signingSecretFile" => secret_file(scene, name, key, file, last),
@@ -155,10 +155,17 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
     }
 }
 
+/// Whether any of the values that the key has anywhere says something.
+fn has_value(scene: &Scene<'_>, name: &Name<'_>) -> bool {
+    let mut values = scene.entries.iter().filter(|entry| name.names(entry)).map(|entry| &entry.value);
+    values.any(|value| value.as_ref().is_some_and(|value| !value.is_empty()))
+}
+
 fn url(key: &str, file: &Path, last: &Entry) -> Mend {
     let text = String::from_utf8_lossy(last.value.as_deref().unwrap_or_default());
     if Address::parse(&text).is_err() {
-        return mend::set(file, key, "https://HOST/PATH");
+        // Path and query may be a secret that stands nowhere else.
+        return if text.is_empty() { mend::set(file, key, "https://HOST/PATH") } else { mend::edit(file) };
     }
     if !text.contains('#') {
         // It is set more than once.
@@ -201,8 +208,10 @@ fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry
         is_shared: scene.is_shared(),
     };
     let target = name.target.unwrap_or("NAME");
-    let under_targets_name =
-        |content| Mend::AllOf(vec![keep(&own.join(target), content), mend::set(file, key, target)]);
+    let under_targets_name = |content| {
+        let free = mend::free_name(target, '.', |place| own.join(place).exists());
+        Mend::AllOf(vec![keep(&own.join(&free), content), mend::set(file, key, free)])
+    };
     let path = Path::new(value.as_ref());
     let is_inside = !value.is_empty() && path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     if path.is_absolute() && entry.scope == Scope::Repository {
@@ -216,7 +225,7 @@ fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return keep(&place, fresh),
         // It may be there, where whoever looks may not.
-        Err(_) => return Mend::Own { path: shown(&own), user: scene.environment.os_user() },
+        Err(_) => return Mend::Own { path: shown(&own), user: process::user_id().to_string() },
     };
     if metadata.is_symlink() && !path.is_absolute() {
         return Mend::ReplaceLink { path: shown(&place) };
@@ -226,7 +235,11 @@ fn secret_file(scene: &Scene<'_>, name: &Name<'_>, key: &str, file: &Path, entry
         return mend::close_to_others(&place);
     }
     if metadata.is_file() && std::fs::File::open(&place).is_err() {
-        return Mend::Own { path: shown(&place), user: scene.environment.os_user() };
+        let is_own = std::os::unix::fs::MetadataExt::uid(&metadata) == process::user_id();
+        return match is_own {
+            true => Mend::OpenToOwner { path: shown(&place) },
+            false => Mend::Own { path: shown(&place), user: process::user_id().to_string() },
+        };
     }
     if metadata.len() > 0 { mend::edit(&place) } else { Mend::FillSecret { file: shown(&place), content: fresh } }
 }
@@ -266,11 +279,19 @@ fn move_to(scene: &Scene<'_>, from: (&Path, &str), to: (&Path, &str)) -> Mend {
         scope: if from.0 == to.0 { entry.scope } else { Scope::Global },
         ..entry.clone()
     };
-    if is_there && ["secret", "signingSecret", "header", "url"].contains(&new.key) {
+    let is_right = || scene.place.configuration.is_right_with(&scene.entries, moved.clone());
+    let is_secret = ["secret", "signingSecret", "header", "url"].contains(&new.key);
+    if is_secret && (is_there || !is_right()) {
         // Which of the two is right only a person knows, and neither is shown.
         return mend::edit(from.0);
     }
-    if is_there || !scene.place.configuration.is_right_with(&scene.entries, moved) {
+    // A command moves the last one.
+    let is_last_of_several =
+        scene.entries.iter().filter(|entry| &*entry.file == from.0 && old.names(entry)).nth(1).is_some();
+    if is_last_of_several && (is_secret || config::find_key(new.key, new.places()).is_some_and(|key| key.list)) {
+        return mend::edit(from.0);
+    }
+    if is_there || !is_right() {
         return mend::unset(from.0, from.1);
     }
     // In the configuration others could read it as before, which would be the next finding.

@@ -1,12 +1,12 @@
 //! Hooks of git's configuration, which git runs beside the files from 2.54 on.
 
-use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Scene;
 use super::git::git;
 use super::mend::{Mend, shown};
-use super::program::version_of;
+use super::program::{version_of, words_of};
+use crate::config::boolean;
 
 /// Those that run ours.
 pub(super) struct ConfiguredHooks<'a> {
@@ -17,7 +17,8 @@ pub(super) struct ConfiguredHooks<'a> {
 #[derive(Default)]
 struct ConfiguredHook {
     name: String,
-    is_ours: bool,
+    /// Our program, as far as its command runs it.
+    program: Option<PathBuf>,
     is_off: bool,
     events: Vec<String>,
 }
@@ -28,10 +29,10 @@ impl<'a> ConfiguredHooks<'a> {
         knows_configured_hooks(scene).then(|| Self { scene, ours: ours(scene) })
     }
 
-    /// The key of the command by which git runs ours as this hook.
-    pub(super) fn key_of(&self, event: &str) -> Option<String> {
+    /// The key of the command by which git runs ours as this hook, and our program.
+    pub(super) fn of_event(&self, event: &str) -> Option<(String, &Path)> {
         let hook = self.ours.iter().find(|hook| hook.events.iter().any(|known| known == event))?;
-        Some(format!("hook.{}.command", hook.name))
+        Some((format!("hook.{}.command", hook.name), hook.program.as_deref()?))
     }
 
     /// How ours comes to run as this hook: by a key that is ours already, or nobody's in any file.
@@ -70,20 +71,17 @@ fn ours(scene: &Scene<'_>) -> Vec<ConfiguredHook> {
         });
         let hook = &mut hooks[at];
         match key {
-            "command" => hook.is_ours = runs_ours(value),
+            "command" => hook.program = program_in(value),
             "event" if value.is_empty() => hook.events.clear(),
             "event" => hook.events.push(value.into()),
-            _ => hook.is_off = value == "false",
+            _ => hook.is_off = boolean(value.as_bytes()) == Some(false),
         }
     }
-    hooks.retain(|hook| hook.is_ours && !hook.is_off);
+    hooks.retain(|hook| hook.program.is_some() && !hook.is_off);
     hooks
 }
 
-/// Whether a shell command runs a program of ours, as far as its words tell.
-fn runs_ours(command: &str) -> bool {
-    // A path in quotes may hold spaces.
-    let whole = command.trim().strip_prefix('\'').and_then(|rest| rest.split('\'').next()).unwrap_or_default();
-    let words = command.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
-    iter::once(whole).chain(words).map(PathBuf::from).any(|path| path.is_absolute() && version_of(&path).is_some())
+/// The program of ours that a shell command runs, as far as its words tell.
+fn program_in(command: &str) -> Option<PathBuf> {
+    words_of(command).into_iter().find(|path| path.is_absolute() && version_of(path).is_some())
 }

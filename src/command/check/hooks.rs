@@ -13,7 +13,7 @@ use super::finding::{Finding, Kind, Severity};
 use super::git::git;
 use super::members;
 use super::mend::{self, Mend, link, shown};
-use super::program::{ours_in, text_of, version_of};
+use super::program::{Called, called_by, is_command, ours_in, text_of, version_of};
 use crate::message;
 use crate::process;
 
@@ -30,18 +30,21 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for name in ["post-receive", "pre-receive"] {
         let hook = Hook::read(&directory, name);
-        if is_elsewhere && let Some(used) = Hook::read(&own, name).ours().first() {
+        let unused = Hook::read(&own, name);
+        if is_elsewhere && let Some(used) = unused.ours().first() {
             if hook.ours().is_empty() {
                 findings.push(shadowed(scene, &directory, name));
                 continue;
             }
             let message = message::check_hook_unused(used.display(), directory.display());
-            findings.push(Finding::advice(Kind::HookUnused, message).mend(mend::remove(used)));
+            findings.push(Finding::advice(Kind::HookUnused, message).mend(unused.without(used)));
         }
         // Without pre-receive all works, but that a push whose client goes away between the two is found by reconcile.
         let severity = if name == "post-receive" && scene.has_targets() { Severity::Error } else { Severity::Advice };
         findings.extend(hook.judge(severity, configured.as_ref()));
-        findings.extend(members::look(scene, &hook.path, &hook.ours()));
+        let program = configured.as_ref().and_then(|hooks| hooks.of_event(name)).map(|(_, program)| program);
+        let programs: Vec<_> = hook.ours().into_iter().chain(hook.called()).chain(program).collect();
+        findings.extend(members::look(scene, &hook.path, &programs));
     }
     if !scene.has_targets() {
         // Webhooks are not set up here; that there is no target is told elsewhere.
@@ -100,8 +103,8 @@ enum File {
     Ours,
     /// The command in the place of the hook, which would refuse every push.
     Command,
-    /// Any other that runs ours, by its own words.
-    CallsOurs,
+    /// Any other that runs ours, by its own words: these files, as far as they tell.
+    CallsOurs(Vec<PathBuf>),
     /// Any other.
     Foreign,
 }
@@ -116,7 +119,7 @@ impl Hook {
         if version_of(&path).is_some() {
             return Self { path, file: File::Ours, entries: Vec::new() };
         }
-        if fs::canonicalize(&path).is_ok_and(|path| path.ends_with("git-webhook")) {
+        if is_command(&path) {
             return Self { path, file: File::Command, entries: Vec::new() };
         }
         let content = text_of(&path);
@@ -133,22 +136,30 @@ impl Hook {
         }
         // Our driver's own text speaks of git-webhook too.
         let is_driver = content.contains_str(b"00-git-webhook");
-        let calls = [
-            &b"git-webhook/post-receive"[..],
-            b"git-webhook/pre-receive",
-            // What install.sh prints; a path may be quoted.
-            b"/driver --before ",
-            b"/driver' --before ",
-        ];
-        let calls = calls.iter().any(|word| content.contains_str(word));
-        let file = if calls && !is_driver { File::CallsOurs } else { File::Foreign };
+        let file = match called_by(&content) {
+            Called::Programs(programs) if !is_driver => File::CallsOurs(programs),
+            Called::Unknown if !is_driver => File::CallsOurs(Vec::new()),
+            _ => File::Foreign,
+        };
         Self { path, file, entries }
     }
 
     /// Every file by which ours is run here.
     fn ours(&self) -> Vec<&Path> {
-        let own = matches!(self.file, File::Ours | File::CallsOurs).then_some(self.path.as_path());
+        let own = matches!(self.file, File::Ours | File::CallsOurs(_)).then_some(self.path.as_path());
         own.into_iter().chain(self.entries.iter().map(PathBuf::as_path)).collect()
+    }
+
+    /// What a script runs of ours.
+    fn called(&self) -> impl Iterator<Item = &Path> {
+        let called = if let File::CallsOurs(called) = &self.file { called.as_slice() } else { &[] };
+        called.iter().map(PathBuf::as_path)
+    }
+
+    /// How `ours` is run no more: a program of ours goes, but a script that runs it may do more, and refuse pushes.
+    fn without(&self, ours: &Path) -> Mend {
+        let is_script = matches!(self.file, File::CallsOurs(_)) && ours == self.path;
+        if is_script { mend::edit(ours) } else { mend::remove(ours) }
     }
 
     /// What is wrong with it; git may run hooks of its configuration as well.
@@ -157,8 +168,8 @@ impl Hook {
         let path = self.path.display();
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let directory = self.path.parent().unwrap_or(&self.path).display();
-        let configured_key = configured.and_then(|hooks| hooks.key_of(&name));
-        match self.file {
+        let configured_key = configured.and_then(|hooks| hooks.of_event(&name)).map(|(key, _)| key);
+        match &self.file {
             File::Command => {
                 let finding = Finding::error(Kind::HookIsCommand, message::check_hook_is_command(path));
                 return vec![finding.mend(link(&self.path))];
@@ -177,7 +188,8 @@ impl Hook {
             File::Dangling => {
                 let finding = Finding::new(severity, Kind::HookDangling, message::check_hook_dangling(path));
                 // What somebody else's led to may be there again tomorrow.
-                let is_ours = fs::read_link(&self.path).is_ok_and(|target| target.ends_with("post-receive"));
+                let is_ours =
+                    fs::read_link(&self.path).is_ok_and(|target| target.ends_with("libexec/git-webhook/post-receive"));
                 return vec![if is_ours { finding.mend(link(&self.path)) } else { finding }];
             }
             File::Foreign if self.entries.is_empty() => {
@@ -200,7 +212,7 @@ impl Hook {
         }
         if let (Some(key), Some(first)) = (configured_key, ours.first()) {
             let finding = Finding::advice(Kind::HookTwice, message::check_hook_twice(key, first.display()));
-            findings.push(finding.mend(mend::remove(first)));
+            findings.push(finding.mend(self.without(first)));
         }
         if let [first, others @ ..] = ours.as_slice() {
             for other in others {
@@ -209,7 +221,7 @@ impl Hook {
                 let (kept, spare) = if is_first_spare { (*other, *first) } else { (*first, *other) };
                 let message = message::check_hook_twice(kept.display(), spare.display());
                 // A script that calls ours may do more.
-                let is_script = matches!(self.file, File::CallsOurs) && spare == self.path;
+                let is_script = matches!(self.file, File::CallsOurs(_)) && spare == self.path;
                 let spare = if is_script { kept } else { spare };
                 findings.push(Finding::advice(Kind::HookTwice, message).mend(mend::remove(spare)));
             }
@@ -246,7 +258,10 @@ impl Hook {
                 .any(|shell| first.trim_ascii().rsplit(|byte| b"/ ".contains(byte)).next() == Some(*shell));
         // A script of two languages begins so.
         let is_of_two = content.lines().nth(1).is_some_and(|line| line.starts_with(b"'''"));
-        if is_shell && !is_of_two && !self.path.is_symlink() {
+        // It would have another parent, and its lines other numbers.
+        let looks_around = [&b"PPID"[..], b"LINENO", b"caller", b"/pr", b"ps ", b"pstree"];
+        let is_aware = looks_around.iter().any(|word| content.contains_str(word));
+        if is_shell && !is_of_two && !is_aware && !self.path.is_symlink() {
             return Some(Mend::RunBefore { hook: shown(&self.path) });
         }
         Some(mend::edit(&self.path))

@@ -143,6 +143,7 @@ fn look(path: &Path, connect: bool, environment: &Environment) -> Vec<Finding> {
     findings.extend(receivers::look(&scene, connect));
     findings.extend(backlog::look(&scene));
     // After all have looked.
+    scene.place.look_over();
     findings.extend(state::unread(&scene));
     compose::compose(&mut findings);
     findings

@@ -36,13 +36,24 @@ pub(super) fn ours_in(directory: &Path, start: &str) -> Vec<PathBuf> {
 
 /// The version of a program of ours; `None` for any other file.
 pub(super) fn version_of(path: &Path) -> Option<String> {
+    find(path, version)
+}
+
+/// Whether this is the command `git-webhook`, which knows the mark and is none.
+pub(super) fn is_command(path: &Path) -> bool {
+    fs::canonicalize(path).is_ok_and(|path| path.ends_with("git-webhook"))
+        && find(path, |content| content.contains_str(MARK).then_some(())).is_some()
+}
+
+/// What `look` finds first in a file.
+fn find<T>(path: &Path, look: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
     let mut file = open(path)?;
     let mut window = Vec::new();
     let mut total = 0;
     // The mark stands near the start, before the code: a whole program need not be read.
     while total < LARGEST {
         let count = file.by_ref().take(BLOCK).read_to_end(&mut window).ok()?;
-        if let Some(found) = version(&window) {
+        if let Some(found) = look(&window) {
             return Some(found);
         }
         if count == 0 {
@@ -52,6 +63,55 @@ pub(super) fn version_of(path: &Path) -> Option<String> {
         window.drain(..window.len().saturating_sub(LONGEST_MARK));
     }
     None
+}
+
+/// What a shell script runs of ours, as far as its words tell.
+pub(super) enum Called {
+    /// Nothing.
+    Nothing,
+    /// These, of which all are there.
+    Programs(Vec<PathBuf>),
+    /// Something by a name that only a shell can tell.
+    Unknown,
+}
+
+/// What a script calls of ours. What is not there, or is not ours, or stands in a comment, does not count.
+pub(super) fn called_by(text: &[u8]) -> Called {
+    let mut called = Called::Nothing;
+    for line in text.lines().map(<[u8]>::trim_ascii).filter(|line| !line.starts_with(b"#")) {
+        let has = |texts: [&[u8]; 2]| texts.iter().any(|text| line.contains_str(text));
+        // What install.sh prints; a path may be quoted.
+        let is_before = has([b"/driver --before ", b"/driver' --before "]);
+        if !is_before && !has([b"git-webhook/post-receive", b"git-webhook/pre-receive"]) {
+            continue;
+        }
+        let words = words_of(&String::from_utf8_lossy(line));
+        let programs: Vec<_> = words.iter().filter(|path| path.is_absolute() && version_of(path).is_some()).collect();
+        let driver = words.iter().find(|path| path.ends_with("driver"));
+        match (programs.first(), driver.filter(|_| is_before)) {
+            // The line passes over a driver that is not there.
+            (Some(_), Some(driver)) if driver.is_absolute() && !process::may_execute(driver) => {}
+            (Some(program), driver) => {
+                return Called::Programs(driver.into_iter().chain([*program]).cloned().collect());
+            }
+            (None, _) if words.iter().any(|word| !word.is_absolute() && may_be_ours(word)) => called = Called::Unknown,
+            (None, _) => {}
+        }
+    }
+    called
+}
+
+fn may_be_ours(word: &Path) -> bool {
+    let text = word.to_string_lossy();
+    text.contains('$') && (text.contains("post-receive") || text.contains("pre-receive"))
+}
+
+/// The words of a line of shell as paths, without the quotes around them; a path in quotes may hold spaces.
+pub(super) fn words_of(line: &str) -> Vec<PathBuf> {
+    let quoted = line.split('\'').skip(1).step_by(2);
+    let plain =
+        line.split(|c: char| c.is_whitespace() || ";|&()".contains(c)).map(|word| word.trim_matches(['\'', '"']));
+    quoted.chain(plain).filter(|word| !word.is_empty()).map(PathBuf::from).collect()
 }
 
 fn version(content: &[u8]) -> Option<String> {

@@ -101,7 +101,7 @@ fn of_file(mend: &Mend) -> Option<String> {
     Some(match mend {
         Mend::Own { path, user } => format!("chown {} {}", quote(user), quote(path)),
         Mend::CloseToOthers { path } => format!("chmod o= {}", quote(path)),
-        Mend::OpenToOwner { path } => format!("chmod u+rwx {}", quote(path)),
+        Mend::OpenToOwner { path } => format!("chmod u+rwX {}", quote(path)),
         Mend::OpenToGroup { path } => {
             let path = quote(path);
             format!("chmod -R g+rwX,o= {path} && find {path} -type d -exec chmod g+s {{}} +")
@@ -109,7 +109,9 @@ fn of_file(mend: &Mend) -> Option<String> {
         Mend::MakeExecutable { path } => format!("chmod +x {}", quote(path)),
         Mend::Remove { path } => format!("rm {}", quote(path)),
         Mend::MoveAside { path } => format!("mv {0} {0}.old", quote(path)),
-        Mend::ReplaceLink { path } => format!("cp --remove-destination \"$(readlink -f {0})\" {0}", quote(path)),
+        Mend::ReplaceLink { path } => {
+            format!("cp --remove-destination \"$(readlink -f {0})\" {0} && chmod o= {0}", quote(path))
+        }
         Mend::BringBack { path } => format!("to=$(readlink -f {0}) && rm {0} && mv \"$to\" {0}", quote(path)),
         Mend::GiveToOwner { path, owner } => format!("chown -hR {} {}", quote(owner), quote(path)),
         Mend::GiveToGroup { path, group } => format!("chgrp -hR {group} {}", quote(path)),

@@ -29,14 +29,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let is_empty = entry.value.as_ref().is_none_or(|value| value.is_empty());
         // A part of a secret is none; which of two counts only a person knows.
         let is_unclear = entry.is_cut || key == "secret" && is_beside_file(scene, entry);
-        if is_empty || is_unclear || key == "secret" && is_unused(scene, &name) {
+        if is_empty || is_unclear || is_foreign(scene, entry) || key == "secret" && is_unused(scene, &name) {
             continue;
         }
         if !seen.insert((&entry.file, full.clone())) {
             continue;
         }
         let message = message::check_secret_readable(entry.file.display(), &full);
-        let mend = if is_in_view(entry, key) && is_plain(&name) {
+        let mend = if is_in_view(entry, key) && is_plain(&name) && is_only_one(scene, entry) {
             let content = Content::ValueOf(FileKey::new(&entry.file, &*full));
             into_file(scene, (&entry.file, &full), &name, key, content)
         } else {
@@ -66,6 +66,24 @@ fn is_secret(entry: &Entry) -> bool {
             "url" => has_password(),
             _ => false,
         }
+}
+
+/// Whether somebody else's target has it, which it is none of then.
+fn is_foreign(scene: &Scene<'_>, secret: &Entry) -> bool {
+    let is_url = |entry: &&Entry| {
+        (entry.section, &entry.subsection, entry.key.as_str()) == (secret.section, &secret.subsection, "url")
+    };
+    let mut urls = scene.entries.iter().filter(is_url).peekable();
+    urls.peek().is_some() && urls.all(|url| url.scope != secret.scope)
+}
+
+/// Whether the target has no other secret of its kind: several sign side by side, and a file holds one.
+fn is_only_one(scene: &Scene<'_>, secret: &Entry) -> bool {
+    let of_kind = |entry: &&Entry| {
+        let is_its = (entry.section, &entry.subsection) == (secret.section, &secret.subsection);
+        is_its && (entry.key == secret.key || entry.key == format!("{}file", secret.key))
+    };
+    scene.entries.iter().filter(of_kind).nth(1).is_none()
 }
 
 /// Whether the target has a file with a secret as well.

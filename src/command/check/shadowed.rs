@@ -33,7 +33,12 @@ fn set_twice(scene: &Scene<'_>) -> Vec<Finding> {
         let is_told = key == "url" || !scene.entries[at + 1..].iter().any(same);
         if !is_told && seen.insert((full.clone(), &entry.file)) {
             let finding = Finding::advice(Kind::SetTwice, message::check_set_twice(&full, entry.file.display()));
-            findings.push(finding.mend(mend::set_to(&entry.file, &full, Value::Last)));
+            // Which secret the receiver has a person knows.
+            let mend = match key {
+                "secret" => mend::edit(&entry.file),
+                _ => mend::set_to(&entry.file, &full, Value::Last),
+            };
+            findings.push(finding.mend(mend));
         }
     }
     findings

@@ -93,7 +93,15 @@ pub(super) fn unread(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn open_to(scene: &Scene<'_>, place: &Path, user: &str) -> Mend {
     let path = shown(place);
-    if scene.is_shared() { Mend::OpenToGroup { path } } else { Mend::GiveToOwner { path, owner: user.into() } }
+    // His own he has closed himself.
+    let is_own = fs::symlink_metadata(place).is_ok_and(|metadata| metadata.uid() == process::user_id());
+    if is_own {
+        Mend::OpenToOwner { path }
+    } else if scene.is_shared() {
+        Mend::OpenToGroup { path }
+    } else {
+        Mend::GiveToOwner { path, owner: user.into() }
+    }
 }
 
 /// A record of another owner becomes a dead letter where the repository is not shared, and cannot be settled where it is.

@@ -32,7 +32,7 @@ __git_webhook_options() {
     dead) echo --seen --drop --all --target= --json --root= --help ;;
     flush) echo --now --target= --json --root= --help ;;
     status) echo --max-age= --json --root= --help ;;
-    reconcile) echo --dry-run --all --baseline --json --root= --help ;;
+    reconcile) echo --dry-run --all --baseline --adopt --json --root= --help ;;
     payload) echo --format= --event= --help ;;
     echo) echo --format= --secret-file= --target= --help ;;
     esac

@@ -314,6 +314,14 @@ messages! {
     no_commit_yet() = "the branch that HEAD names has no commit yet: push one first";
     no_tag_yet() = "there is no tag yet: push one first";
     bad_snapshot(path, why) = "cannot read '{path}': {why}; take a new one with git webhook reconcile --baseline";
+    copy_of(path) = "this repository is a copy of '{path}', where what waits in it is told";
+    moved() = "this repository was moved, copied or restored, and what waits in it may be told elsewhere";
+    restored() = "this repository is older than what was told of it: a backup was restored";
+    displaced(why) =
+        "{why}: nothing is sent or announced but by pushes until git webhook reconcile --adopt (it takes the place of the \
+         other) or git webhook reconcile --baseline (it is one of its own)";
+    copied_along() = "it was copied along with the repository, and is the original's to tell";
+    waits_for_reconcile() = "git webhook reconcile --adopt or --baseline";
     too_many_differences(most) = "more than {most} differences: look at them, then run git webhook reconcile --all";
     cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";
     no_address(error) = "cannot tell the address to listen on: {error}";

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each};
-use super::failure::Failure;
+use super::failure::{Failure, failure};
 use super::output::{Reach, tell};
 use super::place::Place;
 use super::progress::with_progress;
 use super::table::moment;
 use super::targets;
 use super::terminal;
+use crate::message;
 use crate::outcome::Outcome;
 use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
@@ -47,6 +48,9 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<FlushRow>,
         targets::usable(place, name)?;
     }
     let pipeline = place.pipeline();
+    if let Some(why) = pipeline.displaced() {
+        return failure(message::displaced(why));
+    }
     let run = pipeline.run(None).at_once(now).only(only);
     pipeline.spool.retry_stuck();
     let jobs = pipeline.take_over(&HashSet::new());

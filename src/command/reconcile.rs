@@ -33,14 +33,17 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Manner {
     /// Show what would be announced, and announce nothing
-    #[arg(long, conflicts_with_all = ["all", "baseline"])]
+    #[arg(long, conflicts_with_all = ["all", "baseline", "adopt"])]
     dry_run: bool,
     /// Announce more than 20 differences too
     #[arg(long)]
     all: bool,
-    /// Take the refs as they are for told
-    #[arg(long, conflicts_with = "all")]
+    /// Take the refs as they are for told; in a copy of another repository, begin anew as one of its own
+    #[arg(long, conflicts_with_all = ["all", "adopt"])]
     baseline: bool,
+    /// In a repository that was moved or restored, take the place of the one that it was, and tell what waits
+    #[arg(long, conflicts_with = "all")]
+    adopt: bool,
 }
 
 /// One difference.
@@ -83,9 +86,22 @@ pub(super) fn run(manner: Manner, reach: &Reach, call: &Call<'_>) -> Result<bool
 fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<ReconcileRow>, bool), Failure> {
     process::hold_back_signals();
     let pipeline = place.pipeline();
+    let displaced = pipeline.displaced();
     if manner.baseline {
+        if displaced.is_some() {
+            pipeline.spool.begin_anew().map_err(|error| Failure::new(error.to_string()))?;
+        }
         take_snapshot(place, &pipeline)?;
         return Ok((Vec::new(), true));
+    }
+    if manner.adopt {
+        if displaced.is_some() {
+            pipeline.spool.adopt().map_err(|error| Failure::new(error.to_string()))?;
+        }
+        return Ok((Vec::new(), true));
+    }
+    if let Some(why) = displaced {
+        return failure(message::displaced(why));
     }
     if !manner.dry_run {
         pipeline.spool.settle_intents(&|| pipeline.refs());
@@ -220,6 +236,10 @@ fn announce(
 fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
     if manner.baseline {
         return "took a snapshot of the refs\n".into();
+    }
+    if manner.adopt {
+        return "what waits here is told here: git webhook flush sends it, git webhook reconcile looks for more\n"
+            .into();
     }
     match said.rows.as_slice() {
         [] => return "nothing was missed\n".into(),

@@ -13,7 +13,8 @@ use crate::process::{self, Locked, try_lock};
 const LARGEST: u64 = 1 << 30;
 
 impl Dir {
-    /// Reads a file that others may have prepared: a regular one, not linked, of an owner who may write here.
+    /// Reads a file that others may have prepared: a regular one of an owner who may write here, and with no second name,
+    /// unless nobody else can have given it one: a backup that copies by hard links (`cp -al`) does.
     ///
     /// # Errors
     /// Where it cannot be read, or is none of ours.
@@ -37,11 +38,12 @@ impl Dir {
                 _ => Unfit::Unreadable(error),
             }
         })?;
-        if metadata.nlink() > most_names {
-            return Err(Unfit::Unsound(message::linked().into()));
-        }
         let is_known =
             |uid: u32| uid == process::user_id() || self.stat().is_some_and(|directory| directory.owner() == uid);
+        let is_closed = || self.stat().is_some_and(|directory| !directory.others_may_write());
+        if metadata.nlink() > most_names && !(is_known(metadata.uid()) && is_closed()) {
+            return Err(Unfit::Unsound(message::linked().into()));
+        }
         if !self.modes.shared && !is_known(metadata.uid()) {
             return Err(Unfit::Unsound(message::belongs_to(metadata.uid())));
         }

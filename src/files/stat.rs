@@ -69,6 +69,11 @@ impl Stat {
         (self.0.st_dev, self.0.st_ino)
     }
 
+    /// Whether it can be written by others than its owner and its group.
+    pub(super) fn others_may_write(&self) -> bool {
+        self.0.st_mode & 0o002 != 0
+    }
+
     pub(super) fn owner(&self) -> u32 {
         self.0.st_uid
     }

@@ -35,12 +35,14 @@ pub enum TargetState {
     Stuck,
     /// Configured no more.
     Removed,
+    /// The repository was copied, moved or restored, and nobody has said yet what it is: nothing is sent but by pushes.
+    Displaced,
     /// Not all there is of it could be read.
     Unknown,
 }
 
 impl TargetState {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Ok,
         Self::Failing,
         Self::Parked,
@@ -50,6 +52,7 @@ impl TargetState {
         Self::Untold,
         Self::Stuck,
         Self::Removed,
+        Self::Displaced,
         Self::Unknown,
     ];
 }
@@ -81,6 +84,7 @@ impl fmt::Display for TargetState {
             Self::Untold => "untold",
             Self::Stuck => "stuck",
             Self::Removed => "removed",
+            Self::Displaced => "displaced",
             Self::Unknown => "unknown",
         })
     }
@@ -135,6 +139,10 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
             let (waiting, oldest) = (times.len(), Some(age(*oldest)));
             rows.push(TargetRow { waiting, oldest, ..TargetRow::new(String::new(), state) });
         }
+    }
+    if pipeline.displaced().is_some() {
+        let waits_for = Some(message::waits_for_reconcile().into());
+        rows.push(TargetRow { waits_for, ..TargetRow::new(String::new(), TargetState::Displaced) });
     }
     let known = pipeline.known_queues();
     let directories = [pipeline.spool.queues(), pipeline.spool.deferred()].concat();

@@ -3,6 +3,7 @@
 
 mod accept;
 mod fan_out;
+mod home;
 mod describe;
 mod recover;
 mod redeliver;
@@ -32,6 +33,7 @@ use crate::target::Target;
 pub use accept::{Accepted, Unkept, accept, fresh};
 pub use describe::{Scene, wanted_by};
 pub use fan_out::{FanOut, alone};
+pub use home::Displaced;
 pub use redeliver::{PutBack, PutBackPushes, Source};
 
 /// One repository with its targets, its spool and its log.

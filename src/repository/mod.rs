@@ -126,6 +126,11 @@ impl Objects {
         self.format
     }
 
+    /// Whether an object is here.
+    pub fn has(&self, id: ObjectId) -> bool {
+        git2::Oid::from_bytes(id.as_bytes()).is_ok_and(|id| self.odb.exists(id))
+    }
+
     /// Reads an object; `None` where it is not here or its data do not match its id. Never asks a promisor remote.
     fn read(&self, id: ObjectId) -> Option<Object<'_>> {
         let id = git2::Oid::from_bytes(id.as_bytes()).ok()?;

@@ -1,12 +1,17 @@
-//! Which spool this is: made once, so that what was written here is told from what a copy of the repository wrote.
+//! Which spool this is, and where it was made: so that what was written here is told from what a copy of the repository
+//! wrote, and a copy knows that it is one.
+
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Spool, record};
+use super::record::{self, Text};
+use super::{Spool, name};
 use crate::files::{Dir, FileError};
 use crate::identifier;
+use crate::state_dir::StateDir;
 
 /// The file's name.
 const IDENTITY: &str = "identity";
@@ -15,46 +20,148 @@ const IDENTITY: &str = "identity";
 struct IdentityForm {
     /// Random, made once.
     id: Uuid,
-    /// Where the file was when it was made, by which a copy is noticed: a rename changes neither.
+    /// Where the spool's directory was when it was made, by which a copy is noticed: a rename changes neither.
     device: u64,
     inode: u64,
+    /// The repository's path then; `None` where an earlier program made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<Text>,
+    /// The number of the newest receipt that somebody has said counts, whatever the refs show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<u64>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+/// Whether a spool lies where it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// It does, as far as anything tells.
+    Here,
+    /// It is a copy: the one that it was copied from lies there.
+    CopyOf(PathBuf),
+    /// It was made elsewhere, where it is no more: it was moved, copied or restored.
+    Elsewhere,
 }
 
 impl Spool {
     /// The spool's own id; `None` where there is none, and none can be made now.
     pub fn identity(&self) -> Option<Uuid> {
         let known = self.state.spool().open().ok().and_then(|directory| read(&directory));
+        let known = known.map(|form| form.id);
         known.or_else(|| self.make_identity().map_err(|error| log::warn!("{error}")).ok())
     }
 
     /// Makes the id, where nobody else has meanwhile.
-    ///
-    /// Crash: one rename of a file that is on the disk, so it is there whole or not at all.
     fn make_identity(&self) -> Result<Uuid, FileError> {
-        self.locked(|directory, _| {
-            if let Some(id) = read(directory) {
-                return Ok(id);
-            }
-            let id = identifier::spool();
-            let (device, inode) = directory.device_and_inode();
-            let form = IdentityForm { id, device, inode, unknown: Map::new() };
-            directory.write_durably(IDENTITY, &record::encode(&form))?;
-            Ok(id)
+        self.locked(|directory, _| match read(directory) {
+            Some(form) => Ok(form.id),
+            None => self.write_identity(directory, identifier::spool(), None, Map::new()),
         })
+    }
+
+    /// Crash: one rename of a file that is on the disk, so it is there whole or not at all.
+    fn write_identity(
+        &self,
+        directory: &Dir,
+        id: Uuid,
+        accepted: Option<u64>,
+        unknown: Map<String, Value>,
+    ) -> Result<Uuid, FileError> {
+        let (device, inode) = directory.device_and_inode();
+        let path = self.repository().map(|path| Text::from_os(path.as_os_str()));
+        let form = IdentityForm { id, device, inode, path, accepted, unknown };
+        directory.write_durably(IDENTITY, &record::encode(&form))?;
+        Ok(id)
+    }
+
+    /// The path of the repository that it lies in.
+    fn repository(&self) -> Option<PathBuf> {
+        Some(std::path::absolute(self.state.root().path()).ok()?.parent()?.components().collect())
+    }
+
+    /// Whether it lies where it was made.
+    ///
+    /// A copy lies in another directory. Another device alone is none: numbers of devices change when a file system is
+    /// mounted anew; but a snapshot of a whole file system has a number of its own, and the original is still there.
+    pub fn home(&self) -> Home {
+        let found = self.state.spool().open().ok().and_then(|directory| Some((read(&directory)?, directory)));
+        let Some((form, directory)) = found else { return Home::Here };
+        let (device, inode) = directory.device_and_inode();
+        if (device, inode) == (form.device, form.inode) {
+            return Home::Here;
+        }
+        let path = form.path.as_ref().and_then(Text::to_os).map(PathBuf::from);
+        match path.filter(|path| is_original(path, &form)) {
+            Some(original) => Home::CopyOf(original),
+            None if inode == form.inode => Home::Here,
+            None => Home::Elsewhere,
+        }
+    }
+
+    /// The number of the newest receipt that somebody has said counts, whatever the refs show; 0 for none.
+    pub fn accepted(&self) -> u64 {
+        let form = self.state.spool().open().ok().and_then(|directory| read(&directory));
+        form.and_then(|form| form.accepted).unwrap_or(0)
+    }
+
+    /// Says that this is where the spool lies from now on, and that all that waits in it is told here.
+    ///
+    /// # Errors
+    /// Where that cannot be written down.
+    pub fn adopt(&self) -> Result<(), FileError> {
+        self.locked(|directory, _| {
+            let known = read(directory);
+            let id = known.as_ref().map_or_else(identifier::spool, |form| form.id);
+            let unknown = known.map(|form| form.unknown).unwrap_or_default();
+            self.write_identity(directory, id, Some(self.newest_number()), unknown).map(drop)
+        })
+    }
+
+    /// Makes it a spool of its own, which it has become by being copied: what waits in it is the original's to tell, and
+    /// becomes dead letters that somebody has seen.
+    ///
+    /// # Errors
+    /// Where something cannot be moved or written down.
+    pub fn begin_anew(&self) -> Result<(), FileError> {
+        let before: Vec<_> = self.all_dead();
+        for directory in self.queues().into_iter().chain(self.deferred()) {
+            self.make_all_dead_at_once(&directory)?;
+        }
+        for place in ["intents", "refused", "receipts", "stuck"] {
+            for name in self.place(place).names().unwrap_or_default() {
+                self.make_record_dead(place, &name, crate::message::copied_along());
+            }
+        }
+        let mut letters = self.all_dead();
+        letters.retain(|letter| !before.contains(letter));
+        self.mark_seen(&letters)?;
+        let accepted = Some(self.newest_number());
+        self.locked(|directory, _| self.write_identity(directory, identifier::spool(), accepted, Map::new()).map(drop))
+    }
+
+    /// The number of the newest receipt there is.
+    fn newest_number(&self) -> u64 {
+        self.newest_receipts().into_iter().filter_map(|(_, file)| name::number(&file)).max().unwrap_or(0)
     }
 }
 
-fn read(directory: &Dir) -> Option<Uuid> {
-    let form: IdentityForm = record::decode(&directory.read(IDENTITY).ok()?).ok()?;
-    Some(form.id)
+/// Whether the spool of this form still lies at the path where it was made.
+fn is_original(path: &Path, form: &IdentityForm) -> bool {
+    let spool = Spool::new(StateDir::found(path));
+    let found = spool.state.spool().open().ok().and_then(|directory| Some((read(&directory)?, directory)));
+    found.is_some_and(|(known, directory)| {
+        (known.id, directory.device_and_inode()) == (form.id, (form.device, form.inode))
+    })
+}
+
+fn read(directory: &Dir) -> Option<IdentityForm> {
+    record::decode(&directory.read(IDENTITY).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state_dir::StateDir;
 
     #[test]
     fn it_is_made_once_however_many_find_none() {
@@ -64,5 +171,24 @@ mod tests {
         assert!(id.is_some());
         assert_eq!(spool().identity(), id);
         assert_eq!(spool().make_identity().ok(), id, "another was faster");
+    }
+
+    #[test]
+    fn another_device_is_a_copy_where_the_original_is_still_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| directory.path().join(name));
+        std::fs::create_dir(&one).unwrap();
+        let spool = Spool::new(StateDir::new(&one, false));
+        spool.identity().unwrap();
+        std::fs::rename(&one, &other).unwrap();
+        let spool = Spool::new(StateDir::new(&other, false));
+        assert_eq!(spool.home(), Home::Here, "renamed");
+        let held = spool.state.spool().open().unwrap();
+        let form = read(&held).unwrap();
+        let remounted = IdentityForm { device: form.device + 1, ..form };
+        held.write_durably(IDENTITY, &record::encode(&remounted)).unwrap();
+        assert_eq!(spool.home(), Home::Here, "mounted anew");
+        spool.adopt().unwrap();
+        assert_eq!(read(&held).unwrap().device, remounted.device - 1);
     }
 }

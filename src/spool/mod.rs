@@ -34,6 +34,7 @@ use crate::target::TargetName;
 pub use announce::IntentLines;
 pub use dead::{DeadCount, DeadLetter};
 pub use deferred::{Deferred, Taker};
+pub use identity::Home;
 pub use intent::{OwnIntent, ReadRefs};
 pub use push::{Asked, Receipt};
 pub use queue::{Bodies, Queue};

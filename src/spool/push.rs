@@ -197,6 +197,11 @@ impl Receipt {
         self.moment.age().unwrap_or_else(by_clock)
     }
 
+    /// The directory that its objects went to, where that was noted.
+    pub fn object_directory(&self) -> Option<PathBuf> {
+        Some(self.objects.as_ref()?.directory.to_os()?.into())
+    }
+
     /// The environment as far as it tells who pushed what to where.
     pub fn environment(&self) -> Environment {
         let variables = self.variables.iter().filter_map(|(name, value)| Some((name.into(), value.to_os()?)));

@@ -334,6 +334,28 @@ impl Spool {
         }
     }
 
+    /// The files of all receipts, each with its directory.
+    pub(super) fn newest_receipts(&self) -> Vec<(Folder, String)> {
+        let settled = self.place("settled");
+        // The days in their order: the last two, for one that has just begun holds nothing yet.
+        let mut days = settled.names().unwrap_or_default();
+        days.sort();
+        let days = days.iter().rev().take(2).map(|day| settled.join(day));
+        let folders = ["receipts", "stuck"].map(|name| self.place(name)).into_iter().chain(days);
+        folders
+            .flat_map(|folder| folder.names().unwrap_or_default().into_iter().map(move |name| (folder.clone(), name)))
+            .collect()
+    }
+
+    /// The receipt with the highest number, with that number.
+    pub fn newest_receipt(&self) -> Option<(u64, Receipt)> {
+        let all = self.newest_receipts().into_iter();
+        let (number, folder, file) = all
+            .filter_map(|(folder, file)| Some((number(&file)?, folder, file)))
+            .max_by_key(|(number, _, _)| *number)?;
+        Some((number, record::decode(&folder.open().ok()?.read(file).ok()?).ok()?))
+    }
+
     fn read_all(&self, directory: &str, wanted: impl Fn(&str) -> bool) -> Vec<(String, Receipt)> {
         let folder = self.place(directory);
         let cannot_read = |error: io::Error| log::error!("{}", message::cannot_read(folder.path().display(), error));

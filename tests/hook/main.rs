@@ -10,6 +10,7 @@ mod command;
 mod commits;
 mod completion;
 mod configuration;
+mod copies;
 mod disks;
 mod files;
 mod formats;

@@ -1,9 +1,9 @@
 //! Files in the spool that are torn, damaged, foreign or none of ours, and clocks that jump: what is sound is delivered,
 //! what is not becomes a dead letter and is named, and nothing hangs.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, chown, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -117,7 +117,11 @@ const DAMAGES: [Damage; 14] = [
         fs::create_dir(path).unwrap();
         fs::write(path.join("x"), "x").unwrap();
     }),
-    ("it is linked from elsewhere too", |path| fs::hard_link(path, path.with_file_name(".linked")).unwrap()),
+    // Where anybody may have put it: a backup makes links as well, and is none.
+    ("it is linked from elsewhere too", |path| {
+        fs::hard_link(path, path.with_file_name(".linked")).unwrap();
+        fs::set_permissions(path.parent().unwrap(), Permissions::from_mode(0o707)).unwrap();
+    }),
 ];
 
 /// Damages that root alone can do.

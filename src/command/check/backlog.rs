@@ -39,7 +39,13 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
             // They wait until the target is right or enabled, which is told elsewhere.
             (
-                State::Wrong | State::Disabled | State::OffByRepository | State::Untold | State::Stuck | State::Unknown,
+                State::Wrong
+                | State::Disabled
+                | State::OffByRepository
+                | State::Untold
+                | State::Stuck
+                | State::Displaced
+                | State::Unknown,
                 _,
             ) => {}
             (_, Some(age)) => {

@@ -54,7 +54,7 @@ kinds! {
     Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently;
     Secrets: SecretReadable, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
-        StateOtherGroup, StateOtherOwner, OddFileSystem;
+        StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
     Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
     Backlog: Parked, Untold, Removed, Waiting, Dead;
     Timer: NoTimer, TimerInactive;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::Scene;
 use super::finding::{Finding, Kind};
-use super::mend::{Mend, shown};
+use super::mend::{Mend, shown, webhook};
 use crate::message;
+use crate::pipeline::Displaced;
 use crate::process::{self, FileSystem};
 
 /// So many files are looked at: what is wrong with one is mostly wrong with all.
@@ -32,9 +33,18 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         return vec![finding];
     }
     let mut findings = modes_and_owners(scene, &root);
+    findings.extend(displaced(scene));
     findings.extend(writable(scene, &root));
     findings.extend(file_system(scene, &root));
     findings
+}
+
+/// A copy is one of its own; what was moved or restored takes the place of what it was. A person may know better.
+fn displaced(scene: &Scene<'_>) -> Option<Finding> {
+    let why = scene.place.pipeline().displaced()?;
+    let option = if matches!(why, Displaced::CopyOf(_)) { "--baseline" } else { "--adopt" };
+    let finding = Finding::error(Kind::Displaced, message::displaced(why));
+    Some(finding.mend(webhook(&scene.place.git_dir, &["reconcile", option])))
 }
 
 /// A directory of ours that is none, or that whoever runs this cannot write.

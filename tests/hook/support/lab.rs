@@ -115,6 +115,7 @@ impl Lab {
         let state = self.world.server().join("webhook");
         drop(fs::remove_dir_all(&state));
         copy(&self.world.path(&format!("{scene:?}")), &state);
+        self.world.is_no_copy();
         let is_before = scene == Scene::Announcing;
         self.move_ref(Self::step(scene) + usize::from(!is_before));
         self.status.store(if scene == Scene::Refused { 500 } else { 200 }, Ordering::SeqCst);

@@ -1,0 +1,60 @@
+//! Whether what waits here is this repository's own to tell: one that was copied, moved or restored brings along what another
+//! tells, or has told.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Pipeline;
+use crate::message;
+use crate::repository;
+use crate::spool::Home;
+
+/// Why what waits here may be told elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Displaced {
+    /// It is a copy of the one there.
+    CopyOf(PathBuf),
+    /// It was moved, copied or restored, and the one that it was is not to be found.
+    Moved,
+    /// Its refs and objects are older than what was told of them.
+    Restored,
+}
+
+impl fmt::Display for Displaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CopyOf(path) => f.write_str(&message::copy_of(path.display())),
+            Self::Moved => f.write_str(message::moved()),
+            Self::Restored => f.write_str(message::restored()),
+        }
+    }
+}
+
+impl Pipeline<'_> {
+    /// Why nothing is to be told here but what is pushed, until somebody has said what this repository is; `None` where it
+    /// is where it was.
+    pub fn displaced(&self) -> Option<Displaced> {
+        match self.spool.home() {
+            Home::CopyOf(path) => Some(Displaced::CopyOf(path)),
+            Home::Elsewhere => Some(Displaced::Moved),
+            Home::Here => self.is_restored().then_some(Displaced::Restored),
+        }
+    }
+
+    /// Whether nothing of what the newest push brought is here: then its receipt is newer than the repository.
+    fn is_restored(&self) -> bool {
+        let Some((number, receipt)) = self.spool.newest_receipt() else { return false };
+        let brought: Vec<_> = receipt.lines.iter().filter_map(|line| line.update.new).collect();
+        if brought.is_empty() || number <= self.spool.accepted() {
+            return false;
+        }
+        // They may have gone to a place of the environment's, which is not here now.
+        let own = std::fs::canonicalize(self.common_dir.join("objects")).ok();
+        if receipt.object_directory().is_some_and(|to| std::fs::canonicalize(to).ok() != own) {
+            return false;
+        }
+        // What cannot be opened says nothing.
+        let Ok(objects) = repository::open(self.common_dir, self.configuration.layout) else { return false };
+        !brought.into_iter().any(|id| objects.has(id))
+    }
+}

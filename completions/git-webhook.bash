@@ -19,7 +19,7 @@ __git_webhook_formats="codeup gitlab github gitea bitbucket slack"
 __git_webhook_options() {
     case $1 in
     add)
-        echo --secret --generate-secret --signing-secret --generate-signing-secret --format= --event= --ref= \
+        echo --secret --generate-secret --signing-secret --generate-signing-secret --format= --event= --ref= --success= \
             --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --ssl-verify= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;

@@ -81,6 +81,7 @@ messages! {
     unknown_event(known) = "holds an unknown event: write {known} or all";
     events_unknown_to_format(format, known) = "names nothing that format {format} has: write {known}";
     unused_by_format(format) = "is not used by format {format}: remove it";
+    no_status() = "is no list of statuses from 200 to 499 or classes such as 2xx";
     no_ref_pattern() = "holds what no ref name can: write patterns such as refs/heads/* or !wip/*";
     two_secrets() = "stands beside secretFile: keep one of them";
     no_secret_file() = "names a file that is empty or holds more than one line of text";
@@ -191,6 +192,7 @@ messages! {
     closed() = "connection closed without an answer";
     no_http() = "the answer is not HTTP";
     no_time_left() = "no time left to try";
+    cut_short() = "the push waits no longer";
     busy() = "another push is being delivered";
     backoff() = "the receiver failed a while ago";
     parked() = "the receiver answered 410 before";
@@ -198,12 +200,18 @@ messages! {
     fault() = "an error inside git-webhook";
     two_hosts() = "the host is read in two ways";
     redirect_to(address) = "to {address}";
+    redirect_to_as(address, what) = "to {address}: {what}";
+    with_slash() = "the same with '/' at the end";
+    with_https() = "the same with https";
+    another_host() = "another host";
     redirect_unreadable() = "to an address that cannot be read";
     within_header() = "in the midst of the answer's header";
     request_sent() = "the request was sent";
     before_request() = "before the request was sent";
     bad_url() = "bad URL";
-    ambiguous() = "no answer though the whole request was sent, three times; the receiver may have acted: raise timeout";
+    may_have_acted(times) = "the receiver may have acted (attempts like this: {times})";
+    waits_for_success() = "another delivery to this target to get through";
+    probed(failure) = "{failure}; sent before its time, to see whether the receiver is back";
     tried_long() = "tried for as long as retryFor says";
     silent_long() = "the target has not answered for as long as retryFor says";
     not_delivered(target, name, address, failure) = "webhook {target}: {name} not delivered to {address}: {failure}";
@@ -229,6 +237,7 @@ messages! {
     misconfigured_unkept(target) = "webhook {target}: not configured rightly, nothing was sent; see git webhook check";
     unreadable() = "webhook: the configuration cannot be read, the event is kept; see git webhook check";
     no_objects() = "webhook: the repository cannot be read, the event is kept";
+    unfinished() = "webhook: webhook.maxWait is up: what is not told yet is kept, and told later";
     not_told(error) =
         "webhook: the event can be neither sent now nor written down ({error}): tell the administrator, who can run git \
          webhook reconcile";

@@ -98,6 +98,8 @@ pub enum FailureKind {
         /// The whole request had been sent.
         sent: bool,
     },
+    /// The connection ended within a second after the whole request was sent, without a byte of an answer.
+    HungUp,
     /// The answer is not HTTP, or its header too large.
     Garbled,
     /// `webhook.maxWait` was up before the delivery was tried.
@@ -125,8 +127,9 @@ impl FailureKind {
             Self::Refused => message::refused().into(),
             Self::Connect => message::no_connection().into(),
             Self::Tls => message::no_tls().into(),
-            Self::Timeout { .. } | Self::CutShort => message::no_answer_in_time().into(),
-            Self::Closed { .. } => message::closed().into(),
+            Self::Timeout { .. } => message::no_answer_in_time().into(),
+            Self::CutShort => message::cut_short().into(),
+            Self::Closed { .. } | Self::HungUp => message::closed().into(),
             Self::Garbled => message::no_http().into(),
             Self::NotTried => message::no_time_left().into(),
             Self::Busy => message::busy().into(),
@@ -147,7 +150,7 @@ impl FailureKind {
     /// Whether the failure is likely the target's as a whole, and will pass, so that newer events wait.
     pub fn is_passing(self) -> bool {
         match self {
-            Self::Lookup | Self::Refused | Self::Connect | Self::Tls => true,
+            Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::HungUp => true,
             Self::Timeout { .. } | Self::CutShort | Self::Closed { .. } => true,
             Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
@@ -156,7 +159,7 @@ impl FailureKind {
 
     /// Whether there is no use in trying the target once more in this run.
     pub fn is_unreachable(self) -> bool {
-        matches!(self, Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::Timeout { .. })
+        matches!(self, Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::HungUp | Self::Timeout { .. })
     }
 
     /// Whether the receiver may have acted, since it had the whole request.

@@ -26,6 +26,8 @@ pub enum Notice<'a> {
     NoObjects,
     /// The push could not be written down, so what is not delivered now is lost.
     NotKept(&'a str),
+    /// There was no time for all of it.
+    Unfinished,
     /// So many refs are delivered by a process of its own.
     Detached(usize),
     /// The push could be neither written down nor sent.
@@ -91,6 +93,7 @@ impl fmt::Display for Notice<'_> {
             Self::Unreadable => f.write_str(message::unreadable()),
             Self::NoObjects => f.write_str(message::no_objects()),
             Self::NotKept(why) => f.write_str(&message::not_kept(why)),
+            Self::Unfinished => f.write_str(message::unfinished()),
             Self::NotTold(why) => f.write_str(&message::not_told(why)),
             Self::KeptThough(why) => f.write_str(&message::kept_though(why)),
             Self::Detached(1) => f.write_str("webhook: the event is kept, and is delivered in the background"),

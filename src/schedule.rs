@@ -109,8 +109,12 @@ const LONGEST_DELAY: i64 = 24 * HOUR;
 /// A delivery blocks newer ones of its ref until its fourth retry: five attempts.
 const ATTEMPTS_THAT_BLOCK: u32 = 5;
 
-/// After so many ambiguous attempts the receiver, which may have acted each time, is left alone.
-const MOST_AMBIGUOUS: u32 = 3;
+/// When a delivery is tried again after each ambiguous attempt, in seconds: the receiver may have acted each time. After
+/// the last it waits for another delivery to get through.
+const AMBIGUOUS_DELAYS: [i64; 5] = [2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR];
+
+/// A target with a backlog is probed this often, in seconds.
+const PROBE_EVERY: i64 = 10 * MINUTE;
 
 /// A clock that jumps must not end a delivery that was hardly tried.
 const FEWEST_ATTEMPTS: u32 = 5;
@@ -118,7 +122,9 @@ const FEWEST_ATTEMPTS: u32 = 5;
 impl Schedule {
     /// With a failed attempt counted, before it is decided what is to become of it.
     fn counting(self, kind: FailureKind) -> Self {
-        let ambiguous = self.ambiguous + u32::from(kind.is_ambiguous());
+        // What is held for its ambiguity, and fails in another way when it is let go, is held no more.
+        let known = self.ambiguous.min(AMBIGUOUS_DELAYS.len() as u32);
+        let ambiguous = if kind.is_ambiguous() { self.ambiguous.saturating_add(1) } else { known };
         Self { attempts: self.attempts.saturating_add(1), ambiguous, ..self }
     }
 
@@ -128,20 +134,30 @@ impl Schedule {
         let kind = failure.kind;
         let counted = self.counting(kind);
         let attempts = counted.attempts;
-        if kind.is_ambiguous() && counted.ambiguous >= MOST_AMBIGUOUS {
-            return Next::Dead(message::ambiguous());
-        }
         // One that is gone for good is parked with all that waits for it, until somebody enables it.
         if kind != FailureKind::Status(GONE) && age >= retry_for.as_secs() as i64 && attempts >= FEWEST_ATTEMPTS {
             return Next::Dead(message::tried_long());
         }
         let delay = match failure.retry_after {
             Some(time) => i64::try_from(time.as_secs()).unwrap_or(LONGEST_DELAY).clamp(1, LONGEST_DELAY),
+            None if counted.is_held() => 0,
+            None if kind.is_ambiguous() => with_jitter(AMBIGUOUS_DELAYS[counted.ambiguous as usize - 1], id, attempts),
             None if kind.is_passing() => with_jitter(delay(attempts), id, attempts),
             None => with_jitter(delay(attempts.max(SLOW)), id, attempts),
         };
-        let blocks_ref = kind.is_passing() && attempts < ATTEMPTS_THAT_BLOCK;
+        let blocks_ref = kind.is_passing() && attempts < ATTEMPTS_THAT_BLOCK && !counted.is_held();
         Next::Again(Self { next: now + delay, blocks_ref, ..counted })
+    }
+
+    /// Whether it is not tried by time any more: so often has the receiver perhaps acted. `next` is when it was tried
+    /// last then.
+    pub fn is_held(self) -> bool {
+        self.ambiguous as usize > AMBIGUOUS_DELAYS.len()
+    }
+
+    /// The same, due at once, for the target is back.
+    pub fn hastened(self, now: i64) -> Self {
+        if self.attempts == 0 || self.is_held() { self } else { Self { next: self.next.min(now), ..self } }
     }
 
     /// That of a delivery which somebody asked for once more, after so many attempts.
@@ -149,9 +165,12 @@ impl Schedule {
         Self { attempts, ..Self::default() }
     }
 
-    /// Whether it is to be tried now.
-    pub fn is_due(self, now: i64) -> bool {
-        self.attempts == 0 || is_due(self.next, now)
+    /// Whether it is to be tried now; `delivered` is when the target took anything last, in seconds since 1970.
+    pub fn is_due(self, delivered: i64, now: i64) -> bool {
+        match self.is_held() {
+            true => delivered >= self.next,
+            false => self.attempts == 0 || is_due(self.next, now),
+        }
     }
 }
 
@@ -176,26 +195,49 @@ impl Unsettled {
 }
 
 /// Of what waits for a target, in order, that which is to be tried now: it was `listed` before the older pushes were
-/// looked at, nothing older of its ref comes before it, and its time has come, or it `is_wanted` though it has not.
+/// looked at, nothing older of its ref comes before it, and it `is_due`.
 pub fn due(
     queue: &[Queued],
     listed: &HashSet<Uuid>,
     older: &Unsettled,
-    now: i64,
-    is_wanted: impl Fn(Uuid) -> bool,
+    is_due: impl Fn(&Queued) -> bool,
 ) -> Vec<Queued> {
     let mut blocked = HashSet::new();
     let mut due = Vec::new();
-    for Queued { key, schedule } in queue {
+    for queued in queue {
+        let Queued { key, schedule } = queued;
         if blocked.contains(&key.order) || older.blocks(key) || !listed.contains(&key.id) {
             blocked.insert(key.order);
-        } else if schedule.is_due(now) || is_wanted(key.id) {
-            due.push(Queued { key: key.clone(), schedule: *schedule });
+        } else if is_due(queued) {
+            due.push(queued.clone());
         } else if schedule.blocks_ref {
             blocked.insert(key.order);
         }
     }
     due
+}
+
+/// With which delivery of a backlog of which nothing is due a target is probed: the oldest of which the receiver has
+/// certainly not acted.
+pub fn probe<'q>(queue: &'q [Queued], older: &Unsettled) -> Option<&'q Queued> {
+    let mut newer_of = HashSet::new();
+    queue.iter().find(|Queued { key, schedule }| {
+        let is_first = !newer_of.contains(&key.order) && !older.blocks(key);
+        newer_of.insert(key.order);
+        is_first && schedule.ambiguous == 0
+    })
+}
+
+/// By what it is noticed that the files changed in which a target is configured, its secrets' included: the newest time in
+/// nanoseconds since 1970, all sizes together in bytes, all inodes. What is in them plays no part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The newest change.
+    pub changed: i64,
+    /// The sum of the sizes.
+    pub size: u64,
+    /// The inodes, added up.
+    pub inodes: u64,
 }
 
 /// How long a target that failed in its last run is left alone; the default where it did not fail.
@@ -207,11 +249,22 @@ pub struct Backoff {
     pub until: i64,
     /// It answered 410 and is left alone until `git webhook enable`.
     pub parked: bool,
+    /// When it was tried last while something waited, in seconds since 1970.
+    #[serde(default)]
+    pub tried: i64,
+    /// When it took anything last while something waited, in seconds since 1970.
+    #[serde(default)]
+    pub delivered: i64,
+    /// The files that it was configured in when it failed.
+    #[serde(default)]
+    pub stamp: Option<Stamp>,
 }
 
 /// What a run has learned of a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
+    /// A request was sent to it.
+    pub was_tried: bool,
     /// It took a delivery.
     pub was_delivered: bool,
     /// It answered 410.
@@ -223,6 +276,7 @@ pub struct Learned {
 impl Learned {
     /// Notes a failed attempt, whose delivery is tried again then.
     pub fn failed(&mut self, kind: FailureKind, next: i64) {
+        self.was_tried = true;
         self.is_parked |= kind == FailureKind::Status(GONE);
         // That a push was not given the time says nothing about the target.
         if kind.is_passing() && kind != FailureKind::CutShort {
@@ -243,19 +297,32 @@ impl Backoff {
         }
     }
 
-    /// How the target stands after a run that learned this. Its own delay grows with each run that fails, a delivery's
-    /// with each of its attempts.
-    pub fn after(self, learned: Learned, now: i64) -> Self {
+    /// How the target stands after a run that learned this, `has_backlog` where something waits. Its own delay grows with
+    /// each run that fails, a delivery's with each of its attempts.
+    pub fn after(self, learned: Learned, has_backlog: bool, now: i64) -> Self {
+        let known = Self { tried: if learned.was_tried { now } else { self.tried }, ..self };
         if learned.is_parked {
-            return Self { parked: true, ..self };
+            return Self { parked: true, ..known };
         }
         if learned.was_delivered {
-            return Self::default();
+            let back = if has_backlog { now } else { 0 };
+            return Self { tried: back, delivered: back, ..Self::default() };
         }
-        let Some(next) = learned.next else { return self };
+        let Some(next) = learned.next else { return known };
         let failures = self.failures.saturating_add(1);
         let until = next.max(now + delay(failures)).min(now + LONGEST_DELAY);
-        Self { failures, until, parked: false }
+        Self { failures, until, parked: false, ..known }
+    }
+
+    /// Whether it is time to probe the target, of whose backlog nothing is due.
+    pub fn wants_probe(self, now: i64) -> bool {
+        !self.parked && (self.tried > now || self.tried + PROBE_EVERY <= now)
+    }
+
+    /// How a target stands that somebody has mended, or that has taken something though nothing waited for it: whatever
+    /// waits has its turn.
+    pub fn mended(self, now: i64) -> Self {
+        Self { delivered: now, parked: self.parked, ..Self::default() }
     }
 
     /// Whether the target has failed so often that what waits behind it may be over though it was hardly tried itself. A
@@ -347,11 +414,53 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_three_times_is_enough() {
-        let failure = Failure::new(FailureKind::Timeout { sent: true }, "");
-        let next = |times| tried(times, times).after(&failure, Uuid::nil(), 0, DAYS, 0);
-        assert!(matches!(next(2), Next::Again(_)));
-        assert!(matches!(next(3), Next::Dead(_)));
+    fn what_is_ambiguous_is_tried_ever_more_rarely_and_then_held() {
+        let silent = Failure::new(FailureKind::Timeout { sent: true }, "");
+        let mut schedule = Schedule::default();
+        let mut delays = Vec::new();
+        for _ in 0..6 {
+            let Next::Again(next) = schedule.after(&silent, Uuid::nil(), 0, DAYS, 1000) else {
+                panic!("no dead letter")
+            };
+            delays.push(next.next - 1000);
+            schedule = next;
+        }
+        assert_eq!(delays, [120, 600, 1800, 7200, 18_000, 0]);
+        assert!(schedule.is_held() && !schedule.blocks_ref);
+        assert_eq!([999, 1000].map(|delivered| schedule.is_due(delivered, i64::MAX)), [false, true]);
+        assert_eq!(schedule.hastened(900), schedule);
+        // It ends as anything does.
+        assert!(matches!(schedule.after(&silent, Uuid::nil(), DAYS.as_secs() as i64, DAYS, 0), Next::Dead(_)));
+        // And fails in another way when it is let go.
+        let refused = Failure::new(FailureKind::Refused, "");
+        let Next::Again(next) = schedule.after(&refused, Uuid::nil(), 0, DAYS, 1000) else { panic!("no dead letter") };
+        assert!(!next.is_held() && next.next > 1000);
+    }
+
+    #[test]
+    fn a_receiver_that_hangs_up_at_once_is_one_that_refuses() {
+        assert_eq!(next_of(FailureKind::HungUp, 1), next_of(FailureKind::Refused, 1));
+        assert!(FailureKind::HungUp.is_unreachable() && !FailureKind::HungUp.is_ambiguous());
+    }
+
+    #[test]
+    fn a_target_is_probed_with_the_oldest_of_which_nobody_has_acted() {
+        let waits = Schedule { attempts: 1, next: 1001, ..Schedule::default() };
+        let ambiguous = Schedule { ambiguous: 1, ..waits };
+        let queue = |schedules: [Schedule; 2]| {
+            [queued(1, "refs/heads/a", schedules[0]), queued(2, "refs/heads/b", schedules[1])]
+        };
+        let probed = |schedules, older: &Unsettled| probe(&queue(schedules), older).map(|it| it.key.sequence);
+        let none = Unsettled::default();
+        assert_eq!(probed([waits, waits], &none), Some(1));
+        assert_eq!(probed([ambiguous, waits], &none), Some(2));
+        assert_eq!(probed([ambiguous, ambiguous], &none), None);
+        let mut older = Unsettled::default();
+        older.add(0, [queued(0, "refs/heads/a", waits).key.order]);
+        assert_eq!(probed([waits, waits], &older), Some(2));
+        let backoff = Backoff { failures: 3, until: 9999, tried: 1000, ..Backoff::default() };
+        assert_eq!([1599, 1600, 999].map(|now| backoff.wants_probe(now)), [false, true, true]);
+        assert!(!Backoff { parked: true, ..backoff }.wants_probe(1600));
     }
 
     #[test]
@@ -380,7 +489,10 @@ mod tests {
     /// The numbers of what is due of a queue at the time 1000, of which all but 9 was listed.
     fn due_at_1000(queue: &[Queued], older: &Unsettled) -> Vec<u64> {
         let listed = (0..9).map(Uuid::from_u128).collect();
-        due(queue, &listed, older, 1000, |_| false).iter().map(|queued| queued.key.sequence).collect()
+        due(queue, &listed, older, |queued| queued.schedule.is_due(0, 1000))
+            .iter()
+            .map(|queued| queued.key.sequence)
+            .collect()
     }
 
     #[test]
@@ -412,16 +524,19 @@ mod tests {
 
     #[test]
     fn a_targets_own_delay_grows_with_each_run_that_fails() {
-        let failed = Learned { next: Some(1005), ..Learned::default() };
-        let once = Backoff::default().after(failed, 1000);
-        assert_eq!(once, Backoff { failures: 1, until: 1005, parked: false });
-        let thrice = once.after(failed, 1000).after(failed, 1000);
-        assert_eq!(thrice, Backoff { failures: 3, until: 1120, parked: false });
+        let failed = Learned { was_tried: true, next: Some(1005), ..Learned::default() };
+        let failing = |known: Backoff| known.after(failed, true, 1000);
+        let once = failing(Backoff::default());
+        assert_eq!(once, Backoff { failures: 1, until: 1005, tried: 1000, ..Backoff::default() });
+        let thrice = failing(failing(once));
+        assert_eq!(thrice, Backoff { failures: 3, until: 1120, tried: 1000, ..Backoff::default() });
         assert_eq!((thrice.closes(false, 1119), thrice.closes(false, 1120)), (Some(FailureKind::Backoff), None));
         assert_eq!(thrice.closes(true, 1000), None);
         let delivered = Learned { was_delivered: true, ..failed };
-        assert_eq!(thrice.after(delivered, 1000), Backoff::default());
-        assert_eq!(thrice.after(Learned::default(), 1000), thrice, "a run that tried nothing says nothing");
+        assert_eq!(thrice.after(delivered, false, 1000), Backoff::default());
+        let back = thrice.after(delivered, true, 1000);
+        assert_eq!((back.failures, back.delivered), (0, 1000), "what is held is let go");
+        assert_eq!(thrice.after(Learned::default(), true, 1000), thrice, "a run that tried nothing says nothing");
     }
 
     #[test]
@@ -438,9 +553,9 @@ mod tests {
     #[test]
     fn what_was_never_tried_is_due_and_what_is_asked_for_too_with_its_attempts() {
         let asked = Schedule::asked_for(4);
-        assert_eq!((asked.attempts, asked.is_due(1000)), (4, true));
-        assert!(Schedule { next: 1001, ..Schedule::default() }.is_due(1000));
-        assert!(!Schedule { next: 1001, ..asked }.is_due(1000));
+        assert_eq!((asked.attempts, asked.is_due(0, 1000)), (4, true));
+        assert!(Schedule { next: 1001, ..Schedule::default() }.is_due(0, 1000));
+        assert!(!Schedule { next: 1001, ..asked }.is_due(0, 1000));
     }
 
     #[test]
@@ -450,7 +565,7 @@ mod tests {
 
     #[test]
     fn only_enable_ends_parking() {
-        let parked = Backoff::default().after(Learned { is_parked: true, ..Learned::default() }, 1000);
+        let parked = Backoff::default().after(Learned { is_parked: true, ..Learned::default() }, true, 1000);
         assert_eq!(parked.closes(true, i64::MAX), Some(FailureKind::Parked));
     }
 
@@ -458,7 +573,7 @@ mod tests {
     fn a_push_that_gave_no_time_says_nothing_about_the_target() {
         let mut learned = Learned::default();
         learned.failed(FailureKind::CutShort, 1005);
-        assert_eq!(learned, Learned::default());
+        assert_eq!(learned, Learned { was_tried: true, ..Learned::default() });
         learned.failed(FailureKind::Timeout { sent: true }, 1005);
         assert_eq!(learned.next, Some(1005));
     }

@@ -51,7 +51,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<FlushRow>,
     if let Some(why) = pipeline.displaced() {
         return failure(message::displaced(why));
     }
-    let run = pipeline.run(None).at_once(now).only(only);
+    let run = pipeline.run(None).at_once(now).only(only).probing(true);
     pipeline.spool.retry_stuck();
     let jobs = pipeline.take_over(&HashSet::new());
     let mut is_well = configuration.broken().next().is_none();

@@ -1,5 +1,6 @@
 //! `git webhook test`: a real event made from the repository's newest commits, sent to one target.
 
+use std::collections::HashSet;
 use std::slice;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::identifier;
 use crate::message;
 use crate::outcome::Outcome;
 use crate::pipeline::{self, FanOut};
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary};
 use crate::repository::{self};
@@ -60,7 +61,7 @@ pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool,
         TestEvent::Create => EventName::Create,
         TestEvent::Delete => EventName::Delete,
         TestEvent::Ping => {
-            return Ok(send(target, &ping(&place, target, environment)?));
+            return Ok(send(&place, target, &ping(&place, target, environment)?));
         }
     };
     // What is tried out is sent, whatever the target is to get otherwise.
@@ -69,7 +70,7 @@ pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool,
     let Some(delivery) = delivery else {
         return failure(message::no_event(target.format.name));
     };
-    Ok(send(target, &delivery))
+    Ok(send(&place, target, &delivery))
 }
 
 fn delivery(
@@ -111,9 +112,25 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
     Ok(pipeline::alone(target, payload(&context, &webhook), &context))
 }
 
-fn send(target: &Target, delivery: &Delivery) -> bool {
+fn send(place: &Place, target: &Target, delivery: &Delivery) -> bool {
     let outcome = dispatch::send_once(target, delivery).outcome;
+    if let Outcome::Delivered { .. } = outcome {
+        revive(place, target);
+    }
     tell(target, &delivery.line.update.name, &outcome)
+}
+
+/// Whatever waits for a target that has taken something is due. Where another process sends to it, that one sees for itself.
+fn revive(place: &Place, target: &Target) {
+    let queue = place.pipeline().spool.queue(&target.name);
+    if queue.is_empty() {
+        return;
+    }
+    if let Ok(Some(_lock)) = queue.lock() {
+        let now = process::now();
+        queue.hasten(now, &HashSet::new());
+        queue.set_backoff(queue.backoff().mended(now));
+    }
 }
 
 fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Result<RefUpdate, Failure> {

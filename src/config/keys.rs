@@ -46,6 +46,7 @@ pub const KEYS: &[Key] = &[
     key("format", Of::Target, "codeup"),
     list(key("event", Of::Target, "push tag_push")),
     list(key("ref", Of::Target, "every ref")),
+    list(key("success", Of::Target, "2xx")),
     key("description", Of::TargetAlone, "none"),
     key("enabled", Of::Target, "true"),
     key("optional", Of::Target, "false"),

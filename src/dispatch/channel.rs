@@ -95,17 +95,19 @@ impl Channel {
         Ok(count)
     }
 
-    /// Takes a task of a ref of which none is out; waits for one. `None` once there are no more.
-    pub(super) fn take(&self) -> Option<Task> {
+    /// Takes a task of a ref of which none is out, while less than `window` tells are out; waits for one. `None` once there
+    /// are no more.
+    pub(super) fn take(&self, window: impl Fn() -> usize) -> Option<Task> {
         let mut inner = self.lock();
         loop {
-            if let Some(task) = inner.take() {
+            let has_room = inner.out.len() < window();
+            if has_room && let Some(task) = inner.take() {
                 drop(inner);
                 self.changed.notify_all();
                 return Some(task);
             }
             // What waits behind one that is out is taken by whoever brings that back.
-            if inner.is_closed {
+            if inner.is_closed && (has_room || inner.count == 0) {
                 return None;
             }
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
@@ -173,6 +175,28 @@ mod tests {
     use std::sync::Arc;
     use uuid::Uuid;
 
+    fn any() -> usize {
+        usize::MAX
+    }
+
+    #[test]
+    fn no_more_are_out_than_the_receiver_can_take() {
+        let channel = Channel::new(1000);
+        for (name, at) in [("a", 0), ("b", 1), ("c", 2)] {
+            assert!(channel.send(task(name, at)).is_ok());
+        }
+        channel.close();
+        let first = channel.take(|| 1).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| number(channel.take(|| 1)));
+            // Whoever brings one back makes room.
+            channel.done(first.order());
+            assert_eq!(second.join().unwrap(), Some(1));
+        });
+        assert_eq!(number(channel.take(|| 2)), Some(2));
+        assert_eq!(number(channel.take(|| 1)), None, "none is left, though there is no room");
+    }
+
     fn task(name: &str, number: u64) -> Task {
         let order = OrderKey::of(&RefKey::plain(RefName::new(name)));
         let key = QueueKey { sequence: 1, number, order, id: Uuid::nil() };
@@ -202,7 +226,7 @@ mod tests {
         let channel = Channel::new(100_000);
         assert!(channel.send(fresh(60_000)).is_ok());
         assert!(channel.send(fresh(60_000)).is_err());
-        assert!(channel.take().is_some());
+        assert!(channel.take(any).is_some());
         // What came later must not overtake what was given back.
         assert!(channel.is_empty() && channel.send(fresh(0)).is_err());
     }
@@ -212,13 +236,13 @@ mod tests {
         let channel = Channel::new(100_000);
         for _ in 0..2 {
             assert!(channel.send(fresh(500_000)).is_ok(), "alone");
-            let order = channel.take().unwrap().order();
+            let order = channel.take(any).unwrap().order();
             channel.done(order);
         }
         for _ in 0..2 {
             assert!(channel.send(fresh(40_000)).is_ok());
         }
-        assert!(channel.take().is_some());
+        assert!(channel.take(any).is_some());
         assert_eq!(channel.send(fresh(40_000)).ok(), Some(2));
     }
 
@@ -235,16 +259,16 @@ mod tests {
         for (name, at) in [("a", 0), ("a", 1), ("b", 2), ("a", 3)] {
             assert!(channel.send(task(name, at)).is_ok());
         }
-        let a = channel.take().unwrap();
+        let a = channel.take(any).unwrap();
         let order = a.order();
         assert_eq!(number(Some(a)), Some(0));
-        assert_eq!(number(channel.take()), Some(2), "b, since a is out");
+        assert_eq!(number(channel.take(any)), Some(2), "b, since a is out");
         channel.done(order);
-        assert_eq!(number(channel.take()), Some(1));
+        assert_eq!(number(channel.take(any)), Some(1));
         channel.done(order);
         channel.close();
-        assert_eq!(number(channel.take()), Some(3));
-        assert_eq!(number(channel.take()), None);
+        assert_eq!(number(channel.take(any)), Some(3));
+        assert_eq!(number(channel.take(any)), None);
     }
 
     #[test]
@@ -255,7 +279,7 @@ mod tests {
         }
         channel.close();
         let mut seen = Vec::new();
-        while let Some(task) = channel.take() {
+        while let Some(task) = channel.take(any) {
             let order = task.order();
             seen.extend(number(Some(task)));
             channel.done(order);

@@ -4,16 +4,17 @@ use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 use std::thread::{self, Scope};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::channel::{Channel, Task};
+use super::session::MOST_CONNECTIONS_OF_TARGET;
 use super::{Dispatcher, TargetSession, lock};
 use crate::delivery::Delivery;
 use crate::format::{Header, Ids};
 use crate::identifier;
 use crate::outcome::{Attempt, FailureKind, Outcome};
 use crate::process;
-use crate::schedule::OrderKey;
+use crate::schedule::{OrderKey, Queued};
 use crate::signature;
 use crate::target::Target;
 use crate::transport::{self, Http, Request, Trust};
@@ -21,9 +22,7 @@ use crate::transport::{self, Http, Request, Trust};
 /// How many connections there are at most over all targets, but for one that each target has.
 const MOST_CONNECTIONS: usize = 64;
 
-/// How many connections one target gets at most, and how many deliveries that wait make a further one worth its
-/// handshake.
-const MOST_CONNECTIONS_OF_TARGET: usize = 8;
+/// How many deliveries that wait make a further connection worth its handshake.
 const DELIVERIES_A_CONNECTION: usize = 8;
 
 /// How many bytes of bodies wait in memory to be sent over all targets, and at least for each.
@@ -63,7 +62,6 @@ impl<'a> Dispatcher<'a> {
                 Ok(_) => {}
                 Err(task) => overflow(&sessions[at], task),
             });
-            self.budget.start();
             pipes.iter().for_each(|pipe| pipe.channel.close());
         });
         // No thread could be started for these: they are sent here, one after another.
@@ -95,11 +93,9 @@ impl<'a> Dispatcher<'a> {
     /// One connection to one target, for as long as there is anything to send.
     fn run_connection(&self, session: &TargetSession<'a>, pipe: &Pipe) {
         let mut http = Http::new(session.target, &self.trust);
-        let mut sent_for = Duration::ZERO;
-        while let Some(task) = pipe.channel.take() {
+        while let Some(task) = pipe.channel.take(|| session.window()) {
             let order = task.order();
-            let left = self.budget.left(sent_for);
-            let waits = if left.is_zero() || self.budget.is_at_end() {
+            let waits = if self.budget.is_spent() {
                 Some(FailureKind::NotTried)
             } else if session.is_unreachable() {
                 Some(FailureKind::Backoff)
@@ -114,11 +110,9 @@ impl<'a> Dispatcher<'a> {
                     self.enqueue(session, &delivery, why);
                     true
                 }
-                (Task::Fresh(delivery), None) => {
-                    self.attempt(session, &mut http, &delivery, left, &mut sent_for, false)
-                }
+                (Task::Fresh(delivery), None) => self.attempt(session, &mut http, &delivery, false),
                 (Task::Queued(queued), None) => match self.load(session, &queued) {
-                    Some(delivery) => self.attempt(session, &mut http, &delivery, left, &mut sent_for, true),
+                    Some(delivery) => self.attempt(session, &mut http, &delivery, true),
                     None => false,
                 },
             };
@@ -135,13 +129,10 @@ impl<'a> Dispatcher<'a> {
         session: &TargetSession<'t>,
         http: &mut Http<'t>,
         delivery: &Delivery,
-        left: Duration,
-        sent_for: &mut Duration,
         was_queued: bool,
     ) -> bool {
-        let start = Instant::now();
+        let left = self.budget.limit();
         let mut attempt = guarded(|| send(http, session.target, delivery, left));
-        *sent_for += start.elapsed();
         if let Outcome::Failed(failure) = &mut attempt.outcome {
             let is_timeout = matches!(failure.kind, FailureKind::Timeout { .. });
             // A little less than the target's own time is as good as that: maxWait and timeout are often the same.
@@ -155,9 +146,23 @@ impl<'a> Dispatcher<'a> {
                 session.set_unreachable();
             }
         }
+        session.learn(&attempt.outcome);
         let blocks = self.settle(session, delivery, &attempt, was_queued);
         self.note(session, delivery, attempt.outcome);
         blocks
+    }
+}
+
+impl<'a> Dispatcher<'a> {
+    /// Sends one delivery before its time, to see whether the target is back.
+    pub(super) fn probe(&self, session: &TargetSession<'a>, queued: &Queued) {
+        let Some(delivery) = self.load(session, queued) else { return };
+        session.queue.set_busy(true);
+        let mut http = Http::new(session.target, &self.trust);
+        let attempt = guarded(|| send(&mut http, session.target, &delivery, session.target.timeout));
+        self.settle_probe(session, &delivery, &attempt);
+        session.queue.set_busy(lock(&session.notes).is_left_behind);
+        self.note(session, &delivery, attempt.outcome);
     }
 }
 

@@ -27,11 +27,13 @@ use crate::target::Target;
 use crate::transport::Trust;
 
 use budget::Budget;
+
 use channel::Task;
 use session::SessionState;
 
+pub use budget::Allowed;
 pub use connection::{send_once, shown_headers};
-pub use session::TargetSession;
+pub use session::{TargetSession, stamp};
 
 /// What all deliveries of a run have in common.
 pub struct Dispatcher<'a> {
@@ -44,12 +46,16 @@ pub struct Dispatcher<'a> {
     done: Mutex<Vec<Done>>,
     /// Something could be neither delivered nor written down.
     is_lossy: AtomicBool,
+    /// There was no time to see to all: what is missing is in receipts.
+    is_unfinished: AtomicBool,
     /// Ignore that a time has not come.
     at_once: bool,
     /// Send to this target alone.
     only: Option<&'a str>,
     /// The number of a push that is written down nowhere.
     unkept: Option<u64>,
+    /// Probe targets of whose backlog nothing is due.
+    probes: bool,
 }
 
 /// What was done about one delivery.
@@ -83,7 +89,7 @@ pub type BuildDeferred<'b> = &'b dyn Fn(&Target, u64, &Receipt) -> Option<Vec<De
 impl<'a> Dispatcher<'a> {
     /// A run over `targets` that may take `allowed`, or as long as it needs. What is not delivered waits in `spool`,
     /// each attempt is written down in `history`.
-    pub fn new(spool: &'a Spool, history: &'a History, targets: &'a [&'a Target], allowed: Option<Duration>) -> Self {
+    pub fn new(spool: &'a Spool, history: &'a History, targets: &'a [&'a Target], allowed: Option<Allowed>) -> Self {
         Self {
             spool,
             history,
@@ -93,15 +99,22 @@ impl<'a> Dispatcher<'a> {
             bodies: Bodies::default(),
             done: Mutex::default(),
             is_lossy: AtomicBool::new(false),
+            is_unfinished: AtomicBool::new(false),
             at_once: false,
             only: None,
             unkept: None,
+            probes: false,
         }
     }
 
     /// Sends what comes from the push of this number at once where it cannot wait in a queue: it is written down nowhere.
     pub fn unkept(self, unkept: Option<u64>) -> Self {
         Self { unkept, ..self }
+    }
+
+    /// Probes targets of whose backlog nothing is due, from time to time: what a timer does.
+    pub fn probing(self, probes: bool) -> Self {
+        Self { probes, ..self }
     }
 
     /// Tries what failed though its time has not come, and targets in backoff.
@@ -148,6 +161,24 @@ impl<'a> Dispatcher<'a> {
     /// Whether everything is delivered or safe in a queue so far.
     pub fn is_safe(&self) -> bool {
         !self.is_lossy.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is no time to build or write down more: what is left stays in its receipt, for a later run. What has no
+    /// receipt is seen to however long it takes.
+    pub fn is_over(&self) -> bool {
+        self.unkept.is_none() && self.budget.is_over()
+    }
+
+    /// The same where something is left then.
+    pub fn leaves(&self) -> bool {
+        let is_over = self.is_over();
+        self.is_unfinished.fetch_or(is_over, Ordering::Relaxed);
+        is_over
+    }
+
+    /// Whether something was left for want of time, so that no receipt may be settled.
+    pub fn is_unfinished(&self) -> bool {
+        self.is_unfinished.load(Ordering::Relaxed)
     }
 
     /// Sends while `feed` still builds: it is called with a function that takes a session's place and a delivery, and
@@ -213,13 +244,24 @@ impl<'a> Dispatcher<'a> {
         // What lies in a queue that cannot be written is found again and again: a round for what others left meanwhile is
         // enough.
         while idle < 2 {
-            let session = self.open(at);
+            let mut session = self.open(at);
+            let is_probe = session.state == SessionState::Closed(FailureKind::Backoff) && self.is_to_probe(&session);
+            if is_probe {
+                session.lock = session.queue.lock().ok().flatten();
+            }
             if session.lock.is_none() || self.budget.is_spent() {
                 return;
             }
             self.queue_deferred(&session, build);
             let listed = self.list(&session);
-            let due = self.due(&session.queue, &listed, unsettled);
+            let due = if is_probe { Vec::new() } else { self.due(&session.queue, &listed, unsettled) };
+            if due.is_empty() && tried.is_empty() && self.is_to_probe(&session) {
+                let older = unsettled();
+                tried.extend(schedule::probe(&listed, &older).map(|queued| {
+                    self.probe(&session, queued);
+                    queued.key.id
+                }));
+            }
             idle = if due.is_empty() { idle + 1 } else { 0 };
             tried.extend(due.iter().map(|queued| queued.key.id));
             self.send_queued(&session, due);
@@ -231,6 +273,10 @@ impl<'a> Dispatcher<'a> {
                 return;
             }
         }
+    }
+
+    fn is_to_probe(&self, session: &TargetSession<'_>) -> bool {
+        self.probes && !self.at_once && session.backoff.wants_probe(process::now())
     }
 
     fn send_queued(&self, session: &TargetSession<'a>, due: Vec<Queued>) {
@@ -260,8 +306,11 @@ impl<'a> Dispatcher<'a> {
             true => lock(&self.done).iter().map(|done| done.id).collect(),
             false => HashSet::new(),
         };
-        let is_wanted = |id: Uuid| self.at_once && !tried.contains(&id);
-        schedule::due(&queue.list(), &listed, &unsettled, process::now(), is_wanted)
+        let (delivered, now) = (queue.backoff().delivered, process::now());
+        let is_due = |queued: &Queued| {
+            queued.schedule.is_due(delivered, now) || (self.at_once && !tried.contains(&queued.key.id))
+        };
+        schedule::due(&queue.list(), &listed, &unsettled, is_due)
     }
 
     /// Makes dead letters of what waits behind a target that has not answered for as long as `retryFor` says, though most
@@ -270,13 +319,19 @@ impl<'a> Dispatcher<'a> {
         let target = self.targets[at];
         let queue = self.spool.queue(&target.name);
         let now = process::now();
-        if !target.switch.is_on() || !queue.backoff().has_failed_for_long() {
+        if !target.switch.is_on() {
+            return;
+        }
+        let is_silent = queue.backoff().has_failed_for_long();
+        let mut waiting = queue.list();
+        waiting.retain(|queued| is_silent || queued.schedule.is_held());
+        if waiting.is_empty() {
             return;
         }
         let Ok(Some(_lock)) = queue.lock() else { return };
         let session = self.open_unlocked(at, queue.clone());
-        let why = message::silent_long();
-        for queued in queue.list() {
+        let why = if is_silent { message::silent_long() } else { message::tried_long() };
+        for queued in waiting {
             let Some(delivery) = self.load(&session, &queued) else { continue };
             // They are in order of their events, so that the first young one ends it.
             if now - delivery.time < target.retry_for.as_secs() as i64 {

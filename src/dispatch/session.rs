@@ -1,16 +1,24 @@
 //! One target in a run: whether anything is sent to it, and what the run learns of it.
 
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{Dispatcher, lock};
+use uuid::Uuid;
+
+use super::{Dispatcher, Done, lock};
 use crate::delivery::Delivery;
 use crate::message;
-use crate::outcome::FailureKind;
+use crate::outcome::{FailureKind, Outcome};
 use crate::process::{self, Locked};
-use crate::schedule::{Backoff, Learned, Queued};
+use crate::schedule::{Backoff, Learned, Queued, Stamp};
 use crate::spool::{Addition, Queue};
 use crate::target::Target;
+
+/// How many connections one target gets at most, and so how many deliveries are out at once.
+pub(super) const MOST_CONNECTIONS_OF_TARGET: usize = 8;
 
 /// Whether anything is sent to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +43,8 @@ pub struct TargetSession<'a> {
     pub(super) lock: Option<Locked>,
     /// Nothing more is tried in this run.
     is_unreachable: AtomicBool,
+    /// How many deliveries may be out at once.
+    window: AtomicUsize,
     pub(super) notes: Mutex<Notes>,
 }
 
@@ -63,6 +73,7 @@ impl<'a> Dispatcher<'a> {
             }
         };
         let mut session = TargetSession { state, lock, ..self.open_unlocked(at, queue) };
+        session.notice_mend();
         if self.only.is_some_and(|name| target.name != *name) {
             (session.lock, session.state) = (None, SessionState::Closed(FailureKind::NotTried));
         } else if session.state == SessionState::Open
@@ -76,11 +87,15 @@ impl<'a> Dispatcher<'a> {
 
     /// The same without the lock, for whoever has it.
     pub(super) fn open_unlocked(&self, at: usize, queue: Queue) -> TargetSession<'a> {
+        let backoff = queue.backoff();
+        // A receiver that failed is asked carefully whether it is back.
+        let window = if backoff.failures > 0 { 1 } else { MOST_CONNECTIONS_OF_TARGET };
         TargetSession {
             at,
             target: self.targets[at],
-            backoff: queue.backoff(),
+            backoff,
             queue,
+            window: AtomicUsize::new(window),
             state: SessionState::Backlog,
             lock: None,
             is_unreachable: AtomicBool::new(false),
@@ -88,11 +103,29 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
+    /// What failed of a target's in this run.
+    fn failed(&self, at: usize) -> HashSet<Uuid> {
+        let done = lock(&self.done);
+        let is_failed = |done: &&Done| {
+            done.target == at && matches!(&done.outcome, Outcome::Failed(failure) if failure.kind.was_tried())
+        };
+        done.iter().filter(is_failed).map(|done| done.id).collect()
+    }
+
     /// Notes how a target stands after a run, and lets others send to it.
     pub fn close(&self, session: TargetSession<'a>) {
         if session.lock.is_some() {
             let learned = lock(&session.notes).learned;
-            let backoff = session.backoff.after(learned, process::now());
+            let has_backlog = !session.queue.is_empty();
+            let now = process::now();
+            let mut backoff = session.backoff.after(learned, has_backlog, now);
+            if session.backoff.failures > 0 && learned.was_delivered {
+                // What failed while it was back has a reason of its own.
+                session.queue.hasten(now, &self.failed(session.at));
+            }
+            // By this it is noticed that somebody mends it.
+            let known = backoff.stamp.or_else(|| Some(stamp(session.target)));
+            backoff.stamp = known.filter(|_| has_backlog || backoff.failures > 0);
             if backoff != session.backoff {
                 session.queue.set_backoff(backoff);
             }
@@ -100,7 +133,45 @@ impl<'a> Dispatcher<'a> {
     }
 }
 
+/// How the files stand that a target is configured in.
+pub fn stamp(target: &Target) -> Stamp {
+    let mut stamp = Stamp::default();
+    for metadata in target.sources.iter().filter_map(|path| fs::metadata(path).ok()) {
+        let changed = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
+        stamp.changed = stamp.changed.max(changed);
+        stamp.size = stamp.size.wrapping_add(metadata.size());
+        stamp.inodes = stamp.inodes.wrapping_add(metadata.ino());
+    }
+    stamp
+}
+
 impl TargetSession<'_> {
+    /// A target of which something failed, and that was configured anew since, is not known to fail.
+    fn notice_mend(&mut self) {
+        if self.lock.is_some() && self.backoff.stamp.is_some_and(|known| known != stamp(self.target)) {
+            let now = process::now();
+            self.backoff = self.backoff.mended(now);
+            self.queue.hasten(now, &HashSet::new());
+            self.queue.set_backoff(self.backoff);
+        }
+    }
+
+    /// How many deliveries may be out at once.
+    pub(super) fn window(&self) -> usize {
+        self.window.load(Ordering::Relaxed)
+    }
+
+    /// Has fewer out at once where the receiver cannot take them, and more while it can.
+    pub(super) fn learn(&self, outcome: &Outcome) {
+        let next = |known: usize| match outcome {
+            Outcome::Delivered { .. } => (known + 1).min(MOST_CONNECTIONS_OF_TARGET),
+            Outcome::Failed(failure) if failure.kind.is_passing() => (known / 2).max(1),
+            Outcome::Failed(_) => known,
+        };
+        // It always has an answer.
+        let _ = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |known| Some(next(known)));
+    }
+
     /// Why nothing more is tried in this run, whatever it is.
     pub(super) fn is_unreachable(&self) -> bool {
         self.is_unreachable.load(Ordering::Relaxed)

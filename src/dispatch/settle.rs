@@ -6,7 +6,7 @@ use crate::delivery::Delivery;
 use crate::files::Unfit;
 use crate::history::{self, Entry, LoggedUpdate, State};
 use crate::message;
-use crate::outcome::{Attempt, Failure, FailureKind, Outcome};
+use crate::outcome::{Attempt, Failure, FailureKind, GONE, Outcome};
 use crate::process;
 use crate::schedule::{Next, Queued};
 use crate::signature;
@@ -55,6 +55,7 @@ impl Dispatcher<'_> {
         let is_gone = !was_queued || session.queue.remove(&queued(delivery));
         let mut notes = lock(&session.notes);
         notes.is_left_behind |= !is_gone;
+        notes.learned.was_tried = true;
         notes.learned.was_delivered = true;
     }
 
@@ -79,7 +80,11 @@ impl Dispatcher<'_> {
             }
         };
         entry.state = State::Waiting;
-        entry.next = Some(schedule.next);
+        entry.next = (!schedule.is_held()).then_some(schedule.next);
+        if failure.kind.is_ambiguous() {
+            let said = message::may_have_acted(schedule.ambiguous);
+            entry.reason = entry.reason.map(|reason| format!("{reason}; {said}"));
+        }
         self.log(&entry);
         lock(&session.notes).learned.failed(failure.kind, schedule.next);
         let later = Queued { key: delivery.key.clone(), schedule };
@@ -89,6 +94,26 @@ impl Dispatcher<'_> {
             self.buffer(session, later, delivery);
         }
         schedule.blocks_ref
+    }
+
+    /// Writes down what came of a request that was sent before its time, to see whether the target is back: where it is
+    /// not, nothing is counted.
+    pub(super) fn settle_probe(&self, session: &TargetSession<'_>, delivery: &Delivery, attempt: &Attempt) {
+        match &attempt.outcome {
+            Outcome::Failed(failure) if failure.kind != FailureKind::Status(GONE) => {
+                let mut entry = self.entry(session, delivery, delivery.schedule.attempts + 1);
+                entry.answer = attempt.answer.clone();
+                entry.state = State::Waiting;
+                entry.next = Some(delivery.schedule.next);
+                entry.reason = Some(message::probed(shorten(failure.to_string(), LONGEST_REASON)));
+                if let FailureKind::Status(status) | FailureKind::Redirect(status) = failure.kind {
+                    entry.status = Some(status);
+                }
+                self.log(&entry);
+                lock(&session.notes).learned.was_tried = true;
+            }
+            _ => drop(self.settle(session, delivery, attempt, true)),
+        }
     }
 
     /// Makes a delivery a dead letter, with its body, though it was never in the queue.
@@ -156,7 +181,16 @@ impl Dispatcher<'_> {
 
     /// Writes what is buffered to the queue. Returns whether that is all on the disk.
     pub(super) fn write_buffered(&self, session: &TargetSession<'_>) -> bool {
-        match session.queue.put(&session.take_buffered(), &self.bodies) {
+        let mut additions = session.take_buffered();
+        // A write takes milliseconds, and there may be thousands.
+        if self.is_over() {
+            let is_too_late = self.budget.is_long_over();
+            additions.retain(|addition| {
+                let is_worth_it = addition.queued.schedule.attempts > 0 && !is_too_late;
+                is_worth_it || !self.leaves()
+            });
+        }
+        match session.queue.put(&additions, &self.bodies) {
             Ok(()) => true,
             Err(error) => {
                 log::error!("{}", message::about_target(&session.target.name, error));
@@ -272,8 +306,8 @@ mod tests {
             let origin = Origin { repository: "r".into(), instance: "http://x".into(), project: 1 };
             let delivery = Delivery {
                 key: QueueKey { sequence: 1, number: 0, order, id },
-                // Twice it was cut off already.
-                schedule: Schedule { attempts: 2, ambiguous: 2, ..Schedule::default() },
+                // The target is not to be tried for long.
+                schedule: Schedule { attempts: 4, ..Schedule::default() },
                 line,
                 more: Vec::new(),
                 format: ci.format,

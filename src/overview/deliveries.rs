@@ -118,12 +118,13 @@ pub fn find(pipeline: &Pipeline<'_>, start: &str) -> Result<DeliveryRow, NotFoun
 
 fn rows(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> Vec<DeliveryRow> {
     let mut rows = tried(pipeline, wanted);
-    let mut queued = HashSet::new();
+    let (mut queued, mut held) = (HashSet::new(), HashSet::new());
     for directory in pipeline.spool.queues() {
         let queue = pipeline.spool.queue_in(&directory);
         for waits in queue.list().into_iter().filter(|waits| wanted.has(waits.key.id)) {
             let id = waits.key.id;
             queued.insert(id);
+            held.extend(waits.schedule.is_held().then_some(id));
             if !rows.contains_key(&id)
                 && let Ok((waiting, _)) = queue.load(&waits)
             {
@@ -147,6 +148,9 @@ fn rows(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> Vec<DeliveryRow> {
     let mut waits = WaitsFor::new(pipeline);
     for row in rows.iter_mut().filter(|row| row.state == State::Waiting) {
         row.waits_for = waits.of(row);
+        if row.waits_for.is_none() && held.contains(&row.id) {
+            row.waits_for = Some(message::waits_for_success().into());
+        }
         if row.waits_for.is_some() {
             // The record says when, and knows nothing of the configuration.
             row.next = None;

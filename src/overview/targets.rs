@@ -204,7 +204,7 @@ fn standing(target: &Target, backoff: Backoff, queue: &[Queued]) -> (TargetState
         return (TargetState::Parked, None);
     }
     let tried = queue.iter().map(|queued| queued.schedule).filter(|schedule| schedule.attempts > 0);
-    let due = tried.map(|schedule| schedule.next).min();
+    let due = tried.filter(|schedule| !schedule.is_held()).map(|schedule| schedule.next).min();
     let until = (backoff.failures > 0).then_some(backoff.until);
     // Neither counts before the other: a delivery has its own time, and the target has one.
     let next = due.max(until);

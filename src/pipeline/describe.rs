@@ -20,10 +20,17 @@ use crate::target::Target;
 
 impl Pipeline<'_> {
     /// Builds the deliveries of one receipt, each for the session of its target.
-    pub(super) fn build(&self, objects: &Objects, job: &Job, wanting: &[usize], send: &mut dyn FnMut(usize, Delivery)) {
+    pub(super) fn build(
+        &self,
+        objects: &Objects,
+        job: &Job,
+        wanting: &[usize],
+        is_over: &dyn Fn() -> bool,
+        send: &mut dyn FnMut(usize, Delivery),
+    ) {
         let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
         let later = if job.is_late { self.later(job.sequence) } else { Vec::new() };
-        self.fan_out(objects, job.sequence, &job.receipt, later, &targets, &mut |at, delivery| {
+        self.fan_out(objects, (job.sequence, &job.receipt), later, &targets, is_over, &mut |at, delivery| {
             if !job.done.contains(&delivery.id()) {
                 send(at, delivery);
             }
@@ -37,7 +44,8 @@ impl Pipeline<'_> {
         let build = || {
             let mut deliveries = Vec::new();
             let later = self.later(sequence);
-            self.fan_out(&objects, sequence, receipt, later, &[target], &mut |_, delivery| deliveries.push(delivery));
+            let mut keep = |_, delivery| deliveries.push(delivery);
+            self.fan_out(&objects, (sequence, receipt), later, &[target], &|| false, &mut keep);
             deliveries
         };
         // A mistake of ours over one push must not end every run from now on.
@@ -50,13 +58,14 @@ impl Pipeline<'_> {
         self.spool.receipts_since(sequence).iter().flat_map(|(_, receipt)| receipt.updates()).collect()
     }
 
+    /// Where there is no time left in the midst of it, what is missing is made by whoever takes the receipt over.
     fn fan_out(
         &self,
         objects: &Objects,
-        sequence: u64,
-        receipt: &Receipt,
+        (sequence, receipt): (u64, &Receipt),
         later: Vec<RefUpdate>,
         targets: &[&Target],
+        is_over: &dyn Fn() -> bool,
         send: &mut dyn FnMut(usize, Delivery),
     ) {
         let updates = receipt.updates();
@@ -78,6 +87,9 @@ impl Pipeline<'_> {
         }
         for (number, line) in (0..).zip(&receipt.lines) {
             if is_wanted(line) {
+                if is_over() {
+                    return;
+                }
                 let events = reader.events(line.event, &line.update, &context);
                 events.into_iter().for_each(|event| fan_out.add(number, event, send));
             }

@@ -12,13 +12,12 @@ mod untold;
 use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::time::Duration;
 
 use log::error;
 use uuid::Uuid;
 
 use crate::config::{BrokenTarget, Configuration, Configured};
-use crate::dispatch::{Dispatcher, TargetSession};
+use crate::dispatch::{Allowed, Dispatcher, TargetSession};
 use crate::event;
 use crate::history::{self, History};
 use crate::message;
@@ -100,8 +99,8 @@ impl<'a> Pipeline<'a> {
         Self { git_dir, common_dir, configuration, spool: Spool::new(state), history, targets }
     }
 
-    /// A run over the repository's targets that may take `allowed`, or as long as it needs.
-    pub fn run(&self, allowed: Option<Duration>) -> Dispatcher<'_> {
+    /// A run over the repository's targets that may hold up a push for so long, or take as long as it needs.
+    pub fn run(&self, allowed: Option<Allowed>) -> Dispatcher<'_> {
         Dispatcher::new(&self.spool, &self.history, &self.targets, allowed)
     }
 
@@ -155,7 +154,9 @@ impl<'a> Pipeline<'a> {
         let wanting: Vec<usize> = (0..targets.len()).filter(|at| wants(targets[*at])).collect();
         if !wanting.is_empty() {
             let objects = repository::open(self.common_dir, self.configuration.layout)?;
-            let mut sessions: Vec<TargetSession<'_>> = wanting.iter().map(|at| run.open(*at)).collect();
+            let in_time = wanting.iter().take_while(|_| !run.leaves());
+            let mut sessions: Vec<TargetSession<'_>> = in_time.map(|at| run.open(*at)).collect();
+            let wanting = &wanting[..sessions.len()];
             let own: HashSet<_> = jobs.iter().map(|job| job.sequence).collect();
             run.deliver(
                 &mut sessions,
@@ -164,7 +165,7 @@ impl<'a> Pipeline<'a> {
                     for job in &mut jobs {
                         // A mistake of ours over one push's objects must not end every run from now on, nor hold up
                         // others: its receipt waits for a better program.
-                        let build = || self.build(&objects, job, &wanting, send);
+                        let build = || self.build(&objects, job, wanting, &|| run.leaves(), send);
                         if panic::catch_unwind(AssertUnwindSafe(build)).is_err() {
                             error!("{}", message::push_untold(job.sequence));
                             self.set_stuck(job);
@@ -199,7 +200,7 @@ impl<'a> Pipeline<'a> {
     fn settle(&self, run: &Dispatcher<'_>, jobs: Vec<Job>) {
         for job in &jobs {
             if job.receipt.lines.iter().any(|line| can_make_event(&line.update)) {
-                for BrokenTarget { name, origin, .. } in self.waiting_targets() {
+                for BrokenTarget { name, origin, .. } in self.waiting_targets().take_while(|_| !run.leaves()) {
                     let queue = self.spool.queue(name);
                     if let Err(error) = queue.defer(name, origin.as_deref(), job.sequence, &job.receipt) {
                         error!("{}", message::about_target(name, error));
@@ -208,7 +209,7 @@ impl<'a> Pipeline<'a> {
                 }
             }
         }
-        if run.is_safe() {
+        if run.is_safe() && !run.is_unfinished() {
             let day = history::today();
             jobs.into_iter().filter_map(|job| job.owned).for_each(|owned| self.spool.settle(owned, &day));
         }
@@ -248,6 +249,7 @@ mod tests {
     use std::net::TcpListener;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::event::{Event, EventKind, EventName, Push};

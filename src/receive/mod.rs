@@ -10,12 +10,12 @@ use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 
 use crate::config::{Configuration, Report};
-use crate::dispatch::Done;
+use crate::dispatch::{Allowed, Done};
 use crate::log_file;
 use crate::message;
 use crate::outcome::Outcome;
@@ -82,6 +82,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     if input.is_terminal() {
         return printer.print(&Notice::Usage);
     }
+    let since = Instant::now();
     process::hold_back_signals();
     let read = process::read_to_end(input, INPUT_LIMIT, INPUT_PATIENCE);
     let read = read.and_then(|(bytes, is_whole)| {
@@ -89,7 +90,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         Ok((bytes, is_whole))
     });
     let push = match read {
-        Ok((bytes, is_whole)) => Push { git_dir, bytes, is_whole, is_kept: Cell::new(false) },
+        Ok((bytes, is_whole)) => Push { since, git_dir, bytes, is_whole, is_kept: Cell::new(false) },
         // What pre-receive wrote down, in next to no memory, is told by whoever has more.
         Err(error) => {
             let spool = Spool::new(StateDir::found(&repository::common_dir(&git_dir)));
@@ -107,6 +108,8 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
 
 /// What git said of a push.
 struct Push {
+    /// When the hook started.
+    since: Instant,
     git_dir: PathBuf,
     bytes: Vec<u8>,
     is_whole: bool,
@@ -138,9 +141,9 @@ impl Push {
         }
         log_problems(&configuration);
         if pipeline.is_wanted(&updates) {
-            receive(&pipeline, updates, environment, printer, &self.is_kept);
+            receive(&pipeline, updates, environment, printer, (self.since, &self.is_kept));
         } else if !configuration.settings.detach {
-            catch_up(&pipeline);
+            catch_up(&pipeline, self.since);
         }
     }
 
@@ -182,8 +185,8 @@ impl Push {
 }
 
 /// Looks after what earlier pushes left, in a push that no target wants.
-fn catch_up(pipeline: &Pipeline<'_>) {
-    let run = pipeline.run(Some(pipeline.configuration.settings.max_wait));
+fn catch_up(pipeline: &Pipeline<'_>, since: Instant) {
+    let run = pipeline.run(Some(Allowed { since, max_wait: pipeline.configuration.settings.max_wait }));
     if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into())) {
         error!("{error}");
     }
@@ -197,7 +200,7 @@ fn receive(
     updates: Vec<RefUpdate>,
     environment: &Environment,
     printer: &mut Printer,
-    is_kept: &Cell<bool>,
+    (since, is_kept): (Instant, &Cell<bool>),
 ) {
     let settings = &pipeline.configuration.settings;
     let order: HashMap<_, _> = (0..).zip(&updates).map(|(at, update)| (update.name.clone(), at)).collect();
@@ -224,7 +227,8 @@ fn receive(
     let sequence = own.sequence();
     let mut jobs = pipeline.take_over(&[sequence].into());
     jobs.push(own);
-    let run = pipeline.run(Some(settings.max_wait)).unkept(unkept.as_ref().map(|(sequence, _)| *sequence));
+    let allowed = Allowed { since, max_wait: settings.max_wait };
+    let run = pipeline.run(Some(allowed)).unkept(unkept.as_ref().map(|(sequence, _)| *sequence));
     let built = pipeline.deliver(&run, jobs).inspect_err(|error| error!("{error}"));
     let is_safe = run.is_safe();
     // What pre-receive wrote down is there still.
@@ -246,6 +250,9 @@ fn receive(
     }
     let mut done = run.take_done();
     done.retain(|done| done.sequence == sequence);
+    if run.is_unfinished() {
+        printer.print(&Notice::Unfinished);
+    }
     tell_pusher(pipeline.configuration, &done, &order, is_safe || is_announced, printer);
 }
 
@@ -333,7 +340,8 @@ mod tests {
         let git_dir = directory.path().to_path_buf();
         let zero = "0".repeat(40);
         let bytes = format!("{zero} {} refs/heads/main\n", "1".repeat(40)).into_bytes();
-        let push = Push { git_dir: git_dir.clone(), bytes, is_whole: true, is_kept: Cell::new(false) };
+        let since = Instant::now();
+        let push = Push { since, git_dir: git_dir.clone(), bytes, is_whole: true, is_kept: Cell::new(false) };
         // A second time there is one: the mistake came after it.
         for _ in 0..2 {
             push.keep_after_fault(&Environment::new([]), &mut Printer::default());

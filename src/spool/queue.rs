@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse, renamed};
 use super::queued::{Addition, Body, QueuedDelivery, Record};
@@ -238,6 +239,16 @@ impl Queue {
         let renamed = self.directory.open().and_then(|directory| directory.rename(&from, &directory, &to));
         if let Err(error) = renamed {
             log::error!("{}", message::cannot_rename_in(from, self.directory.path().display(), error));
+        }
+    }
+
+    /// Has all that failed tried at once, but for these: the target is back, or was mended. Whoever holds the lock does.
+    pub fn hasten(&self, now: i64, but: &HashSet<Uuid>) {
+        for queued in self.list().into_iter().filter(|queued| !but.contains(&queued.key.id)) {
+            let hastened = Queued { schedule: queued.schedule.hastened(now), ..queued.clone() };
+            if hastened != queued {
+                self.rename(&queued, &hastened);
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 mod name;
 mod patterns;
 mod address;
+mod success;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::event::{Event, EventName, Wanted};
@@ -14,6 +16,7 @@ use crate::signature::{Secret, SigningSecret};
 pub use address::Address;
 pub use name::{TargetName, in_part, is_of_wrong_name};
 pub use patterns::RefPatterns;
+pub use success::Success;
 
 /// A receiver, its settings checked: what stands here can be used as it is.
 #[derive(Clone)]
@@ -51,6 +54,10 @@ pub struct Target {
     pub max_commits: Option<usize>,
     /// How many bytes a body has at most, if leaving out lists can achieve it.
     pub max_body: usize,
+    /// Which statuses count as delivered.
+    pub success: Success,
+    /// The files that say all this, those of its secrets too.
+    pub sources: Vec<PathBuf>,
 }
 
 /// Whether a target is to be told of anything.
@@ -138,6 +145,8 @@ pub(crate) mod tests {
             retry_for: Duration::ZERO,
             max_commits: None,
             max_body: usize::MAX,
+            success: Success::default(),
+            sources: Vec::new(),
         }
     }
 

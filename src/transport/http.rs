@@ -61,6 +61,10 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
+/// Whoever closes the connection within so long after the request, without a byte of an answer, has most likely not read it: so
+/// a service that is stopped looks behind what accepts in its place (docker-proxy, ssh -L, a load balancer).
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// The certificates of the system's trust store, read when the first https target asks for them: it takes 3 ms.
 #[derive(Default)]
 pub struct Trust(OnceLock<Arc<Vec<Certificate<'static>>>>);
@@ -101,8 +105,8 @@ impl<'a> Http<'a> {
         let (mut attempt, progress) = self.attempt(request, start, deadline);
         // A receiver may close a connection it kept open just as we write to it. Where nothing of an answer came, this
         // is no attempt yet.
-        let is_closed =
-            matches!(&attempt.outcome, Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Closed { .. }));
+        let is_end = |kind| matches!(kind, FailureKind::Closed { .. } | FailureKind::HungUp);
+        let is_closed = matches!(&attempt.outcome, Outcome::Failed(failure) if is_end(failure.kind));
         if is_closed && !progress.dialled && !progress.answered {
             (attempt, _) = self.attempt(request, start, deadline);
         }
@@ -243,7 +247,7 @@ fn judge(response: &Response<Body>, elapsed: Duration, target: &Target) -> Outco
     let retry_after = response.headers().get("retry-after").and_then(retry_after);
     let failed = |kind, detail| Outcome::Failed(Failure { kind, detail, retry_after });
     match status {
-        200..=299 => Outcome::Delivered { status, elapsed },
+        _ if target.success.has(status) => Outcome::Delivered { status, elapsed },
         300..=399 => {
             let location = response.headers().get("location");
             let detail = location.map(|location| elsewhere(location, &target.address)).unwrap_or_default();
@@ -282,7 +286,7 @@ fn kind_of(error: &Error, progress: Progress) -> FailureKind {
     match error {
         Error::HostNotFound => FailureKind::Lookup,
         Error::Other(cause) if cause.is::<NoAddress>() => FailureKind::Lookup,
-        Error::Timeout(_) => FailureKind::Timeout { sent: progress.sent },
+        Error::Timeout(_) => FailureKind::Timeout { sent: progress.sent.is_some() },
         Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => FailureKind::Tls,
         Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::Http(_) => FailureKind::Garbled,
         Error::Io(error) => kind_of_io(error, progress),
@@ -295,7 +299,11 @@ fn kind_of_io(error: &io::Error, progress: Progress) -> FailureKind {
     match error.kind() {
         Io::ConnectionRefused => FailureKind::Refused,
         Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => {
-            FailureKind::Closed { sent: progress.sent }
+            let is_at_once = |sent: Instant| !progress.answered && sent.elapsed() <= AT_ONCE;
+            match progress.sent {
+                Some(sent) if is_at_once(sent) => FailureKind::HungUp,
+                sent => FailureKind::Closed { sent: sent.is_some() },
+            }
         }
         // rustls hands its errors on as these.
         Io::InvalidData => FailureKind::Tls,
@@ -308,7 +316,7 @@ fn kind_of_io(error: &io::Error, progress: Progress) -> FailureKind {
 fn describe(error: Error, progress: Progress) -> String {
     let phase = match progress {
         Progress { answered: true, .. } => message::within_header(),
-        Progress { sent: true, .. } => message::request_sent(),
+        Progress { sent: Some(_), .. } => message::request_sent(),
         _ => message::before_request(),
     };
     match error {

@@ -24,7 +24,26 @@ pub(super) fn elsewhere(location: &HeaderValue, address: &Address) -> String {
     };
     let is_ours = |part: &str| !part.is_empty() && own.path().split('/').any(|own| own == part);
     let path = if to.path().split('/').any(is_ours) { "/…" } else { to.path() };
-    message::redirect_to(origin + path)
+    let address = origin + path;
+    match difference(&to, &own) {
+        Some(what) => message::redirect_to_as(address, what),
+        None => message::redirect_to(address),
+    }
+}
+
+/// What is different about the address that a redirect leads to, where that can be said in a few words.
+fn difference(to: &Uri, own: &Uri) -> Option<&'static str> {
+    let host = |uri: &Uri| uri.host().map(str::to_ascii_lowercase);
+    let is_https = |uri: &Uri| uri.scheme_str() == Some("https");
+    if to.host().is_some() && host(to) != host(own) {
+        return Some(message::another_host());
+    }
+    let is_alike = to.path() == own.path() && to.query() == own.query();
+    if to.host().is_some() && is_https(to) && !is_https(own) {
+        return is_alike.then(message::with_https);
+    }
+    let has_slash = to.path().strip_suffix('/') == Some(own.path()) && to.query() == own.query();
+    has_slash.then(message::with_slash)
 }
 
 pub(super) fn told_headers(headers: &HeaderMap, secrets: &Secrets) -> Vec<(String, String)> {

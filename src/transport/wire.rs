@@ -36,8 +36,8 @@ struct State {
 pub(super) struct Progress {
     /// A connection of its own was opened for it.
     pub(super) dialled: bool,
-    /// The whole request was written.
-    pub(super) sent: bool,
+    /// When the last byte of the request was written, once all of it was.
+    pub(super) sent: Option<Instant>,
     /// At least a byte of an answer was read.
     pub(super) answered: bool,
 }
@@ -301,12 +301,13 @@ impl<T: Transport> Transport for Watched<T> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.wire.state().progress.sent = None;
         self.inner.transmit_output(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         // ureq asks for input only after all its output.
-        self.wire.state().progress.sent = true;
+        self.wire.state().progress.sent.get_or_insert_with(Instant::now);
         let has_come = self.inner.await_input(timeout)?;
         self.wire.state().progress.answered |= has_come;
         Ok(has_come)

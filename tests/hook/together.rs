@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Answer, Ends, Gate, Place, Receiver, Request, World, ZERO, name, read_head, until};
+use crate::support::{Answer, Ends, Gate, Place, Receiver, Request, World, ZERO, name, until};
 
 #[track_caller]
 fn webhook(world: &World, arguments: &[&str]) -> String {
@@ -400,31 +400,6 @@ fn enabled_again_what_waits_goes_with_the_next_push() {
     told.sort();
     // The first was tried, and its time comes in ten minutes.
     assert_eq!(told, ["b", "c"]);
-}
-
-#[test]
-fn a_receiver_that_may_have_acted_is_asked_three_times() {
-    let closing = Receiver::wild(|mut stream| {
-        read_head(&mut stream);
-        let mut body = [0; 1 << 16];
-        while stream.read(&mut body).is_ok_and(|read| read == body.len()) {}
-    });
-    for receiver in [Receiver::answering(Answer::Never), Receiver::answering(Answer::Raw(Vec::new())), closing] {
-        let world = World::told_to(&receiver, "gitlab");
-        world.configure("webhook.ci.timeout", "1s");
-        world.commit("one");
-        world.push(&["main"]);
-        flush_now(&world);
-        assert_eq!((world.waiting("ci").len(), world.dead("ci").len()), (1, 0));
-        flush_now(&world);
-        assert_eq!((world.waiting("ci").len(), world.dead("ci").len()), (0, 1));
-        flush_now(&world);
-        assert_eq!(receiver.connections(), 3);
-        let row = &rows(&world, &["log"])[0];
-        assert_eq!((text(row, "state"), row["attempts"].as_u64()), ("dead", Some(3)));
-        assert!(text(row, "reason").contains("raise timeout"), "{row}");
-        assert_eq!(status(&world)["dead"], 1);
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod header;
 mod owner;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::configured::{BrokenTarget, Configured};
@@ -17,7 +18,7 @@ use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
-use crate::target::{Address, RefPatterns, Switch, Target, TargetName};
+use crate::target::{Address, RefPatterns, Success, Switch, Target, TargetName};
 
 /// Reads the target called `name` from its own entries and the defaults.
 pub(super) fn read(
@@ -73,6 +74,7 @@ impl<'a> TargetReader<'a> {
         let description = self.value("description", one_line);
         let events = self.events();
         let refs = self.refs();
+        let success = self.success();
         let secret = self.secret();
         let signing_secrets = self.signing_secrets();
         let headers = self.headers(format, has_credentials);
@@ -100,9 +102,28 @@ impl<'a> TargetReader<'a> {
             retry_for,
             max_commits,
             max_body,
+            success,
+            sources: self.sources(),
             address,
             format,
         })
+    }
+
+    /// The files that its values stand in, and those of its secrets.
+    fn sources(&self) -> Vec<PathBuf> {
+        let mut sources: Vec<PathBuf> = Vec::new();
+        for entry in self.own.iter().chain(&self.defaults) {
+            let value = entry.value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
+            let secret = value.filter(|_| entry.key.to_ascii_lowercase().ends_with("secretfile"));
+            // Where that is absolute it stands for itself.
+            let secret = secret.map(|value| self.secrets.path().join(value));
+            for path in [Some(entry.file.to_path_buf()), secret].into_iter().flatten() {
+                if !sources.contains(&path) {
+                    sources.push(path);
+                }
+            }
+        }
+        sources
     }
 
     /// The full key, as the entry has it: it may be the default of all targets.
@@ -273,6 +294,17 @@ impl<'a> TargetReader<'a> {
             }
         }
         RefPatterns::parse(words).unwrap_or_default()
+    }
+
+    fn success(&mut self) -> Success {
+        let mut words = Vec::new();
+        for (entry, value) in self.list("success") {
+            match Success::parse(value.split_ascii_whitespace()) {
+                Ok(_) => words.extend(value.split_ascii_whitespace()),
+                Err(why) => self.problem("success", entry, why),
+            }
+        }
+        Success::parse(words.into_iter()).unwrap_or_default()
     }
 
     fn secret(&mut self) -> Option<Secret> {

@@ -21,6 +21,7 @@ fn value_of(key: &str) -> String {
         "header" => format!("X-Token: {CANARY}"),
         "timeout" | "retryFor" | "maxCommits" => "7".into(),
         "maxBody" => "1m".into(),
+        "success" => "404".into(),
         other => panic!("which value of {other}?"),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::as_owner::{Call, Said, in_each};
+use super::as_owner::{Call, Said, in_each_at_once};
 use super::failure::{Failure, failure};
 use super::output::{Reach, tell};
 use super::place::Place;
@@ -37,11 +37,13 @@ pub(super) struct FlushRow {
 
 /// Whether everything could be done; receivers that fail are no failure of ours.
 pub(super) fn run(now: bool, target: Option<&str>, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
-    let said = in_each(call, reach.root.as_deref(), |place| flush(place, now, target))?;
+    let root = reach.root.as_deref();
+    let much = if root.is_some() { usize::MAX } else { MUCH };
+    let said = in_each_at_once(call, root, |place| flush(place, now, target, much))?;
     Ok(tell(call, reach.json, said, text))
 }
 
-fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<FlushRow>, bool), Failure> {
+fn flush(place: &Place, now: bool, only: Option<&str>, much: usize) -> Result<(Vec<FlushRow>, bool), Failure> {
     process::hold_back_signals();
     let configuration = &place.configuration;
     if let Some(name) = only {
@@ -59,7 +61,7 @@ fn flush(place: &Place, now: bool, only: Option<&str>) -> Result<(Vec<FlushRow>,
         terminal::error(problem);
     }
     let total = configuration.ready().map(|target| pipeline.spool.queue(&target.name).list().len()).sum();
-    with_progress("flush", MUCH, total, &run, || {
+    with_progress("flush", much, total, &run, || {
         if let Err(error) = pipeline.deliver(&run, jobs) {
             terminal::error(error);
             is_well = false;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
 use std::time::Duration;
 
@@ -54,9 +55,10 @@ impl<'a> Dispatcher<'a> {
     ) {
         let pipes: Vec<_> = sessions.iter().map(|_| Pipe::new(sessions.len())).collect();
         let mut connections = vec![0; sessions.len()];
+        let targets = sessions.len().max(self.beside.load(Ordering::Relaxed));
         thread::scope(|scope| {
             feed(&mut |at, task| match pipes[at].channel.send(task) {
-                Ok(waiting) if is_worth_one(connections[at], waiting, sessions.len()) => {
+                Ok(waiting) if is_worth_one(connections[at], waiting, targets) => {
                     connections[at] += usize::from(self.connect(scope, &sessions[at], &pipes[at]));
                 }
                 Ok(_) => {}

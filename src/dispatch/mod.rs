@@ -9,8 +9,9 @@ mod connection;
 mod redeliver;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -56,6 +57,8 @@ pub struct Dispatcher<'a> {
     unkept: Option<u64>,
     /// Probe targets of whose backlog nothing is due.
     probes: bool,
+    /// How many targets are looked after at once.
+    beside: AtomicUsize,
 }
 
 /// What was done about one delivery.
@@ -84,7 +87,10 @@ impl Done {
 
 /// Makes the deliveries for a target of a push, with its number, that waited for the target to be configured rightly;
 /// `None` where that is not possible now.
-pub type BuildDeferred<'b> = &'b dyn Fn(&Target, u64, &Receipt) -> Option<Vec<Delivery>>;
+pub type BuildDeferred<'b> = &'b (dyn Fn(&Target, u64, &Receipt) -> Option<Vec<Delivery>> + Sync);
+
+/// So many targets are looked after at once: one that does not answer is not to hold up others.
+const MOST_TENDED: usize = 64;
 
 impl<'a> Dispatcher<'a> {
     /// A run over `targets` that may take `allowed`, or as long as it needs. What is not delivered waits in `spool`,
@@ -104,6 +110,7 @@ impl<'a> Dispatcher<'a> {
             only: None,
             unkept: None,
             probes: false,
+            beside: AtomicUsize::new(1),
         }
     }
 
@@ -233,12 +240,30 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
+    /// Sends what waits for these targets and is due, side by side.
+    pub fn tend_all(&self, targets: &[usize], unsettled: &(dyn Fn() -> Unsettled + Sync), build: BuildDeferred<'_>) {
+        self.beside.store(targets.len(), Ordering::Relaxed);
+        let next = AtomicUsize::new(0);
+        let tend = || {
+            while let Some(at) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.tend(*at, unsettled, build);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..targets.len().min(MOST_TENDED) {
+                // Without a thread there is one less at once.
+                drop(thread::Builder::new().spawn_scoped(scope, tend));
+            }
+            tend();
+        });
+    }
+
     /// Sends what waits for one target and is due, until nothing is left that has become due meanwhile.
     ///
     /// `unsettled` tells which refs have to wait for an older push, `build` makes deliveries of what waited for the
     /// target to be configured rightly. Who queues something tries the lock after that, and who settles a receipt does so
     /// after that; if they find it taken, this looks once more after unlocking and sees what they left.
-    pub fn tend(&self, at: usize, unsettled: &dyn Fn() -> Unsettled, build: BuildDeferred<'_>) {
+    fn tend(&self, at: usize, unsettled: &dyn Fn() -> Unsettled, build: BuildDeferred<'_>) {
         let mut tried = HashSet::new();
         let mut idle = 0;
         // What lies in a queue that cannot be written is found again and again: a round for what others left meanwhile is

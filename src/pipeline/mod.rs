@@ -219,11 +219,10 @@ impl<'a> Pipeline<'a> {
     pub fn tend(&self, run: &Dispatcher<'_>) {
         let none = HashSet::new();
         let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
-        for (at, target) in self.targets.iter().enumerate() {
-            if target.switch.is_on() && !self.spool.queue(&target.name).is_empty() {
-                run.tend(at, &|| self.unsettled(&none), &build);
-            }
-        }
+        let has_any =
+            |(_, target): &(usize, &&Target)| target.switch.is_on() && !self.spool.queue(&target.name).is_empty();
+        let waiting: Vec<usize> = self.targets.iter().enumerate().filter(has_any).map(|(at, _)| at).collect();
+        run.tend_all(&waiting, &|| self.unsettled(&none), &build);
         self.make_removed_dead();
     }
 

@@ -5,6 +5,7 @@ mod support;
 mod abandoned;
 mod again;
 mod back;
+mod beside;
 mod check;
 mod clients;
 mod command;

@@ -94,6 +94,9 @@ pub struct Entry {
     /// The body's size in bytes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub size: Option<u64>,
+    /// How many bytes it was made to fit into, where the receiver takes no larger body.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_body: Option<usize>,
     /// What the receiver said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answer: Option<Answer>,

@@ -209,6 +209,7 @@ messages! {
     request_sent() = "the request was sent";
     before_request() = "before the request was sent";
     bad_url() = "bad URL";
+    takes_no_larger(target, bytes) = "the receiver of '{target}' took {bytes} bytes and refused more (413): larger bodies are reduced";
     may_have_acted(times) = "the receiver may have acted (attempts like this: {times})";
     waits_for_success() = "another delivery to this target to get through";
     probed(failure) = "{failure}; sent before its time, to see whether the receiver is back";

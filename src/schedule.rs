@@ -258,6 +258,18 @@ pub struct Backoff {
     /// The files that it was configured in when it failed.
     #[serde(default)]
     pub stamp: Option<Stamp>,
+    /// What it takes, where it refused a body for its size.
+    #[serde(default)]
+    pub body_limit: Option<BodyLimit>,
+}
+
+/// How large a body a target takes, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyLimit {
+    /// It took one of so many bytes when it had refused a larger one.
+    pub bytes: usize,
+    /// Until when that is remembered, in seconds since 1970.
+    pub until: i64,
 }
 
 /// What a run has learned of a target.
@@ -267,6 +279,8 @@ pub struct Learned {
     pub was_tried: bool,
     /// It took a delivery.
     pub was_delivered: bool,
+    /// What it takes, where it refused a body for its size.
+    pub body_limit: Option<BodyLimit>,
     /// It answered 410.
     pub is_parked: bool,
     /// The earliest time at which something that failed, and will pass, is tried again, in seconds since 1970.
@@ -300,13 +314,15 @@ impl Backoff {
     /// How the target stands after a run that learned this, `has_backlog` where something waits. Its own delay grows with
     /// each run that fails, a delivery's with each of its attempts.
     pub fn after(self, learned: Learned, has_backlog: bool, now: i64) -> Self {
-        let known = Self { tried: if learned.was_tried { now } else { self.tried }, ..self };
+        let known_limit = self.body_limit.filter(|limit| is_to_come(limit.until, now));
+        let body_limit = learned.body_limit.or(known_limit);
+        let known = Self { tried: if learned.was_tried { now } else { self.tried }, body_limit, ..self };
         if learned.is_parked {
             return Self { parked: true, ..known };
         }
         if learned.was_delivered {
             let back = if has_backlog { now } else { 0 };
-            return Self { tried: back, delivered: back, ..Self::default() };
+            return Self { tried: back, delivered: back, body_limit, ..Self::default() };
         }
         let Some(next) = learned.next else { return known };
         let failures = self.failures.saturating_add(1);
@@ -343,6 +359,11 @@ fn with_jitter(delay: i64, id: Uuid, attempts: u32) -> i64 {
     let bytes = id.into_bytes();
     let part = i64::from(bytes[attempts as usize % bytes.len()]);
     delay + delay * part / (255 * 5)
+}
+
+/// Whether a time is to come, and no further off than anything is remembered.
+fn is_to_come(time: i64, now: i64) -> bool {
+    !is_due(time, now)
 }
 
 /// Whether the time has come. A time further off than any delay was written before the clock was set back.

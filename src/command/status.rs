@@ -5,8 +5,10 @@ use super::failure::Failure;
 use super::output::{Reach, tell};
 use super::table::{lay_out, length};
 use super::terminal::{Colour, in_colour};
+use crate::message;
 use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
+use crate::text::sanitise;
 
 /// What the exit status says, as monitoring systems have it (Nagios Plugins Development Guidelines, "Plugin Return
 /// Codes").
@@ -80,7 +82,13 @@ fn text(said: &Said<TargetRow>, limit: i64) -> String {
         return "no targets\n".into();
     }
     let rows: Vec<_> = said.rows.iter().map(line).collect();
-    lay_out(["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "DEAD"], &rows, 1, in_colour())
+    let mut text = lay_out(["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "DEAD"], &rows, 1, in_colour());
+    for row in &said.rows {
+        if let Some(bytes) = row.max_body {
+            text += &(sanitise(&message::takes_no_larger(&row.target, bytes)) + "\n");
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -218,6 +218,7 @@ mod tests {
             time: 0,
             receipt: "".into(),
             origin: Arc::new(Origin::default()),
+            reduced: None,
         }))
     }
 

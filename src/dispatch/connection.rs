@@ -5,10 +5,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::channel::{Channel, Task};
 use super::session::MOST_CONNECTIONS_OF_TARGET;
+use super::shrink::is_too_large;
 use super::{Dispatcher, TargetSession, lock};
 use crate::delivery::Delivery;
 use crate::format::{Header, Ids};
@@ -112,9 +113,9 @@ impl<'a> Dispatcher<'a> {
                     self.enqueue(session, &delivery, why);
                     true
                 }
-                (Task::Fresh(delivery), None) => self.attempt(session, &mut http, &delivery, false),
+                (Task::Fresh(mut delivery), None) => self.attempt(session, &mut http, &mut delivery, false),
                 (Task::Queued(queued), None) => match self.load(session, &queued) {
-                    Some(delivery) => self.attempt(session, &mut http, &delivery, true),
+                    Some(mut delivery) => self.attempt(session, &mut http, &mut delivery, true),
                     None => false,
                 },
             };
@@ -130,11 +131,26 @@ impl<'a> Dispatcher<'a> {
         &'t self,
         session: &TargetSession<'t>,
         http: &mut Http<'t>,
-        delivery: &Delivery,
+        delivery: &mut Delivery,
         was_queued: bool,
     ) -> bool {
         let left = self.budget.limit();
-        let mut attempt = guarded(|| send(http, session.target, delivery, left));
+        let end = Instant::now() + left.min(session.target.timeout);
+        let smaller = self.as_taken(session, delivery);
+        let mut attempt = guarded(|| send(http, session.target, smaller.as_ref().unwrap_or(delivery), left));
+        if is_too_large(&attempt) {
+            let first = smaller.as_ref().unwrap_or(delivery);
+            let again = |smaller: &Delivery| {
+                let left = end.saturating_duration_since(Instant::now());
+                guarded(|| send(http, session.target, smaller, left))
+            };
+            if let Some((taken, last)) = self.send_smaller(session, first, end, again) {
+                attempt = last;
+                *delivery = taken.unwrap_or_else(|| delivery.clone());
+            }
+        } else if let (Outcome::Delivered { .. }, Some(taken)) = (&attempt.outcome, smaller) {
+            *delivery = taken;
+        }
         if let Outcome::Failed(failure) = &mut attempt.outcome {
             let is_timeout = matches!(failure.kind, FailureKind::Timeout { .. });
             // A little less than the target's own time is as good as that: maxWait and timeout are often the same.

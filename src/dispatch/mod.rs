@@ -5,18 +5,20 @@ mod budget;
 mod channel;
 mod session;
 mod settle;
+mod shrink;
 mod connection;
 mod redeliver;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::delivery::Delivery;
+use crate::format::Payload;
 use crate::history::{History, State};
 use crate::message;
 use crate::outcome::{Failure, FailureKind, Outcome};
@@ -59,7 +61,12 @@ pub struct Dispatcher<'a> {
     probes: bool,
     /// How many targets are looked after at once.
     beside: AtomicUsize,
+    /// Makes bodies smaller.
+    shrink: Option<Shrink<'a>>,
 }
+
+/// Builds the payload of a delivery once more, so that it fits into so many bytes; `None` where it cannot be built.
+pub type Shrink<'a> = Box<dyn Fn(&Target, &Delivery, usize) -> Option<Arc<Payload>> + Sync + 'a>;
 
 /// What was done about one delivery.
 #[derive(Debug)]
@@ -111,12 +118,18 @@ impl<'a> Dispatcher<'a> {
             unkept: None,
             probes: false,
             beside: AtomicUsize::new(1),
+            shrink: None,
         }
     }
 
     /// Sends what comes from the push of this number at once where it cannot wait in a queue: it is written down nowhere.
     pub fn unkept(self, unkept: Option<u64>) -> Self {
         Self { unkept, ..self }
+    }
+
+    /// Makes bodies smaller in this way, where a receiver takes none so large.
+    pub fn shrinking(self, shrink: Shrink<'a>) -> Self {
+        Self { shrink: Some(shrink), ..self }
     }
 
     /// Probes targets of whose backlog nothing is due, from time to time: what a timer does.

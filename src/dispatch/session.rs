@@ -156,6 +156,13 @@ impl TargetSession<'_> {
         }
     }
 
+    /// How many bytes the target takes, where it has refused a larger body of late.
+    pub(super) fn body_limit(&self, now: i64) -> Option<usize> {
+        let learned = lock(&self.notes).learned.body_limit;
+        let known = learned.or(self.backoff.body_limit.filter(|limit| limit.until > now));
+        known.map(|limit| limit.bytes)
+    }
+
     /// How many deliveries may be out at once.
     pub(super) fn window(&self) -> usize {
         self.window.load(Ordering::Relaxed)

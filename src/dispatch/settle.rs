@@ -149,6 +149,7 @@ impl Dispatcher<'_> {
             next: None,
             sha256: Some(signature::sha256_hex(body)),
             size: Some(body.len() as u64),
+            max_body: delivery.reduced,
             answer: None,
         }
     }
@@ -316,6 +317,7 @@ mod tests {
                 time: process::now(),
                 receipt: "".into(),
                 origin: Arc::new(origin),
+                reduced: None,
             };
             let mut sessions = [run.open(0)];
             run.deliver(&mut sessions, Unsettled::default, |send| send(0, delivery));

@@ -109,12 +109,25 @@ pub struct TargetRow {
     pub dead: usize,
     /// How many of them nobody has seen.
     pub unseen: usize,
+    /// How many bytes its receiver takes, where it has refused a larger body of late (413).
+    #[serde(default)]
+    pub max_body: Option<usize>,
 }
 
 impl TargetRow {
     /// Of one for which nothing waits.
     pub(crate) fn new(target: String, state: TargetState) -> Self {
-        Self { target, state, waiting: 0, oldest: None, next: None, waits_for: None, dead: 0, unseen: 0 }
+        Self {
+            target,
+            state,
+            waiting: 0,
+            oldest: None,
+            next: None,
+            waits_for: None,
+            dead: 0,
+            unseen: 0,
+            max_body: None,
+        }
     }
 }
 
@@ -178,6 +191,7 @@ fn row(
     let times: Vec<_> = deferred.map(|push| push.receipt.time).collect();
     let first = queued.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
     let (dead, unseen) = take(dead, &directory);
+    let limit = queue.backoff().body_limit.filter(|limit| limit.until > process::now());
     let waits_for = (state == TargetState::Parked).then(|| message::waits_for_enable(&target));
     TargetRow {
         waits_for,
@@ -188,6 +202,7 @@ fn row(
         next,
         dead,
         unseen,
+        max_body: limit.map(|limit| limit.bytes),
     }
 }
 

@@ -199,6 +199,7 @@ impl<'a> FanOut<'a> {
             time: self.receipt.time,
             receipt: Arc::clone(&self.name),
             origin: Arc::clone(&self.shown_to(target).0.origin),
+            reduced: None,
         })
     }
 }
@@ -219,6 +220,7 @@ pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
         time: context.time.seconds,
         receipt: "".into(),
         origin: Arc::new(origin(context)),
+        reduced: None,
         payload: Arc::new(payload),
         line,
     }

@@ -17,6 +17,7 @@ use log::error;
 use uuid::Uuid;
 
 use crate::config::{BrokenTarget, Configuration, Configured};
+use crate::delivery::Delivery;
 use crate::dispatch::{Allowed, Dispatcher, TargetSession};
 use crate::event;
 use crate::history::{self, History};
@@ -101,7 +102,8 @@ impl<'a> Pipeline<'a> {
 
     /// A run over the repository's targets that may hold up a push for so long, or take as long as it needs.
     pub fn run(&self, allowed: Option<Allowed>) -> Dispatcher<'_> {
-        Dispatcher::new(&self.spool, &self.history, &self.targets, allowed)
+        let shrink = |target: &Target, delivery: &Delivery, most| self.shrunk(target, delivery, most);
+        Dispatcher::new(&self.spool, &self.history, &self.targets, allowed).shrinking(Box::new(shrink))
     }
 
     /// What there is to write down of a push.

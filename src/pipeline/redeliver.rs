@@ -1,13 +1,14 @@
 //! Deliveries that were made and dead letters, once more: found where they wait, or built again from what was pushed.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::Pipeline;
 use crate::delivery::Delivery;
 use crate::event::EventName;
-use crate::format;
+use crate::format::{self, Payload};
 use crate::history::Entry;
 use crate::message;
 use crate::schedule::{Queued, Schedule};
@@ -108,6 +109,16 @@ impl Pipeline<'_> {
         all
     }
 
+    /// The payload of a delivery once more, made to fit into so many bytes; `None` where it cannot be built.
+    pub(super) fn shrunk(&self, target: &Target, delivery: &Delivery, max_body: usize) -> Option<Arc<Payload>> {
+        let receipt = self.spool.settled(&delivery.receipt)?;
+        // The target may want something else by now.
+        let (events, refs) = (EventName::ALL.to_vec(), RefPatterns::default());
+        let target = Target { events, refs, max_body, format: delivery.format, ..target.clone() };
+        let built = self.build_for(&target, delivery.key.sequence, &receipt)?;
+        built.into_iter().find(|made| made.id() == delivery.id()).map(|made| made.payload)
+    }
+
     fn have_wait(
         &self,
         queue: &Queue,
@@ -140,7 +151,8 @@ impl Pipeline<'_> {
         let receipt = self.spool.settled(&last.receipt).ok_or_else(message::receipt_is_gone)?;
         let sequence = last.receipt.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let format = format::find(&last.format).ok_or_else(|| message::no_format_any_more(&last.format))?;
-        let as_it_is = Target { switch: Switch::On, format, ..target.clone() };
+        let max_body = last.max_body.unwrap_or(usize::MAX).min(target.max_body);
+        let as_it_is = Target { switch: Switch::On, format, max_body, ..target.clone() };
         // The target may want less now than it did then.
         let (events, refs) = (EventName::ALL.to_vec(), RefPatterns::default());
         let as_it_may_have_been = Target { events, refs, ..as_it_is.clone() };

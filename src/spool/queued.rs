@@ -61,6 +61,7 @@ impl QueuedDelivery {
             time: self.time,
             receipt: self.receipt.into(),
             origin: Arc::new(self.origin),
+            reduced: None,
         })
     }
 

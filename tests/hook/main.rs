@@ -45,6 +45,7 @@ mod targets;
 mod terminal;
 mod tls;
 mod together;
+mod too_large;
 mod tour;
 mod upgrade;
 mod verbs;

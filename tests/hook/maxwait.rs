@@ -13,6 +13,7 @@ fn after(seconds: u64) -> Answer {
 /// Two events of one push, told one after another over one connection, with the default of each time.
 fn two_events(receiver: &Receiver) -> (World, Vec<String>) {
     let world = World::told_to(receiver, "gitlab");
+    fs::remove_file(world.path("home/.gitconfig")).unwrap();
     world.commit("one");
     world.git(&["tag", "-m", "v", "v1"]);
     let said = world.push(&["main", "v1"]).said();

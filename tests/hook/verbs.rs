@@ -71,9 +71,12 @@ fn log_as_json_has_what_a_program_needs() {
 
 #[test]
 fn log_can_be_narrowed() {
-    let (world, _receiver) = failing(Answer::Status(404));
-    let other = Receiver::new();
+    let (failing, other) = (Receiver::in_turn([Answer::Status(404), Answer::Status(200)]), Receiver::new());
+    let world = World::told_to(&failing, "gitlab");
     world.add_target("other", &other, "codeup");
+    world.configure("webhook.other.ref", "second");
+    world.commit("one");
+    world.push(&["main"]);
     world.push(&["main:second"]);
     let count = |arguments: &[&str]| rows(&world, &[&["log", "--json"], arguments].concat()).len();
     assert_eq!(count(&[]), 3);

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::finding::{Finding, Kind};
-use super::mend::webhook;
+use super::mend::{set, webhook};
 use crate::command::table::length;
 use crate::message;
 use crate::overview::{self, TargetState as State};
@@ -53,6 +53,16 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 findings.push(advice(Kind::Waiting, message::check_waiting(row.waiting, name, age)).mend(mend));
             }
             _ => {}
+        }
+        if let Some(bytes) = row.max_body {
+            let finding = advice(Kind::BodyLimit, message::takes_no_larger(name, bytes));
+            let key = format!("webhook.{name}.maxBody");
+            // Where somebody else owns the target, he sets it.
+            let file = scene.place.common_dir.join("config");
+            let is_own = scene.entries.iter().any(|entry| {
+                entry.key == "url" && entry.subsection.as_deref() == Some(name.as_bytes()) && *entry.file == *file
+            });
+            findings.push(if is_own { finding.mend(set(&file, &key, bytes.max(1024).to_string())) } else { finding });
         }
         if row.unseen > 0 {
             let mend = match row.state {

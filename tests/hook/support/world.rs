@@ -54,6 +54,8 @@ impl World {
         let environment = vec![("GL_USER".into(), "alice".into())];
         let world = Self { directory, clock: AtomicU64::new(1_700_000_000), environment };
         fs::create_dir(world.path("home")).unwrap();
+        // A busy machine may take long before the hook begins a request.
+        fs::write(world.path("home/.gitconfig"), "[webhook]\n\tmaxWait = 60s\n").unwrap();
         let init = |extra: &[&str], place: &str| {
             let mut command = world.command("git", world.directory.path());
             command.args(["init", "--quiet", "--initial-branch=main"]).args(options).args(extra).arg(place);

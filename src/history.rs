@@ -67,6 +67,9 @@ pub struct Entry {
     pub old: String,
     /// Where the ref points since.
     pub new: String,
+    /// The push was sent from memory, and is written down nowhere else.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub from_memory: bool,
     /// The further updates of a delivery that tells of a whole push, where that push is written down nowhere else.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub more: Vec<LoggedUpdate>,
@@ -231,6 +234,13 @@ impl History {
     /// Every line about one of these refs, oldest first.
     pub fn of_refs(&self, names: &[String]) -> Vec<Entry> {
         self.days().into_iter().flat_map(|day| self.entries_with(&day, few(names))).collect()
+    }
+
+    /// What was sent from memory since the time `since`, in seconds since 1970.
+    pub fn from_memory(&self, since: i64) -> Vec<Entry> {
+        let first = day_of(since - 86_400);
+        let days = self.days().into_iter().filter(|day| *day >= first);
+        days.flat_map(|day| self.entries_with(&day, &["\"from_memory\":true".into()])).collect()
     }
 
     /// How often each of `ids` was tried, as far as the log goes.

@@ -43,6 +43,9 @@
 
 /* Files. Index: the push; its event's id is the push's number. */
 bit intent[N + 1];
+#ifdef SLOW                     /* who announces an intent claims it, and takes his time to write its receipt */
+byte claimed[N + 1];
+#endif
 byte receipt[N + 1];
 byte number[N + 1];             /* the receipt's sequence number */
 byte queue[N + 1];
@@ -95,6 +98,24 @@ inline announce(i) {
     :: else
     fi
 }
+
+#ifdef SLOW
+/* A receipt that is on the disk gets its name under v1/lock, unless the event has one by then: its id is the intent's,
+ * whoever wrote it. */
+inline place(i) {
+    if
+#ifdef M_BLIND
+    :: assert(receipt[i] == NONE)
+#else
+    :: receipt[i] != NONE -> goto placed
+    :: receipt[i] == NONE
+#endif
+    fi;
+    assert(moved[i]);               /* P4: no event for a refused push */
+    intent[i] = 0; receipt[i] = OPEN; last++; number[i] = last; owner[i] = me;
+    known = known | (1 << i);
+}
+#endif
 
 /* What follows the rename, in the mutations that have it. */
 inline announced(i) {
@@ -287,11 +308,31 @@ before_own:
 #ifdef M_AFTER_RENAME
     :: atomic { i <= me -> announce(i) }
 #else
+#ifdef SLOW
+    :: atomic { i < me && !intent[i] -> i++; goto before_own }
+    :: atomic { i < me && intent[i] && claimed[i] == 0 -> claimed[i] = me }
+    /* Its own hook finds it claimed, gives up waiting, and takes the ids. */
+    :: atomic { i == me -> skip }
+#else
     :: atomic { i < me -> announce(i); i++; goto before_own }
     :: atomic { i == me -> announce(i) }
 #endif
 #endif
+#endif
     fi;
+#ifdef SLOW
+    atomic { place(i);
+placed:
+        if
+        :: claimed[i] == me -> claimed[i] = 0
+        :: else
+        fi;
+        if
+        :: i != me -> i++; goto before_own
+        :: i == me
+        fi
+    };
+#endif
 #ifdef M_AFTER_RENAME
     announced(i);
     atomic {
@@ -348,6 +389,21 @@ next_intent:
     atomic { was = ref; judge(i) };
 #else
     atomic { list_receipts(); judge(i) };
+#endif
+#ifdef SLOW
+    if
+    :: atomic { intent[i] && claimed[i] == 0 -> claimed[i] = me }
+    :: atomic { !intent[i] || claimed[i] != 0 -> goto own_receipts }    /* somebody else is at it */
+    fi;
+    atomic {
+        claimed[i] = 0;
+        if
+        :: !intent[i] || receipt[i] != NONE
+        :: intent[i] && receipt[i] == NONE && balance > 0 -> announce(i)
+        :: intent[i] && receipt[i] == NONE && balance <= 0 -> assert(!moved[i]); intent[i] = 0
+        fi;
+        goto settle_intents
+    };
 #endif
     if
     :: atomic { balance > 0 -> announce(i) }
@@ -638,6 +694,9 @@ inline die(p) {
     do
     :: k <= N ->
         if :: owner[k] == p -> owner[k] = 0 :: else fi;
+#ifdef SLOW
+        if :: claimed[k] == p -> claimed[k] = 0 :: else fi;
+#endif
         if :: unrecorded[k] == p -> unrecorded[k] = 0; excused[k]++ :: else fi;
         if :: queue[k] == RENAMED && target == 0 -> queue[k] = WAITS :: else fi;
         k++

@@ -104,7 +104,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         return failure(message::displaced(why));
     }
     if !manner.dry_run {
-        pipeline.spool.settle_intents(&|| pipeline.refs());
+        pipeline.spool.settle_intents(&|| pipeline.refs(), &|since| pipeline.sent_from_memory(since));
     }
     let Some((mut snapshot, mut found)) = differences(place, &pipeline)? else {
         if !manner.dry_run {

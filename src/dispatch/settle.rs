@@ -139,6 +139,7 @@ impl Dispatcher<'_> {
             r#ref: delivery.ref_text(),
             old: delivery.line.update.before(),
             new: delivery.line.update.after(),
+            from_memory: self.unkept == Some(delivery.key.sequence),
             more: self.logged_with(delivery),
             receipt: delivery.receipt.to_string(),
             attempt,

@@ -42,7 +42,7 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
     let spool = &pipeline.spool;
     let mut pushes = Vec::new();
     let unsettled = spool.receipts(&HashSet::new()).into_iter().map(|(_, receipt)| receipt);
-    let untold = unsettled.chain(spool.abandoned(&|| pipeline.refs()));
+    let untold = unsettled.chain(spool.abandoned(&|| pipeline.refs(), &|since| pipeline.sent_from_memory(since)));
     pushes.extend(untold.map(|receipt| WaitingPush { state: PushState::Untold, receipt }));
     pushes.extend(spool.stuck().into_iter().map(|receipt| WaitingPush { state: PushState::Stuck, receipt }));
     pushes.extend(of_targets(pipeline));

@@ -24,7 +24,7 @@ impl Pipeline<'_> {
     pub fn take_over(&self, own: &HashSet<u64>) -> Vec<Job> {
         let start = Instant::now();
         let is_late = || start.elapsed() > TIME_FOR_OTHERS;
-        self.spool.settle_intents(&|| self.refs());
+        self.spool.settle_intents(&|| self.refs(), &|since| self.sent_from_memory(since));
         let receipts = self.spool.receipts(own).into_iter().take_while(|_| !is_late());
         let owned: Vec<_> =
             receipts.filter_map(|(sequence, receipt)| self.spool.take_over(sequence, &receipt)).collect();

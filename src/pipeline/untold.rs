@@ -89,6 +89,20 @@ impl Pipeline<'_> {
         }
     }
 
+    /// What moved the refs since a time, in seconds since 1970, and was sent from memory, each update once.
+    pub fn sent_from_memory(&self, since: i64) -> Vec<(u64, RefUpdate)> {
+        let mut known = HashSet::new();
+        let mut sent = Vec::new();
+        for entry in self.history.from_memory(since) {
+            let Some(sequence) = entry.sequence() else { continue };
+            for logged in entry.updates().filter(|logged| known.insert((sequence, logged.clone()))) {
+                let name = RefName::new(logged.r#ref.as_bytes());
+                sent.extend(self.update(&logged, &name).map(|update| (sequence, update)));
+            }
+        }
+        sent
+    }
+
     fn update(&self, logged: &LoggedUpdate, name: &RefName) -> Option<RefUpdate> {
         let id = |text: &str| ObjectId::from_hex(text.as_bytes());
         let format = self.configuration.layout.object_format;

@@ -33,6 +33,10 @@ const LOOK_BACK: u64 = 1000;
 /// Reads where all refs stand now; `None` where that fails.
 pub type ReadRefs<'a> = &'a dyn Fn() -> Option<HashMap<RefName, ObjectId>>;
 
+/// Tells what moved the refs since a time, in seconds since 1970, and has no receipt: pushes that were sent from memory, each
+/// with the number that it would have had.
+pub type ReadUnkept<'a> = &'a dyn Fn(i64) -> Vec<(u64, RefUpdate)>;
+
 /// The intent that a push was announced by.
 #[derive(Debug)]
 pub enum OwnIntent {
@@ -174,7 +178,7 @@ impl Spool {
 
     /// The pushes that are over and of which nobody has told yet, as the refs show it, with what is missed of each: a hook
     /// or a flush will settle them. Git refused the others.
-    pub fn abandoned(&self, refs: ReadRefs<'_>) -> Vec<Receipt> {
+    pub fn abandoned(&self, refs: ReadRefs<'_>, unkept: ReadUnkept<'_>) -> Vec<Receipt> {
         let mut intents = self.intents();
         intents.retain(is_abandoned);
         if intents.is_empty() {
@@ -183,7 +187,7 @@ impl Spool {
         let Some(now) = refs() else { return intents };
         intents.sort_by_cached_key(age_key);
         let lines: Vec<Lines> = intents.into_iter().map(|intent| (intent.clone(), intent.lines)).collect();
-        let missed = missed(&lines, self.records(&lines, &now), &now);
+        let missed = missed(&lines, self.records_with(&lines, &now, unkept), &now);
         let untold = lines.iter().zip(missed).filter(|(_, missed)| !missed.is_empty());
         untold.map(|((intent, _), missed)| intent.with(missed)).collect()
     }
@@ -194,7 +198,7 @@ impl Spool {
     ///
     /// Crash: the receipt is durable before its intent is removed. An intent that is found again then has its updates
     /// among the receipts, and none of them is missed a second time.
-    pub fn settle_intents(&self, refs: ReadRefs<'_>) -> Vec<OwnedReceipt> {
+    pub fn settle_intents(&self, refs: ReadRefs<'_>, unkept: ReadUnkept<'_>) -> Vec<OwnedReceipt> {
         let refused = self.refused_long_ago();
         let intents = self.intents();
         if refused.is_empty() && !intents.iter().any(is_abandoned) {
@@ -219,7 +223,7 @@ impl Spool {
             }
         }
         judged.sort_by_cached_key(|(intent, _)| age_key(intent));
-        self.settle_judged(judged, &under_way, &now)
+        self.settle_judged(judged, &under_way, &now, unkept)
     }
 
     /// Settles those of the intents that are claimed, oldest first.
@@ -228,9 +232,10 @@ impl Spool {
         judged: Vec<(Receipt, Option<ClaimedIntent>)>,
         under_way: &[Receipt],
         now: &HashMap<RefName, ObjectId>,
+        unkept: ReadUnkept<'_>,
     ) -> Vec<OwnedReceipt> {
         let lines: Vec<Lines> = judged.iter().map(|(intent, _)| (intent.clone(), intent.lines.clone())).collect();
-        let missed = missed(&lines, self.records(&lines, now), now);
+        let missed = missed(&lines, self.records_with(&lines, now, unkept), now);
         let undecided = undecided(&lines, &missed, under_way);
         let mut left: HashSet<RefName> = HashSet::new();
         let mut announced = Vec::new();
@@ -267,6 +272,28 @@ impl Spool {
         announced.extend(kept.inspect_err(|error| log::error!("{error}"))?);
         self.drop_intent(claim);
         Ok(())
+    }
+
+    /// The same with what has no receipt: a push that was sent from memory began where the one before it ended.
+    fn records_with(
+        &self,
+        intents: &[Lines],
+        now: &HashMap<RefName, ObjectId>,
+        unkept: ReadUnkept<'_>,
+    ) -> Vec<(u64, Receipt)> {
+        let oldest = intents.iter().map(|(intent, _)| intent.time).min().unwrap_or(i64::MAX);
+        let mut unkept: Vec<_> = unkept(oldest);
+        let named: HashSet<_> = intents.iter().flat_map(|(_, lines)| lines).map(|line| &line.update.name).collect();
+        unkept.retain(|(_, update)| named.contains(&update.name));
+        if unkept.is_empty() {
+            return self.records(intents, now);
+        }
+        let after = intents.iter().map(|(intent, _)| intent.after).min().unwrap_or(0);
+        let mut records = self.receipts_since(after.saturating_sub(LOOK_BACK));
+        let pushed = |(sequence, update): (u64, RefUpdate)| (sequence, Receipt::unkept(as_lines(&[update])));
+        records.extend(unkept.into_iter().map(pushed));
+        records.sort_by_key(|(sequence, _)| *sequence);
+        records
     }
 
     /// The receipts that say which of the lines are missed. Most were refused, and no ref shows them: then there is no need

@@ -35,7 +35,7 @@ pub use announce::IntentLines;
 pub use dead::{DeadCount, DeadLetter};
 pub use deferred::{Deferred, Taker};
 pub use identity::Home;
-pub use intent::{OwnIntent, ReadRefs};
+pub use intent::{OwnIntent, ReadRefs, ReadUnkept};
 pub use push::{Asked, Receipt};
 pub use queue::{Bodies, Queue};
 pub use queue_index::QueueIndex;

@@ -139,6 +139,12 @@ impl Receipt {
         }
     }
 
+    /// One of a push of which only the order is known: its number says what came before it.
+    pub(super) fn unkept(lines: Vec<RefEvent>) -> Self {
+        let known = Self::new(lines, &Environment::default(), &[]);
+        Self { moment: Moment { boot: String::new(), ..known.moment }, ..known }
+    }
+
     /// With the targets that are asked.
     pub fn asking(self, asked: Vec<Asked>) -> Self {
         Self { asked: Some(asked), ..self }

@@ -417,7 +417,7 @@ fn values_that_never_count() {
     // Those that add up are no shadows, nor is a default that a target or a repository does not share.
     set_up.world.configure("webhook.ci.event", "push");
     set_up.world.configure("webhook.ci.event", "tag_push");
-    for key in ["webhook.timeout", "webhook.maxWait"] {
+    for key in ["webhook.timeout", "webhook.retryFor"] {
         set_up.world.configure_globally(key, "5s");
         set_up.world.configure(key, "6s");
     }

@@ -159,3 +159,34 @@ fn a_ref_that_comes_back_to_where_it_was_is_told_under_three_ids() {
     open_spool(&world);
     assert_eq!(reconcile(&world), "nothing was missed\n");
 }
+
+/// The push before it was killed, and its intent is judged when the ref stands further on: by what only the log knows.
+#[test]
+fn what_was_told_from_memory_shows_that_the_push_before_it_happened() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    reconcile(&world);
+    let hook = world.server().join("hooks/post-receive");
+    fs::rename(&hook, hook.with_extension("away")).unwrap();
+    let second = world.commit("two");
+    world.push(&["main"]);
+    fs::rename(hook.with_extension("away"), hook).unwrap();
+    receiver.take();
+    // Nothing new can be written down, but what is there stays.
+    let receipts = world.place(Place::Receipts);
+    fs::rename(&receipts, receipts.with_extension("away")).unwrap();
+    fs::write(&receipts, "").unwrap();
+    fs::rename(world.server().join("hooks/pre-receive"), world.path("away")).unwrap();
+    let third = world.commit("three");
+    assert!(world.push(&["main"]).accepted);
+    assert_eq!(receiver.take_one().json()["after"], third);
+    fs::remove_file(&receipts).unwrap();
+    fs::rename(receipts.with_extension("away"), receipts).unwrap();
+    world.age(61);
+    let output = world.webhook(&["flush", "--now"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(receiver.take_one().json()["after"], second);
+    assert!(world.intents().is_empty() && world.kept(Place::Refused).is_empty());
+}

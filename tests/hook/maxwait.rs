@@ -74,7 +74,7 @@ fn what_cannot_be_queued_in_time_stays_in_the_receipt() {
     let id = world.commit("one");
     world.push(&["main:first"]);
     world.configure("webhook.maxWait", "1s");
-    let count = 20_000;
+    let count = 4_000;
     let refs: String = (0..count).map(|number| format!("create refs/heads/n{number} {id}\n")).collect();
     let mut update = world.command("git", &world.server());
     assert!(world.feed(update.args(["update-ref", "--stdin"]), refs.as_bytes()).status.success());

@@ -205,7 +205,11 @@ fn a_record_torn_anywhere_becomes_a_dead_letter() {
     comes_back(&world, &receiver);
     flush(&world);
     assert_eq!(told(&receiver), [""; 0]);
-    assert_eq!(records(&world, DEAD), waits);
+    // When each was to be tried next has changed with the receiver.
+    let names = |records: Vec<String>| -> Vec<String> {
+        records.iter().map(|name| name.rsplit_once('.').unwrap().0.to_owned()).collect()
+    };
+    assert_eq!(names(records(&world, DEAD)), names(waits));
 }
 
 #[test]

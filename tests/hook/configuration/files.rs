@@ -154,6 +154,7 @@ fn bad_140_a_file_may_begin_with_a_byte_order_mark() {
 fn bad_152_a_file_may_be_a_symbolic_link() {
     let world = World::new();
     fs::write(world.path("elsewhere"), url("ci")).unwrap();
+    fs::remove_file(world.path("home/.gitconfig")).unwrap();
     symlink(world.path("elsewhere"), world.path("home/.gitconfig")).unwrap();
     assert_eq!(names(&world), ["ci"]);
 }

@@ -1,0 +1,131 @@
+//! What was pushed beside what was heard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{git, run};
+
+/// A ref update: the ref, where it was, where it is.
+type Update = (String, String, String);
+
+/// What a receiver took.
+pub struct Heard {
+    target: usize,
+    id: String,
+    update: Update,
+    commits: Vec<String>,
+}
+
+impl Heard {
+    /// From GitLab's body; `None` where it is none.
+    pub fn new(target: usize, id: String, body: &Value) -> Option<Self> {
+        let text = |key: &str| Some(body[key].as_str()?.to_owned());
+        let commits = body["commits"].as_array()?.iter();
+        let commits = commits.filter_map(|commit| Some(commit["id"].as_str()?.to_owned())).collect();
+        Some(Self { target, id, update: (text("ref")?, text("before")?, text("after")?), commits })
+    }
+}
+
+/// What is wrong, each with what it was.
+#[derive(Default)]
+pub struct Ledger {
+    updates: usize,
+    requests: usize,
+    lost: Vec<String>,
+    ghosts: Vec<String>,
+    doubled: Vec<String>,
+    out_of_order: Vec<String>,
+    two_ids: Vec<String>,
+    wrong_commits: Vec<String>,
+}
+
+impl Ledger {
+    /// Compares what `targets` receivers heard with the reflogs of the server.
+    pub fn new(server: &Path, heard: &[Heard], targets: usize) -> Self {
+        let updates = updates(server);
+        let mut ledger = Self { updates: updates.len(), requests: heard.len(), ..Self::default() };
+        let known: BTreeMap<&Update, usize> = updates.iter().zip(0..).collect();
+        for target in 0..targets {
+            let mut ids: BTreeMap<&Update, BTreeSet<&str>> = BTreeMap::new();
+            let mut latest: BTreeMap<&str, usize> = BTreeMap::new();
+            for one in heard.iter().filter(|one| one.target == target) {
+                let Some(at) = known.get(&one.update) else {
+                    ledger.ghosts.push(format!("{target}: {:?}", one.update));
+                    continue;
+                };
+                let seen = ids.entry(&one.update).or_default();
+                let is_first = seen.is_empty();
+                if !seen.insert(&one.id) {
+                    ledger.doubled.push(format!("{target}: {:?}", one.update));
+                }
+                if is_first && latest.insert(&one.update.0, *at).is_some_and(|before| before > *at) {
+                    ledger.out_of_order.push(format!("{target}: {:?}", one.update));
+                }
+            }
+            ledger
+                .two_ids
+                .extend(ids.iter().filter(|(_, ids)| ids.len() > 1).map(|told| format!("{target}: {told:?}")));
+            let untold = updates.iter().filter(|update| !ids.contains_key(update));
+            ledger.lost.extend(untold.map(|update| format!("{target}: {update:?}")));
+        }
+        for one in heard.iter().filter(|one| !one.update.1.starts_with("0000")) {
+            let range = format!("{}..{}", one.update.1, one.update.2);
+            let expected = run(git(server).args(["rev-list", "--reverse", &range]));
+            if expected.lines().ne(one.commits.iter().map(String::as_str)) {
+                ledger.wrong_commits.push(format!("{:?}: {:?}", one.update, one.commits));
+            }
+        }
+        ledger
+    }
+
+    /// Whether nothing is wrong, but that a crash may double a delivery.
+    pub fn is_clean(&self, crashes: usize) -> bool {
+        let wrong = [&self.lost, &self.ghosts, &self.out_of_order, &self.two_ids, &self.wrong_commits];
+        wrong.iter().all(|list| list.is_empty()) && self.doubled.len() <= crashes
+    }
+}
+
+/// What moved each ref, in order. git writes a reflog before the ref: a line that the next one does not follow on, and on
+/// which the ref does not stand, is of a push that was killed in between.
+fn updates(server: &Path) -> Vec<Update> {
+    let mut updates = Vec::new();
+    for line in run(git(server).args(["for-each-ref", "--format=%(refname) %(objectname)"])).lines() {
+        let Some((name, stands)) = line.split_once(' ') else { continue };
+        let log = std::fs::read_to_string(server.join("logs").join(name)).unwrap_or_default();
+        let moves: Vec<_> = log.lines().filter_map(|line| Some((line.get(..40)?, line.get(41..81)?))).collect();
+        let mut end = stands;
+        let mut of_ref = Vec::new();
+        for (old, new) in moves.into_iter().rev().filter(|(old, new)| old != new) {
+            if new == end {
+                of_ref.push((name.to_owned(), old.to_owned(), new.to_owned()));
+                end = old;
+            }
+        }
+        updates.extend(of_ref.into_iter().rev());
+    }
+    updates
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ref updates, {} requests taken", self.updates, self.requests)?;
+        let lists = [
+            ("lost", &self.lost),
+            ("never happened", &self.ghosts),
+            ("doubled", &self.doubled),
+            ("out of order", &self.out_of_order),
+            ("under two ids", &self.two_ids),
+            ("wrong commits", &self.wrong_commits),
+        ];
+        for (what, list) in lists {
+            writeln!(f, "{what:16} {:6}", list.len())?;
+            for one in list.iter().take(if what == "doubled" { 0 } else { 5 }) {
+                writeln!(f, "    {one}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -219,16 +219,12 @@ impl Storm {
     fn fill_disk(&self) {
         let file = self.server.join("webhook/ballast");
         while !self.is_over.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(1000 + self.dice.below(4000)));
+            thread::sleep(Duration::from_millis(2000 + self.dice.below(6000)));
             if !geteuid().is_root() || self.is_over.load(Ordering::Relaxed) {
                 continue;
             }
             let _alone = self.disk.write().unwrap_or_else(PoisonError::into_inner);
             self.is_calm.store(true, Ordering::Relaxed);
-            // Nothing may wait from before, or what is told from memory would overtake it.
-            for _ in 0..50 {
-                drop(webhook(&self.server, &["flush", "--now"]).output());
-            }
             let mut ballast = fs::File::create(&file).expect("a file");
             while ballast.write_all(&[0; 4096]).is_ok() {}
             self.fills.fetch_add(1, Ordering::Relaxed);

@@ -82,6 +82,10 @@ const FAULTS: &[(&str, Plant)] = &[
         let _ = fs::remove_file(&hook);
         symlink(env!("CARGO_BIN_EXE_git-webhook"), &hook).unwrap();
     }),
+    ("hooks elsewhere", |set_up| {
+        fs::create_dir_all(set_up.server().join("elsewhere")).unwrap();
+        set_up.world.configure("core.hooksPath", "elsewhere");
+    }),
     ("no timer", |set_up| fs::write(set_up.world.path("crontab"), "").unwrap()),
     ("an open state", |set_up| {
         let state = set_up.server().join("webhook");

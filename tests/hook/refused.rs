@@ -54,7 +54,14 @@ fn where_post_receive_lacks_memory_the_event_is_kept_and_told_later() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         world.intents().is_empty()
     });
-    assert_eq!(receiver.take().len(), 3_000, "{:?} {:?} {}", world.kept(Place::Refused), world.unfinished().len(), world.log());
+    assert_eq!(
+        receiver.take().len(),
+        3_000,
+        "{:?} {:?} {}",
+        world.kept(Place::Refused),
+        world.unfinished().len(),
+        world.log()
+    );
     // Without an intent that would not be so.
     fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
     world.push(&["--delete", "refs/heads/n1"]);

@@ -28,14 +28,23 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let is_elsewhere = fs::canonicalize(&directory).ok() != fs::canonicalize(&own).ok();
     let configured = ConfiguredHooks::of(scene);
     let mut findings = Vec::new();
-    for name in ["post-receive", "pre-receive"] {
-        let hook = Hook::read(&directory, name);
+    let names = ["post-receive", "pre-receive"];
+    let is_shadowed = |name: &str| {
+        is_elsewhere && !Hook::read(&own, name).ours().is_empty() && Hook::read(&directory, name).ours().is_empty()
+    };
+    // Once git looks here again, all of them are those of this directory.
+    let is_any_shadowed = names.iter().any(|name| is_shadowed(name));
+    for name in names {
+        if is_shadowed(name) {
+            findings.push(shadowed(scene, &directory, name));
+            continue;
+        }
+        let hook = Hook::read(if is_any_shadowed { &own } else { &directory }, name);
         let unused = Hook::read(&own, name);
-        if is_elsewhere && let Some(used) = unused.ours().first() {
-            if hook.ours().is_empty() {
-                findings.push(shadowed(scene, &directory, name));
-                continue;
-            }
+        if is_elsewhere
+            && !is_any_shadowed
+            && let Some(used) = unused.ours().first()
+        {
             let message = message::check_hook_unused(used.display(), directory.display());
             findings.push(Finding::advice(Kind::HookUnused, message).mend(unused.without(used)));
         }

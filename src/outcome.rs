@@ -91,8 +91,11 @@ pub enum FailureKind {
         sent: bool,
     },
     /// `webhook.maxWait` was up before the target's own time was: the receiver may be well, only slower than a push
-    /// waits.
-    CutShort,
+    /// waits; `sent` tells whether the whole request was out.
+    CutShort {
+        /// The whole request had been sent.
+        sent: bool,
+    },
     /// The connection ended before the answer's header was complete.
     Closed {
         /// The whole request had been sent.
@@ -128,7 +131,7 @@ impl FailureKind {
             Self::Connect => message::no_connection().into(),
             Self::Tls => message::no_tls().into(),
             Self::Timeout { .. } => message::no_answer_in_time().into(),
-            Self::CutShort => message::cut_short().into(),
+            Self::CutShort { .. } => message::cut_short().into(),
             Self::Closed { .. } | Self::HungUp => message::closed().into(),
             Self::Garbled => message::no_http().into(),
             Self::NotTried => message::no_time_left().into(),
@@ -151,7 +154,7 @@ impl FailureKind {
     pub fn is_passing(self) -> bool {
         match self {
             Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::HungUp => true,
-            Self::Timeout { .. } | Self::CutShort | Self::Closed { .. } => true,
+            Self::Timeout { .. } | Self::CutShort { .. } | Self::Closed { .. } => true,
             Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
         }
@@ -164,7 +167,7 @@ impl FailureKind {
 
     /// Whether the receiver may have acted, since it had the whole request.
     pub fn is_ambiguous(self) -> bool {
-        matches!(self, Self::Timeout { sent: true } | Self::Closed { sent: true })
+        matches!(self, Self::Timeout { sent: true } | Self::CutShort { sent: true } | Self::Closed { sent: true })
     }
 }
 

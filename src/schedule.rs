@@ -293,7 +293,7 @@ impl Learned {
         self.was_tried = true;
         self.is_parked |= kind == FailureKind::Status(GONE);
         // That a push was not given the time says nothing about the target.
-        if kind.is_passing() && kind != FailureKind::CutShort {
+        if kind.is_passing() && !matches!(kind, FailureKind::CutShort { .. }) {
             self.next = Some(self.next.map_or(next, |earliest| earliest.min(next)));
         }
     }
@@ -593,7 +593,7 @@ mod tests {
     #[test]
     fn a_push_that_gave_no_time_says_nothing_about_the_target() {
         let mut learned = Learned::default();
-        learned.failed(FailureKind::CutShort, 1005);
+        learned.failed(FailureKind::CutShort { sent: true }, 1005);
         assert_eq!(learned, Learned { was_tried: true, ..Learned::default() });
         learned.failed(FailureKind::Timeout { sent: true }, 1005);
         assert_eq!(learned.next, Some(1005));

@@ -152,10 +152,11 @@ impl<'a> Dispatcher<'a> {
             *delivery = taken;
         }
         if let Outcome::Failed(failure) = &mut attempt.outcome {
-            let is_timeout = matches!(failure.kind, FailureKind::Timeout { .. });
             // A little less than the target's own time is as good as that: maxWait and timeout are often the same.
-            if is_timeout && left < session.target.timeout.mul_f32(0.9) {
-                failure.kind = FailureKind::CutShort;
+            if let FailureKind::Timeout { sent } = failure.kind
+                && left < session.target.timeout.mul_f32(0.9)
+            {
+                failure.kind = FailureKind::CutShort { sent };
             }
             if failure.kind == FailureKind::Fault {
                 *http = Http::new(session.target, &self.trust);

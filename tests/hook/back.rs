@@ -93,6 +93,20 @@ fn what_the_receiver_may_have_acted_on_waits_for_another_to_get_through() {
     assert_eq!(refs, ["refs/heads/other", "refs/heads/slow"]);
 }
 
+/// A time-out that only the push's patience made, while the receiver had the whole request.
+#[test]
+fn what_a_push_did_not_wait_for_may_have_been_acted_on() {
+    let receiver = Receiver::answering(Answer::After(Duration::from_secs(30)));
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.maxWait", "2s");
+    world.commit("one");
+    let said = world.push(&["main"]).said();
+    assert_eq!(said, ["webhook ci: not delivered: main (the push waits no longer); kept, and tried again later"]);
+    let last = last_attempt(&world);
+    let reason = last["reason"].as_str().unwrap();
+    assert!(reason.ends_with("the receiver may have acted (attempts like this: 1)"), "{reason}");
+}
+
 #[test]
 fn a_receiver_that_is_back_gets_all_that_waits() {
     let (receiver, world) = put_off();

@@ -201,8 +201,12 @@ messages! {
     two_hosts() = "the host is read in two ways";
     redirect_to(address) = "to {address}";
     redirect_to_as(address, what) = "to {address}: {what}";
-    with_slash() = "the same with '/' at the end";
-    with_https() = "the same with https";
+    the_same_with(what) = "the same with {what}";
+    with_slash() = "'/' at the end";
+    with_no_slash() = "no '/' at the end";
+    with_port(port) = "port {port}";
+    with_another_query() = "another query";
+    the_same() = "the same address";
     another_host() = "another host";
     redirect_unreadable() = "to an address that cannot be read";
     within_header() = "in the midst of the answer's header";

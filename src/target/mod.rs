@@ -3,6 +3,7 @@
 mod name;
 mod patterns;
 mod address;
+mod redirect;
 mod success;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::signature::{Secret, SigningSecret};
 pub use address::Address;
 pub use name::{TargetName, in_part, is_of_wrong_name};
 pub use patterns::RefPatterns;
+pub use redirect::elsewhere;
 pub use success::Success;
 
 /// A receiver, its settings checked: what stands here can be used as it is.

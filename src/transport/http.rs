@@ -14,14 +14,14 @@ use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
-use super::redact::{elsewhere, told_headers};
+use super::redact::told_headers;
 use super::secrets::Secrets;
 use super::wire::{NoAddress, Progress, Reached, Wire};
 use crate::event;
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
 use crate::signature;
-use crate::target::{Address, Target};
+use crate::target::{Address, Target, elsewhere};
 use crate::text::shorten;
 
 /// How much of an answer's body is read, and how long it is waited for: it is of use to people only.
@@ -250,7 +250,7 @@ fn judge(response: &Response<Body>, elapsed: Duration, target: &Target) -> Outco
         _ if target.success.has(status) => Outcome::Delivered { status, elapsed },
         300..=399 => {
             let location = response.headers().get("location");
-            let detail = location.map(|location| elsewhere(location, &target.address)).unwrap_or_default();
+            let detail = location.map(|location| elsewhere(location.as_bytes(), &target.address)).unwrap_or_default();
             let detail = Secrets::of(target).hide(&detail);
             failed(FailureKind::Redirect(status), detail)
         }

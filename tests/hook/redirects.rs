@@ -15,6 +15,12 @@ fn the_log_says_what_is_different() {
         (308, "https://127.0.0.1/hook", "(to https://127.0.0.1/…: the same with https)"),
         (302, "https://login.example.org/?next=x", "(to https://login.example.org/: another host)"),
         (307, "/elsewhere", "(to /elsewhere)"),
+        (301, "hook/", "(to /…: the same with '/' at the end)"),
+        (301, "//127.0.0.1:1/hook", "(to http://127.0.0.1:1/…: the same with port 1)"),
+        (308, "https://127.0.0.1/hook/", "(to https://127.0.0.1/…: the same with https and '/' at the end)"),
+        (302, "/hook?login", "(to /…: the same with another query)"),
+        (302, "/hook", "(to /…: the same address)"),
+        (302, "http://[", "(to an address that cannot be read)"),
     ] {
         let receiver = redirecting(status, location);
         let world = World::told_plainly_to(&receiver, "gitlab");

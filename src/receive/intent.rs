@@ -40,6 +40,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let watch = Watch::start(PATIENCE);
     let common_dir = repository::common_dir(&git_dir);
     let configuration = Configuration::read(&git_dir, &common_dir, environment);
+    watch.step();
     let pipeline = match &configuration {
         Ok(configuration) => {
             let pipeline = Pipeline::new(&git_dir, &common_dir, configuration);
@@ -59,8 +60,8 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         return;
     }
     let bounds = LineBounds { longest: LONGEST_LINE, limit: INPUT_LIMIT, patience: INPUT_PATIENCE };
-    let mut announced =
-        Announced { lines: Lines::new(input, bounds), held: VecDeque::new(), pipeline: pipeline.as_ref() };
+    let lines = Lines::new(input, bounds);
+    let mut announced = Announced { lines, held: VecDeque::new(), pipeline: pipeline.as_ref(), watch: &watch };
     if !announced.may_be_wanted() {
         return;
     }
@@ -79,6 +80,7 @@ struct Announced<'p, R> {
     held: VecDeque<RefUpdate>,
     /// `None` where nobody knows who wants what.
     pipeline: Option<&'p Pipeline<'p>>,
+    watch: &'p Watch,
 }
 
 impl<R: Read + AsFd> Announced<'_, R> {
@@ -103,6 +105,7 @@ impl<R: Read + AsFd> Announced<'_, R> {
     fn read(&mut self) -> Option<RefUpdate> {
         loop {
             let update = ref_update::parse_one(self.lines.next_line()?);
+            self.watch.step();
             if update.is_some() {
                 return update;
             }

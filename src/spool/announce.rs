@@ -14,9 +14,6 @@ use crate::ref_update::RefEvent;
 /// As much of an intent as tells which receive-pack it is of, in bytes: that comes before anything of any length.
 const LONGEST_HEAD: u64 = 4096;
 
-/// How many lines are written between two steps that the watch is told of.
-const LINES_A_STEP: u32 = 64;
-
 /// The lines of an intent that is being written.
 pub struct IntentLines<'w> {
     record: RecordWriter<BufWriter<File>>,
@@ -36,9 +33,7 @@ impl IntentLines<'_> {
         }
         serde_json::to_writer(&mut self.record, line)?;
         self.count += 1;
-        if number.is_multiple_of(LINES_A_STEP) {
-            self.watch.step();
-        }
+        self.watch.step();
         Ok(number)
     }
 }
@@ -61,7 +56,7 @@ impl Spool {
     ) -> Result<(), FileError> {
         let intents = self.place("intents").make()?;
         head.after = self.last_sequence();
-        head.spool = self.identity();
+        head.spool = self.writing_as();
         let draft = intents.begin_draft()?;
         let name = head.id.to_string();
         let write = || {

@@ -101,6 +101,25 @@ fn where_nothing_goes_on_it_gives_up_and_leaves_nothing() {
     }
 }
 
+/// What comes slowly comes: each line is progress.
+#[test]
+fn a_slow_receive_pack_is_waited_for() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let id = world.commit("one");
+    let mut hook = world.command(world.server().join("hooks/pre-receive"), &world.server());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut running = hook.env("GIT_DIR", ".").stdin(reader).spawn().unwrap();
+    drop(hook);
+    for number in 0..5 {
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        writeln!(writer, "{ZERO} {id} refs/heads/n{number}").unwrap();
+    }
+    drop(writer);
+    assert!(running.wait().unwrap().success());
+    assert_eq!(read_record(&world.intents()[0])["lines"].as_array().unwrap().len(), 5);
+}
+
 /// A push whose receive-pack is stopped while it feeds the hook.
 #[test]
 fn a_silent_receive_pack_is_not_waited_for() {

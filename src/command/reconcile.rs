@@ -19,7 +19,7 @@ use crate::message;
 use crate::outcome::Outcome;
 use crate::pipeline::{Job, Pipeline, fresh};
 use crate::process::{self, Environment};
-use crate::ref_update::{ObjectId, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository;
 use crate::spool::RefSnapshot;
 
@@ -106,7 +106,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     if !manner.dry_run {
         pipeline.spool.settle_intents(&|| pipeline.refs(), &|since| pipeline.sent_from_memory(since));
     }
-    let Some((mut snapshot, mut found)) = differences(place, &pipeline)? else {
+    let Some(mut found) = differences(place, &pipeline)? else {
         if !manner.dry_run {
             take_snapshot(place, &pipeline)?;
         }
@@ -114,9 +114,8 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     };
     if !found.is_empty() && !manner.dry_run {
         thread::sleep(GRACE);
-        let Some((snapshot_now, again)) = differences(place, &pipeline)? else { return Ok((Vec::new(), true)) };
-        found.retain(|update| again.contains(update));
-        snapshot = snapshot_now;
+        let Some(again) = differences(place, &pipeline)? else { return Ok((Vec::new(), true)) };
+        found = found.still_in(again);
     }
     let row = |update: &RefUpdate, state: State| ReconcileRow {
         r#ref: update.name.text().into_owned(),
@@ -124,9 +123,10 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         new: update.after(),
         state,
     };
-    if manner.dry_run || (found.len() > MOST && !manner.all) {
-        let is_well = found.is_empty() || (manner.dry_run && found.len() <= MOST);
-        return Ok((found.iter().map(|update| row(update, State::Different)).collect(), is_well));
+    let count = found.updates().count();
+    if manner.dry_run || (count > MOST && !manner.all) {
+        let is_well = count == 0 || (manner.dry_run && count <= MOST);
+        return Ok((found.updates().map(|update| row(update, State::Different)).collect(), is_well));
     }
     // What was told may be where nobody could look.
     if let Some((_, why)) = place.unread().into_iter().next() {
@@ -135,9 +135,9 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     let delivered = announce(&pipeline, &found, environment)?;
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
-    pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))?;
+    pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
     let state = |update: &RefUpdate| if delivered.contains(&update.name) { State::Delivered } else { State::Announced };
-    Ok((found.iter().map(|update| row(update, state(update))).collect(), true))
+    Ok((found.updates().map(|update| row(update, state(update))).collect(), true))
 }
 
 fn first_time() -> ReconcileRow {
@@ -161,9 +161,34 @@ fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> 
     pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))
 }
 
-/// What moved the refs and was never told, as far as any target wants it, and the snapshot with what was told drawn in;
-/// `None` without an earlier snapshot.
-fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<(RefSnapshot, Vec<RefUpdate>)>, Failure> {
+/// What moved the refs and was not told to everybody, as far as any target wants it.
+struct Differences {
+    /// The snapshot with what was told drawn in.
+    snapshot: RefSnapshot,
+    /// What was told from memory, to some that wanted it and not to others; they know it under these ids.
+    partly: Vec<RefEvent>,
+    /// What was told to nobody.
+    untold: Vec<RefUpdate>,
+}
+
+impl Differences {
+    fn updates(&self) -> impl Iterator<Item = &RefUpdate> {
+        self.partly.iter().map(|line| &line.update).chain(&self.untold)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.partly.is_empty() && self.untold.is_empty()
+    }
+
+    /// What a second look shows too. Of what was partly told the log tells, and its snapshot has moved by it.
+    fn still_in(mut self, again: Self) -> Self {
+        self.untold.retain(|update| again.untold.contains(update));
+        Self { untold: self.untold, ..again }
+    }
+}
+
+/// Looks for them; `None` without an earlier snapshot.
+fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differences>, Failure> {
     let snapshot = match pipeline.spool.snapshot() {
         Ok(snapshot) => snapshot,
         Err(why) => {
@@ -186,7 +211,7 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<(RefSnap
     }
     let different = now.keys().chain(expected.refs.keys()).filter(|name| now.get(*name) != expected.refs.get(*name));
     let since = different.map(|name| (name.clone(), last.get(name).copied().unwrap_or(first))).collect();
-    pipeline.apply_told(&mut expected.refs, &since);
+    let partly = pipeline.apply_told(&mut expected.refs, &since, &under_way);
     let names: HashSet<_> = now.keys().chain(expected.refs.keys()).collect();
     let format = place.configuration.layout.object_format;
     let update = |name: &RefName| RefUpdate {
@@ -201,26 +226,30 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<(RefSnap
         found.into_iter().partition(|update| pipeline.is_wanted(std::slice::from_ref(update)));
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
     expected.apply(&unwanted);
-    Ok(Some((expected, wanted)))
+    Ok(Some(Differences { snapshot: expected, partly, untold: wanted }))
 }
 
-/// Makes a receipt of the differences and delivers it. Returns the refs that every target was told of.
+/// Makes receipts of the differences and delivers them. Returns the refs that every target was told of.
 fn announce(
     pipeline: &Pipeline<'_>,
-    found: &[RefUpdate],
+    found: &Differences,
     environment: &Environment,
 ) -> Result<HashSet<RefName>, Failure> {
-    if found.is_empty() {
+    let untold = || pipeline.as_differences(&found.untold, b"").unwrap_or_else(|| fresh(found.untold.clone()));
+    let mut jobs = Vec::new();
+    // A ref may be among both: it went on after it was partly told.
+    for lines in [found.partly.clone(), untold()].into_iter().filter(|lines| !lines.is_empty()) {
+        let events = lines.iter().map(|line| line.event).collect();
+        let receipt = pipeline.receipt(lines, environment);
+        let owned = pipeline.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
+        // Some of them may have been told from memory.
+        jobs.push(Job::own(owned).without(pipeline.history.delivered_of(&events)));
+    }
+    if jobs.is_empty() {
         return Ok(HashSet::new());
     }
-    let lines = pipeline.as_differences(found, b"").unwrap_or_else(|| fresh(found.to_vec()));
-    let events = lines.iter().map(|line| line.event).collect();
-    let receipt = pipeline.receipt(lines, environment);
-    let owned = pipeline.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
-    // Some of them may have been told from memory.
-    let job = Job::own(owned).without(pipeline.history.delivered_of(&events));
     let run = pipeline.run(None);
-    pipeline.deliver(&run, vec![job]).map_err(|error| Failure::new(error.to_string()))?;
+    pipeline.deliver(&run, jobs).map_err(|error| Failure::new(error.to_string()))?;
     pipeline.tend(&run);
     let (delivered, failed): (Vec<_>, Vec<_>) =
         run.take_done().into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));

@@ -9,6 +9,7 @@ use crate::history::{Entry, LoggedUpdate, State};
 use crate::identifier;
 use crate::ref_update::{ObjectId, RefEvent, RefKey, RefName, RefUpdate};
 use crate::spool::Receipt;
+use crate::target::Target;
 
 impl Pipeline<'_> {
     /// A push that cannot be written down, with the ids that its events have as differences.
@@ -62,9 +63,15 @@ impl Pipeline<'_> {
         last
     }
 
-    /// Moves `refs` as pushes did that were sent from memory, and of which each target that wanted them was told. `since`
-    /// says of each ref from which number on no record tells of it.
-    pub fn apply_told(&self, refs: &mut BTreeMap<RefName, ObjectId>, since: &HashMap<RefName, u64>) {
+    /// Moves `refs` as pushes did that were sent from memory, and returns those of which not every target was told that wanted
+    /// them, with the ids that the others know; those of refs that are under way are left for later. `since` says of each
+    /// ref from which number on no record tells of it.
+    pub fn apply_told(
+        &self,
+        refs: &mut BTreeMap<RefName, ObjectId>,
+        since: &HashMap<RefName, u64>,
+        under_way: &HashSet<&RefName>,
+    ) -> Vec<RefEvent> {
         let names: HashMap<_, _> = since.keys().map(|name| (name.text().into_owned(), name)).collect();
         let mut told: BTreeMap<(u64, LoggedUpdate), Told> = BTreeMap::new();
         let texts: Vec<_> = names.keys().cloned().collect();
@@ -76,17 +83,23 @@ impl Pipeline<'_> {
                 }
             }
         }
+        let mut partly = Vec::new();
         for ((_, logged), told) in told {
             let Some(update) = names.get(&logged.r#ref).and_then(|name| self.update(&logged, name)) else { continue };
-            let is_next = refs.get(&update.name).copied() == update.old;
-            if is_next && self.targets.iter().all(|target| !target.may_want(&update) || told.has(target.name.as_str()))
-            {
-                match update.new {
-                    Some(new) => refs.insert(update.name, new),
-                    None => refs.remove(&update.name),
-                };
+            if refs.get(&update.name).copied() != update.old {
+                continue;
             }
+            let is_told = |target: &Target| !target.may_want(&update) || told.has(target.name.as_str());
+            if !self.targets.iter().all(|target| is_told(target)) {
+                let Some(event) = told.event.filter(|_| !under_way.contains(&update.name)) else { continue };
+                partly.push(RefEvent::new(update.clone(), event));
+            }
+            match update.new {
+                Some(new) => refs.insert(update.name, new),
+                None => refs.remove(&update.name),
+            };
         }
+        partly
     }
 
     /// What moved the refs since a time, in seconds since 1970, and was sent from memory, each update once.
@@ -112,11 +125,15 @@ impl Pipeline<'_> {
 
 /// Of which targets there is a line, and what came last of each delivery.
 #[derive(Default)]
-struct Told(HashMap<String, HashMap<Uuid, (u32, State)>>);
+struct Told {
+    event: Option<Uuid>,
+    targets: HashMap<String, HashMap<Uuid, (u32, State)>>,
+}
 
 impl Told {
     fn note(&mut self, entry: &Entry) {
-        let deliveries = self.0.entry(entry.target.clone()).or_default();
+        self.event = Some(entry.event_id);
+        let deliveries = self.targets.entry(entry.target.clone()).or_default();
         let last = deliveries.entry(entry.id).or_insert((entry.attempt, entry.state));
         if entry.attempt >= last.0 {
             *last = (entry.attempt, entry.state);
@@ -125,6 +142,6 @@ impl Told {
 
     /// Whether the target was told: all that is known of was delivered to it.
     fn has(&self, target: &str) -> bool {
-        self.0.get(target).is_some_and(|made| made.values().all(|(_, state)| *state == State::Delivered))
+        self.targets.get(target).is_some_and(|made| made.values().all(|(_, state)| *state == State::Delivered))
     }
 }

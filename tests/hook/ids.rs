@@ -116,6 +116,36 @@ fn what_was_told_from_memory_to_one_target_is_told_to_the_other_under_the_same_i
     assert_eq!(reconcile(&world), "nothing was missed\n");
 }
 
+/// And what came after it is an event of its own.
+#[test]
+fn what_was_partly_told_from_memory_keeps_its_id_when_the_ref_went_on() {
+    let (well, ill) = (Receiver::new(), Receiver::in_turn([Answer::Busy, Answer::Status(200)]));
+    let world = World::told_to(&well, "gitlab");
+    world.add_target("ill", &ill, "gitlab");
+    let first = world.commit("one");
+    reconcile(&world);
+    close_spool(&world);
+    assert!(world.push(&["main"]).accepted);
+    let [told, _] = [&well, &ill].map(Receiver::take_one);
+    open_spool(&world);
+    let second = world.commit("two");
+    world.git(&["push", "--quiet", world.server().to_str().unwrap(), "HEAD:refs/keep/all"]);
+    world.server_git(&["update-ref", "refs/heads/main", &second]);
+    let shown = world.webhook(&["reconcile", "--dry-run"]);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout).matches("refs/heads/main").count(), 2);
+    reconcile(&world);
+    let steps = |receiver: &Receiver| -> Vec<_> {
+        let step =
+            |request: &Request| (event(request), request.json()["before"].clone(), request.json()["after"].clone());
+        receiver.take().iter().map(step).collect()
+    };
+    let (well, ill) = (steps(&well), steps(&ill));
+    assert_eq!((&ill[0].0, &ill[0].2), (&event(&told), &first.clone().into()));
+    assert_eq!((&ill[1].1, &ill[1].2), (&first.into(), &second.into()));
+    assert_eq!((well.as_slice(), ill.len()), (&ill[1..], 2));
+    assert_eq!(reconcile(&world), "nothing was missed\n");
+}
+
 /// The log may be lost with the rest.
 #[test]
 fn what_was_told_from_memory_and_is_told_again_has_the_same_id() {

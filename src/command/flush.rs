@@ -1,7 +1,5 @@
 //! `git webhook flush`: sends what waits and is due; what a timer runs.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each_at_once};
@@ -55,14 +53,13 @@ fn flush(place: &Place, now: bool, only: Option<&str>, much: usize) -> Result<(V
     }
     let run = pipeline.run(None).at_once(now).only(only).probing(true);
     pipeline.spool.retry_stuck();
-    let jobs = pipeline.take_over(&HashSet::new());
     let mut is_well = configuration.broken().next().is_none();
     for problem in configuration.broken().flat_map(|target| &target.problems) {
         terminal::error(problem);
     }
     let total = configuration.ready().map(|target| pipeline.spool.queue(&target.name).list().len()).sum();
     with_progress("flush", much, total, &run, || {
-        if let Err(error) = pipeline.deliver(&run, jobs) {
+        if let Err(error) = pipeline.deliver_left(&run) {
             terminal::error(error);
             is_well = false;
         }

@@ -63,6 +63,8 @@ pub struct Dispatcher<'a> {
     beside: AtomicUsize,
     /// Makes bodies smaller.
     shrink: Option<Shrink<'a>>,
+    /// What waits is somebody else's to tell: nothing comes behind it.
+    passes_backlog: bool,
 }
 
 /// Builds the payload of a delivery once more, so that it fits into so many bytes; `None` where it cannot be built.
@@ -119,12 +121,18 @@ impl<'a> Dispatcher<'a> {
             probes: false,
             beside: AtomicUsize::new(1),
             shrink: None,
+            passes_backlog: false,
         }
     }
 
     /// Sends what comes from the push of this number at once where it cannot wait in a queue: it is written down nowhere.
     pub fn unkept(self, unkept: Option<u64>) -> Self {
         Self { unkept, ..self }
+    }
+
+    /// Sends what is built past whatever waits.
+    pub fn passing_backlog(self, passes_backlog: bool) -> Self {
+        Self { passes_backlog, ..self }
     }
 
     /// Makes bodies smaller in this way, where a receiver takes none so large.
@@ -183,6 +191,11 @@ impl<'a> Dispatcher<'a> {
         !self.is_lossy.load(Ordering::Relaxed)
     }
 
+    /// Whether what is built is sent past whatever waits.
+    pub fn passes_backlog(&self) -> bool {
+        self.passes_backlog
+    }
+
     /// Whether there is no time to build or write down more: what is left stays in its receipt, for a later run. What has no
     /// receipt is seen to however long it takes.
     pub fn is_over(&self) -> bool {
@@ -216,7 +229,7 @@ impl<'a> Dispatcher<'a> {
     ) {
         let unsettled = unsettled();
         for session in sessions.iter_mut() {
-            if session.state == SessionState::Open && !session.queue.is_empty() {
+            if session.state == SessionState::Open && !self.passes_backlog && !session.queue.is_empty() {
                 session.state = SessionState::Backlog;
             }
         }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
@@ -200,6 +201,14 @@ impl Dir {
     /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
     pub fn device_and_inode(&self) -> (u64, u64) {
         self.stat().map_or((0, 0), |stat| stat.device_and_inode())
+    }
+
+    /// When it was made, in nanoseconds since 1970; `None` where the file system does not tell. Numbers of inodes are used
+    /// again, times are not.
+    pub fn born(&self) -> Option<i64> {
+        let metadata = File::from(self.descriptor.try_clone().ok()?).metadata().ok()?;
+        let born = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        i64::try_from(born.as_nanos()).ok()
     }
 
     /// What the system says of the directory itself.

@@ -41,6 +41,11 @@ impl Pipeline<'_> {
         }
     }
 
+    /// Whether what waits here may be another repository's to tell.
+    pub(super) fn is_in_copy(&self) -> bool {
+        self.spool.home() != Home::Here
+    }
+
     /// Whether nothing of what the newest push brought is here: then its receipt is newer than the repository.
     fn is_restored(&self) -> bool {
         let Some((number, receipt)) = self.spool.newest_receipt() else { return false };

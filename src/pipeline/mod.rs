@@ -103,7 +103,8 @@ impl<'a> Pipeline<'a> {
     /// A run over the repository's targets that may hold up a push for so long, or take as long as it needs.
     pub fn run(&self, allowed: Option<Allowed>) -> Dispatcher<'_> {
         let shrink = |target: &Target, delivery: &Delivery, most| self.shrunk(target, delivery, most);
-        Dispatcher::new(&self.spool, &self.history, &self.targets, allowed).shrinking(Box::new(shrink))
+        let run = Dispatcher::new(&self.spool, &self.history, &self.targets, allowed);
+        run.shrinking(Box::new(shrink)).passing_backlog(self.is_in_copy())
     }
 
     /// What there is to write down of a push.
@@ -162,7 +163,7 @@ impl<'a> Pipeline<'a> {
             let own: HashSet<_> = jobs.iter().map(|job| job.sequence).collect();
             run.deliver(
                 &mut sessions,
-                || self.unsettled(&own),
+                || if run.passes_backlog() { Unsettled::default() } else { self.unsettled(&own) },
                 |send| {
                     for job in &mut jobs {
                         // A mistake of ours over one push's objects must not end every run from now on, nor hold up
@@ -219,6 +220,9 @@ impl<'a> Pipeline<'a> {
 
     /// Sends what waits in all queues and is due, and makes dead letters of what waits for targets that are no more.
     pub fn tend(&self, run: &Dispatcher<'_>) {
+        if run.passes_backlog() {
+            return;
+        }
         let none = HashSet::new();
         let build = |target: &Target, sequence: u64, receipt: &Receipt| self.build_for(target, sequence, receipt);
         let has_any =
@@ -326,7 +330,7 @@ mod tests {
         for round in 0..2 {
             let run = pipeline.run(None).at_once(true);
             pipeline.spool.retry_stuck();
-            pipeline.deliver(&run, pipeline.take_over(&[].into())).unwrap();
+            pipeline.deliver(&run, pipeline.take_over(&[].into(), Duration::MAX)).unwrap();
             pipeline.tend(&run);
             assert!(run.is_safe(), "{round}");
             assert_eq!(pipeline.spool.stuck().len(), 1, "{round}");
@@ -336,7 +340,7 @@ mod tests {
         IS_WRONG.store(false, Ordering::Relaxed);
         let run = pipeline.run(None);
         pipeline.spool.retry_stuck();
-        pipeline.deliver(&run, pipeline.take_over(&[].into())).unwrap();
+        pipeline.deliver(&run, pipeline.take_over(&[].into(), Duration::MAX)).unwrap();
         assert!(pipeline.spool.stuck().is_empty() && pipeline.spool.receipts(&[].into()).is_empty());
         let mut heard = receiver.join().unwrap();
         assert_eq!(heard.pop().as_deref(), Some("1"));

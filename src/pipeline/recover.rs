@@ -9,25 +9,52 @@ use uuid::Uuid;
 
 use super::{Job, Pipeline};
 use crate::config::Configured;
+use crate::dispatch::Dispatcher;
 use crate::history;
 use crate::message;
 use crate::process;
+use crate::repository::OpenError;
 use crate::spool::{Deferred, OwnedReceipt, Queue, Taker};
 use crate::target::{Target, TargetName};
 
-/// How long one run looks after receipts that other processes left, before what it came for.
-const TIME_FOR_OTHERS: Duration = Duration::from_secs(2);
+/// How many receipts one process owns at a time, each of which takes a descriptor.
+const AT_A_TIME: usize = 200;
 
 impl Pipeline<'_> {
+    /// Delivers all that other processes left behind.
+    ///
+    /// # Errors
+    /// Where the repository cannot be opened.
+    pub fn deliver_left(&self, run: &Dispatcher<'_>) -> Result<(), OpenError> {
+        let mut seen = HashSet::new();
+        loop {
+            let jobs = self.take_over(&seen, Duration::MAX);
+            let taken = seen.len();
+            seen.extend(jobs.iter().map(|job| job.sequence));
+            self.deliver(run, jobs)?;
+            if seen.len() == taken {
+                return Ok(());
+            }
+        }
+    }
+
     /// Becomes the owner of what other processes left behind when they died: intents whose hook never came, receipts
-    /// that nobody settled.
-    pub fn take_over(&self, own: &HashSet<u64>) -> Vec<Job> {
+    /// that nobody settled. After `patience` no more is taken than one; in a copy of another repository only what was
+    /// pushed to the copy.
+    pub fn take_over(&self, own: &HashSet<u64>, patience: Duration) -> Vec<Job> {
         let start = Instant::now();
-        let is_late = || start.elapsed() > TIME_FOR_OTHERS;
-        self.spool.settle_intents(&|| self.refs(), &|since| self.sent_from_memory(since));
-        let receipts = self.spool.receipts(own).into_iter().take_while(|_| !is_late());
-        let owned: Vec<_> =
-            receipts.filter_map(|(sequence, receipt)| self.spool.take_over(sequence, &receipt)).collect();
+        let is_late = |at: usize| at > 0 && start.elapsed() > patience;
+        let is_in_copy = self.is_in_copy();
+        if !is_in_copy {
+            self.spool.settle_intents(&|| self.refs(), &|since| self.sent_from_memory(since));
+        }
+        let mut receipts = self.spool.receipts(own);
+        if is_in_copy {
+            receipts.retain(|(_, receipt)| self.spool.wrote(receipt));
+        }
+        let receipts = receipts.into_iter().enumerate().take_while(|(at, _)| !is_late(*at));
+        let owned = receipts.filter_map(|(_, (sequence, receipt))| self.spool.take_over(sequence, &receipt));
+        let owned: Vec<_> = owned.take(AT_A_TIME).collect();
         if owned.is_empty() {
             return Vec::new();
         }
@@ -41,7 +68,7 @@ impl Pipeline<'_> {
             Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done, is_late: true }
         };
         // What there is no time for is let go of, for whoever comes next; but one is seen to every time.
-        let in_time = owned.into_iter().enumerate().take_while(|(at, _)| *at == 0 || !is_late());
+        let in_time = owned.into_iter().enumerate().take_while(|(at, _)| !is_late(*at));
         in_time.map(|(_, owned)| job(owned)).collect()
     }
 

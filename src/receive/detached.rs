@@ -65,7 +65,7 @@ pub fn run(environment: &Environment) {
     let run = pipeline.run(None);
     // Once more at the end: others may have let go of a receipt meanwhile, and started nobody.
     for _ in 0..2 {
-        if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into())) {
+        if let Err(error) = pipeline.deliver_left(&run) {
             error!("{error}");
         }
         pipeline.tend(&run);

@@ -43,6 +43,9 @@ const MEMORY_A_BYTE: usize = 32;
 /// The longest that what waits may hold up a push, beyond its own deliveries.
 const TIME_FOR_WAITING: Duration = Duration::from_secs(2);
 
+/// How long a push looks after receipts that other processes left, before what it came for.
+const TIME_FOR_OTHERS: Duration = Duration::from_secs(2);
+
 /// Which of its parts the program is to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -187,7 +190,7 @@ impl Push {
 /// Looks after what earlier pushes left, in a push that no target wants.
 fn catch_up(pipeline: &Pipeline<'_>, since: Instant) {
     let run = pipeline.run(Some(Allowed { since, max_wait: pipeline.configuration.settings.max_wait }));
-    if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into())) {
+    if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into(), TIME_FOR_OTHERS)) {
         error!("{error}");
     }
     run.end_within(TIME_FOR_WAITING);
@@ -225,7 +228,7 @@ fn receive(
         }
     };
     let sequence = own.sequence();
-    let mut jobs = pipeline.take_over(&[sequence].into());
+    let mut jobs = pipeline.take_over(&[sequence].into(), TIME_FOR_OTHERS);
     jobs.push(own);
     let allowed = Allowed { since, max_wait: settings.max_wait };
     let run = pipeline.run(Some(allowed)).unkept(unkept.as_ref().map(|(sequence, _)| *sequence));

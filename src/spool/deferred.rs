@@ -137,6 +137,11 @@ impl Queue {
         found
     }
 
+    /// Moves a push that waits to `dead`.
+    pub(super) fn make_push_dead(&self, push: &Deferred, why: &str) {
+        self.make_deferred_dead(&push.folder, &push.name, why);
+    }
+
     fn make_deferred_dead(&self, folder: &Folder, name: &str, why: &str) {
         match move_to_dead(folder, name, &self.dead) {
             Ok(to) => log::error!("{}", message::was_made_dead(folder.path().join(name).display(), why, to.display())),

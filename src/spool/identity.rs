@@ -23,6 +23,9 @@ struct IdentityForm {
     /// Where the spool's directory was when it was made, by which a copy is noticed: a rename changes neither.
     device: u64,
     inode: u64,
+    /// When that directory was made, in nanoseconds since 1970, for numbers are used again; `None` where nobody tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    born: Option<i64>,
     /// The repository's path then; `None` where an earlier program made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<Text>,
@@ -31,6 +34,14 @@ struct IdentityForm {
     accepted: Option<u64>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+impl IdentityForm {
+    /// Whether it is this directory, as far as its file system tells.
+    fn was_made_in(&self, directory: &Dir) -> bool {
+        let is_as_old = self.born.zip(directory.born()).is_none_or(|(then, now)| then == now);
+        is_as_old && directory.device_and_inode().1 == self.inode
+    }
 }
 
 /// Whether a spool lies where it was made.
@@ -45,6 +56,17 @@ pub enum Home {
 }
 
 impl Spool {
+    /// The id that records written now have: the spool's own, or while it lies where it was not made one of that place, by
+    /// which they are told from what was copied along.
+    pub(super) fn writing_as(&self) -> Option<Uuid> {
+        let id = self.identity()?;
+        if self.home() == Home::Here {
+            return Some(id);
+        }
+        let (device, inode) = self.state.spool().open().ok()?.device_and_inode();
+        Some(identifier::derived(id, "copy", format!("{device} {inode}").as_bytes()))
+    }
+
     /// The spool's own id; `None` where there is none, and none can be made now.
     pub fn identity(&self) -> Option<Uuid> {
         let known = self.state.spool().open().ok().and_then(|directory| read(&directory));
@@ -70,7 +92,7 @@ impl Spool {
     ) -> Result<Uuid, FileError> {
         let (device, inode) = directory.device_and_inode();
         let path = self.repository().map(|path| Text::from_os(path.as_os_str()));
-        let form = IdentityForm { id, device, inode, path, accepted, unknown };
+        let form = IdentityForm { id, device, inode, born: directory.born(), path, accepted, unknown };
         directory.write_durably(IDENTITY, &record::encode(&form))?;
         Ok(id)
     }
@@ -87,14 +109,14 @@ impl Spool {
     pub fn home(&self) -> Home {
         let found = self.state.spool().open().ok().and_then(|directory| Some((read(&directory)?, directory)));
         let Some((form, directory)) = found else { return Home::Here };
-        let (device, inode) = directory.device_and_inode();
-        if (device, inode) == (form.device, form.inode) {
+        let is_same = form.was_made_in(&directory);
+        if is_same && directory.device_and_inode().0 == form.device {
             return Home::Here;
         }
         let path = form.path.as_ref().and_then(Text::to_os).map(PathBuf::from);
         match path.filter(|path| is_original(path, &form)) {
             Some(original) => Home::CopyOf(original),
-            None if inode == form.inode => Home::Here,
+            None if is_same => Home::Here,
             None => Home::Elsewhere,
         }
     }
@@ -118,24 +140,11 @@ impl Spool {
         })
     }
 
-    /// Makes it a spool of its own, which it has become by being copied: what waits in it is the original's to tell, and
-    /// becomes dead letters that somebody has seen.
+    /// Gives it another id, as one that was made where it lies.
     ///
     /// # Errors
-    /// Where something cannot be moved or written down.
-    pub fn begin_anew(&self) -> Result<(), FileError> {
-        let before: Vec<_> = self.all_dead();
-        for directory in self.queues().into_iter().chain(self.deferred()) {
-            self.make_all_dead_at_once(&directory)?;
-        }
-        for place in ["intents", "refused", "receipts", "stuck"] {
-            for name in self.place(place).names().unwrap_or_default() {
-                self.make_record_dead(place, &name, crate::message::copied_along());
-            }
-        }
-        let mut letters = self.all_dead();
-        letters.retain(|letter| !before.contains(letter));
-        self.mark_seen(&letters)?;
+    /// Where that cannot be written down.
+    pub(super) fn renew(&self) -> Result<(), FileError> {
         let accepted = Some(self.newest_number());
         self.locked(|directory, _| self.write_identity(directory, identifier::spool(), accepted, Map::new()).map(drop))
     }
@@ -151,7 +160,7 @@ fn is_original(path: &Path, form: &IdentityForm) -> bool {
     let spool = Spool::new(StateDir::found(path));
     let found = spool.state.spool().open().ok().and_then(|directory| Some((read(&directory)?, directory)));
     found.is_some_and(|(known, directory)| {
-        (known.id, directory.device_and_inode()) == (form.id, (form.device, form.inode))
+        (known.id, directory.device_and_inode().0) == (form.id, form.device) && form.was_made_in(&directory)
     })
 }
 

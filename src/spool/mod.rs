@@ -21,6 +21,7 @@ mod recovery;
 mod intent;
 mod prune;
 mod dead;
+mod copied;
 
 use std::io;
 use std::path::PathBuf;

@@ -207,7 +207,7 @@ impl Spool {
 
     /// A receipt that is on the disk, and has no number yet.
     fn draft<'d>(&self, mut receipt: Receipt, receipts: &'d Dir) -> Result<ReceiptDraft<'d>, FileError> {
-        receipt.spool = receipt.spool.or_else(|| self.identity());
+        receipt.spool = receipt.spool.or_else(|| self.writing_as());
         let draft = receipts.write_draft(&record::encode(&receipt), true)?;
         // Locked before it has a name that others look for: they would take it for one whose owner died.
         let lock = draft.file().try_clone().ok().and_then(try_lock);
@@ -354,6 +354,11 @@ impl Spool {
             .filter_map(|(folder, file)| Some((number(&file)?, folder, file)))
             .max_by_key(|(number, _, _)| *number)?;
         Some((number, record::decode(&folder.open().ok()?.read(file).ok()?).ok()?))
+    }
+
+    /// Every record in a directory of pushes, with its name.
+    pub(super) fn all_in(&self, directory: &str) -> Vec<(String, Receipt)> {
+        self.read_all(directory, |_| true)
     }
 
     fn read_all(&self, directory: &str, wanted: impl Fn(&str) -> bool) -> Vec<(String, Receipt)> {

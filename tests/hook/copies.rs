@@ -1,12 +1,13 @@
 //! Repositories that were copied, moved and restored, and what a backup leaves in one.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Ends, Place, Receiver, World};
+use crate::support::{Answer, Ends, Place, Receiver, World, rewrite_record};
 
 /// Runs `git webhook` in a repository.
 fn webhook(world: &World, repository: &Path, arguments: &[&str]) -> Output {
@@ -99,8 +100,7 @@ fn a_copy_tells_nothing_of_what_waits_in_the_original_until_it_is_one_of_its_own
     assert_eq!(receiver.take().len(), 2);
     // Pushes to it are told under ids of their own.
     let third = world.commit("three");
-    let mut push = world.command("git", &world.work());
-    assert!(push.args(["push", "--quiet"]).arg(&copied).arg("main").ends().status.success());
+    push_to(&world, &copied);
     assert_eq!(receiver.take_one().json()["after"], third);
 }
 
@@ -113,9 +113,57 @@ fn pushes_to_a_copy_are_told_as_ever() {
     let copied = copy(&world, "-a", "copy.git");
     let second = world.commit("two");
     receiver.take();
-    let mut push = world.command("git", &world.work());
-    assert!(push.args(["push", "--quiet"]).arg(&copied).arg("main").ends().status.success());
+    push_to(&world, &copied);
     assert_eq!(receiver.take_one().json()["after"], second);
+}
+
+/// Pushes `main` to a copy of the repository.
+fn push_to(world: &World, copied: &Path) {
+    let mut push = world.command("git", &world.work());
+    assert!(push.args(["push", "--quiet"]).arg(copied).arg("main").ends().status.success());
+}
+
+#[test]
+fn what_was_pushed_to_a_copy_stays_its_own_and_goes_past_what_was_copied() {
+    let receiver = Receiver::in_turn([Answer::Status(503), Answer::Status(200)]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main:other"]);
+    world.unsettle();
+    fs::write(world.place(Place::Backoff("ci")), "").unwrap();
+    let copied = copy(&world, "-a", "copy.git");
+    receiver.take();
+    let second = world.commit("two");
+    push_to(&world, &copied);
+    assert_eq!(receiver.take_one().json()["after"], second);
+    // Neither is what waits behind a receiver that is ill.
+    let third = world.commit("three");
+    let mut configure = world.command("git", &copied);
+    assert!(configure.args(["config", "webhook.ci.url", "http://127.0.0.1:9"]).ends().status.success());
+    push_to(&world, &copied);
+    assert!(webhook(&world, &copied, &["reconcile", "--baseline"]).status.success());
+    let mut configure = world.command("git", &copied);
+    assert!(configure.args(["config", "webhook.ci.url"]).arg(receiver.url()).ends().status.success());
+    let output = webhook(&world, &copied, &["flush", "--now"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let told: Vec<_> = receiver.take().iter().map(|request| request.json()["after"].clone()).collect();
+    assert_eq!(told, [third.as_str()]);
+    assert!(text(&webhook(&world, &copied, &["dead"])).contains("refs/heads/other"));
+}
+
+#[test]
+fn what_was_restored_in_the_place_of_another_is_noticed() {
+    let (receiver, world) = with_backlog();
+    let backup = copy(&world, "-a", "backup.git");
+    fs::remove_dir_all(world.server()).unwrap();
+    let mut cp = world.command("cp", &world.path(""));
+    assert!(cp.arg("-a").arg(&backup).arg(world.server()).ends().status.success());
+    // The file system may give the directory the number that the other one had.
+    rewrite_record(&world.place(Place::Spool).join("identity"), |json| {
+        json["inode"] = fs::metadata(world.place(Place::Spool)).unwrap().ino().into();
+    });
+    is_displaced(&world, &world.server(), "this repository was moved, copied or restored", "reconcile --adopt");
+    assert!(receiver.take().is_empty());
 }
 
 #[test]

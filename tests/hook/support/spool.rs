@@ -236,7 +236,10 @@ impl World {
         if let Ok(directory) = fs::metadata(self.place(Place::Spool))
             && identity.exists()
         {
-            rewrite_record(&identity, |json| json["inode"] = directory.ino().into());
+            rewrite_record(&identity, |json| {
+                json["inode"] = directory.ino().into();
+                json.as_object_mut().unwrap().remove("born");
+            });
         }
     }
 

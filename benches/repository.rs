@@ -11,7 +11,7 @@ use git_webhook::config::Configuration;
 use git_webhook::event::{EventKind, EventName};
 use git_webhook::pipeline::Scene;
 use git_webhook::process::Environment;
-use git_webhook::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
+use git_webhook::ref_update::{Namespace, ObjectFormat, ObjectId, RefName, RefUpdate};
 use git_webhook::repository::{self, Reader, Wanted};
 
 const RUNS: usize = 7;
@@ -93,7 +93,8 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     let objects = repository::open(repository, configuration.layout).expect("the objects are there");
     let updates = [update.clone()];
     let mut reader = Reader::new(repository, configuration.layout, &objects, &updates, wanted);
-    let scene = Scene { git_dir: repository, configuration: &configuration, environment: &environment };
+    let namespace = Namespace::default();
+    let scene = Scene { git_dir: repository, configuration: &configuration, environment: &environment, namespace };
     let context = scene.context(false, 0, &mut reader);
     let events = reader.events(git_webhook::identifier::event(), update, &context.into());
     let event = events.into_iter().next().expect("a branch has an event");

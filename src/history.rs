@@ -17,7 +17,7 @@ use crate::files::{FileError, Folder};
 use crate::message;
 use crate::outcome::Answer;
 use crate::process;
-use crate::ref_update::RefUpdate;
+use crate::ref_update::{Namespace, RefName, RefUpdate};
 use crate::state_dir::StateDir;
 
 /// A line longer than this is none of ours.
@@ -61,8 +61,11 @@ pub struct Entry {
     pub event: String,
     /// The format.
     pub format: String,
-    /// The full ref name, with U+FFFD in place of what is not UTF-8.
+    /// The full ref name within its namespace, with U+FFFD in place of what is not UTF-8.
     pub r#ref: String,
+    /// The namespace of the ref; empty for none.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub namespace: String,
     /// Where the ref pointed before, in hexadecimal.
     pub old: String,
     /// Where the ref points since.
@@ -110,6 +113,9 @@ pub struct Entry {
 pub struct LoggedUpdate {
     /// The full ref name.
     pub r#ref: String,
+    /// Its namespace.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub namespace: String,
     /// Where it pointed before.
     pub old: String,
     /// Where it points since.
@@ -118,7 +124,15 @@ pub struct LoggedUpdate {
 
 impl From<&RefUpdate> for LoggedUpdate {
     fn from(update: &RefUpdate) -> Self {
-        Self { r#ref: update.name.text().into_owned(), old: update.before(), new: update.after() }
+        let namespace = update.name.namespace().text().into_owned();
+        Self { r#ref: update.name.text().into_owned(), namespace, old: update.before(), new: update.after() }
+    }
+}
+
+impl LoggedUpdate {
+    /// The name of its ref, as far as text can hold it.
+    pub fn name(&self) -> RefName {
+        RefName::within(&Namespace::new(self.namespace.as_bytes()), self.r#ref.as_bytes())
     }
 }
 
@@ -127,7 +141,8 @@ impl Entry {
     pub fn updates(&self) -> impl Iterator<Item = LoggedUpdate> {
         // Of several the entry names the first, and says how many there are: `delivery::ref_text`.
         let name = self.r#ref.split_once(" and ").map_or(self.r#ref.as_str(), |(first, _)| first);
-        let first = LoggedUpdate { r#ref: name.into(), old: self.old.clone(), new: self.new.clone() };
+        let (old, new) = (self.old.clone(), self.new.clone());
+        let first = LoggedUpdate { r#ref: name.into(), namespace: self.namespace.clone(), old, new };
         std::iter::once(first).chain(self.more.iter().cloned())
     }
 

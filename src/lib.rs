@@ -19,6 +19,8 @@ pub mod files;
 
 pub mod state_dir;
 
+pub mod ref_name;
+
 pub mod ref_update;
 
 pub mod pusher;

@@ -312,6 +312,7 @@ messages! {
     target_is_disabled(name) = "target '{name}' is disabled: run git webhook enable {name} first";
     has_no_deliveries_yet() = "there is none yet: the target has to be configured rightly, to say what it wants";
     waits_for_enable(name) = "waits for git webhook enable {name}";
+    waits_for_namespace() = "waits until the server's webhook.repository tells namespaces apart";
     waits_for_configuration() = "waits for the configuration of the target";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
@@ -390,6 +391,8 @@ messages! {
     check_push_options(name) = "push options are not advertised, and target '{name}' asks for reviews";
     check_unreached(name, origin, why) = "cannot reach target '{name}' at {origin}: {why}";
     check_parked(name) = "target '{name}' answered 410 and gets nothing";
+    check_withheld(name) =
+        "target '{name}' is told nothing of pushes in namespaces until the server's webhook.repository tells them apart";
     check_waiting(count, name, age) = "target '{name}' has {count} waiting, the oldest for {age}";
     check_untold(count, age) = "{count} pushes are told to nobody yet, the oldest for {age}";
     check_removed(count, name) = "'{name}' is configured no more, and has {count} waiting";

@@ -1,9 +1,10 @@
 //! One line of hook input: old object id, new object id, ref name; what kind of ref it is and what happened to it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use uuid::Uuid;
+
+pub use crate::ref_name::{Namespace, RefKind, RefName};
 
 /// The hash function that names a repository's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,69 +90,6 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-/// A full ref name: bytes, since git lets it be anything but a few characters.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RefName(Vec<u8>);
-
-/// What a ref is, told from the full prefix alone: `refs/tags/refs/heads/main` is a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefKind {
-    /// Below `refs/heads/`.
-    Branch,
-    /// Below `refs/tags/`.
-    Tag,
-    /// Anything else: notes, reviews, replacements, a forge's own.
-    Other,
-}
-
-impl RefName {
-    /// Takes the bytes of a full ref name.
-    pub fn new(name: impl Into<Vec<u8>>) -> Self {
-        Self(name.into())
-    }
-
-    /// The full name's bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Branch, tag or other.
-    pub fn kind(&self) -> RefKind {
-        if self.0.starts_with(b"refs/heads/") {
-            RefKind::Branch
-        } else if self.0.starts_with(b"refs/tags/") {
-            RefKind::Tag
-        } else {
-            RefKind::Other
-        }
-    }
-
-    /// The name without `refs/heads/` or `refs/tags/`; the full name of any other ref.
-    pub fn short(&self) -> &[u8] {
-        match self.kind() {
-            RefKind::Branch => &self.0["refs/heads/".len()..],
-            RefKind::Tag => &self.0["refs/tags/".len()..],
-            RefKind::Other => &self.0,
-        }
-    }
-
-    /// The full name as text, with U+FFFD in place of what is not UTF-8.
-    pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
-    }
-
-    /// The short name as text, with U+FFFD in place of what is not UTF-8.
-    pub fn short_text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.short())
-    }
-}
-
-impl fmt::Debug for RefName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.escape_ascii())
-    }
-}
-
 /// What happened to a ref, as far as its two ids tell. Whether an update was forced, only the history knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -174,22 +112,6 @@ pub struct RefUpdate {
     pub format: ObjectFormat,
     /// The ref.
     pub name: RefName,
-}
-
-/// A ref of a repository, whole: its name, and the namespace it lies in (gitnamespaces(7)).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RefKey {
-    /// What `GIT_NAMESPACE` says; empty for none.
-    pub namespace: Vec<u8>,
-    /// The name as the hook is given it, without `refs/namespaces/…/`.
-    pub name: RefName,
-}
-
-impl RefKey {
-    /// A ref that lies in no namespace.
-    pub fn plain(name: RefName) -> Self {
-        Self { namespace: Vec::new(), name }
-    }
 }
 
 /// A ref update with the id of its event.
@@ -249,11 +171,17 @@ pub enum Skipped {
 /// The longest line, in bytes. A ref name longer than this cannot be: files allow 4 KiB, a reftable block 64 KiB.
 pub const LONGEST_LINE: usize = 64 * 1024 + 2 * 65;
 
-/// Parses the standard input of a post-receive hook: `<old id> SP <new id> SP <ref name> LF` for each ref.
+/// Parses the standard input of a post-receive hook as [`parse_within`] does, where there is no namespace.
+pub fn parse(input: &[u8]) -> (Vec<RefUpdate>, Vec<Skipped>) {
+    parse_within(input, &Namespace::default())
+}
+
+/// Parses the standard input of a post-receive hook: `<old id> SP <new id> SP <ref name> LF` for each ref, whose name is
+/// one within the namespace.
 ///
 /// Lines that change nothing (old and new alike) are left out; what cannot be a ref update is returned beside the
 /// others, so that one bad line costs only itself.
-pub fn parse(input: &[u8]) -> (Vec<RefUpdate>, Vec<Skipped>) {
+pub fn parse_within(input: &[u8], namespace: &Namespace) -> (Vec<RefUpdate>, Vec<Skipped>) {
     let mut updates = Vec::new();
     let mut skipped = Vec::new();
     let input = input.strip_suffix(b"\n").unwrap_or(input);
@@ -261,7 +189,7 @@ pub fn parse(input: &[u8]) -> (Vec<RefUpdate>, Vec<Skipped>) {
         return (updates, skipped);
     }
     for (number, line) in (1..).zip(input.split(|byte| *byte == b'\n')) {
-        match parse_line(line) {
+        match parse_line(line, namespace) {
             None => skipped.push(Skipped::Malformed(number)),
             Some(update) if update.old.is_none() && update.new.is_none() => {
                 skipped.push(Skipped::NeverExisted(update.name));
@@ -274,13 +202,13 @@ pub fn parse(input: &[u8]) -> (Vec<RefUpdate>, Vec<Skipped>) {
 }
 
 /// The update that one line says, without its LF; `None` where it says none, or one that changes nothing.
-pub fn parse_one(line: &[u8]) -> Option<RefUpdate> {
-    parse_line(line).filter(|update| update.old != update.new)
+pub fn parse_one(line: &[u8], namespace: &Namespace) -> Option<RefUpdate> {
+    parse_line(line, namespace).filter(|update| update.old != update.new)
 }
 
 /// Accepts `0000…0000 9f2c…41aa refs/heads/main`. git's own rules leave no space, control character or backslash in a
 /// ref name (git-check-ref-format), so a second space or a CR means that the line was not written by git.
-fn parse_line(line: &[u8]) -> Option<RefUpdate> {
+fn parse_line(line: &[u8], namespace: &Namespace) -> Option<RefUpdate> {
     if line.len() > LONGEST_LINE {
         return None;
     }
@@ -294,7 +222,7 @@ fn parse_line(line: &[u8]) -> Option<RefUpdate> {
         old: ObjectId::from_hex(old)?,
         new: ObjectId::from_hex(new)?,
         format: if old.len() == 40 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 },
-        name: RefName::new(name),
+        name: RefName::within(namespace, name),
     })
 }
 
@@ -363,16 +291,6 @@ mod tests {
     fn the_same_ref_twice_is_two_updates_in_order() {
         let input = format!("{ZERO} {A} refs/heads/a\n{A} {B} refs/heads/a\n");
         assert_eq!(changes(&input), [Change::Create, Change::Update]);
-    }
-
-    #[test]
-    fn the_kind_comes_from_the_full_prefix() {
-        let kind = |name: &str| RefName::new(name).kind();
-        assert_eq!(kind("refs/heads/HEAD"), RefKind::Branch);
-        assert_eq!(kind("refs/tags/refs/heads/main"), RefKind::Tag);
-        assert_eq!(kind("refs/notes/commits"), RefKind::Other);
-        assert_eq!(kind("refs/heads"), RefKind::Other);
-        assert_eq!(kind("HEAD"), RefKind::Other);
     }
 
     #[test]

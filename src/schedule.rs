@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::message;
 use crate::outcome::{Failure, FailureKind, GONE};
-use crate::ref_update::RefKey;
+use crate::ref_update::RefName;
 use crate::signature::sha256_hex;
 
 /// By what a delivery is known in its target's queue: its place in the order of all, its ref, its id.
@@ -42,13 +42,9 @@ impl OrderKey {
     /// That of deliveries that tell of a whole push, whatever its refs: they reach a target in the order of the pushes.
     pub const WHOLE_PUSH: Self = Self(1);
 
-    /// That of a ref: the first 64 bits of the SHA-256 of its name, behind that of its namespace where it has one.
-    pub fn of(key: &RefKey) -> Self {
-        let mut text = key.namespace.clone();
-        // No name of a namespace or a ref holds a NUL.
-        text.extend((!text.is_empty()).then_some(0));
-        text.extend(key.name.as_bytes());
-        let hash = u64::from_str_radix(&sha256_hex(&text)[..16], 16).unwrap_or_default();
+    /// That of a ref: the first 64 bits of the SHA-256 of its whole name.
+    pub fn of(name: &RefName) -> Self {
+        let hash = u64::from_str_radix(&sha256_hex(name.whole())[..16], 16).unwrap_or_default();
         Self(hash.max(Self::WHOLE_PUSH.0 + 1))
     }
 
@@ -374,7 +370,7 @@ fn is_due(next: i64, now: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ref_update::{RefKey, RefName};
+    use crate::ref_update::RefName;
 
     fn tried(attempts: u32, ambiguous: u32) -> Schedule {
         // The attempt that is looked at counts too.
@@ -502,7 +498,7 @@ mod tests {
     }
 
     fn queued(sequence: u64, name: &str, schedule: Schedule) -> Queued {
-        let order = OrderKey::of(&RefKey::plain(RefName::new(name)));
+        let order = OrderKey::of(&RefName::new(name));
         let id = Uuid::from_u128(u128::from(sequence));
         Queued { key: QueueKey { sequence, number: 0, order, id }, schedule }
     }
@@ -601,8 +597,7 @@ mod tests {
 
     #[test]
     fn refs_of_two_namespaces_are_two() {
-        let [none, one] = [b"".as_slice(), b"a"]
-            .map(|namespace| RefKey { namespace: namespace.into(), name: RefName::new("refs/heads/main") });
+        let [none, one] = ["refs/heads/main", "refs/namespaces/a/refs/heads/main"].map(RefName::new);
         assert_ne!(OrderKey::of(&none), OrderKey::of(&one));
         assert_eq!(OrderKey::of(&none).number(), 0xf921_bd05_e68b_0374);
     }

@@ -95,7 +95,7 @@ fn text(said: &Said<DeliveryRow>) -> String {
             time,
             row.state.word().into(),
             row.target.clone(),
-            row.r#ref.clone(),
+            row.ref_shown(),
             row.event.clone().unwrap_or_default(),
             row.attempts.to_string(),
             row.id.to_string(),

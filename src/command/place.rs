@@ -17,7 +17,7 @@ use crate::event::{Context, Event};
 use crate::message;
 use crate::pipeline::{Pipeline, Scene};
 use crate::process::{self, Environment};
-use crate::ref_update::{ObjectId, RefUpdate};
+use crate::ref_update::{Namespace, ObjectId, RefUpdate};
 use crate::repository::{self, Objects, Reader, Wanted};
 use crate::state_dir::StateDir;
 
@@ -115,7 +115,8 @@ impl Place {
 
     /// What events are made of here, as if whoever runs this had pushed.
     pub(super) fn scene<'a>(&'a self, environment: &'a Environment) -> Scene<'a> {
-        Scene { git_dir: &self.git_dir, configuration: &self.configuration, environment }
+        let namespace = Namespace::default();
+        Scene { git_dir: &self.git_dir, configuration: &self.configuration, environment, namespace }
     }
 
     /// Goes into the repository, as git does before it runs a hook: from here on every path in it is short and plain.

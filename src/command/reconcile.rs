@@ -19,6 +19,7 @@ use crate::message;
 use crate::outcome::Outcome;
 use crate::pipeline::{Job, Pipeline, fresh};
 use crate::process::{self, Environment};
+use crate::ref_name;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::repository;
 use crate::spool::RefSnapshot;
@@ -50,6 +51,8 @@ pub(super) struct Manner {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct ReconcileRow {
     r#ref: String,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    namespace: String,
     old: String,
     new: String,
     state: State,
@@ -119,6 +122,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     }
     let row = |update: &RefUpdate, state: State| ReconcileRow {
         r#ref: update.name.text().into_owned(),
+        namespace: update.name.namespace().text().into_owned(),
         old: update.before(),
         new: update.after(),
         state,
@@ -141,7 +145,8 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
 }
 
 fn first_time() -> ReconcileRow {
-    ReconcileRow { r#ref: String::new(), old: String::new(), new: String::new(), state: State::Baseline }
+    let none = String::new;
+    ReconcileRow { r#ref: none(), namespace: none(), old: none(), new: none(), state: State::Baseline }
 }
 
 /// The refs as they are of which anything can be told.
@@ -157,7 +162,7 @@ fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> 
     let sequence = pipeline.spool.last_sequence();
     // What is sent from memory on a full disk has ids that are made of it.
     pipeline.spool.identity();
-    let snapshot = RefSnapshot { sequence, refs: refs(place)? };
+    let snapshot = RefSnapshot { sequence, refs: refs(place)?, has_namespaces: true };
     pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))
 }
 
@@ -202,6 +207,11 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
     let under_way: HashSet<_> =
         under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
     let now = refs(place)?;
+    if !expected.has_namespaces {
+        let in_namespaces = now.iter().filter(|(name, _)| !name.namespace().is_none());
+        expected.refs.extend(in_namespaces.map(|(name, id)| (name.clone(), *id)));
+        expected.has_namespaces = true;
+    }
     let first = expected.sequence;
     let mut last = HashMap::new();
     for (sequence, receipt) in pipeline.spool.receipts_since(first) {
@@ -235,7 +245,7 @@ fn announce(
     found: &Differences,
     environment: &Environment,
 ) -> Result<HashSet<RefName>, Failure> {
-    let untold = || pipeline.as_differences(&found.untold, b"").unwrap_or_else(|| fresh(found.untold.clone()));
+    let untold = || pipeline.as_differences(&found.untold).unwrap_or_else(|| fresh(found.untold.clone()));
     let mut jobs = Vec::new();
     // A ref may be among both: it went on after it was partly told.
     for lines in [found.partly.clone(), untold()].into_iter().filter(|lines| !lines.is_empty()) {
@@ -281,7 +291,10 @@ fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
     let short = |id: &str| id.get(..12).unwrap_or(id).to_owned();
     let line = |row: &ReconcileRow| {
         let colour = if row.state == State::Delivered { Colour::Green } else { Colour::Yellow };
-        ([row.r#ref.clone(), short(&row.old), short(&row.new), row.state.word().into()], colour)
+        (
+            [ref_name::shown(&row.r#ref, &row.namespace), short(&row.old), short(&row.new), row.state.word().into()],
+            colour,
+        )
     };
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());

@@ -126,7 +126,7 @@ fn text(row: &ShownDelivery) -> String {
     };
     line("delivery", &delivery.id.to_string());
     let event = delivery.event.as_ref().map(|event| format!("{event} of ")).unwrap_or_default();
-    line("event", &format!("{event}{} ({})", delivery.r#ref, delivery.event_id));
+    line("event", &format!("{event}{} ({})", delivery.ref_shown(), delivery.event_id));
     line("change", &format!("{} to {}", delivery.old, delivery.new));
     let format = delivery.format.as_ref().map(|format| format!(", format {format}")).unwrap_or_default();
     line("target", &format!("{}{url}{format}", delivery.target));

@@ -20,7 +20,7 @@ use crate::message;
 use crate::outcome::Outcome;
 use crate::pipeline::{self, FanOut};
 use crate::process::{self, Environment};
-use crate::ref_update::{RefEvent, RefKind, RefName, RefUpdate};
+use crate::ref_update::{Namespace, RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary};
 use crate::repository::{self};
 use crate::spool::Receipt;
@@ -94,7 +94,7 @@ fn delivery(
     for event in events {
         fan_out.add(0, event, &mut |_, delivery| made = Some(delivery));
     }
-    fan_out.finish(&mut |_, delivery| made = Some(delivery));
+    fan_out.finish(&Namespace::default(), &mut |_, delivery| made = Some(delivery));
     Ok(made)
 }
 
@@ -140,7 +140,8 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
         let (name, id) = last_tag(place)?;
         return Ok(RefUpdate { old: None, new: Some(id), format, name });
     }
-    let head = repository::head(&place.common_dir, layout).filter(|name| name.kind() == RefKind::Branch);
+    let head = repository::head(&place.common_dir, layout, &Namespace::default())
+        .filter(|name| name.kind() == RefKind::Branch);
     let tip = head.as_ref().and_then(|name| repository::resolve(&place.common_dir, layout, name));
     let (Some(name), Some(tip)) = (head, tip) else {
         return failure(message::no_commit_yet());

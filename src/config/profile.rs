@@ -4,11 +4,12 @@ use super::entry::Scope;
 use super::setting::SettingReader;
 use super::value::{commit_template, one_line, positive_number, template, text, visibility};
 use crate::event::Visibility;
+use crate::ref_update::Namespace;
 
 /// How a repository presents itself to the targets of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// `webhook.repository`.
+    /// `webhook.repository`, in which `{namespace}` may stand.
     pub repository: Option<String>,
     /// `webhook.homepage`, a template.
     pub homepage: String,
@@ -31,7 +32,26 @@ pub struct Profile {
     pub has_files: bool,
 }
 
+/// What stands for the namespace of refs in `webhook.repository`.
+const NAMESPACE: &str = "{namespace}";
+
 impl Profile {
+    /// Whether it tells a namespace's repository from the others.
+    pub fn tells_namespaces(&self) -> bool {
+        self.repository.as_deref().is_some_and(|path| path.contains(NAMESPACE))
+    }
+
+    /// `webhook.repository` of a namespace; without one the place for it falls away, and a slash beside it.
+    pub fn repository_of(&self, namespace: &Namespace) -> Option<String> {
+        let path = self.repository.as_ref()?;
+        let words = namespace.words().unwrap_or_default();
+        if !words.is_empty() {
+            return Some(path.replace(NAMESPACE, &words.join("/")));
+        }
+        let path = path.replace("{namespace}/", "").replace("/{namespace}", "").replace(NAMESPACE, "");
+        Some(path).filter(|path| !path.is_empty())
+    }
+
     /// For the repository's own targets, where `up_to` is its scope, or for those of protected scope: a receiver that
     /// trusts the server's secret believes what it signs, so a repository does not say there which one it is.
     pub(super) fn read(reader: &mut SettingReader<'_>, up_to: Scope) -> Self {

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::delivery::Origin;
     use crate::format::{self, Payload};
-    use crate::ref_update::{ObjectFormat, RefEvent, RefKey, RefName, RefUpdate};
+    use crate::ref_update::{ObjectFormat, RefEvent, RefName, RefUpdate};
     use crate::schedule::{QueueKey, Schedule};
     use std::sync::Arc;
     use uuid::Uuid;
@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn task(name: &str, number: u64) -> Task {
-        let order = OrderKey::of(&RefKey::plain(RefName::new(name)));
+        let order = OrderKey::of(&RefName::new(name));
         let key = QueueKey { sequence: 1, number, order, id: Uuid::nil() };
         Task::Queued(Queued { key, schedule: Schedule::default() })
     }

@@ -137,6 +137,7 @@ impl Dispatcher<'_> {
             event: delivery.payload.event.to_string(),
             format: delivery.format.name.into(),
             r#ref: delivery.ref_text(),
+            namespace: delivery.line.update.name.namespace().text().into_owned(),
             old: delivery.line.update.before(),
             new: delivery.line.update.after(),
             from_memory: self.unkept == Some(delivery.key.sequence),
@@ -269,7 +270,7 @@ mod tests {
     use crate::format::Payload;
     use crate::history::History;
     use crate::identifier;
-    use crate::ref_update::{RefEvent, RefKey};
+    use crate::ref_update::RefEvent;
     use crate::schedule::{OrderKey, QueueKey, Schedule, Unsettled};
     use crate::spool::Spool;
     use crate::state_dir::StateDir;
@@ -304,7 +305,7 @@ mod tests {
             let run = Dispatcher::new(&spool, &history, &targets, None);
             let line = RefEvent::new(update('0', '1', "refs/heads/a"), identifier::event());
             let id = identifier::delivery(line.event, "ci", "push");
-            let order = OrderKey::of(&RefKey::plain(line.update.name.clone()));
+            let order = OrderKey::of(&line.update.name);
             let origin = Origin { repository: "r".into(), instance: "http://x".into(), project: 1 };
             let delivery = Delivery {
                 key: QueueKey { sequence: 1, number: 0, order, id },

@@ -11,7 +11,8 @@ use crate::history::{self, Entry, State};
 use crate::identifier;
 use crate::message;
 use crate::pipeline::Pipeline;
-use crate::ref_update::RefEvent;
+use crate::ref_name;
+use crate::ref_update::{Namespace, RefEvent};
 use crate::spool::QueuedDelivery;
 use crate::target::{Switch, TargetName};
 
@@ -31,6 +32,9 @@ pub struct DeliveryRow {
     pub format: Option<String>,
     /// The ref, and how many more.
     pub r#ref: String,
+    /// The namespace that it lies in; empty for none.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub namespace: String,
     /// What is so of it.
     pub state: State,
     /// When it was tried last; of one that never was, when the event happened.
@@ -172,6 +176,9 @@ impl<'a> WaitsFor<'a> {
     }
 
     fn of(&mut self, row: &DeliveryRow) -> Option<String> {
+        if self.is_withheld(row) {
+            return Some(message::waits_for_namespace().into());
+        }
         let key = row.directory.as_ref().unwrap_or(&row.target);
         if let Some(known) = self.known.get(key) {
             return known.clone();
@@ -179,6 +186,13 @@ impl<'a> WaitsFor<'a> {
         let what = self.look(row);
         self.known.insert(key.clone(), what.clone());
         what
+    }
+
+    /// Whether the receiver could not tell in which namespace it was.
+    fn is_withheld(&self, row: &DeliveryRow) -> bool {
+        let namespace = Namespace::new(row.namespace.as_bytes());
+        let target = self.pipeline.targets.iter().find(|target| row.is_for(&target.name));
+        row.event.is_none() && target.is_some_and(|target| self.pipeline.withholds(target, &namespace))
     }
 
     fn look(&self, row: &DeliveryRow) -> Option<String> {
@@ -235,6 +249,7 @@ fn of_push(push: &WaitingPush) -> Vec<DeliveryRow> {
         event: None,
         format: None,
         r#ref: line.update.name.text().into_owned(),
+        namespace: line.update.name.namespace().text().into_owned(),
         state,
         time: history::timestamp_of(push.receipt.time),
         attempts: 0,
@@ -265,6 +280,7 @@ impl From<Entry> for DeliveryRow {
             event: Some(entry.event),
             format: Some(entry.format),
             r#ref: entry.r#ref,
+            namespace: entry.namespace,
             state: entry.state,
             time: entry.time,
             attempts: entry.attempt,
@@ -282,6 +298,11 @@ impl From<Entry> for DeliveryRow {
 }
 
 impl DeliveryRow {
+    /// The ref as people read it, with its namespace.
+    pub fn ref_shown(&self) -> String {
+        ref_name::shown(&self.r#ref, &self.namespace)
+    }
+
     /// Whether it is for the target of this name, which may look like another's.
     pub fn is_for(&self, name: &TargetName) -> bool {
         match &self.directory {
@@ -297,6 +318,7 @@ impl DeliveryRow {
             event: Some(waiting.event.clone()),
             format: Some(waiting.format.clone()),
             r#ref: waiting.ref_text(),
+            namespace: waiting.line.update.name.namespace().text().into_owned(),
             state: State::Waiting,
             time: history::timestamp_of(waiting.time),
             attempts: 0,

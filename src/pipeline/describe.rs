@@ -1,5 +1,6 @@
 //! From a receipt to its events: what happened, in which repository, by whom.
 
+use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::event::{Context, Repository, Time, Wanted};
 use crate::message;
 use crate::process::Environment;
 use crate::pusher::{self, Pusher};
-use crate::ref_update::{RefEvent, RefUpdate};
+use crate::ref_update::{Namespace, RefEvent, RefUpdate};
 use crate::repository::{self, Objects, Reader};
 use crate::spool::Receipt;
 use crate::target::Target;
@@ -39,6 +40,9 @@ impl Pipeline<'_> {
 
     /// Builds what one target wants of a push that waited for it as a whole; `None` where the objects cannot be read.
     pub(super) fn build_for(&self, target: &Target, sequence: u64, receipt: &Receipt) -> Option<Vec<Delivery>> {
+        if self.withheld(target, receipt).is_some() {
+            return None;
+        }
         let objects = repository::open(self.common_dir, self.configuration.layout);
         let objects = objects.map_err(|error| error!("{error}")).ok()?;
         let build = || {
@@ -68,34 +72,83 @@ impl Pipeline<'_> {
         is_over: &dyn Fn() -> bool,
         send: &mut dyn FnMut(usize, Delivery),
     ) {
-        let updates = receipt.updates();
-        let Some(first) = targets.first() else { return };
-        let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.may_want(&line.update));
-        if !receipt.lines.iter().any(is_wanted) {
-            return;
+        // What is new and known, HEAD and the default branch are those of a namespace; nearly all pushes are of one alone.
+        let namespaces: BTreeSet<_> = receipt.lines.iter().map(|line| line.update.name.namespace()).collect();
+        for namespace in &namespaces {
+            let mut updates = receipt.updates();
+            updates.retain(|update| update.name.is_in(namespace));
+            let is_wanting = |target: &Target| updates.iter().any(|update| target.may_want(update));
+            let is_told = |at: &usize| is_wanting(targets[*at]) && !self.withholds(targets[*at], namespace);
+            let places: Vec<_> = (0..targets.len()).filter(is_told).collect();
+            let wanting: Vec<_> = places.iter().map(|at| targets[*at]).collect();
+            let part = Part { sequence, receipt, namespace, updates: &updates, later: &later };
+            self.fan_out_part(objects, &part, &wanting, is_over, &mut |at, delivery| send(places[at], delivery));
         }
-        let layout = self.configuration.layout;
-        let wanting = targets.iter().filter(|target| updates.iter().any(|update| target.may_want(update)));
-        let wanted = wanted_by(wanting.copied());
-        let mut reader = Reader::new(self.common_dir, layout, objects, &updates, wanted).rewound(later);
-        let environment = receipt.environment();
-        let scene = Scene { git_dir: self.git_dir, configuration: self.configuration, environment: &environment };
-        let context = Arc::new(scene.context(first.is_protected, receipt.time, &mut reader));
-        let mut fan_out = FanOut::new(sequence, receipt, targets, &context);
+    }
+
+    fn fan_out_part(
+        &self,
+        objects: &Objects,
+        part: &Part<'_>,
+        targets: &[&Target],
+        is_over: &dyn Fn() -> bool,
+        send: &mut dyn FnMut(usize, Delivery),
+    ) {
+        let Some(first) = targets.first() else { return };
+        let wanted = wanted_by(targets.iter().copied());
+        let reader = Reader::new(self.common_dir, self.configuration.layout, objects, part.updates, wanted);
+        let mut reader = reader.rewound(part.later.to_vec());
+        let environment = part.receipt.environment();
+        let (git_dir, configuration) = (self.git_dir, self.configuration);
+        let scene = Scene { git_dir, configuration, environment: &environment, namespace: part.namespace.clone() };
+        let context = Arc::new(scene.context(first.is_protected, part.receipt.time, &mut reader));
+        let mut fan_out = FanOut::new(part.sequence, part.receipt, targets, &context);
         if targets.iter().any(|target| target.is_protected != first.is_protected) {
             fan_out = fan_out.showing_others(scene.repository(!first.is_protected));
         }
-        for (number, line) in (0..).zip(&receipt.lines) {
-            if is_wanted(line) {
-                if is_over() {
-                    return;
-                }
-                let events = reader.events(line.event, &line.update, &context);
-                events.into_iter().for_each(|event| fan_out.add(number, event, send));
+        let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.may_want(&line.update));
+        let lines = (0..).zip(&part.receipt.lines).filter(|(_, line)| line.update.name.is_in(part.namespace));
+        for (number, line) in lines.filter(|(_, line)| is_wanted(line)) {
+            if is_over() {
+                return;
             }
+            let events = reader.events(line.event, &line.update, &context);
+            events.into_iter().for_each(|event| fan_out.add(number, event, send));
         }
-        fan_out.finish(send);
+        fan_out.finish(part.namespace, send);
     }
+
+    /// Whether a target is told nothing of a namespace until it is configured so that its receiver can tell that from the
+    /// repository itself and from other namespaces.
+    pub fn withholds(&self, target: &Target, namespace: &Namespace) -> bool {
+        let settings = &self.configuration.settings;
+        let profile = if target.is_protected { &settings.protected_profile } else { &settings.profile };
+        let is_told_apart = profile.tells_namespaces();
+        !namespace.is_none() && if is_told_apart { namespace.words().is_none() } else { target.is_protected }
+    }
+
+    /// What of a push is withheld from a target that wants it; `None` for nothing.
+    pub fn withheld(&self, target: &Target, receipt: &Receipt) -> Option<Receipt> {
+        let is_withheld = |line: &&RefEvent| {
+            let namespace = line.update.name.namespace();
+            !namespace.is_none() && self.withholds(target, &namespace) && target.may_want(&line.update)
+        };
+        let lines: Vec<_> = receipt.lines.iter().filter(is_withheld).cloned().collect();
+        match lines.len() {
+            0 => None,
+            count if count == receipt.lines.len() => Some(receipt.clone()),
+            _ => Some(receipt.with(lines)),
+        }
+    }
+}
+
+/// What of a push lies in one namespace, and what was pushed since.
+struct Part<'p> {
+    sequence: u64,
+    receipt: &'p Receipt,
+    namespace: &'p Namespace,
+    updates: &'p [RefUpdate],
+    later: &'p [RefUpdate],
 }
 
 /// The most that any of the targets wants to know.
@@ -111,6 +164,8 @@ pub struct Scene<'a> {
     pub configuration: &'a Configuration,
     /// Of the push.
     pub environment: &'a Environment,
+    /// The namespace that its refs lie in.
+    pub namespace: Namespace,
 }
 
 impl Scene<'_> {
@@ -139,6 +194,6 @@ impl Scene<'_> {
         let settings = &self.configuration.settings;
         let profile = if is_protected { &settings.protected_profile } else { &settings.profile };
         let layout = self.configuration.layout;
-        repository::describe(self.git_dir, layout, profile, settings.root.as_deref(), self.environment)
+        repository::describe(self.git_dir, layout, profile, settings.root.as_deref(), self.environment, &self.namespace)
     }
 }

@@ -13,7 +13,7 @@ use crate::event::{Context, Event, EventName, Repository};
 use crate::format::{Payload, Rendered};
 use crate::identifier;
 use crate::message;
-use crate::ref_update::{ObjectFormat, RefEvent, RefKey, RefName, RefUpdate};
+use crate::ref_update::{Namespace, ObjectFormat, RefEvent, RefName, RefUpdate};
 use crate::schedule::{OrderKey, QueueKey, Schedule};
 use crate::spool::Receipt;
 use crate::target::Target;
@@ -146,12 +146,14 @@ impl<'a> FanOut<'a> {
         self.of_line.1 - 1
     }
 
-    /// Makes the deliveries that tell of the push as a whole, once all its events were taken.
+    /// Makes the deliveries that tell of the push as a whole, as far as it was one of this namespace, once all its events
+    /// were taken.
     ///
-    /// Crash: their id is made of those of all the receipt's lines, so it comes out the same when the receipt is taken
+    /// Crash: their id is made of those of all the receipt's lines there, so it comes out the same when the receipt is taken
     /// over, and is another for another part of the push, which has a receipt of its own.
-    pub fn finish(self, send: &mut dyn FnMut(usize, Delivery)) {
-        let Some(whole) = identifier::together(self.receipt.lines.iter().map(|line| line.event)) else { return };
+    pub fn finish(self, namespace: &Namespace, send: &mut dyn FnMut(usize, Delivery)) {
+        let lines = self.receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
+        let Some(whole) = identifier::together(lines.map(|line| line.event)) else { return };
         let mut batch = Batch::new();
         for (at, target) in self.receiving(true) {
             let wanted: Vec<_> = self.events.iter().filter(|(_, event)| target.wants(event)).collect();
@@ -210,7 +212,7 @@ pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
     let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name };
     let line = RefEvent::new(update, identifier::event());
     let id = identifier::delivery(line.event, target.name.as_str(), &payload.event);
-    let order = OrderKey::of(&RefKey::plain(line.update.name.clone()));
+    let order = OrderKey::of(&line.update.name);
     Delivery {
         key: QueueKey { sequence: 0, number: 0, order, id },
         schedule: Schedule::default(),
@@ -254,7 +256,7 @@ mod tests {
         for event in events {
             fan_out.add(0, event, &mut |_, delivery| made.push(delivery));
         }
-        fan_out.finish(&mut |_, delivery| made.push(delivery));
+        fan_out.finish(&Namespace::default(), &mut |_, delivery| made.push(delivery));
         made
     }
 

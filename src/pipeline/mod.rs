@@ -28,7 +28,7 @@ use crate::repository::{self, OpenError};
 use crate::schedule::Unsettled;
 use crate::spool::{Asked, OwnedReceipt, Receipt, Spool};
 use crate::state_dir::StateDir;
-use crate::target::Target;
+use crate::target::{Target, TargetName};
 
 pub use accept::{Accepted, Unkept, accept, fresh};
 pub use describe::{Scene, wanted_by};
@@ -204,10 +204,11 @@ impl<'a> Pipeline<'a> {
         for job in &jobs {
             if job.receipt.lines.iter().any(|line| can_make_event(&line.update)) {
                 for BrokenTarget { name, origin, .. } in self.waiting_targets().take_while(|_| !run.leaves()) {
-                    let queue = self.spool.queue(name);
-                    if let Err(error) = queue.defer(name, origin.as_deref(), job.sequence, &job.receipt) {
-                        error!("{}", message::about_target(name, error));
-                        run.lose();
+                    self.defer(run, (name, origin.as_deref()), job.sequence, &job.receipt);
+                }
+                for target in self.targets.iter().take_while(|_| !run.leaves()) {
+                    if let Some(withheld) = self.withheld(target, &job.receipt) {
+                        self.defer(run, (&target.name, Some(&target.address.origin())), job.sequence, &withheld);
                     }
                 }
             }
@@ -215,6 +216,19 @@ impl<'a> Pipeline<'a> {
         if run.is_safe() && !run.is_unfinished() {
             let day = history::today();
             jobs.into_iter().filter_map(|job| job.owned).for_each(|owned| self.spool.settle(owned, &day));
+        }
+    }
+
+    fn defer(
+        &self,
+        run: &Dispatcher<'_>,
+        (name, origin): (&TargetName, Option<&str>),
+        sequence: u64,
+        receipt: &Receipt,
+    ) {
+        if let Err(error) = self.spool.queue(name).defer(name, origin, sequence, receipt) {
+            error!("{}", message::about_target(name, error));
+            run.lose();
         }
     }
 

@@ -7,15 +7,14 @@ use uuid::Uuid;
 use super::Pipeline;
 use crate::history::{Entry, LoggedUpdate, State};
 use crate::identifier;
-use crate::ref_update::{ObjectId, RefEvent, RefKey, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::spool::Receipt;
 use crate::target::Target;
 
 impl Pipeline<'_> {
     /// A push that cannot be written down, with the ids that its events have as differences.
     pub fn as_difference(&self, receipt: Receipt) -> Receipt {
-        let namespace = receipt.namespace();
-        match self.as_differences(&receipt.updates(), &namespace) {
+        match self.as_differences(&receipt.updates()) {
             Some(lines) => receipt.with(lines),
             None => receipt,
         }
@@ -23,13 +22,14 @@ impl Pipeline<'_> {
 
     /// The updates as events with ids that whoever finds the same differences makes again; `None` where the spool has no
     /// identity, and can be given none.
-    pub fn as_differences(&self, updates: &[RefUpdate], namespace: &[u8]) -> Option<Vec<RefEvent>> {
+    pub fn as_differences(&self, updates: &[RefUpdate]) -> Option<Vec<RefEvent>> {
         let spool = self.spool.identity()?;
-        let last = self.last_records(updates, namespace);
+        let last = self.last_records(updates);
         let event = |update: &RefUpdate| {
             let (old, new) = (update.before(), update.after());
             let after = last.get(&update.name).copied().unwrap_or(0);
-            let id = identifier::difference(spool, namespace, update.name.as_bytes(), &old, &new, after);
+            let namespace = update.name.namespace();
+            let id = identifier::difference(spool, namespace.as_bytes(), update.name.as_bytes(), &old, &new, after);
             RefEvent::new(update.clone(), id)
         };
         Some(updates.iter().map(event).collect())
@@ -37,25 +37,21 @@ impl Pipeline<'_> {
 
     /// The number of the last record of each ref that the updates name: a receipt, or a line in the log of a push that
     /// could not be written down, unless it tells of that very update.
-    fn last_records(&self, updates: &[RefUpdate], namespace: &[u8]) -> HashMap<RefName, u64> {
+    fn last_records(&self, updates: &[RefUpdate]) -> HashMap<RefName, u64> {
         let own: HashSet<_> = updates.iter().map(LoggedUpdate::from).collect();
-        let names: HashMap<_, _> = updates.iter().map(|update| (update.name.text(), &update.name)).collect();
+        let names = Logged::new(updates.iter().map(|update| &update.name));
         let mut last = HashMap::new();
         let mut note = |name: &RefName, sequence: u64| {
             let known = last.entry(name.clone()).or_insert(sequence);
             *known = sequence.max(*known);
         };
         for (sequence, receipt) in self.spool.receipts_since(0) {
-            let keys = receipt.lines.iter().map(|line| receipt.ref_key(&line.update.name));
-            for RefKey { name, .. } in keys.filter(|key| key.namespace == namespace) {
-                note(&name, sequence);
-            }
+            receipt.lines.iter().for_each(|line| note(&line.update.name, sequence));
         }
-        let texts: Vec<_> = names.keys().map(ToString::to_string).collect();
-        for entry in self.history.of_refs(&texts) {
+        for entry in self.history.of_refs(&names.texts()) {
             let Some(sequence) = entry.sequence() else { continue };
             for update in entry.updates().filter(|update| !own.contains(update)) {
-                if let Some(name) = names.get(update.r#ref.as_str()) {
+                if let Some(name) = names.of(&update) {
                     note(name, sequence);
                 }
             }
@@ -72,20 +68,19 @@ impl Pipeline<'_> {
         since: &HashMap<RefName, u64>,
         under_way: &HashSet<&RefName>,
     ) -> Vec<RefEvent> {
-        let names: HashMap<_, _> = since.keys().map(|name| (name.text().into_owned(), name)).collect();
+        let names = Logged::new(since.keys());
         let mut told: BTreeMap<(u64, LoggedUpdate), Told> = BTreeMap::new();
-        let texts: Vec<_> = names.keys().cloned().collect();
-        for entry in self.history.of_refs(&texts) {
+        for entry in self.history.of_refs(&names.texts()) {
             let Some(sequence) = entry.sequence() else { continue };
             for update in entry.updates() {
-                if names.get(&update.r#ref).is_some_and(|name| since[*name] < sequence) {
+                if names.of(&update).is_some_and(|name| since[name] < sequence) {
                     told.entry((sequence, update)).or_default().note(&entry);
                 }
             }
         }
         let mut partly = Vec::new();
         for ((_, logged), told) in told {
-            let Some(update) = names.get(&logged.r#ref).and_then(|name| self.update(&logged, name)) else { continue };
+            let Some(update) = names.of(&logged).and_then(|name| self.update(&logged, name)) else { continue };
             if refs.get(&update.name).copied() != update.old {
                 continue;
             }
@@ -109,8 +104,7 @@ impl Pipeline<'_> {
         for entry in self.history.from_memory(since) {
             let Some(sequence) = entry.sequence() else { continue };
             for logged in entry.updates().filter(|logged| known.insert((sequence, logged.clone()))) {
-                let name = RefName::new(logged.r#ref.as_bytes());
-                sent.extend(self.update(&logged, &name).map(|update| (sequence, update)));
+                sent.extend(self.update(&logged, &logged.name()).map(|update| (sequence, update)));
             }
         }
         sent
@@ -120,6 +114,24 @@ impl Pipeline<'_> {
         let id = |text: &str| ObjectId::from_hex(text.as_bytes());
         let format = self.configuration.layout.object_format;
         Some(RefUpdate { old: id(&logged.old)?, new: id(&logged.new)?, format, name: name.clone() })
+    }
+}
+
+/// Names of refs, found by what the log has of them, in which there is nothing but text.
+struct Logged<'n>(HashMap<(String, String), &'n RefName>);
+
+impl<'n> Logged<'n> {
+    fn new(names: impl Iterator<Item = &'n RefName>) -> Self {
+        let text = |name: &RefName| (name.namespace().text().into_owned(), name.text().into_owned());
+        Self(names.map(|name| (text(name), name)).collect())
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.0.keys().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn of(&self, update: &LoggedUpdate) -> Option<&'n RefName> {
+        self.0.get(&(update.namespace.clone(), update.r#ref.clone())).copied()
     }
 }
 

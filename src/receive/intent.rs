@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::{INPUT_LIMIT, INPUT_PATIENCE};
+use super::{INPUT_LIMIT, INPUT_PATIENCE, namespace};
 use crate::config::Configuration;
 use crate::identifier;
 use crate::log_file;
 use crate::pipeline::{Pipeline, may_want};
 use crate::process::{self, Environment, LineBounds, Lines, Process, Watch};
-use crate::ref_update::{self, LONGEST_LINE, RefEvent, RefUpdate};
+use crate::ref_update::{self, LONGEST_LINE, Namespace, RefEvent, RefUpdate};
 use crate::repository;
 use crate::spool::{Asked, IntentLines, Receipt, Spool};
 use crate::state_dir::StateDir;
@@ -61,7 +61,9 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     }
     let bounds = LineBounds { longest: LONGEST_LINE, limit: INPUT_LIMIT, patience: INPUT_PATIENCE };
     let lines = Lines::new(input, bounds);
-    let mut announced = Announced { lines, held: VecDeque::new(), pipeline: pipeline.as_ref(), watch: &watch };
+    let namespace = namespace(environment);
+    let mut announced =
+        Announced { lines, namespace, held: VecDeque::new(), pipeline: pipeline.as_ref(), watch: &watch };
     if !announced.may_be_wanted() {
         return;
     }
@@ -76,6 +78,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
 /// What git is about to do, as it comes.
 struct Announced<'p, R> {
     lines: Lines<R>,
+    namespace: Namespace,
     /// What was read before it was clear that it has to be written down.
     held: VecDeque<RefUpdate>,
     /// `None` where nobody knows who wants what.
@@ -104,7 +107,7 @@ impl<R: Read + AsFd> Announced<'_, R> {
     /// The next update of the input, without what is none.
     fn read(&mut self) -> Option<RefUpdate> {
         loop {
-            let update = ref_update::parse_one(self.lines.next_line()?);
+            let update = ref_update::parse_one(self.lines.next_line()?, &self.namespace);
             self.watch.step();
             if update.is_some() {
                 return update;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use crate::message;
 use crate::outcome::Outcome;
 use crate::pipeline::{Accepted, Job, Pipeline, accept};
 use crate::process::{self, Environment, Process};
-use crate::ref_update::{self, RefUpdate, Skipped};
+use crate::ref_update::{self, Namespace, RefUpdate, Skipped};
 use crate::report::{self, Notice, Printer, Summary};
 use crate::repository;
 use crate::spool::{OwnIntent, Receipt, Spool};
@@ -122,7 +123,7 @@ struct Push {
 
 impl Push {
     fn tell(&self, environment: &Environment, printer: &mut Printer) {
-        let (updates, mut skipped) = ref_update::parse(&self.bytes);
+        let (updates, mut skipped) = ref_update::parse_within(&self.bytes, &namespace(environment));
         let common_dir = repository::common_dir(&self.git_dir);
         let configuration = match Configuration::read(&self.git_dir, &common_dir, environment) {
             Ok(configuration) => configuration,
@@ -179,7 +180,8 @@ impl Push {
         }
         let keep = || {
             let spool = Spool::new(StateDir::found(&repository::common_dir(&self.git_dir)));
-            self.keep(&spool, ref_update::parse(&self.bytes).0, environment, printer, &fault);
+            let updates = ref_update::parse_within(&self.bytes, &namespace(environment)).0;
+            self.keep(&spool, updates, environment, printer, &fault);
         };
         if panic::catch_unwind(AssertUnwindSafe(keep)).is_err() {
             Printer::default().print(&Notice::NotTold(message::fault_at_push()));
@@ -257,6 +259,11 @@ fn receive(
         printer.print(&Notice::Unfinished);
     }
     tell_pusher(pipeline.configuration, &done, &order, is_safe || is_announced, printer);
+}
+
+/// The namespace that the push was made in: git gives hooks the names within it (gitnamespaces(7)).
+fn namespace(environment: &Environment) -> Namespace {
+    Namespace::new(environment.get("GIT_NAMESPACE").map_or(b"", OsStrExt::as_bytes))
 }
 
 /// Ids of the other object format cannot be of this repository.

@@ -8,20 +8,22 @@ use crate::config::{Layout, Profile};
 use crate::event::{Repository, Visibility};
 use crate::identifier;
 use crate::process::{self, Environment};
-use crate::ref_update::RefKind;
+use crate::ref_update::{Namespace, RefKind};
 use crate::urls::{fill_template, origin};
 
 use super::refs;
 
-/// Describes the repository at `git_dir` to those who are shown this profile of it; `root` holds the repositories.
+/// Describes the repository at `git_dir`, as far as a namespace goes, to those who are shown this profile of it; `root`
+/// holds the repositories.
 pub fn describe(
     git_dir: &Path,
     layout: Layout,
     profile: &Profile,
     root: Option<&Path>,
     environment: &Environment,
+    namespace: &Namespace,
 ) -> Repository {
-    let path = profile.repository.clone().or_else(|| environment.text("GL_REPO"));
+    let path = profile.repository_of(namespace).or_else(|| environment.text("GL_REPO"));
     let path = path.unwrap_or_else(|| path_below(git_dir, root, environment));
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     let fill = |template: &str| fill_template(template, &path, &name);
@@ -45,8 +47,8 @@ pub fn describe(
         }),
         id: profile.project_id.unwrap_or_else(|| identifier::number("project", &path)),
         object_format: layout.object_format,
-        default_branch: refs::head(&refs::common_dir(git_dir), layout)
-            .filter(|head| head.kind() == RefKind::Branch)
+        default_branch: refs::head(&refs::common_dir(git_dir), layout, namespace)
+            .filter(|head| head.kind() == RefKind::Branch && head.is_in(namespace))
             .map(|head| head.short_text().into_owned()),
         instance: origin(&homepage).unwrap_or_else(|| format!("http://{}", process::host_name())),
         homepage,

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::config::Layout;
 use crate::event::{Changes, Commit, Context, Event, EventKind, EventName, Push, Tag, Tip};
 use crate::message;
-use crate::ref_update::{ObjectFormat, ObjectId, RefName, RefUpdate};
+use crate::ref_update::{Namespace, ObjectFormat, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
 pub use describe::describe;
@@ -166,6 +166,8 @@ pub struct Reader<'a> {
     layout: Layout,
     objects: &'a Objects,
     revwalk: Revwalk<'a>,
+    /// The one that all refs of the push lie in.
+    namespace: Namespace,
     /// All updates of the push: the refs as they were before it need them.
     updates: &'a [RefUpdate],
     /// What was pushed since, in order.
@@ -193,7 +195,7 @@ pub fn open(common_dir: &Path, layout: Layout) -> Result<Objects, OpenError> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts reading for the push that `updates` are.
+    /// Starts reading for the push that `updates` are, all of one namespace.
     pub fn new(
         common_dir: &Path,
         layout: Layout,
@@ -206,6 +208,7 @@ impl<'a> Reader<'a> {
             layout,
             objects,
             revwalk: Revwalk::new(objects, refs::shallow(common_dir)),
+            namespace: updates.first().map(|update| update.name.namespace()).unwrap_or_default(),
             updates,
             later: Vec::new(),
             refs: None,

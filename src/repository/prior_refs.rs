@@ -70,6 +70,8 @@ impl Reader<'_> {
             let then: HashMap<_, _> = self.later.iter().rev().map(|update| (&update.name, update.old)).collect();
             refs.direct.retain(|(name, _)| !then.contains_key(name));
             refs.direct.extend(then.into_iter().filter_map(|(name, old)| Some((name.clone(), old?))));
+            // Those of others are none of a namespace's repository.
+            refs.direct.retain(|(name, _)| name.is_in(&self.namespace));
             Arc::new(refs)
         };
         Arc::clone(self.refs.get_or_insert_with(read))

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use crate::config::Layout;
 use crate::message;
 use crate::process;
-use crate::ref_update::{ObjectId, RefName};
+use crate::ref_update::{Namespace, ObjectId, RefName};
 
 /// The refs cannot be read.
 #[derive(Debug)]
@@ -66,13 +66,15 @@ pub fn all(common_dir: &Path, layout: Layout) -> Result<Refs, RefsError> {
     Ok(refs)
 }
 
-/// The branch HEAD names in full, be it born or not.
-pub fn head(common_dir: &Path, layout: Layout) -> Option<RefName> {
+/// The branch that a namespace's HEAD names in full, be it born or not.
+pub fn head(common_dir: &Path, layout: Layout, namespace: &Namespace) -> Option<RefName> {
+    let head = RefName::within(namespace, b"HEAD");
+    let head = OsStr::from_bytes(head.whole());
     if layout.reftable {
-        let name = git(common_dir, &["symbolic-ref", "--quiet", "HEAD"]).ok()?;
+        let name = git(common_dir, &["symbolic-ref", "--quiet", head.to_str()?]).ok()?;
         return Some(RefName::new(name.trim_ascii_end()));
     }
-    symbolic_ref(&fs::read(common_dir.join("HEAD")).ok()?)
+    symbolic_ref(&fs::read(common_dir.join(head)).ok()?)
 }
 
 /// The id of one ref.

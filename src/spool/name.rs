@@ -74,11 +74,11 @@ pub(super) fn number(name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ref_update::{RefKey, RefName};
+    use crate::ref_update::RefName;
 
     #[test]
     fn a_name_says_all() {
-        let order = OrderKey::of(&RefKey::plain(RefName::new("refs/heads/main")));
+        let order = OrderKey::of(&RefName::new("refs/heads/main"));
         let key = QueueKey { sequence: 42, number: 3, order, id: Uuid::nil() };
         let schedule = Schedule { attempts: 3, blocks_ref: true, ambiguous: 1, next: 1_763_820_000 };
         let queued = Queued { key, schedule };

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::record::Text;
 use crate::identifier;
 use crate::process::{self, Environment, Life, Moment, Process};
-use crate::ref_update::{RefEvent, RefKey, RefName, RefUpdate};
+use crate::ref_update::{RefEvent, RefName, RefUpdate};
 use crate::schedule::OrderKey;
 use crate::target::TargetName;
 
@@ -57,9 +57,6 @@ pub struct Receipt {
     /// Where it was written: a process of another host or PID namespace cannot be asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Host>,
-    /// The namespace of its refs; `None` for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) namespace: Option<Text>,
     /// Where the objects lay, where that was not the repository's own place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) objects: Option<ObjectDirectories>,
@@ -129,7 +126,6 @@ impl Receipt {
             after: 0,
             spool: None,
             host: Some(Host::this()),
-            namespace: environment.get("GIT_NAMESPACE").map(Text::from_os),
             objects: ObjectDirectories::of(environment),
             asked: None,
             user: environment.os_user(),
@@ -157,17 +153,7 @@ impl Receipt {
 
     /// What keeps the deliveries of one of its refs in order.
     pub fn order(&self, name: &RefName) -> OrderKey {
-        OrderKey::of(&self.ref_key(name))
-    }
-
-    /// One of its refs, with its namespace.
-    pub fn ref_key(&self, name: &RefName) -> RefKey {
-        RefKey { namespace: self.namespace(), name: name.clone() }
-    }
-
-    /// The namespace of its refs; empty for none.
-    pub fn namespace(&self) -> Vec<u8> {
-        self.namespace.as_ref().and_then(Text::bytes).unwrap_or_default().into_owned()
+        OrderKey::of(name)
     }
 
     /// The same push, of these lines alone.
@@ -323,13 +309,6 @@ mod tests {
         assert_eq!(part.asked.as_ref().unwrap()[0].lines, [(1, 2)]);
         assert_eq!([part.has_asked("ci"), part.has_asked("other")], [Some(true), Some(false)]);
         assert_eq!(receipt(&names, &[]).has_asked("ci"), None);
-    }
-
-    #[test]
-    fn refs_are_those_of_the_namespace() {
-        let key = |receipt: Receipt| receipt.ref_key(&RefName::new("refs/heads/main")).namespace;
-        assert_eq!(key(receipt(&[], &[("GIT_NAMESPACE", "team")])), b"team");
-        assert_eq!(key(receipt(&[], &[("GIT_NAMESPACE", "")])), b"");
     }
 
     fn objects(variables: &[(&str, &str)]) -> Option<Vec<String>> {

@@ -162,7 +162,7 @@ impl Serialize for RefEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (old, new) = (self.update.before(), self.update.after());
         let unknown = self.unknown.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let r#ref = Text::new(self.update.name.as_bytes());
+        let r#ref = Text::new(self.update.name.whole());
         RefEventForm { old, new, r#ref, event: self.event, unknown }.serialize(serializer)
     }
 }

@@ -22,12 +22,16 @@ pub struct RefSnapshot {
     pub sequence: u64,
     /// The refs.
     pub refs: BTreeMap<RefName, ObjectId>,
+    /// Whether refs of namespaces are among them, which programs of before left out.
+    pub has_namespaces: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SnapshotForm {
     sequence: u64,
     refs: Vec<(Text, String)>,
+    #[serde(default)]
+    has_namespaces: bool,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -56,7 +60,7 @@ impl Spool {
         };
         let refs: Option<_> = form.refs.into_iter().map(line).collect();
         let refs = refs.ok_or_else(|| Unfit::Unsound(message::no_ref().into()))?;
-        Ok(Some(RefSnapshot { sequence: form.sequence, refs }))
+        Ok(Some(RefSnapshot { sequence: form.sequence, refs, has_namespaces: form.has_namespaces }))
     }
 
     fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {
@@ -73,10 +77,11 @@ impl Spool {
     /// # Errors
     /// Where it cannot be made durable.
     pub fn set_snapshot(&self, snapshot: &RefSnapshot) -> Result<(), FileError> {
-        let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.as_bytes()), id.to_string())).collect();
+        let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.whole()), id.to_string())).collect();
         // What a damaged one held is lost with it.
         let unknown = self.snapshot_form().ok().flatten().map(|form| form.unknown).unwrap_or_default();
-        let form = SnapshotForm { sequence: snapshot.sequence, refs, unknown };
+        let RefSnapshot { sequence, has_namespaces, .. } = *snapshot;
+        let form = SnapshotForm { sequence, refs, has_namespaces, unknown };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 }

@@ -95,8 +95,9 @@ fn we_say(world: &World) -> BTreeMap<String, Changes> {
     let updates = [update(world, &server)];
     let wanted = Wanted { commits: usize::MAX, paths: usize::MAX, ..Wanted::default() };
     let mut reader = Reader::new(&server, configuration.layout, &objects, &updates, wanted);
-    let context: Context = Scene { git_dir: &server, configuration: &configuration, environment: &environment }
-        .context(false, 0, &mut reader);
+    let (git_dir, namespace) = (server.as_path(), Default::default());
+    let scene = Scene { git_dir, configuration: &configuration, environment: &environment, namespace };
+    let context: Context = scene.context(false, 0, &mut reader);
     let mut events = reader.events(git_webhook::identifier::event(), &updates[0], &context.into());
     let EventKind::Push(push) = events.remove(0).kind else { panic!("a branch") };
     let changes = |commit: &git_webhook::event::Commit| Changes { renamed: Vec::new(), ..commit.changes.clone() };

@@ -21,6 +21,7 @@ mod kills;
 mod kinds;
 mod maxwait;
 mod mends;
+mod namespaces;
 mod objects;
 mod output;
 mod outside;

@@ -2,10 +2,11 @@
 
 use super::Scene;
 use super::finding::{Finding, Kind};
-use super::mend::{set, webhook};
+use super::mend::{edit, protected_file, set, webhook};
 use crate::command::table::length;
 use crate::message;
 use crate::overview::{self, TargetState as State};
+use crate::pipeline::Pipeline;
 use crate::target::TargetName;
 
 /// Seconds: a receiver that is down for less is nobody's fault yet.
@@ -14,7 +15,8 @@ const LONG: i64 = 3600;
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let verb = |words: &[&str]| webhook(&scene.place.git_dir, words);
-    for row in overview::targets(&scene.place.pipeline()) {
+    let pipeline = scene.place.pipeline();
+    for row in overview::targets(&pipeline) {
         let name = row.target.as_str();
         let advice = |kind: Kind, message: String| {
             let finding = Finding::advice(kind, message);
@@ -48,6 +50,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 | State::Unknown,
                 _,
             ) => {}
+            _ if is_withheld(&pipeline, name) => {
+                let finding = Finding::error(Kind::Withheld, message::check_withheld(name)).of(name);
+                let file = protected_file(scene.is_shared(), scene.environment);
+                findings.push(match file {
+                    Some(file) => finding.mend(edit(&file)),
+                    None => finding,
+                });
+            }
             (_, Some(age)) => {
                 let mend = verb(&["flush", "--now", "--target", name]);
                 findings.push(advice(Kind::Waiting, message::check_waiting(row.waiting, name, age)).mend(mend));
@@ -74,4 +84,13 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether pushes wait of which the target's receiver could not tell in which namespace they were.
+fn is_withheld(pipeline: &Pipeline<'_>, name: &str) -> bool {
+    let target = pipeline.targets.iter().find(|target| target.name.as_str() == name);
+    target.is_some_and(|target| {
+        let waiting = pipeline.spool.queue(&target.name).deferred();
+        waiting.iter().any(|push| pipeline.withheld(target, &push.receipt).is_some())
+    })
 }

@@ -56,7 +56,7 @@ kinds! {
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
     Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
-    Backlog: Parked, Untold, Removed, Waiting, Dead, BodyLimit;
+    Backlog: Parked, Untold, Removed, Withheld, Waiting, Dead, BodyLimit;
     Timer: NoTimer, TimerInactive;
     Sshd: AcceptEnv;
 }

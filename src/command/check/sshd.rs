@@ -1,5 +1,5 @@
 //! What sshd lets clients put into the environment of a hook: with `GIT_*`, `HOME` or `XDG_*` a pusher chooses which
-//! configuration is read, and with the names of users who he is.
+//! configuration is read and which refs his push moves, and with the names of users who he is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,14 @@ use crate::message;
 const FILE: &str = "/etc/ssh/sshd_config";
 
 /// What must not come from a client. `GIT_PROTOCOL` may, and does where git-daemon(1)'s advice is followed.
-const GUARDED: [&str; 10] = [
+const GUARDED: [&str; 11] = [
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_SYSTEM",
     "GIT_CONFIG_NOSYSTEM",
     "GIT_CONFIG_COUNT",
     "GIT_EXEC_PATH",
     "GIT_DIR",
+    "GIT_NAMESPACE",
     "HOME",
     "XDG_CONFIG_HOME",
     "GL_USER",
@@ -111,6 +112,8 @@ mod tests {
         fs::write(&main, "AcceptEnv=XDG_?ONFIG*\n").unwrap();
         let command = Runner::Finder.command(&look_at(&main)[0].mend[0]);
         assert!(command.contains("sed -i 1d "), "{command}");
+        fs::write(&main, "AcceptEnv GIT_NAMESPAC?\n").unwrap();
+        assert!(look_at(&main)[0].message.contains("GIT_NAMESPAC?"));
     }
 
     #[test]

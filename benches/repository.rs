@@ -67,8 +67,13 @@ fn main() {
 fn row(name: &str, repository: &Path, old: Option<&str>, new: &str, wanted: Wanted, arguments: &[&str]) {
     let hex = |id: &str| ObjectId::from_hex(id.as_bytes()).flatten();
     let branch = if name.contains("mid-history") { "refs/heads/old" } else { "refs/heads/next" };
-    let update =
-        RefUpdate { old: old.and_then(hex), new: hex(new), format: ObjectFormat::Sha1, name: RefName::new(branch) };
+    let update = RefUpdate {
+        old: old.and_then(hex),
+        new: hex(new),
+        format: ObjectFormat::Sha1,
+        name: RefName::new(branch),
+        alias: None,
+    };
     let (mut ours, mut gits) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         ours.push(time(|| assert!(told(repository, &update, wanted) > 0)));

@@ -60,6 +60,7 @@ messages! {
     no_commit_template() = "is no URL template: write a URL, with {repository}, {name} and {id} where they belong";
     no_visibility() = "is no visibility: write private, internal or public";
     no_report() = "is no report: write all, failures or none";
+    no_aliases() = "is neither branch nor both";
     no_log_level() = "is no log level: write error, warn, info or debug";
     no_number() = "is no number from 1 to 2147483647";
     no_size() = "is no size from 1k to 1g";
@@ -391,6 +392,7 @@ messages! {
     check_push_options(name) = "push options are not advertised, and target '{name}' asks for reviews";
     check_unreached(name, origin, why) = "cannot reach target '{name}' at {origin}: {why}";
     check_parked(name) = "target '{name}' answered 410 and gets nothing";
+    check_dangling_alias(name, target) = "{name} leads to {target}, which is not there";
     check_withheld(name) =
         "target '{name}' is told nothing of pushes in namespaces until the server's webhook.repository tells them apart";
     check_waiting(count, name, age) = "target '{name}' has {count} waiting, the oldest for {age}";

@@ -1,6 +1,7 @@
 //! One line of hook input: old object id, new object id, ref name; what kind of ref it is and what happened to it.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use uuid::Uuid;
 
@@ -101,8 +102,21 @@ pub enum Change {
     Delete,
 }
 
+/// What a symbolic ref has to do with an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alias {
+    /// It was pushed by the name of this one, which leads to the ref that moved.
+    By(RefName),
+    /// It is one itself, which was created, re-pointed or deleted, and leads there now.
+    Itself(Option<RefName>),
+    /// It is the name by which this ref was moved, for whom that is told under it.
+    Of(RefName),
+}
+
 /// That a ref moved from one object to another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// Two are the same where the same ref moved in the same way, by whatever name it was pushed.
+#[derive(Clone, Debug)]
 pub struct RefUpdate {
     /// Where it pointed before; `None` when it did not exist.
     pub old: Option<ObjectId>,
@@ -112,6 +126,23 @@ pub struct RefUpdate {
     pub format: ObjectFormat,
     /// The ref.
     pub name: RefName,
+    /// The symbolic ref that it has to do with.
+    pub alias: Option<Box<Alias>>,
+}
+
+impl PartialEq for RefUpdate {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |update: &Self| (update.old, update.new, update.format);
+        of(self) == of(other) && self.name == other.name
+    }
+}
+
+impl Eq for RefUpdate {}
+
+impl Hash for RefUpdate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.old, self.new, self.format, &self.name).hash(state);
+    }
 }
 
 /// A ref update with the id of its event.
@@ -133,6 +164,23 @@ impl RefEvent {
 }
 
 impl RefUpdate {
+    /// What git said of a symbolic ref, as an update of the ref that it leads to.
+    pub fn behind(self, name: RefName) -> Self {
+        Self { alias: Some(Box::new(Alias::By(self.name))), name, ..self }
+    }
+
+    /// The same under the symbolic ref's name by which it was pushed; `None` where that has not to be told: who deletes by
+    /// such a name deletes the ref behind it.
+    pub fn under_alias(&self) -> Option<Self> {
+        match self.alias.as_deref() {
+            Some(Alias::By(alias)) if self.new.is_some() => {
+                let behind = Some(Box::new(Alias::Of(self.name.clone())));
+                Some(Self { name: alias.clone(), alias: behind, ..self.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// Create, update or delete.
     pub fn change(&self) -> Change {
         match (self.old, self.new) {
@@ -223,6 +271,7 @@ fn parse_line(line: &[u8], namespace: &Namespace) -> Option<RefUpdate> {
         new: ObjectId::from_hex(new)?,
         format: if old.len() == 40 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 },
         name: RefName::within(namespace, name),
+        alias: None,
     })
 }
 

@@ -41,6 +41,7 @@ pub(super) fn run(
         new: object(&place, new)?,
         format: place.configuration.layout.object_format,
         name,
+        alias: None,
     };
     if update.old.is_none() && update.new.is_none() {
         return failure(message::both_nowhere());

@@ -1,7 +1,7 @@
 //! `git webhook reconcile`: announces what the refs show and nobody told: a hook that was missing, `git update-ref`,
 //! fetches, restored backups.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::thread;
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::outcome::Outcome;
 use crate::pipeline::{Job, Pipeline, fresh};
 use crate::process::{self, Environment};
 use crate::ref_name;
-use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
-use crate::repository;
+use crate::ref_update::{Alias, ObjectFormat, RefEvent, RefName, RefUpdate};
+use crate::repository::{self, Links};
 use crate::spool::RefSnapshot;
 
 /// More differences than this are announced only when somebody says that he means it.
@@ -149,11 +149,15 @@ fn first_time() -> ReconcileRow {
     ReconcileRow { r#ref: none(), namespace: none(), old: none(), new: none(), state: State::Baseline }
 }
 
-/// The refs as they are of which anything can be told.
-fn refs(place: &Place) -> Result<BTreeMap<RefName, ObjectId>, Failure> {
+/// The refs as they are of which anything can be told, with those that their symbolic ones lead to.
+fn refs(place: &Place, sequence: u64) -> Result<RefSnapshot, Failure> {
     let refs = repository::all(&place.common_dir, place.configuration.layout);
     let refs = refs.map_err(|error| Failure::new(error.to_string()))?;
-    Ok(refs.direct.into_iter().filter(|(name, _)| event::can_tell_of(name)).collect())
+    let links: BTreeMap<_, _> = refs.symbolic.into_iter().filter(|(name, _)| event::can_tell_of(name)).collect();
+    let led_to: HashSet<_> = links.values().collect();
+    let is_told = |name: &RefName| event::can_tell_of(name) || led_to.contains(name);
+    let refs = refs.direct.into_iter().filter(|(name, _)| is_told(name)).collect();
+    Ok(RefSnapshot { sequence, refs, links, is_whole: true })
 }
 
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes
@@ -162,8 +166,7 @@ fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> 
     let sequence = pipeline.spool.last_sequence();
     // What is sent from memory on a full disk has ids that are made of it.
     pipeline.spool.identity();
-    let snapshot = RefSnapshot { sequence, refs: refs(place)?, has_namespaces: true };
-    pipeline.spool.set_snapshot(&snapshot).map_err(|error| Failure::new(error.to_string()))
+    pipeline.spool.set_snapshot(&refs(place, sequence)?).map_err(|error| Failure::new(error.to_string()))
 }
 
 /// What moved the refs and was not told to everybody, as far as any target wants it.
@@ -206,12 +209,11 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
     let under_way = pipeline.spool.intents();
     let under_way: HashSet<_> =
         under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
-    let now = refs(place)?;
-    if !expected.has_namespaces {
-        let in_namespaces = now.iter().filter(|(name, _)| !name.namespace().is_none());
-        expected.refs.extend(in_namespaces.map(|(name, id)| (name.clone(), *id)));
-        expected.has_namespaces = true;
-    }
+    let mut now = refs(place, 0)?;
+    let links = Links::new(&place.common_dir, place.configuration.layout);
+    let unseen = expected.links.keys().filter(|name| !now.links.contains_key(*name) && !now.refs.contains_key(*name));
+    let unseen: Vec<_> = unseen.filter_map(|name| Some((name.clone(), links.behind(name, true)?))).collect();
+    now.links.extend(unseen);
     let first = expected.sequence;
     let mut last = HashMap::new();
     for (sequence, receipt) in pipeline.spool.receipts_since(first) {
@@ -219,24 +221,53 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
         expected.sequence = sequence;
         last.extend(receipt.lines.into_iter().map(|line| (line.update.name, sequence)));
     }
-    let different = now.keys().chain(expected.refs.keys()).filter(|name| now.get(*name) != expected.refs.get(*name));
+    if !expected.is_whole {
+        complete(&mut expected, &now);
+    }
+    let names: BTreeSet<_> = now.refs.keys().chain(expected.refs.keys()).cloned().collect();
+    let different = names.iter().filter(|name| now.refs.get(*name) != expected.refs.get(*name));
     let since = different.map(|name| (name.clone(), last.get(name).copied().unwrap_or(first))).collect();
     let partly = pipeline.apply_told(&mut expected.refs, &since, &under_way);
-    let names: HashSet<_> = now.keys().chain(expected.refs.keys()).collect();
-    let format = place.configuration.layout.object_format;
-    let update = |name: &RefName| RefUpdate {
-        old: expected.refs.get(name).copied(),
-        new: now.get(name).copied(),
-        format,
-        name: name.clone(),
-    };
-    let mut found: Vec<_> = names.into_iter().filter(|name| !under_way.contains(name)).map(update).collect();
-    found.retain(|update| update.old != update.new);
+    let mut found = difference(&expected, &now, place.configuration.layout.object_format);
+    found.retain(|update| !under_way.contains(&update.name));
+    // A symbolic ref that came, went or leads elsewhere and stands where it stood is nothing to be told.
+    let (moved, alike): (Vec<_>, Vec<_>) = found.into_iter().partition(|update| update.old != update.new);
     let (mut wanted, unwanted): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|update| pipeline.is_wanted(std::slice::from_ref(update)));
+        moved.into_iter().partition(|update| pipeline.is_wanted(std::slice::from_ref(update)));
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
+    expected.apply(&alike);
     expected.apply(&unwanted);
     Ok(Some(Differences { snapshot: expected, partly, untold: wanted }))
+}
+
+/// What a snapshot of a program of before lacks counts as told.
+fn complete(expected: &mut RefSnapshot, now: &RefSnapshot) {
+    for (name, id) in now.refs.iter().filter(|(name, _)| !name.namespace().is_none() || !event::can_tell_of(name)) {
+        expected.refs.entry(name.clone()).or_insert(*id);
+    }
+    expected.links = now.links.clone();
+    expected.refs.retain(|name, _| !now.links.contains_key(name));
+    expected.is_whole = true;
+}
+
+/// How the refs got from where they are expected to where they are. What leads to a ref that moved did not move itself.
+fn difference(expected: &RefSnapshot, now: &RefSnapshot, format: ObjectFormat) -> Vec<RefUpdate> {
+    let snapshots = [expected, now];
+    let names = snapshots.iter().flat_map(|all| all.refs.keys().chain(all.links.keys())).collect::<BTreeSet<_>>();
+    let mut found = Vec::new();
+    for name in names.into_iter().filter(|name| event::can_tell_of(name)) {
+        let [then, is] = snapshots.map(|all| (all.refs.get(name), all.links.get(name)));
+        if then == is {
+            continue;
+        }
+        let alias = match (then.1, is.1) {
+            (None, None) => None,
+            (_, to) => Some(Box::new(Alias::Itself(to.cloned()))),
+        };
+        let [old, new] = snapshots.map(|all| all.resolve(name));
+        found.push(RefUpdate { old, new, format, name: name.clone(), alias });
+    }
+    found
 }
 
 /// Makes receipts of the differences and delivers them. Returns the refs that every target was told of.

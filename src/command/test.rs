@@ -138,7 +138,7 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
     let format = layout.object_format;
     if let TestEvent::TagPush = event {
         let (name, id) = last_tag(place)?;
-        return Ok(RefUpdate { old: None, new: Some(id), format, name });
+        return Ok(RefUpdate { old: None, new: Some(id), format, name, alias: None });
     }
     let head = repository::head(&place.common_dir, layout, &Namespace::default())
         .filter(|name| name.kind() == RefKind::Branch);
@@ -151,7 +151,7 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
         TestEvent::Delete => (Some(tip), None),
         _ => (repository::ancestor(objects, tip, COMMITS), Some(tip)),
     };
-    Ok(RefUpdate { old, new, format, name })
+    Ok(RefUpdate { old, new, format, name, alias: None })
 }
 
 fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Failure> {

@@ -61,6 +61,7 @@ pub const KEYS: &[Key] = &[
     key("maxCommits", Of::Target, "the forge's own"),
     key("maxBody", Of::Target, "25m"),
     key("repository", Of::Repository, "derived from the path"),
+    key("aliases", Of::Repository, "branch"),
     protected("root", Of::Repository, "none"),
     key("homepage", Of::Repository, "empty"),
     key("commitUrl", Of::Repository, "the format's own below homepage"),

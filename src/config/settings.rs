@@ -11,7 +11,9 @@ use super::files;
 use super::problem::{Problem, full_key};
 use super::profile::Profile;
 use super::setting::SettingReader;
-use super::value::{Report, absolute_path, days, log_level, one_line, positive_number, report, seconds, value_text};
+use super::value::{
+    Report, absolute_path, aliases, days, log_level, one_line, positive_number, report, seconds, value_text,
+};
 use crate::pusher::KnownUser;
 
 /// Settings of the repository and the server.
@@ -71,6 +73,8 @@ pub(super) fn read(entries: &[Entry]) -> (Settings, Vec<Problem>) {
 
 fn settings(reader: &mut SettingReader<'_>) -> Settings {
     let default = Settings::default();
+    // Each target reads it among the scopes that count for it.
+    let _: Option<bool> = reader.setting("aliases", aliases);
     Settings {
         protected_profile: Profile::read(reader, Scope::Global),
         profile: Profile::read(reader, Scope::Repository),

@@ -50,6 +50,15 @@ pub(super) fn one_line(value: &str) -> Result<String, Wrong> {
     Ok(value.into())
 }
 
+/// Whether pushes by symbolic refs are told under both names.
+pub(super) fn aliases(value: &str) -> Result<bool, Wrong> {
+    match value.to_ascii_lowercase().as_str() {
+        "branch" => Ok(false),
+        "both" => Ok(true),
+        _ => Err(message::no_aliases()),
+    }
+}
+
 pub(super) fn absolute_path(value: &str) -> Result<PathBuf, Wrong> {
     let path = PathBuf::from(value);
     if path.is_absolute() { Ok(path) } else { Err(message::no_absolute_path()) }

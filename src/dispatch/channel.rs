@@ -206,7 +206,8 @@ mod tests {
     /// One whose body has so many bytes.
     fn fresh(size: usize) -> Task {
         let Task::Queued(Queued { key, schedule }) = task("a", 0) else { unreachable!() };
-        let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name: RefName::new("a") };
+        let update =
+            RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name: RefName::new("a"), alias: None };
         Task::Fresh(Box::new(Delivery {
             key,
             schedule,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::ref_update::RefName;
+use crate::ref_update::{RefName, RefUpdate};
 
 pub use commit::{Changes, Commit, Person, Tag};
 pub use context::Context;
@@ -67,8 +67,13 @@ impl Event {
 
     /// The ref it is about: targets choose by it, and what is about one ref is told in order.
     pub fn ref_name(&self) -> &RefName {
+        &self.update().name
+    }
+
+    /// What happened to that ref.
+    pub fn update(&self) -> &RefUpdate {
         match &self.kind {
-            EventKind::Push(push) | EventKind::TagPush(push) => &push.update.name,
+            EventKind::Push(push) | EventKind::TagPush(push) => &push.update,
         }
     }
 }

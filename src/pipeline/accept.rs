@@ -84,7 +84,7 @@ impl Accepted {
 fn as_announced(updates: Vec<RefUpdate>, intent: &Receipt) -> Vec<RefEvent> {
     let known: HashMap<_, _> = intent.lines.iter().map(|line| (&line.update, line)).collect();
     let line = |update: RefUpdate| match known.get(&update) {
-        Some(line) => RefEvent::clone(line),
+        Some(line) => RefEvent { update, ..RefEvent::clone(line) },
         None => RefEvent::new(update, identifier::event()),
     };
     updates.into_iter().map(line).collect()

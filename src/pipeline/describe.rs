@@ -11,6 +11,7 @@ use super::{FanOut, Job, Pipeline};
 use crate::config::{Configuration, Settings};
 use crate::delivery::Delivery;
 use crate::event::{Context, Repository, Time, Wanted};
+use crate::identifier;
 use crate::message;
 use crate::process::Environment;
 use crate::pusher::{self, Pusher};
@@ -114,6 +115,11 @@ impl Pipeline<'_> {
             }
             let events = reader.events(line.event, &line.update, &context);
             events.into_iter().for_each(|event| fan_out.add(number, event, send));
+            if let Some(alias) = line.update.under_alias() {
+                let id = identifier::derived(line.event, "alias", alias.name.whole());
+                let events = reader.events(id, &alias, &context);
+                events.into_iter().for_each(|event| fan_out.add(number, event, send));
+            }
         }
         fan_out.finish(part.namespace, send);
     }

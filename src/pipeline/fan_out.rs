@@ -129,6 +129,7 @@ impl<'a> FanOut<'a> {
                     let Some(mut delivery) = self.delivery(target, queue_key, &[number], payload) else { continue };
                     // What receivers and the log call the event: a line may have made several.
                     delivery.line.event = event.id;
+                    delivery.line.update = event.update().clone();
                     batch.deliveries.push((at, key, delivery));
                 }
             }
@@ -209,7 +210,7 @@ impl<'a> FanOut<'a> {
 /// The delivery of a payload that tells of no push.
 pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
     let name = RefName::new(payload.event.as_bytes());
-    let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name };
+    let update = RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name, alias: None };
     let line = RefEvent::new(update, identifier::event());
     let id = identifier::delivery(line.event, target.name.as_str(), &payload.event);
     let order = OrderKey::of(&line.update.name);

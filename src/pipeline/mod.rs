@@ -24,7 +24,7 @@ use crate::history::{self, History};
 use crate::message;
 use crate::process::Environment;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
-use crate::repository::{self, OpenError};
+use crate::repository::{self, Links, OpenError};
 use crate::schedule::Unsettled;
 use crate::spool::{Asked, OwnedReceipt, Receipt, Spool};
 use crate::state_dir::StateDir;
@@ -127,6 +127,25 @@ impl<'a> Pipeline<'a> {
     /// The names of enabled targets that cannot be used.
     fn waiting_targets(&self) -> impl Iterator<Item = &BrokenTarget> {
         self.configuration.broken().filter(|target| target.switch.is_on())
+    }
+
+    /// What git said of symbolic refs, as updates of those that they lead to. One that was pushed by both names is one.
+    pub fn behind_links(&self, updates: Vec<RefUpdate>) -> Vec<RefUpdate> {
+        let links = Links::new(self.common_dir, self.configuration.layout);
+        let mut by_alias = HashSet::new();
+        let behind = |update: RefUpdate| match links.behind(&update.name, update.new.is_none()) {
+            Some(name) => {
+                let update = update.behind(name);
+                by_alias.insert(update.clone());
+                update
+            }
+            None => update,
+        };
+        let mut updates: Vec<_> = updates.into_iter().map(behind).collect();
+        updates.retain(|update| update.alias.is_some() || !by_alias.contains(update));
+        let mut seen = HashSet::new();
+        updates.retain(|update| update.alias.is_none() || seen.insert(update.clone()));
+        updates
     }
 
     /// Where all refs stand now, a symbolic one where that stands which it leads to: by its name too it may have been

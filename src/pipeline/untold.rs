@@ -113,7 +113,7 @@ impl Pipeline<'_> {
     fn update(&self, logged: &LoggedUpdate, name: &RefName) -> Option<RefUpdate> {
         let id = |text: &str| ObjectId::from_hex(text.as_bytes());
         let format = self.configuration.layout.object_format;
-        Some(RefUpdate { old: id(&logged.old)?, new: id(&logged.new)?, format, name: name.clone() })
+        Some(RefUpdate { old: id(&logged.old)?, new: id(&logged.new)?, format, name: name.clone(), alias: None })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::log_file;
 use crate::pipeline::{Pipeline, may_want};
 use crate::process::{self, Environment, LineBounds, Lines, Process, Watch};
 use crate::ref_update::{self, LONGEST_LINE, Namespace, RefEvent, RefUpdate};
-use crate::repository;
+use crate::repository::{self, Links};
 use crate::spool::{Asked, IntentLines, Receipt, Spool};
 use crate::state_dir::StateDir;
 
@@ -62,8 +62,9 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     let bounds = LineBounds { longest: LONGEST_LINE, limit: INPUT_LIMIT, patience: INPUT_PATIENCE };
     let lines = Lines::new(input, bounds);
     let namespace = namespace(environment);
+    let links = configuration.as_ref().ok().map(|read| Links::new(&common_dir, read.layout));
     let mut announced =
-        Announced { lines, namespace, held: VecDeque::new(), pipeline: pipeline.as_ref(), watch: &watch };
+        Announced { lines, namespace, links, held: VecDeque::new(), pipeline: pipeline.as_ref(), watch: &watch };
     if !announced.may_be_wanted() {
         return;
     }
@@ -79,6 +80,7 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
 struct Announced<'p, R> {
     lines: Lines<R>,
     namespace: Namespace,
+    links: Option<Links<'p>>,
     /// What was read before it was clear that it has to be written down.
     held: VecDeque<RefUpdate>,
     /// `None` where nobody knows who wants what.
@@ -109,9 +111,12 @@ impl<R: Read + AsFd> Announced<'_, R> {
         loop {
             let update = ref_update::parse_one(self.lines.next_line()?, &self.namespace);
             self.watch.step();
-            if update.is_some() {
-                return update;
-            }
+            let Some(update) = update else { continue };
+            let behind = self.links.as_ref().and_then(|links| links.behind(&update.name, false));
+            return Some(match behind {
+                Some(name) => update.behind(name),
+                None => update,
+            });
         }
     }
 

@@ -144,6 +144,7 @@ impl Push {
             printer.print(&Notice::CutShort);
         }
         log_problems(&configuration);
+        let updates = pipeline.behind_links(updates);
         if pipeline.is_wanted(&updates) {
             receive(&pipeline, updates, environment, printer, (self.since, &self.is_kept));
         } else if !configuration.settings.detach {

@@ -27,7 +27,7 @@ use crate::ref_update::{Namespace, ObjectFormat, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
 pub use describe::describe;
-pub use refs::{all, command as git, common_dir, head, resolve};
+pub use refs::{Links, all, command as git, common_dir, head, resolve};
 
 use changes::Budget;
 use object::{RawCommit, RawTag};

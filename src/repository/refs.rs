@@ -1,11 +1,12 @@
 //! The refs as they are now, read from the files that hold them; in a reftable repository, which only git reads, from
 //! git.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,15 @@ use crate::config::Layout;
 use crate::message;
 use crate::process;
 use crate::ref_update::{Namespace, ObjectId, RefName};
+
+/// How many symbolic refs git follows one after another.
+const DEEPEST_LINK: usize = 5;
+
+/// Each costs a process.
+const MOST_ASKED: usize = 20;
+
+/// So many bytes of a ref's file are read where only a symbolic one is looked for.
+const LONGEST_LINK: u64 = 64 * 1024;
 
 /// The refs cannot be read.
 #[derive(Debug)]
@@ -84,6 +94,57 @@ pub fn resolve(common_dir: &Path, layout: Layout, name: &RefName) -> Option<Obje
     refs.direct.iter().find(|(other, _)| other == target).map(|(_, id)| *id)
 }
 
+/// Where symbolic refs lead to, asked one by one.
+pub struct Links<'a> {
+    common_dir: &'a Path,
+    layout: Layout,
+    /// All of them but those that lead nowhere, where git alone reads them.
+    listed: OnceCell<HashMap<RefName, RefName>>,
+    /// How many more git is asked for by name.
+    asks: Cell<usize>,
+}
+
+impl<'a> Links<'a> {
+    /// Those of a repository.
+    pub fn new(common_dir: &'a Path, layout: Layout) -> Self {
+        Self { common_dir, layout, listed: OnceCell::new(), asks: Cell::new(MOST_ASKED) }
+    }
+
+    /// The ref that a symbolic one leads to, be it there or not; `None` where it is none. `leads_nowhere`: it may be one
+    /// whose ref is gone.
+    pub fn behind(&self, name: &RefName, leads_nowhere: bool) -> Option<RefName> {
+        let mut behind = self.next(name).or_else(|| leads_nowhere.then(|| self.ask(name)).flatten())?;
+        // As far as git follows them (SYMREF_MAXDEPTH).
+        for _ in 1..DEEPEST_LINK {
+            match self.next(&behind) {
+                Some(next) => behind = next,
+                None => break,
+            }
+        }
+        Some(behind)
+    }
+
+    /// git lists no symbolic ref that leads nowhere.
+    fn ask(&self, name: &RefName) -> Option<RefName> {
+        let left = self.asks.get().checked_sub(1).filter(|_| self.layout.reftable)?;
+        self.asks.set(left);
+        let name = OsStr::from_bytes(name.whole()).to_str()?;
+        let behind = git(self.common_dir, &["symbolic-ref", "--quiet", name]).ok()?;
+        Some(RefName::new(behind.trim_ascii_end()))
+    }
+
+    fn next(&self, name: &RefName) -> Option<RefName> {
+        if self.layout.reftable {
+            let list = || from_git(self.common_dir).map(|refs| refs.symbolic.into_iter().collect()).unwrap_or_default();
+            return self.listed.get_or_init(list).get(name).cloned();
+        }
+        let path = self.common_dir.join(OsStr::from_bytes(name.whole()));
+        let mut start = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(LONGEST_LINK).read_to_end(&mut start));
+        read.ok().and_then(|_| symbolic_ref(&start)).or_else(|| link(&path))
+    }
+}
+
 /// The commits that a shallow clone takes for roots.
 pub(super) fn shallow(common_dir: &Path) -> HashSet<ObjectId> {
     let text = fs::read(common_dir.join("shallow")).unwrap_or_default();
@@ -104,7 +165,12 @@ fn from_files(common_dir: &Path) -> Result<Refs, RefsError> {
             Err(error) => return Err(cannot(error)),
         };
         for entry in entries {
-            let path = entry.map_err(cannot)?.path();
+            let entry = entry.map_err(cannot)?;
+            let path = entry.path();
+            if let Some(target) = entry.file_type().is_ok_and(|kind| kind.is_symlink()).then(|| link(&path)).flatten() {
+                symbolic.extend(name_of(&path, common_dir).map(|name| (name, target)));
+                continue;
+            }
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => directories.push(path),
                 // The lock of a ref being written holds its next id.
@@ -116,8 +182,7 @@ fn from_files(common_dir: &Path) -> Result<Refs, RefsError> {
                         // A ref that cannot be read is none that was deleted.
                         Err(error) => return Err(RefsError::File(path, error)),
                     };
-                    let Ok(name) = path.strip_prefix(common_dir) else { continue };
-                    let name = RefName::new(name.as_os_str().as_bytes());
+                    let Some(name) = name_of(&path, common_dir) else { continue };
                     if let Some(target) = symbolic_ref(&content) {
                         symbolic.push((name, target));
                     } else if let Some(id) = direct_ref(&content) {
@@ -149,6 +214,17 @@ fn is_gone(error: &io::Error) -> bool {
 /// A loose ref that is no symbolic one: `9f2c…41aa LF`.
 fn direct_ref(content: &[u8]) -> Option<ObjectId> {
     ObjectId::from_hex(content.trim_ascii_end()).flatten()
+}
+
+fn name_of(path: &Path, common_dir: &Path) -> Option<RefName> {
+    Some(RefName::new(path.strip_prefix(common_dir).ok()?.as_os_str().as_bytes()))
+}
+
+/// A symbolic ref that is a symbolic link to the other's name: `core.preferSymlinkRefs`.
+fn link(path: &Path) -> Option<RefName> {
+    let target = fs::read_link(path).ok()?;
+    let target = target.as_os_str().as_bytes();
+    target.starts_with(b"refs/").then(|| RefName::new(target))
 }
 
 /// A loose ref that names another: `ref: refs/heads/main LF`.

@@ -126,7 +126,8 @@ mod tests {
         let lines: Vec<_> = ["refs/heads/a", "refs/heads/b"]
             .map(|name| {
                 let new = crate::ref_update::ObjectId::from_hex(&[b'1'; 40]).flatten();
-                let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new(name) };
+                let update =
+                    RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new(name), alias: None };
                 RefEvent::new(update, identifier::event())
             })
             .into();

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Spool;
 use super::push::Receipt;
 use super::receipt::{ClaimedIntent, OwnedReceipt};
-use super::recovery::{Lines, as_lines, missed, starts_from, undecided};
+use super::recovery::{Lines, as_lines, missed, once, starts_from, undecided};
 use crate::files::FileError;
 use crate::process::{self, Life, Process};
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
@@ -153,7 +153,7 @@ impl Spool {
         // From the newest on: what a push follows on was written down before it.
         for intent in intents.into_iter().rev() {
             let precedes = |line: &&RefEvent| starts.contains(&(line.update.name.clone(), line.update.new));
-            let lines: Vec<_> = intent.lines.iter().filter(precedes).cloned().collect();
+            let lines = once(intent.lines.iter().filter(precedes).cloned());
             if lines.is_empty() {
                 continue;
             }
@@ -390,7 +390,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::new(crate::state_dir::StateDir::new(directory.path(), false));
         let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
-        let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new("refs/heads/main") };
+        let update = RefUpdate {
+            old: None,
+            new,
+            format: ObjectFormat::Sha1,
+            name: RefName::new("refs/heads/main"),
+            alias: None,
+        };
         let intent = Receipt::new(vec![RefEvent::new(update, identifier::event())], &Environment::default(), &[]);
         let watch = crate::process::Watch::start(Duration::from_secs(3600));
         let head = Receipt { lines: Vec::new(), ..intent.clone() };
@@ -408,7 +414,8 @@ mod tests {
         let spool = Spool::new(crate::state_dir::StateDir::new(directory.path(), false));
         let line = |name: &str| {
             let new = ObjectId::from_hex(&[b'1'; 40]).flatten();
-            let update = RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new(name) };
+            let update =
+                RefUpdate { old: None, new, format: ObjectFormat::Sha1, name: RefName::new(name), alias: None };
             RefEvent::new(update, identifier::event())
         };
         let lines = vec![line("refs/heads/a"), line("refs/heads/b")];

@@ -293,8 +293,13 @@ mod tests {
     }
 
     fn lines(names: &[&str]) -> Vec<RefEvent> {
-        let update =
-            |name: &&str| RefUpdate { old: None, new: None, format: ObjectFormat::Sha1, name: RefName::new(*name) };
+        let update = |name: &&str| RefUpdate {
+            old: None,
+            new: None,
+            format: ObjectFormat::Sha1,
+            name: RefName::new(*name),
+            alias: None,
+        };
         names.iter().map(|name| RefEvent::new(update(name), Uuid::nil())).collect()
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::message;
-use crate::ref_update::{ObjectFormat, ObjectId, RefEvent, RefName, RefUpdate};
+use crate::ref_update::{Alias, ObjectFormat, ObjectId, RefEvent, RefName, RefUpdate};
 use crate::signature::{self, RunningSha256};
 use crate::text;
 
@@ -154,6 +154,12 @@ struct RefEventForm {
     new: String,
     r#ref: Text,
     event: Uuid,
+    /// The symbolic ref by which it was pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Text>,
+    /// Of a symbolic ref itself: where it leads to now; null where it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whether_null_or_not")]
+    leads_to: Option<Option<Text>>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -163,7 +169,13 @@ impl Serialize for RefEvent {
         let (old, new) = (self.update.before(), self.update.after());
         let unknown = self.unknown.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let r#ref = Text::new(self.update.name.whole());
-        RefEventForm { old, new, r#ref, event: self.event, unknown }.serialize(serializer)
+        let text = |name: &RefName| Text::new(name.whole());
+        let (by, leads_to) = match self.update.alias.as_deref() {
+            Some(Alias::By(alias)) => (Some(text(alias)), None),
+            Some(Alias::Itself(to)) => (None, Some(to.as_ref().map(text))),
+            Some(Alias::Of(_)) | None => (None, None),
+        };
+        RefEventForm { old, new, r#ref, event: self.event, by, leads_to, unknown }.serialize(serializer)
     }
 }
 
@@ -177,15 +189,27 @@ impl<'de> Deserialize<'de> for RefEvent {
     }
 }
 
+/// A field that is there, be it null.
+fn whether_null_or_not<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Text>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 fn update(form: &RefEventForm) -> Option<RefUpdate> {
     if form.old.len() != form.new.len() {
         return None;
     }
+    let name = |text: &Text| Some(RefName::new(text.bytes()?.into_owned()));
+    let alias = match (&form.by, &form.leads_to) {
+        (Some(by), _) => Some(Alias::By(name(by)?)),
+        (None, Some(to)) => Some(Alias::Itself(to.as_ref().and_then(name))),
+        (None, None) => None,
+    };
     Some(RefUpdate {
         old: ObjectId::from_hex(form.old.as_bytes())?,
         new: ObjectId::from_hex(form.new.as_bytes())?,
         format: if form.old.len() == 40 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 },
-        name: RefName::new(form.r#ref.bytes()?.into_owned()),
+        name: name(&form.r#ref)?,
+        alias: alias.map(Box::new),
     })
 }
 
@@ -199,6 +223,7 @@ mod tests {
             new: ObjectId::from_hex(&[b'1'; 40]).flatten(),
             format: ObjectFormat::Sha1,
             name: RefName::new(name),
+            alias: None,
         };
         RefEvent::new(update, Uuid::nil())
     }
@@ -217,6 +242,17 @@ mod tests {
         json["later"] = "x".into();
         let line: RefEvent = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(serde_json::to_value(line.clone()).unwrap(), json);
+    }
+
+    #[test]
+    fn symbolic_refs_of_a_line_are_read_back() {
+        let name = || RefName::new("refs/namespaces/a/refs/heads/master");
+        for alias in [Alias::By(name()), Alias::Itself(Some(name())), Alias::Itself(None)] {
+            let mut line = line(b"refs/heads/main");
+            line.update.alias = Some(Box::new(alias));
+            let read = decode::<RefEvent>(&encode(&line)).unwrap();
+            assert_eq!((read.update.alias.clone(), read), (line.update.alias.clone(), line));
+        }
     }
 
     #[test]

@@ -61,7 +61,20 @@ fn missed_of(
         let left = since.iter().filter(|record| record.old == line.update.new).count();
         left + usize::from(now.get(&line.update.name).copied() == line.update.new) > entered
     };
-    lines.iter().filter(is_missed).cloned().collect()
+    once(lines.iter().filter(is_missed).cloned())
+}
+
+/// Of lines that say the same, one pushed by a symbolic ref and one by the name it leads to, the one that knows both.
+pub(super) fn once(lines: impl Iterator<Item = RefEvent>) -> Vec<RefEvent> {
+    let lines: Vec<_> = lines.collect();
+    let by_alias: HashSet<_> =
+        lines.iter().filter(|line| line.update.alias.is_some()).map(|line| line.update.clone()).collect();
+    let mut seen = HashSet::new();
+    let mut is_first = |line: &RefEvent| match line.update.alias {
+        Some(_) => seen.insert(line.update.clone()),
+        None => !by_alias.contains(&line.update),
+    };
+    lines.into_iter().filter(|line| is_first(line)).collect()
 }
 
 /// The records of a ref from the moment on in which the push of `update` saw it: those written down after its intent,

@@ -10,7 +10,7 @@ use super::Spool;
 use super::record::{self, Text};
 use crate::files::{FileError, Unfit};
 use crate::message;
-use crate::ref_update::{ObjectId, RefName, RefUpdate};
+use crate::ref_update::{Alias, ObjectId, RefName, RefUpdate};
 
 /// Its file in our directory.
 pub(super) const NAME: &str = "refs";
@@ -22,16 +22,19 @@ pub struct RefSnapshot {
     pub sequence: u64,
     /// The refs.
     pub refs: BTreeMap<RefName, ObjectId>,
-    /// Whether refs of namespaces are among them, which programs of before left out.
-    pub has_namespaces: bool,
+    /// The symbolic refs, with those that they lead to.
+    pub links: BTreeMap<RefName, RefName>,
+    /// Whether refs of namespaces and symbolic ones are in it, which programs of before left out.
+    pub is_whole: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SnapshotForm {
     sequence: u64,
     refs: Vec<(Text, String)>,
+    /// `None` where a program of before wrote it.
     #[serde(default)]
-    has_namespaces: bool,
+    links: Option<Vec<(Text, Text)>>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -40,11 +43,37 @@ impl RefSnapshot {
     /// Moves the refs as the updates say.
     pub fn apply(&mut self, updates: &[RefUpdate]) {
         for update in updates {
-            match update.new {
-                Some(new) => self.refs.insert(update.name.clone(), new),
-                None => self.refs.remove(&update.name),
-            };
+            match update.alias.as_deref() {
+                Some(Alias::Itself(to)) => {
+                    self.refs.remove(&update.name);
+                    match to {
+                        Some(to) => self.links.insert(update.name.clone(), to.clone()),
+                        None => self.links.remove(&update.name),
+                    };
+                }
+                // Of which there is a line was no symbolic ref then.
+                _ => {
+                    self.links.remove(&update.name);
+                    match update.new {
+                        Some(new) => self.refs.insert(update.name.clone(), new),
+                        None => self.refs.remove(&update.name),
+                    };
+                }
+            }
         }
+    }
+
+    /// Where a ref stands, through the symbolic ones.
+    pub fn resolve(&self, name: &RefName) -> Option<ObjectId> {
+        let mut name = name;
+        // No further than the eye can see: they may lead in a ring.
+        for _ in 0..10 {
+            match self.links.get(name) {
+                Some(next) => name = next,
+                None => return self.refs.get(name).copied(),
+            }
+        }
+        None
     }
 }
 
@@ -60,7 +89,12 @@ impl Spool {
         };
         let refs: Option<_> = form.refs.into_iter().map(line).collect();
         let refs = refs.ok_or_else(|| Unfit::Unsound(message::no_ref().into()))?;
-        Ok(Some(RefSnapshot { sequence: form.sequence, refs, has_namespaces: form.has_namespaces }))
+        let name = |text: Text| Some(RefName::new(text.bytes()?.into_owned()));
+        let is_whole = form.links.is_some();
+        let link = |(from, to): (Text, Text)| Some((name(from)?, name(to)?));
+        let links: Option<_> = form.links.unwrap_or_default().into_iter().map(link).collect();
+        let links = links.ok_or_else(|| Unfit::Unsound(message::no_ref().into()))?;
+        Ok(Some(RefSnapshot { sequence: form.sequence, refs, links, is_whole }))
     }
 
     fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {
@@ -80,8 +114,9 @@ impl Spool {
         let refs = snapshot.refs.iter().map(|(name, id)| (Text::new(name.whole()), id.to_string())).collect();
         // What a damaged one held is lost with it.
         let unknown = self.snapshot_form().ok().flatten().map(|form| form.unknown).unwrap_or_default();
-        let RefSnapshot { sequence, has_namespaces, .. } = *snapshot;
-        let form = SnapshotForm { sequence, refs, has_namespaces, unknown };
+        let text = |name: &RefName| Text::new(name.whole());
+        let links = snapshot.links.iter().map(|(from, to)| (text(from), text(to))).collect();
+        let form = SnapshotForm { sequence: snapshot.sequence, refs, links: Some(links), unknown };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::event::{Event, EventName, Wanted};
 use crate::format::Format;
-use crate::ref_update::{RefName, RefUpdate};
+use crate::ref_update::{Alias, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
 
 pub use address::Address;
@@ -56,6 +56,8 @@ pub struct Target {
     pub max_commits: Option<usize>,
     /// How many bytes a body has at most, if leaving out lists can achieve it.
     pub max_body: usize,
+    /// Whether a push by a symbolic ref is told under that name too, beside that of the ref behind it.
+    pub both_aliases: bool,
     /// Which statuses count as delivered.
     pub success: Success,
     /// The files that say all this, those of its secrets too.
@@ -84,12 +86,14 @@ impl Target {
     /// Whether an update may have to be told to this target, as far as its ref tells: what none may want is not even
     /// written down.
     pub fn may_want(&self, update: &RefUpdate) -> bool {
+        let alias = update.under_alias();
         self.may_be_told(update).next().is_some()
+            || alias.is_some_and(|alias| self.may_be_told(&alias).next().is_some())
     }
 
-    /// The events that an update may make for this target, as far as its ref tells.
+    /// The events that an update may make for this target under its own name, as far as its ref tells.
     fn may_be_told(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
-        self.chosen(&update.name, EventName::of(update))
+        self.chosen(update, EventName::of(update))
     }
 
     /// Whether an event is to be told to this target.
@@ -99,16 +103,21 @@ impl Target {
 
     /// The names under which this target is told of an event, in the order in which it is.
     pub fn events_of(&self, event: &Event) -> impl Iterator<Item = EventName> {
-        self.chosen(event.ref_name(), event.names())
+        self.chosen(event.update(), event.names())
     }
 
     /// Of the names of what is about a ref those that this target is to be told.
     fn chosen<I: Iterator<Item = EventName>>(
         &self,
-        name: &RefName,
+        update: &RefUpdate,
         names: I,
     ) -> impl Iterator<Item = EventName> + use<'_, I> {
-        let is_chosen = self.switch.is_on() && self.refs.include(name);
+        // One movement starts one build.
+        let is_told_already = match update.alias.as_deref() {
+            Some(Alias::Of(behind)) => !self.both_aliases && self.refs.include(behind),
+            _ => false,
+        };
+        let is_chosen = self.switch.is_on() && self.refs.include(&update.name) && !is_told_already;
         names.filter(move |name| is_chosen && self.events.contains(name) && self.format.has(*name))
     }
 
@@ -147,6 +156,7 @@ pub(crate) mod tests {
             retry_for: Duration::ZERO,
             max_commits: None,
             max_body: usize::MAX,
+            both_aliases: false,
             success: Success::default(),
             sources: Vec::new(),
         }

@@ -111,6 +111,7 @@ fn update(world: &World, _server: &Path) -> RefUpdate {
         new: ObjectId::from_hex(tip.as_bytes()).unwrap(),
         format: ObjectFormat::Sha1,
         name: RefName::new("refs/heads/main"),
+        alias: None,
     }
 }
 

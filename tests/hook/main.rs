@@ -4,6 +4,7 @@ mod support;
 
 mod abandoned;
 mod again;
+mod aliases;
 mod back;
 mod beside;
 mod check;

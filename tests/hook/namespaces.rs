@@ -125,7 +125,7 @@ fn reconcile_tells_what_the_hook_would_have_told() {
     // A snapshot of a program that knew nothing of namespaces.
     let snapshot = world.server().join("webhook/refs");
     crate::support::rewrite_record(&snapshot, |json| {
-        json.as_object_mut().unwrap().remove("has_namespaces");
+        json.as_object_mut().unwrap().remove("links");
         let refs = json["refs"].as_array_mut().unwrap();
         refs.retain(|line| !line[0].as_str().unwrap().starts_with("refs/namespaces/"));
     });

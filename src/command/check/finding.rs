@@ -24,6 +24,7 @@ pub(super) enum About {
     Secrets,
     State,
     Receivers,
+    Refs,
     Backlog,
     Timer,
     Sshd,
@@ -56,6 +57,7 @@ kinds! {
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
     Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
+    Refs: DanglingAlias;
     Backlog: Parked, Untold, Removed, Withheld, Waiting, Dead, BodyLimit;
     Timer: NoTimer, TimerInactive;
     Sshd: AcceptEnv;

@@ -113,6 +113,11 @@ pub(super) enum Mend {
         program: String,
         hook: String,
     },
+    /// A command of git's own in a repository.
+    Git {
+        git_dir: String,
+        words: Vec<String>,
+    },
     /// A verb of ours in a repository.
     Verb {
         git_dir: String,
@@ -237,6 +242,10 @@ pub(super) fn close_to_others(path: &Path) -> Mend {
 
 pub(super) fn webhook(git_dir: &Path, words: &[&str]) -> Mend {
     Mend::Verb { git_dir: shown(git_dir), words: words.iter().map(|word| (*word).to_owned()).collect() }
+}
+
+pub(super) fn git(git_dir: &Path, words: &[&str]) -> Mend {
+    Mend::Git { git_dir: shown(git_dir), words: words.iter().map(|word| (*word).to_owned()).collect() }
 }
 
 /// The file of the narrowest protected scope that is read: the user's own, but in a shared repository the system's.

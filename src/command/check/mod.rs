@@ -17,6 +17,7 @@ mod program;
 mod configured_hooks;
 mod hooks;
 mod receivers;
+mod refs;
 mod secrets;
 mod configuration;
 mod shadowed;
@@ -141,6 +142,7 @@ fn look(path: &Path, connect: bool, environment: &Environment) -> Vec<Finding> {
     findings.extend(secrets::look(&scene));
     findings.extend(state::look(&scene));
     findings.extend(receivers::look(&scene, connect));
+    findings.extend(refs::look(&scene));
     findings.extend(backlog::look(&scene));
     // After all have looked.
     scene.place.look_over();

@@ -76,6 +76,10 @@ fn command(mend: &Mend) -> String {
         Mend::ConfigureHook { file, key, event } => configure_hook(file, key, event),
         Mend::RunBefore { hook } => run_before(hook),
         Mend::InstallForAll { program, hook } => install_for_all(program, hook),
+        Mend::Git { git_dir, words } => {
+            let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
+            format!("git --git-dir {} {}", quote(git_dir), words.join(" "))
+        }
         Mend::Verb { git_dir, words } => {
             let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
             format!("git -C {} webhook {}", quote(git_dir), words.join(" "))

@@ -102,11 +102,18 @@ impl<'a> TargetReader<'a> {
             retry_for,
             max_commits,
             max_body,
+            both_aliases: self.both_aliases(),
             success,
             sources: self.sources(),
             address,
             format,
         })
+    }
+
+    /// `webhook.aliases`, of the scopes that count for the target; what is wrong with it is told of the key.
+    fn both_aliases(&self) -> bool {
+        let last = self.defaults.iter().rfind(|entry| entry.key == "aliases");
+        last.is_some_and(|entry| value_text(entry).is_ok_and(|text| text.eq_ignore_ascii_case("both")))
     }
 
     /// The files that its values stand in, and those of its secrets.

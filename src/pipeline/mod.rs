@@ -225,10 +225,10 @@ impl<'a> Pipeline<'a> {
                 for BrokenTarget { name, origin, .. } in self.waiting_targets().take_while(|_| !run.leaves()) {
                     self.defer(run, (name, origin.as_deref()), job.sequence, &job.receipt);
                 }
-                for target in self.targets.iter().take_while(|_| !run.leaves()) {
-                    if let Some(withheld) = self.withheld(target, &job.receipt) {
-                        self.defer(run, (&target.name, Some(&target.address.origin())), job.sequence, &withheld);
-                    }
+                let targets = self.targets.iter();
+                let withheld = targets.filter_map(|target| Some((target, self.withheld(target, &job.receipt)?)));
+                for (target, receipt) in withheld.take_while(|_| !run.leaves()) {
+                    self.defer(run, (&target.name, Some(&target.address.origin())), job.sequence, &receipt);
                 }
             }
         }

@@ -237,6 +237,8 @@ messages! {
     takes_over(target, wrong) = "webhook {target}: is told of the pushes that waited for '{wrong}', whose name was wrong";
     target_removed(target, count) =
         "webhook {target}: is configured no more: {count} deliveries that waited are dead letters now";
+    no_input_though_intent() =
+        "post-receive was given no refs though pre-receive was: does a hook before it read its standard input?";
 
     // What the pusher reads. Without address or detail: he can neither see nor change the configuration.
     misconfigured(target) = "webhook {target}: not configured rightly, the event is kept; see git webhook check";

@@ -1,5 +1,6 @@
 //! The hook: hands standard input and the environment to `receive`, and exits 0 whatever happens.
 
+use std::ffi::OsString;
 use std::io::stdin;
 
 use git_webhook::process::Environment;
@@ -8,8 +9,9 @@ use git_webhook::receive::{self, Hook};
 fn main() {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
-    let argument = arguments.next();
-    if argument.as_ref().is_some_and(|argument| argument == "--version") {
+    let arguments: Vec<_> = arguments.collect();
+    let argument = arguments.first();
+    if argument.is_some_and(|argument| argument == "--version") {
         // One string, which git webhook check looks for in the file: it runs no hook.
         print!(concat!("post-receive (git-webhook) ", env!("CARGO_PKG_VERSION"), "\n"));
         return;
@@ -18,9 +20,9 @@ fn main() {
     std::panic::set_hook(Box::new(|info| log::error!(target: "git_webhook", "{info}")));
     let run = || {
         let environment = Environment::new(std::env::vars_os());
-        match Hook::called(&name, argument.as_deref(), &environment) {
-            Hook::PreReceive => receive::write_intent(stdin().lock(), &environment),
-            Hook::PostReceive => receive::run(stdin().lock(), &environment),
+        match Hook::called(&name, argument.map(OsString::as_os_str), &environment) {
+            Hook::PreReceive => receive::write_intent(stdin().lock(), &environment, &arguments),
+            Hook::PostReceive => receive::run(stdin().lock(), &environment, &arguments),
             Hook::Detached => receive::deliver_detached(&environment),
         }
     };

@@ -1,6 +1,6 @@
 //! From the ref updates that git gave a hook to a receipt, safe on the disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::files::FileError;
 use crate::identifier;
@@ -64,7 +64,7 @@ pub fn accept(
         // The intent stays: git may have refused the other lines, or have died while it wrote them; or it is somebody
         // else's who is slow with it, and whose receipt may come before this one.
         intent => {
-            let receipt = intent.receipt().with(as_announced(updates, intent.receipt()));
+            let receipt = part_of(intent.receipt(), updates, refs);
             match spool.keep_untold(receipt.clone()) {
                 Ok(Some(owned)) => Accepted::Kept(Box::new(owned)),
                 Ok(None) => Accepted::Already,
@@ -78,6 +78,17 @@ impl Accepted {
     fn unkept(error: FileError, receipt: Receipt, intent: Option<OwnIntent>) -> Self {
         Self::Unkept(Box::new(Unkept { error, receipt, intent }))
     }
+}
+
+/// Of the push that was announced these updates. A wrapper may hand each line to the hook by itself: what the others
+/// brought, as far as their refs show it, was not there before this one either.
+fn part_of(intent: &Receipt, updates: Vec<RefUpdate>, refs: ReadRefs<'_>) -> Receipt {
+    let own: HashSet<_> = updates.iter().cloned().collect();
+    let others: Vec<_> = intent.lines.iter().filter(|line| !own.contains(&line.update)).collect();
+    let now = if others.is_empty() { None } else { refs() }.unwrap_or_default();
+    let is_shown = |line: &&&RefEvent| now.get(&line.update.name).copied() == line.update.new;
+    let beside = others.iter().filter(is_shown).map(|line| RefEvent::clone(line)).collect();
+    intent.with(as_announced(updates, intent)).beside(beside)
 }
 
 /// The updates with the ids that the intent has for them.

@@ -76,9 +76,10 @@ impl Pipeline<'_> {
         // What is new and known, HEAD and the default branch are those of a namespace; nearly all pushes are of one alone.
         let namespaces: BTreeSet<_> = receipt.lines.iter().map(|line| line.update.name.namespace()).collect();
         for namespace in &namespaces {
-            let mut updates = receipt.updates();
+            let mut updates = receipt.all_updates();
             updates.retain(|update| update.name.is_in(namespace));
-            let is_wanting = |target: &Target| updates.iter().any(|update| target.may_want(update));
+            let lines = || receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
+            let is_wanting = |target: &Target| lines().any(|line| target.may_want(&line.update));
             let is_told = |at: &usize| is_wanting(targets[*at]) && !self.withholds(targets[*at], namespace);
             let places: Vec<_> = (0..targets.len()).filter(is_told).collect();
             let wanting: Vec<_> = places.iter().map(|at| targets[*at]).collect();

@@ -5,6 +5,7 @@
 //! any size might lack. So lines are written as they come, and where nothing goes on it gives up.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::{INPUT_LIMIT, INPUT_PATIENCE, namespace};
+use super::{INPUT_LIMIT, INPUT_PATIENCE, line_of, namespace};
 use crate::config::Configuration;
 use crate::identifier;
 use crate::log_file;
@@ -31,9 +32,10 @@ const MOST_HELD: usize = 256;
 
 /// Runs the pre-receive hook. It never refuses anything, and prints nothing: git's own receive-pack kills the push of a
 /// client that is gone when its hooks print.
-pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
+pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment, words: &[OsString]) {
     let Some(git_dir) = environment.get("GIT_DIR").map(PathBuf::from) else { return };
-    if input.is_terminal() {
+    let line = line_of(words);
+    if input.is_terminal() && line.is_none() {
         return;
     }
     process::hold_back_signals();
@@ -60,11 +62,18 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
         return;
     }
     let bounds = LineBounds { longest: LONGEST_LINE, limit: INPUT_LIMIT, patience: INPUT_PATIENCE };
-    let lines = Lines::new(input, bounds);
+    let lines = (!input.is_terminal()).then(|| Lines::new(input, bounds));
     let namespace = namespace(environment);
     let links = configuration.as_ref().ok().map(|read| Links::new(&common_dir, read.layout));
-    let mut announced =
-        Announced { lines, namespace, links, held: VecDeque::new(), pipeline: pipeline.as_ref(), watch: &watch };
+    let mut announced = Announced {
+        words: line,
+        lines,
+        namespace,
+        links,
+        held: VecDeque::new(),
+        pipeline: pipeline.as_ref(),
+        watch: &watch,
+    };
     if !announced.may_be_wanted() {
         return;
     }
@@ -78,7 +87,10 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
 
 /// What git is about to do, as it comes.
 struct Announced<'p, R> {
-    lines: Lines<R>,
+    /// The line that a wrapper handed over as words, unless it came as input too.
+    words: Option<Vec<u8>>,
+    /// `None` where standard input is a terminal.
+    lines: Option<Lines<R>>,
     namespace: Namespace,
     links: Option<Links<'p>>,
     /// What was read before it was clear that it has to be written down.
@@ -109,7 +121,17 @@ impl<R: Read + AsFd> Announced<'_, R> {
     /// The next update of the input, without what is none.
     fn read(&mut self) -> Option<RefUpdate> {
         loop {
-            let update = ref_update::parse_one(self.lines.next_line()?, &self.namespace);
+            let words;
+            let update = match self.lines.as_mut().and_then(Lines::next_line) {
+                Some(line) => {
+                    self.words.take_if(|words| words == line);
+                    ref_update::parse_one(line, &self.namespace)
+                }
+                None => {
+                    words = self.words.take()?;
+                    ref_update::parse_one(&words, &self.namespace)
+                }
+            };
             self.watch.step();
             let Some(update) = update else { continue };
             let behind = self.links.as_ref().and_then(|links| links.behind(&update.name, false));
@@ -133,7 +155,7 @@ impl<R: Read + AsFd> Announced<'_, R> {
                 is_wanted = true;
             }
         }
-        if !self.lines.is_whole() {
+        if self.lines.as_ref().is_some_and(|lines| !lines.is_whole()) {
             debug!("pre-receive: the list of refs was cut short: receive-pack has died");
             return Ok(None);
         }

@@ -5,7 +5,7 @@ mod detached;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -78,18 +78,29 @@ impl Hook {
 }
 
 /// Runs the post-receive hook. It never fails: the push has been accepted, and nothing here can change that.
-pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
+///
+/// Some wrappers hand over a line as three words, with nothing else as input or with the same line.
+pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment, words: &[OsString]) {
     let mut printer = Printer::default();
     let Some(git_dir) = environment.get("GIT_DIR").map(PathBuf::from) else {
         return printer.print(&Notice::Usage);
     };
-    if input.is_terminal() {
+    let line = line_of(words);
+    if input.is_terminal() && line.is_none() {
         return printer.print(&Notice::Usage);
     }
     let since = Instant::now();
     process::hold_back_signals();
-    let read = process::read_to_end(input, INPUT_LIMIT, INPUT_PATIENCE);
-    let read = read.and_then(|(bytes, is_whole)| {
+    let read = match input.is_terminal() {
+        true => Ok((Vec::new(), true)),
+        false => process::read_to_end(input, INPUT_LIMIT, INPUT_PATIENCE),
+    };
+    let read = read.and_then(|(input, is_whole)| {
+        let is_in_input = |line: &Vec<u8>| input.split(|byte| *byte == b'\n').any(|other| other == line);
+        let bytes = match line.filter(|line| !is_in_input(line)) {
+            Some(line) => [line, b"\n".into(), input].concat(),
+            None => input,
+        };
         process::has_memory(bytes.len().saturating_mul(MEMORY_A_BYTE))?;
         Ok((bytes, is_whole))
     });
@@ -108,6 +119,12 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment) {
     if panic::catch_unwind(AssertUnwindSafe(&mut tell)).is_err() {
         push.keep_after_fault(environment, &mut Printer::default());
     }
+}
+
+/// The line of hook input that a wrapper hands over as words: old id, new id, name of the ref.
+fn line_of(words: &[OsString]) -> Option<Vec<u8>> {
+    let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+    (words.len() == 3).then(|| words.join(&b' '))
 }
 
 /// What git said of a push.
@@ -144,6 +161,10 @@ impl Push {
             printer.print(&Notice::CutShort);
         }
         log_problems(&configuration);
+        let has_intent = || Process::receive_pack().is_some_and(|own| pipeline.spool.has_intent_of(own));
+        if self.bytes.is_empty() && has_intent() {
+            warn!("{}", message::no_input_though_intent());
+        }
         let updates = pipeline.behind_links(updates);
         if pipeline.is_wanted(&updates) {
             receive(&pipeline, updates, environment, printer, (self.since, &self.is_kept));

@@ -268,7 +268,13 @@ impl Spool {
             }
             return Ok(());
         }
-        let kept = self.keep_untold(claim.receipt.with(missed));
+        let named: HashSet<_> = missed.iter().map(|line| line.update.clone()).collect();
+        let others =
+            claim.receipt.lines.iter().filter(|line| !named.contains(&line.update)).cloned().collect::<Vec<_>>();
+        let untold: HashSet<_> =
+            self.without_receipt(&claim.receipt, others.clone()).into_iter().map(|line| line.update).collect();
+        let beside = others.into_iter().filter(|line| !untold.contains(&line.update)).collect();
+        let kept = self.keep_untold(claim.receipt.with(missed).beside(beside));
         announced.extend(kept.inspect_err(|error| log::error!("{error}"))?);
         self.drop_intent(claim);
         Ok(())

@@ -32,6 +32,9 @@ const VARIABLES: [&str; 8] = [
 /// Who pushes a million refs is not to fill our memory with what is wanted of them.
 const MOST_RANGES: usize = 1000;
 
+/// So many further lines of a push are noted with those that are told.
+const MOST_BESIDE: usize = 1000;
+
 /// Clocks of hosts that share a repository differ by less, in seconds.
 const FAR_AHEAD: i64 = 3600;
 
@@ -63,6 +66,9 @@ pub struct Receipt {
     /// The targets that were asked, those that wanted nothing of it too; `None` in version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) asked: Option<Vec<Asked>>,
+    /// Further lines of the same push, which others tell, or have told: what they brought is as new as what these did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) beside: Vec<RefEvent>,
     pub(super) user: String,
     pub(super) variables: BTreeMap<String, Text>,
     /// What a later program has written, which is handed on.
@@ -128,6 +134,7 @@ impl Receipt {
             host: Some(Host::this()),
             objects: ObjectDirectories::of(environment),
             asked: None,
+            beside: Vec::new(),
             user: environment.os_user(),
             variables: variables.iter().map(|(name, value)| (name.clone(), Text::from_os(value))).collect(),
             unknown: Map::new(),
@@ -203,6 +210,20 @@ impl Receipt {
     /// `<sequence>.<id>`: its file's name, by which deliveries name the receipt they come from.
     pub fn name(&self, sequence: u64) -> String {
         format!("{sequence:012}.{}", self.id)
+    }
+
+    /// The same beside these lines of the push, which moved their refs as well. Of very many nobody is helped by a list in
+    /// each of their receipts.
+    pub fn beside(self, lines: Vec<RefEvent>) -> Self {
+        if lines.len() > MOST_BESIDE {
+            return self;
+        }
+        Self { beside: lines, ..self }
+    }
+
+    /// The ref updates of the whole push, as far as it is known that they came to pass.
+    pub fn all_updates(&self) -> Vec<RefUpdate> {
+        self.lines.iter().chain(&self.beside).map(|line| line.update.clone()).collect()
     }
 
     /// The ref updates.

@@ -152,3 +152,23 @@ fn what_is_told_by_an_alias_waits_as_anything_else() {
     let told = told(&receiver);
     assert!(told.contains(&step("master", ZERO, &first)), "{told:?}");
 }
+
+#[test]
+fn a_push_by_an_alias_whose_hook_never_came_is_told_of_the_branch() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main"]);
+    world.server_git(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
+    receiver.take();
+    // The client has gone away when it is post-receive's turn.
+    let hook = world.server().join("hooks/post-receive");
+    let program = std::fs::read_link(&hook).unwrap();
+    std::fs::remove_file(&hook).unwrap();
+    world.commit("two");
+    world.push(&["main:alias"]);
+    std::os::unix::fs::symlink(program, &hook).unwrap();
+    world.machine_restarts();
+    world.webhook(&["flush"]);
+    assert_eq!(receiver.take_one().json()["ref"], "refs/heads/main");
+}

@@ -54,4 +54,5 @@ mod verbs;
 mod waiting;
 mod whole;
 mod worktrees;
+mod wrappers;
 mod wrong_names;

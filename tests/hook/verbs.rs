@@ -362,26 +362,6 @@ fn an_intent_that_nobody_looked_after_is_seen_by_status() {
     assert!(out(&world.webhook(&["status"])).contains("(all)   untold  1 "), "{}", out(&world.webhook(&["status"])));
 }
 
-#[test]
-fn a_push_to_a_symbolic_branch_whose_hook_never_came_is_told() {
-    let receiver = Receiver::new();
-    let world = World::told_to(&receiver, "gitlab");
-    world.commit("one");
-    world.push(&["main"]);
-    world.server_git(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
-    receiver.take();
-    // The client has gone away when it is post-receive's turn.
-    let hook = world.server().join("hooks/post-receive");
-    let program = std::fs::read_link(&hook).unwrap();
-    std::fs::remove_file(&hook).unwrap();
-    world.commit("two");
-    world.push(&["main:alias"]);
-    std::os::unix::fs::symlink(program, &hook).unwrap();
-    world.machine_restarts();
-    world.webhook(&["flush"]);
-    assert_eq!(receiver.take_one().json()["ref"], "refs/heads/alias");
-}
-
 /// Whatever takes a target says the same of one that is not there, with and without others beside it.
 #[test]
 fn an_unknown_target_is_an_error_in_one_wording() {

@@ -31,8 +31,7 @@ impl Pipeline<'_> {
         send: &mut dyn FnMut(usize, Delivery),
     ) {
         let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
-        let later = if job.is_late { self.later(job.sequence) } else { Vec::new() };
-        self.fan_out(objects, (job.sequence, &job.receipt), later, &targets, is_over, &mut |at, delivery| {
+        self.fan_out(objects, (job.sequence, &job.receipt), &targets, is_over, &mut |at, delivery| {
             if !job.done.contains(&delivery.id()) {
                 send(at, delivery);
             }
@@ -48,9 +47,8 @@ impl Pipeline<'_> {
         let objects = objects.map_err(|error| error!("{error}")).ok()?;
         let build = || {
             let mut deliveries = Vec::new();
-            let later = self.later(sequence);
             let mut keep = |_, delivery| deliveries.push(delivery);
-            self.fan_out(&objects, (sequence, receipt), later, &[target], &|| false, &mut keep);
+            self.fan_out(&objects, (sequence, receipt), &[target], &|| false, &mut keep);
             deliveries
         };
         // A mistake of ours over one push must not end every run from now on.
@@ -58,21 +56,17 @@ impl Pipeline<'_> {
         built.map_err(|_| error!("{}", message::push_untold(sequence))).ok()
     }
 
-    /// What was pushed after the push of this number: without it the refs would tell of a later time.
-    fn later(&self, sequence: u64) -> Vec<RefUpdate> {
-        self.spool.receipts_since(sequence).iter().flat_map(|(_, receipt)| receipt.updates()).collect()
-    }
-
     /// Where there is no time left in the midst of it, what is missing is made by whoever takes the receipt over.
     fn fan_out(
         &self,
         objects: &Objects,
         (sequence, receipt): (u64, &Receipt),
-        later: Vec<RefUpdate>,
         targets: &[&Target],
         is_over: &dyn Fn() -> bool,
         send: &mut dyn FnMut(usize, Delivery),
     ) {
+        // Without it the refs would tell of a later time.
+        let later = self.spool.pushed_since(sequence, receipt);
         // What is new and known, HEAD and the default branch are those of a namespace; nearly all pushes are of one alone.
         let namespaces: BTreeSet<_> = receipt.lines.iter().map(|line| line.update.name.namespace()).collect();
         for namespace in &namespaces {

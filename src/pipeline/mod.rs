@@ -60,20 +60,18 @@ pub struct Job {
     sequence: u64,
     /// Deliveries that an earlier process has made or queued.
     done: HashSet<Uuid>,
-    /// Other pushes may have moved refs since.
-    is_late: bool,
 }
 
 impl Job {
     /// The push this process was started for.
     pub fn own(owned: OwnedReceipt) -> Self {
         let (receipt, sequence) = (owned.receipt.clone(), owned.sequence);
-        Self { owned: Some(owned), receipt, sequence, done: HashSet::new(), is_late: false }
+        Self { owned: Some(owned), receipt, sequence, done: HashSet::new() }
     }
 
     /// A push whose receipt could not be written down.
     pub fn unkept(receipt: Receipt, sequence: u64) -> Self {
-        Self { owned: None, receipt, sequence, done: HashSet::new(), is_late: false }
+        Self { owned: None, receipt, sequence, done: HashSet::new() }
     }
 
     /// Without these deliveries, which are made.

@@ -65,7 +65,7 @@ impl Pipeline<'_> {
         let job = |owned: OwnedReceipt| {
             let mut done = queued.clone();
             done.extend(self.history.done(&owned.name(), owned.receipt.time));
-            Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done, is_late: true }
+            Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done }
         };
         // What there is no time for is let go of, for whoever comes next; but one is seen to every time.
         let in_time = owned.into_iter().enumerate().take_while(|(at, _)| !is_late(*at));

@@ -8,6 +8,7 @@ mod name;
 mod record;
 mod snapshot;
 mod sequence;
+mod since;
 mod identity;
 mod push;
 mod markers;

@@ -20,6 +20,7 @@ mod formats;
 mod ids;
 mod kills;
 mod kinds;
+mod late;
 mod maxwait;
 mod mends;
 mod namespaces;

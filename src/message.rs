@@ -123,6 +123,8 @@ messages! {
     path_not_utf8() = "its path is not UTF-8: run this in the repository";
     refs_through_git(error) = "cannot read the refs through git: {error}";
     others_listed_as_new(error) = "{error}; commits of other refs are listed as new";
+    new_object_missing(name, id) =
+        "{name}: {id}, where it points now, is not among the repository's objects or cannot be read: told without commits";
     files_in_part(commit) = "commit {commit}: changed files are listed in part, there are too many";
 
     // Spool. What goes wrong with the files below webhook/.

@@ -22,6 +22,15 @@ impl Dir {
         self.read_open(name.as_ref(), 1).map(|(bytes, _)| bytes)
     }
 
+    /// The same, with the user id of its owner.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none of ours.
+    pub fn read_with_owner(&self, name: impl AsRef<Path>) -> Result<(Vec<u8>, u32), Unfit> {
+        let (bytes, file) = self.read_open(name.as_ref(), 1)?;
+        Ok((bytes, file.metadata().map_err(Unfit::Unreadable)?.uid()))
+    }
+
     /// The same of a file that has several names by design.
     ///
     /// # Errors
@@ -55,14 +64,15 @@ impl Dir {
         Ok((bytes, file))
     }
 
-    /// Reads a record and locks it; `None` where another process has, or where it is gone or no record.
-    pub fn claim(&self, name: impl AsRef<Path>) -> Option<(Vec<u8>, Locked)> {
+    /// Reads a record and locks it, and returns the user id of its owner too; `None` where another process has, or where it
+    /// is gone or no record.
+    pub fn claim(&self, name: impl AsRef<Path>) -> Option<(Vec<u8>, u32, Locked)> {
         let (bytes, file) = self.read_open(name.as_ref(), 1).ok()?;
         let metadata = file.metadata().ok()?;
         let lock = try_lock(file)?;
         // It may have been consumed between the two steps.
         self.look(name).filter(|stat| stat.is_of(&metadata))?;
-        Some((bytes, lock))
+        Some((bytes, metadata.uid(), lock))
     }
 
     /// The first bytes of a small file that others may have prepared.

@@ -31,6 +31,8 @@ impl Pipeline<'_> {
         send: &mut dyn FnMut(usize, Delivery),
     ) {
         let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
+        let elsewhere = self.objects_elsewhere(&job.receipt);
+        let objects = elsewhere.as_ref().unwrap_or(objects);
         self.fan_out(objects, (job.sequence, &job.receipt), &targets, is_over, &mut |at, delivery| {
             if !job.done.contains(&delivery.id()) {
                 send(at, delivery);
@@ -43,7 +45,8 @@ impl Pipeline<'_> {
         if self.withheld(target, receipt).is_some() {
             return None;
         }
-        let objects = repository::open(self.common_dir, self.configuration.layout);
+        let directories = receipt.object_directories();
+        let objects = repository::open_with(self.common_dir, self.configuration.layout, &directories);
         let objects = objects.map_err(|error| error!("{error}")).ok()?;
         let build = || {
             let mut deliveries = Vec::new();
@@ -54,6 +57,14 @@ impl Pipeline<'_> {
         // A mistake of ours over one push must not end every run from now on.
         let built = panic::catch_unwind(AssertUnwindSafe(build));
         built.map_err(|_| error!("{}", message::push_untold(sequence))).ok()
+    }
+
+    /// The objects of a push that lie, or have their like, outside the repository's own directory; `None` of most.
+    fn objects_elsewhere(&self, receipt: &Receipt) -> Option<Objects> {
+        let directories = receipt.object_directories();
+        let is_elsewhere = !directories.is_empty();
+        let open = || repository::open_with(self.common_dir, self.configuration.layout, &directories);
+        is_elsewhere.then(open)?.map_err(|error| error!("{error}")).ok()
     }
 
     /// Where there is no time left in the midst of it, what is missing is made by whoever takes the receipt over.

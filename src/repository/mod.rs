@@ -112,7 +112,7 @@ impl Objects {
             }
             let odb = Odb::new_ext(kind)?;
             // The hook runs in the repository and says ".", so this is text wherever the repository lies.
-            let text = path.to_str().ok_or_else(|| git2::Error::from_str(message::path_not_utf8()))?;
+            let text = path.to_str().ok_or_else(not_text)?;
             odb.add_disk_alternate(text)?;
             Ok(odb)
         };
@@ -191,7 +191,26 @@ pub struct Reader<'a> {
 /// # Errors
 /// Where the directory cannot be read.
 pub fn open(common_dir: &Path, layout: Layout) -> Result<Objects, OpenError> {
-    Objects::open(common_dir, layout.object_format)
+    open_with(common_dir, layout, &[])
+}
+
+/// The same with further directories of objects: `GIT_OBJECT_DIRECTORY` and `GIT_ALTERNATE_OBJECT_DIRECTORIES`. As git does
+/// with its alternates, one that is not there holds nothing.
+///
+/// # Errors
+/// Where the repository's own directory cannot be read.
+pub fn open_with(common_dir: &Path, layout: Layout, further: &[PathBuf]) -> Result<Objects, OpenError> {
+    let objects = Objects::open(common_dir, layout.object_format)?;
+    for path in further {
+        if let Err(source) = path.to_str().ok_or_else(not_text).and_then(|text| objects.odb.add_disk_alternate(text)) {
+            log::warn!("{}", OpenError { path: path.clone(), source });
+        }
+    }
+    Ok(objects)
+}
+
+fn not_text() -> git2::Error {
+    git2::Error::from_str(message::path_not_utf8())
 }
 
 impl<'a> Reader<'a> {
@@ -237,6 +256,9 @@ impl<'a> Reader<'a> {
     ///
     /// What cannot be read is left out: the ids always stand, for they came with the push.
     pub fn events(&mut self, line: Uuid, update: &RefUpdate, context: &Arc<Context>) -> Vec<Event> {
+        if let Some(new) = update.new.filter(|new| self.objects.read(*new).is_none()) {
+            log::warn!("{}", message::new_object_missing(update.name.text(), new));
+        }
         let default_branch = context.repository.default_branch.as_deref();
         let kinds = EventName::of(update).filter_map(|name| match name {
             EventName::Push => Some(EventKind::Push(self.push(update, default_branch))),

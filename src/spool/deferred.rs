@@ -228,7 +228,7 @@ impl Spool {
 }
 
 fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
-    let bytes = folder.open().map_err(Unfit::Unreadable)?.read(name)?;
+    let (bytes, owner) = folder.open().map_err(Unfit::Unreadable)?.read_with_owner(name)?;
     let unsound = |why: String| Unfit::Unsound(why);
     let sequence = number(name).ok_or_else(|| unsound(message::no_record_name().into()))?;
     let (folder, file) = (folder.clone(), name.to_owned());
@@ -237,7 +237,7 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
             return Err(unsound(message::not_its_name().into()));
         };
         let target = TargetName::new(folder.name().as_bytes());
-        let (origin, unknown) = (None, Map::new());
+        let (origin, unknown, receipt) = (None, Map::new(), receipt.written_by(owner));
         return Ok(Deferred { sequence, receipt, target, origin, is_of_version_1: true, folder, name: file, unknown });
     }
     let form: DeferredForm = record::decode(&bytes).map_err(unsound)?;
@@ -247,6 +247,7 @@ fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
     let target = form.target.bytes().ok_or_else(|| unsound(message::no_target_name().into()))?;
     let target = TargetName::new(target.into_owned());
     let DeferredForm { origin, receipt, unknown, .. } = form;
+    let receipt = receipt.written_by(owner);
     Ok(Deferred { sequence, receipt, target, origin, is_of_version_1: false, folder, name: file, unknown })
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::record::Text;
+use super::record::{self, Text};
 use crate::identifier;
 use crate::process::{self, Environment, Life, Moment, Process};
 use crate::ref_update::{RefEvent, RefName, RefUpdate};
@@ -142,6 +142,21 @@ impl Receipt {
         }
     }
 
+    /// Reads one from the record that the user of this id wrote.
+    ///
+    /// # Errors
+    /// What is wrong with it, as of any record.
+    pub(super) fn decode(record: &[u8], owner: u32) -> Result<Self, String> {
+        record::decode(record).map(|receipt: Self| receipt.written_by(owner))
+    }
+
+    /// As far as a record of that user's counts: directories of objects do in his own processes. Else one member of a group
+    /// had another's hook read, and send, what he may not read himself.
+    pub(super) fn written_by(self, owner: u32) -> Self {
+        let objects = self.objects.filter(|_| owner == process::user_id());
+        Self { objects, ..self }
+    }
+
     /// One of a push of which only the order is known: its number says what came before it.
     pub(super) fn unkept(lines: Vec<RefEvent>) -> Self {
         let known = Self::new(lines, &Environment::default(), &[]);
@@ -198,7 +213,14 @@ impl Receipt {
 
     /// The directory that its objects went to, where that was noted.
     pub fn object_directory(&self) -> Option<PathBuf> {
-        Some(self.objects.as_ref()?.directory.to_os()?.into())
+        self.object_directories().into_iter().next()
+    }
+
+    /// The directories that its objects lie in, where receive-pack was told of them.
+    pub fn object_directories(&self) -> Vec<PathBuf> {
+        let all =
+            self.objects.iter().flat_map(|objects| std::iter::once(&objects.directory).chain(&objects.alternates));
+        all.filter_map(|path| Some(path.to_os()?.into())).collect()
     }
 
     /// The environment as far as it tells who pushed what to where.

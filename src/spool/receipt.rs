@@ -69,6 +69,11 @@ fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
     }
 }
 
+fn read(directory: &Dir, name: &str) -> Result<Receipt, Unfit> {
+    let (bytes, owner) = directory.read_with_owner(name)?;
+    Receipt::decode(&bytes, owner).map_err(Unfit::Unsound)
+}
+
 /// Makes the names of receipts durable. Where that fails the receipt is there all the same, and is not made a second
 /// time: whoever comes next would find two.
 fn make_durable(receipts: &Dir) {
@@ -89,8 +94,8 @@ impl Spool {
     }
 
     fn claim_in(&self, place: &'static str, intent: &Receipt) -> Option<ClaimedIntent> {
-        let (bytes, lock) = self.place(place).open().ok()?.claim(intent.id.to_string())?;
-        Some(ClaimedIntent { receipt: record::decode(&bytes).ok()?, place, _lock: Some(lock) })
+        let (bytes, owner, lock) = self.place(place).open().ok()?.claim(intent.id.to_string())?;
+        Some(ClaimedIntent { receipt: Receipt::decode(&bytes, owner).ok()?, place, _lock: Some(lock) })
     }
 
     /// Removes an intent all of whose lines have a receipt.
@@ -235,7 +240,7 @@ impl Spool {
 
     /// Becomes the owner of a receipt whose own process has died; `None` where it has not, or has settled it.
     pub fn take_over(&self, sequence: u64, receipt: &Receipt) -> Option<OwnedReceipt> {
-        let (_, lock) = self.place("receipts").open().ok()?.claim(receipt.name(sequence))?;
+        let (_, _, lock) = self.place("receipts").open().ok()?.claim(receipt.name(sequence))?;
         // Its owner may have died before it did this.
         self.mark(receipt, sequence);
         Some(OwnedReceipt { receipt: receipt.clone(), sequence, _lock: Some(lock) })
@@ -296,7 +301,7 @@ impl Spool {
         let days = settled.names().ok()?;
         let mut folders =
             days.iter().map(|day| settled.join(day)).chain(["receipts", "stuck"].map(|name| self.place(name)));
-        folders.find_map(|folder| record::decode(&folder.open().ok()?.read(name).ok()?).ok())
+        folders.find_map(|folder| read(&folder.open().ok()?, name).ok())
     }
 
     /// The updates that have a receipt already, of the push that `receive_pack` took: another hook installed beside this
@@ -327,8 +332,7 @@ impl Spool {
         let Ok(directory) = folder.open() else { return };
         for name in directory.names().unwrap_or_default() {
             let Some(sequence) = number(&name).filter(|sequence| *sequence > after) else { continue };
-            let receipt = directory.read(&name).ok();
-            if let Some(receipt) = receipt.and_then(|bytes| record::decode(&bytes).ok()) {
+            if let Ok(receipt) = read(&directory, &name) {
                 found.insert((sequence, name), receipt);
             }
         }
@@ -353,7 +357,7 @@ impl Spool {
         let (number, folder, file) = all
             .filter_map(|(folder, file)| Some((number(&file)?, folder, file)))
             .max_by_key(|(number, _, _)| *number)?;
-        Some((number, record::decode(&folder.open().ok()?.read(file).ok()?).ok()?))
+        Some((number, read(&folder.open().ok()?, &file).ok()?))
     }
 
     /// Every record in a directory of pushes, with its name.
@@ -382,8 +386,7 @@ impl Spool {
         names.sort();
         let mut found = Vec::new();
         for name in names {
-            let read = opened.read(&name).and_then(|bytes| record::decode(&bytes).map_err(Unfit::Unsound));
-            match read {
+            match read(&opened, &name) {
                 // A copy under another name is no push of its own, and nobody would ever settle it.
                 Ok(receipt) if name != name_in(directory, &name, &receipt) => {
                     self.make_record_dead(directory, &name, message::not_its_name());

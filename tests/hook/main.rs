@@ -15,6 +15,7 @@ mod completion;
 mod configuration;
 mod copies;
 mod disks;
+mod elsewhere;
 mod files;
 mod formats;
 mod ids;

@@ -153,9 +153,12 @@ fn a_queue_survives(damages: &[Damage], deliver: impl FnOnce(&World) -> String) 
     let mut delivered = told(&receiver);
     delivered.sort();
     assert_eq!(delivered, [refs.first().unwrap().as_str(), refs.last().unwrap()], "{said}");
-    assert_eq!(records(&world, DEAD), spoilt, "{said}");
+    // What was tried once has a name with another time when it is due.
+    let key = |name: &String| name.split('.').take(3).map(str::to_owned).collect::<Vec<_>>().join(".");
+    let dead = records(&world, DEAD);
+    assert_eq!(dead.iter().map(key).collect::<Vec<_>>(), spoilt.iter().map(key).collect::<Vec<_>>(), "{said}");
     assert_eq!(records(&world, QUEUE), [""; 0]);
-    for ((why, _), name) in damages.iter().zip(spoilt) {
+    for ((why, _), name) in damages.iter().zip(&dead) {
         let line = said.lines().find(|line| line.contains(&format!("'{name}' for ci: "))).unwrap_or_default();
         assert!(line.contains(why), "{name}, {why}: {said}");
     }

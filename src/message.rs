@@ -331,7 +331,8 @@ messages! {
     no_ping(format) = "format {format} has no ping: try --event push";
     no_object(name, digits) = "'{name}' names no object here, and is no object id of {digits} digits";
     nothing_to_send() = "nothing to send";
-    no_commit_yet() = "the branch that HEAD names has no commit yet: push one first";
+    no_commit_yet() = "no branch has a commit yet: push one first";
+    takes_newest_branch(name) = "HEAD names no branch that is there, so this is of the newest, {name}";
     no_tag_yet() = "there is no tag yet: push one first";
     bad_snapshot(path, why) = "cannot read '{path}': {why}; take a new one with git webhook reconcile --baseline";
     copy_of(path) = "this repository is a copy of '{path}', where what waits in it is told";
@@ -396,6 +397,11 @@ messages! {
     check_push_options(name) = "push options are not advertised, and target '{name}' asks for reviews";
     check_unreached(name, origin, why) = "cannot reach target '{name}' at {origin}: {why}";
     check_parked(name) = "target '{name}' answered 410 and gets nothing";
+    check_unborn_head(target) =
+        "HEAD names {target}, which is not there: clones check out nothing, and receivers take it for the default branch";
+    check_head_no_branch() = "HEAD names no branch, so clones and receivers have to guess which is the default one";
+    check_pattern(name, pattern, meant) =
+        "webhook.{name}.ref '{pattern}' matches no ref that is there: was '{meant}' meant?";
     check_dangling_alias(name, target) = "{name} leads to {target}, which is not there";
     check_withheld(name) =
         "target '{name}' is told nothing of pushes in namespaces until the server's webhook.repository tells them apart";

@@ -20,9 +20,9 @@ use crate::message;
 use crate::outcome::Outcome;
 use crate::pipeline::{self, FanOut};
 use crate::process::{self, Environment};
-use crate::ref_update::{Namespace, RefEvent, RefKind, RefName, RefUpdate};
+use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary};
-use crate::repository::{self};
+use crate::repository::{self, Head};
 use crate::spool::Receipt;
 use crate::target::{RefPatterns, Switch, Target};
 use crate::text::sanitise;
@@ -34,13 +34,13 @@ const COMMITS: usize = 3;
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum TestEvent {
-    /// The newest commits of the branch HEAD names
+    /// The newest commits of the branch HEAD names, or of the newest one
     Push,
     /// The last tag by name
     TagPush,
-    /// The branch HEAD names, as if it were new, in the forge's separate event
+    /// That branch, as if it were new, in the forge's separate event
     Create,
-    /// The same branch, as if it were gone
+    /// That branch, as if it were gone
     Delete,
     /// What the forge sends to try a receiver out
     Ping,
@@ -140,12 +140,7 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
         let (name, id) = last_tag(place)?;
         return Ok(RefUpdate { old: None, new: Some(id), format, name, alias: None });
     }
-    let head = repository::head(&place.common_dir, layout, &Namespace::default())
-        .filter(|name| name.kind() == RefKind::Branch);
-    let tip = head.as_ref().and_then(|name| repository::resolve(&place.common_dir, layout, name));
-    let (Some(name), Some(tip)) = (head, tip) else {
-        return failure(message::no_commit_yet());
-    };
+    let (name, tip) = branch(place, objects)?;
     let (old, new) = match event {
         TestEvent::Create => (None, Some(tip)),
         TestEvent::Delete => (Some(tip), None),
@@ -154,7 +149,21 @@ fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Res
     Ok(RefUpdate { old, new, format, name, alias: None })
 }
 
-fn last_tag(place: &Place) -> Result<(RefName, crate::ref_update::ObjectId), Failure> {
+/// The branch that HEAD names, where it is there; else the newest, and says so.
+fn branch(place: &Place, objects: &repository::Objects) -> Result<(RefName, ObjectId), Failure> {
+    let (common_dir, layout) = (&place.common_dir, place.configuration.layout);
+    let refs = repository::all(common_dir, layout).map_err(|why| Failure::new(why.to_string()))?;
+    if let Head::Branch(name) = Head::of(common_dir, layout, &Namespace::default())
+        && let Some(tip) = refs.id(&name)
+    {
+        return Ok((name, tip));
+    }
+    let newest = repository::newest_branch(&refs, objects).ok_or_else(|| Failure::new(message::no_commit_yet()))?;
+    terminal::note(message::takes_newest_branch(newest.0.short_text()));
+    Ok(newest)
+}
+
+fn last_tag(place: &Place) -> Result<(RefName, ObjectId), Failure> {
     let refs =
         repository::all(&place.common_dir, place.configuration.layout).map_err(|why| Failure::new(why.to_string()))?;
     let tags = refs.direct.into_iter().filter(|(name, _)| name.kind() == RefKind::Tag);

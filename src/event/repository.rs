@@ -26,7 +26,7 @@ pub struct Repository {
     pub id: u32,
     /// The hash function that names its objects.
     pub object_format: ObjectFormat,
-    /// The branch HEAD names, `main` say; `None` where HEAD is detached or cannot be read.
+    /// The branch that a clone checks out, `main` say; `None` where it would have a detached HEAD.
     pub default_branch: Option<String>,
     /// The server's base address, such as `https://git.example.org`: that of the home page, else of this host.
     pub instance: String,

@@ -8,9 +8,10 @@ use crate::config::{Layout, Profile};
 use crate::event::{Repository, Visibility};
 use crate::identifier;
 use crate::process::{self, Environment};
-use crate::ref_update::{Namespace, RefKind};
+use crate::ref_update::Namespace;
 use crate::urls::{fill_template, origin};
 
+use super::head::Head;
 use super::refs;
 
 /// Describes the repository at `git_dir`, as far as a namespace goes, to those who are shown this profile of it; `root`
@@ -47,14 +48,17 @@ pub fn describe(
         }),
         id: profile.project_id.unwrap_or_else(|| identifier::number("project", &path)),
         object_format: layout.object_format,
-        default_branch: refs::head(&refs::common_dir(git_dir), layout, namespace)
-            .filter(|head| head.kind() == RefKind::Branch && head.is_in(namespace))
-            .map(|head| head.short_text().into_owned()),
+        default_branch: default_branch(&refs::common_dir(git_dir), layout, namespace),
         instance: origin(&homepage).unwrap_or_else(|| format!("http://{}", process::host_name())),
         homepage,
         name,
         path,
     }
+}
+
+fn default_branch(common_dir: &Path, layout: Layout, namespace: &Namespace) -> Option<String> {
+    let branch = Head::of(common_dir, layout, namespace).default_branch(common_dir, layout, namespace)?;
+    Some(branch.short_text().into_owned())
 }
 
 /// The path below `webhook.root` or `GIT_PROJECT_ROOT`, else the directory's own name.

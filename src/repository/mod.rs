@@ -9,6 +9,7 @@ pub mod object;
 mod refs;
 mod changes;
 mod revwalk;
+mod head;
 mod describe;
 mod prior_refs;
 
@@ -27,7 +28,8 @@ use crate::ref_update::{Namespace, ObjectFormat, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
 pub use describe::describe;
-pub use refs::{Links, all, command as git, common_dir, head, resolve};
+pub use head::{Head, newest_branch};
+pub use refs::{Links, Refs, all, command as git, common_dir};
 
 use changes::Budget;
 use object::{RawCommit, RawTag};

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use crate::config::Layout;
 use crate::message;
 use crate::process;
-use crate::ref_update::{Namespace, ObjectId, RefName};
+use crate::ref_update::{ObjectId, RefName};
 
 /// How many symbolic refs git follows one after another.
 const DEEPEST_LINK: usize = 5;
@@ -64,6 +64,14 @@ pub struct Refs {
     pub symbolic: Vec<(RefName, RefName)>,
 }
 
+impl Refs {
+    /// Where one of them points.
+    pub fn id(&self, name: &RefName) -> Option<ObjectId> {
+        let target = self.symbolic.iter().find(|(other, _)| other == name).map_or(name, |(_, target)| target);
+        self.direct.iter().find(|(other, _)| other == target).map(|(_, id)| *id)
+    }
+}
+
 /// Reads all refs.
 ///
 /// # Errors
@@ -76,22 +84,13 @@ pub fn all(common_dir: &Path, layout: Layout) -> Result<Refs, RefsError> {
     Ok(refs)
 }
 
-/// The branch that a namespace's HEAD names in full, be it born or not.
-pub fn head(common_dir: &Path, layout: Layout, namespace: &Namespace) -> Option<RefName> {
-    let head = RefName::within(namespace, b"HEAD");
-    let head = OsStr::from_bytes(head.whole());
+/// The id that one ref holds; `None` where it is symbolic or not there.
+pub(super) fn held(common_dir: &Path, layout: Layout, name: &RefName) -> Option<ObjectId> {
+    let name = OsStr::from_bytes(name.whole());
     if layout.reftable {
-        let name = git(common_dir, &["symbolic-ref", "--quiet", head.to_str()?]).ok()?;
-        return Some(RefName::new(name.trim_ascii_end()));
+        return direct_ref(&git(common_dir, &["rev-parse", "--verify", "--quiet", name.to_str()?]).ok()?);
     }
-    symbolic_ref(&fs::read(common_dir.join(head)).ok()?)
-}
-
-/// The id of one ref.
-pub fn resolve(common_dir: &Path, layout: Layout, name: &RefName) -> Option<ObjectId> {
-    let refs = all(common_dir, layout).ok()?;
-    let target = refs.symbolic.iter().find(|(other, _)| other == name).map_or(name, |(_, target)| target);
-    refs.direct.iter().find(|(other, _)| other == target).map(|(_, id)| *id)
+    direct_ref(&fs::read(common_dir.join(name)).ok()?)
 }
 
 /// Where symbolic refs lead to, asked one by one.
@@ -228,7 +227,7 @@ fn link(path: &Path) -> Option<RefName> {
 }
 
 /// A loose ref that names another: `ref: refs/heads/main LF`.
-fn symbolic_ref(content: &[u8]) -> Option<RefName> {
+pub(super) fn symbolic_ref(content: &[u8]) -> Option<RefName> {
     Some(RefName::new(content.strip_prefix(b"ref:")?.trim_ascii()))
 }
 
@@ -272,7 +271,7 @@ pub fn command(directory: &Path) -> Command {
 /// Runs git in the repository and returns its standard output.
 ///
 /// `GIT_NO_REPLACE_OBJECTS`: any pusher may push a replacement that names itself, and git dies of it.
-fn git(common_dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, RefsError> {
+pub(super) fn git(common_dir: &Path, arguments: &[&str]) -> Result<Vec<u8>, RefsError> {
     let output = command(common_dir)
         .args(arguments)
         .env("GIT_NO_REPLACE_OBJECTS", "1")

@@ -40,16 +40,67 @@ impl RefPatterns {
         }
     }
 
+    /// The patterns that look like something else and match none of these refs, as they were written, each with what was
+    /// probably meant.
+    pub fn mistaken(&self, refs: &[RefName]) -> Vec<(String, String)> {
+        let unmatched = self.0.iter().filter(|pattern| !refs.iter().any(|name| pattern.matches(name)));
+        let guess = |pattern: &RefPattern| {
+            let meant = guess(&pattern.text).or_else(|| in_other_case(&pattern.text, refs))?;
+            let signed = |text: &str| pattern.signed(text);
+            Some((pattern.signed(&pattern.text), meant.iter().map(|text| signed(text)).collect::<Vec<_>>().join(" ")))
+        };
+        unmatched.filter_map(guess).collect()
+    }
+
     /// The patterns as they were written.
     pub fn words(&self) -> impl Iterator<Item = String> + '_ {
-        self.0.iter().map(|pattern| {
-            let sign = if pattern.excludes { "!" } else { "" };
-            format!("{sign}{}", pattern.text)
-        })
+        self.0.iter().map(|pattern| pattern.signed(&pattern.text))
     }
 }
 
+/// What a pattern was to say that is written as elsewhere: as a list, for a shell, as a regular expression, or as git shows
+/// a clone's refs.
+fn guess(text: &str) -> Option<Vec<String>> {
+    if let Some((start, rest)) = text.split_once('{')
+        && let Some((choices, end)) = rest.split_once('}')
+    {
+        return Some(choices.split(',').map(|choice| format!("{start}{choice}{end}")).collect());
+    }
+    if text.contains([',', '|']) {
+        let words = text.trim_matches(['(', ')']).split([',', '|']).filter(|word| !word.is_empty());
+        return Some(words.map(str::to_owned).collect()).filter(|words: &Vec<_>| !words.is_empty());
+    }
+    let instead = [
+        ("heads/", "refs/heads/"),
+        ("tags/", "refs/tags/"),
+        ("refs/head/", "refs/heads/"),
+        ("refs/tag/", "refs/tags/"),
+        ("ref/", "refs/"),
+        ("refs/remotes/origin/", "refs/heads/"),
+        ("remotes/origin/", "refs/heads/"),
+        ("origin/", "refs/heads/"),
+    ];
+    let (rest, start) = instead.into_iter().find_map(|(wrong, right)| Some((text.strip_prefix(wrong)?, right)))?;
+    Some(vec![format!("{start}{rest}")])
+}
+
+/// The ref whose name differs in capitals alone.
+fn in_other_case(text: &str, refs: &[RefName]) -> Option<Vec<String>> {
+    let alike = |name: &&RefName| {
+        let name = if text.starts_with("refs/") { name.as_bytes() } else { name.short() };
+        name.eq_ignore_ascii_case(text.as_bytes())
+    };
+    let name = refs.iter().find(alike)?;
+    let name = if text.starts_with("refs/") { name.text() } else { name.short_text() };
+    Some(vec![name.into_owned()])
+}
+
 impl RefPattern {
+    fn signed(&self, text: &str) -> String {
+        let sign = if self.excludes { "!" } else { "" };
+        format!("{sign}{text}")
+    }
+
     fn matches(&self, name: &RefName) -> bool {
         let subject = if self.text.starts_with("refs/") { name.as_bytes() } else { name.short() };
         let pattern = self.text.as_bytes();
@@ -86,6 +137,33 @@ mod tests {
         assert!(include("main", "refs/heads/main"));
         assert!(include("v*", "refs/tags/v1/rc"));
         assert!(!include("heads/main", "refs/heads/main"));
+    }
+
+    #[test]
+    fn what_was_probably_meant() {
+        let refs = ["refs/heads/main", "refs/heads/Release", "refs/heads/a,b"].map(RefName::new);
+        let mistaken = |text: &str| {
+            let mistaken = RefPatterns::parse(text.split_whitespace()).unwrap().mistaken(&refs);
+            mistaken.into_iter().map(|(_, meant)| meant).collect::<Vec<_>>()
+        };
+        for (text, meant) in [
+            ("main,dev", "main dev"),
+            ("main, dev", "main"),
+            ("refs/heads/{main,dev}", "refs/heads/main refs/heads/dev"),
+            ("!{wip,tmp}/*", "!wip/* !tmp/*"),
+            ("(main|dev)", "main dev"),
+            ("heads/main", "refs/heads/main"),
+            ("origin/main", "refs/heads/main"),
+            ("refs/head/x", "refs/heads/x"),
+            ("release", "Release"),
+            ("refs/heads/release", "refs/heads/Release"),
+        ] {
+            assert_eq!(mistaken(text), [meant], "{text}");
+        }
+        // What is there, and what may come to be.
+        for text in ["main", "a,b", "dev", "feature/*", "refs/heads/next"] {
+            assert!(mistaken(text).is_empty(), "{text}");
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl SetUp {
 
     /// Sees a finding, runs its commands, and sees it gone.
     #[track_caller]
-    fn mends(&self, severity: &str, part: &str) {
+    pub fn mends(&self, severity: &str, part: &str) {
         self.finds(severity, part).iter().for_each(|command| self.run(command));
         let (_, findings) = self.check(&[]);
         let left: Vec<_> = findings.iter().filter(|finding| message(finding).contains(part)).collect();
@@ -88,7 +88,7 @@ impl SetUp {
     }
 
     #[track_caller]
-    fn is_well(&self) {
+    pub fn is_well(&self) {
         let output = self.world.webhook(&["check"]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(said.starts_with("all is well: ") && said.lines().count() == 1, "{said}");

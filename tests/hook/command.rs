@@ -110,7 +110,7 @@ fn test_tells_the_administrator_what_is_wrong() {
     let receiver = Receiver::answering(Answer::Status(403));
     let world = World::told_to(&receiver, "gitlab");
     let output = world.webhook(&["test", "ci"]);
-    assert_eq!(err(&output), "error: the branch that HEAD names has no commit yet: push one first\n");
+    assert_eq!(err(&output), "error: no branch has a commit yet: push one first\n");
     world.commit("one");
     world.push(&["main"]);
     let output = world.webhook(&["test", "ci"]);

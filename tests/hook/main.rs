@@ -18,6 +18,7 @@ mod disks;
 mod elsewhere;
 mod files;
 mod formats;
+mod heads;
 mod ids;
 mod kills;
 mod kinds;

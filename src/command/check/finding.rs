@@ -57,7 +57,7 @@ kinds! {
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
     Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
-    Refs: DanglingAlias;
+    Refs: HeadNamesNothing, OddPattern, DanglingAlias;
     Backlog: Parked, Untold, Removed, Withheld, Waiting, Dead, BodyLimit;
     Timer: NoTimer, TimerInactive;
     Sshd: AcceptEnv;

@@ -43,12 +43,12 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
     findings
 }
 
-fn key(target: &Target, name: &str) -> String {
+pub(super) fn key(target: &Target, name: &str) -> String {
     format!("webhook.{}.{name}", target.name)
 }
 
 /// The file where the target's own key stands, else the one of its URL.
-fn file_of(scene: &Scene<'_>, target: &Target, name: &str) -> std::path::PathBuf {
+pub(super) fn file_of(scene: &Scene<'_>, target: &Target, name: &str) -> std::path::PathBuf {
     let find = |name: &str| {
         let is_it = |entry: &&crate::config::Entry| {
             entry.section == "webhook"

@@ -169,7 +169,10 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn keep(&self, receipt: Receipt) -> Result<OwnedReceipt, FileError> {
+    pub fn keep(&self, mut receipt: Receipt) -> Result<OwnedReceipt, FileError> {
+        if receipt.after == 0 {
+            receipt.after = self.last_sequence();
+        }
         let receipts = self.place("receipts").make()?;
         let draft = self.draft(receipt, &receipts)?;
         let owned = self.with_next(|sequence| draft.place(sequence))?;

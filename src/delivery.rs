@@ -33,6 +33,8 @@ pub struct Delivery {
     pub receipt: Arc<str>,
     /// Where it comes from, in the words of headers.
     pub origin: Arc<Origin>,
+    /// Whether it tells of what was found in the refs afterwards.
+    pub is_late: bool,
     /// How many bytes the body was made to fit into, where the receiver takes no larger one.
     pub reduced: Option<usize>,
 }

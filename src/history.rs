@@ -73,6 +73,9 @@ pub struct Entry {
     /// The push was sent from memory, and is written down nowhere else.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub from_memory: bool,
+    /// No hook saw it: it was found in the refs afterwards.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub late: bool,
     /// The further updates of a delivery that tells of a whole push, where that push is written down nowhere else.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub more: Vec<LoggedUpdate>,

@@ -239,6 +239,8 @@ messages! {
     takes_over(target, wrong) = "webhook {target}: is told of the pushes that waited for '{wrong}', whose name was wrong";
     target_removed(target, count) =
         "webhook {target}: is configured no more: {count} deliveries that waited are dead letters now";
+    moved_without_hook(name, from, to) =
+        "{name} moved from {from} to {to} without a hook: git webhook reconcile tells it";
     no_input_though_intent() =
         "post-receive was given no refs though pre-receive was: does a hook before it read its standard input?";
 

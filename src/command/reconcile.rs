@@ -13,16 +13,17 @@ use super::output::{Reach, tell};
 use super::place::Place;
 use super::table::lay_out;
 use super::terminal::{Colour, in_colour};
+use crate::config::Configured;
 use crate::dispatch::Done;
 use crate::event;
 use crate::message;
 use crate::outcome::Outcome;
-use crate::pipeline::{Job, Pipeline, fresh};
+use crate::pipeline::{Job, Pipeline, fresh, may_want};
 use crate::process::{self, Environment};
 use crate::ref_name;
 use crate::ref_update::{Alias, ObjectFormat, RefEvent, RefName, RefUpdate};
 use crate::repository::{self, Links};
-use crate::spool::RefSnapshot;
+use crate::spool::{Filter, Receipt, RefSnapshot, Step};
 
 /// More differences than this are announced only when somebody says that he means it.
 const MOST: usize = 20;
@@ -157,7 +158,8 @@ fn refs(place: &Place, sequence: u64) -> Result<RefSnapshot, Failure> {
     let led_to: HashSet<_> = links.values().collect();
     let is_told = |name: &RefName| event::can_tell_of(name) || led_to.contains(name);
     let refs = refs.direct.into_iter().filter(|(name, _)| is_told(name)).collect();
-    Ok(RefSnapshot { sequence, refs, links, is_whole: true })
+    let asked = place.configuration.ready().filter(|target| target.switch.is_on()).map(Filter::of).collect();
+    Ok(RefSnapshot { sequence, refs, links, asked, is_whole: true })
 }
 
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes
@@ -177,21 +179,25 @@ struct Differences {
     partly: Vec<RefEvent>,
     /// What was told to nobody.
     untold: Vec<RefUpdate>,
+    /// What lies between pushes, and was told to nobody.
+    steps: Vec<Step>,
 }
 
 impl Differences {
     fn updates(&self) -> impl Iterator<Item = &RefUpdate> {
-        self.partly.iter().map(|line| &line.update).chain(&self.untold)
+        let steps = self.steps.iter().map(|step| &step.update);
+        steps.chain(self.partly.iter().map(|line| &line.update)).chain(&self.untold)
     }
 
     fn is_empty(&self) -> bool {
-        self.partly.is_empty() && self.untold.is_empty()
+        self.updates().next().is_none()
     }
 
     /// What a second look shows too. Of what was partly told the log tells, and its snapshot has moved by it.
     fn still_in(mut self, again: Self) -> Self {
         self.untold.retain(|update| again.untold.contains(update));
-        Self { untold: self.untold, ..again }
+        self.steps.retain(|step| again.steps.contains(step));
+        Self { untold: self.untold, steps: self.steps, ..again }
     }
 }
 
@@ -216,9 +222,9 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
     now.links.extend(unseen);
     let first = expected.sequence;
     let mut last = HashMap::new();
-    for (sequence, receipt) in pipeline.spool.receipts_since(first) {
-        expected.apply(&receipt.updates());
-        expected.sequence = sequence;
+    let receipts = pipeline.spool.receipts_since(first);
+    let steps = draw_in(&mut expected, &receipts, pipeline);
+    for (sequence, receipt) in receipts {
         last.extend(receipt.lines.into_iter().map(|line| (line.update.name, sequence)));
     }
     if !expected.is_whole {
@@ -230,6 +236,7 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
     let partly = pipeline.apply_told(&mut expected.refs, &since, &under_way);
     let mut found = difference(&expected, &now, place.configuration.layout.object_format);
     found.retain(|update| !under_way.contains(&update.name));
+    let steps = steps.into_iter().filter(|step| !under_way.contains(&step.update.name)).collect();
     // A symbolic ref that came, went or leads elsewhere and stands where it stood is nothing to be told.
     let (moved, alike): (Vec<_>, Vec<_>) = found.into_iter().partition(|update| update.old != update.new);
     let (mut wanted, unwanted): (Vec<_>, Vec<_>) =
@@ -237,7 +244,28 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
     expected.apply(&alike);
     expected.apply(&unwanted);
-    Ok(Some(Differences { snapshot: expected, partly, untold: wanted }))
+    expected.asked = now.asked;
+    Ok(Some(Differences { snapshot: expected, partly, untold: wanted, steps }))
+}
+
+/// Draws in what was pushed, and returns the steps between that somebody is to hear of. Whether pushes that were sent from
+/// memory fill them is looked for only where there are any: that reads the whole log.
+fn draw_in(expected: &mut RefSnapshot, receipts: &[(u64, Receipt)], pipeline: &Pipeline<'_>) -> Vec<Step> {
+    let mut drawn = expected.clone();
+    let mut steps = drawn.draw_in(receipts, &[]);
+    if !steps.is_empty() {
+        drawn = expected.clone();
+        let names: HashSet<_> = steps.iter().map(|step| step.update.name.clone()).collect();
+        let mut unkept = pipeline.sent_from_memory(0);
+        unkept.retain(|(_, update)| names.contains(&update.name));
+        steps = drawn.draw_in(receipts, &unkept);
+    }
+    *expected = drawn;
+    let wants = |step: &Step| {
+        let is_asked = |target: &&Configured| step.targets.contains(&target.name().to_string());
+        pipeline.asked().filter(is_asked).any(|target| may_want(target, &step.update))
+    };
+    steps.into_iter().filter(wants).collect()
 }
 
 /// What a snapshot of a program of before lacks counts as told.
@@ -278,11 +306,16 @@ fn announce(
 ) -> Result<HashSet<RefName>, Failure> {
     let untold = || pipeline.as_differences(&found.untold).unwrap_or_else(|| fresh(found.untold.clone()));
     let mut jobs = Vec::new();
+    let spool = &pipeline.spool;
+    for step in &found.steps {
+        let receipt = pipeline.receipt(vec![pipeline.as_step(step)], environment).of_step(step);
+        jobs.push(Job::own(spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?));
+    }
     // A ref may be among both: it went on after it was partly told.
     for lines in [found.partly.clone(), untold()].into_iter().filter(|lines| !lines.is_empty()) {
         let events = lines.iter().map(|line| line.event).collect();
-        let receipt = pipeline.receipt(lines, environment);
-        let owned = pipeline.spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
+        let receipt = pipeline.receipt(lines, environment).late();
+        let owned = spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
         // Some of them may have been told from memory.
         jobs.push(Job::own(owned).without(pipeline.history.delivered_of(&events)));
     }

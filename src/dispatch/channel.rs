@@ -219,6 +219,7 @@ mod tests {
             time: 0,
             receipt: "".into(),
             origin: Arc::new(Origin::default()),
+            is_late: false,
             reduced: None,
         }))
     }

@@ -141,6 +141,7 @@ impl Dispatcher<'_> {
             old: delivery.line.update.before(),
             new: delivery.line.update.after(),
             from_memory: self.unkept == Some(delivery.key.sequence),
+            late: delivery.is_late,
             more: self.logged_with(delivery),
             receipt: delivery.receipt.to_string(),
             attempt,
@@ -319,6 +320,7 @@ mod tests {
                 time: process::now(),
                 receipt: "".into(),
                 origin: Arc::new(origin),
+                is_late: false,
                 reduced: None,
             };
             let mut sessions = [run.open(0)];

@@ -35,6 +35,9 @@ pub struct DeliveryRow {
     /// The namespace that it lies in; empty for none.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub namespace: String,
+    /// No hook saw it: it was found in the refs afterwards.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub late: bool,
     /// What is so of it.
     pub state: State,
     /// When it was tried last; of one that never was, when the event happened.
@@ -250,6 +253,7 @@ fn of_push(push: &WaitingPush) -> Vec<DeliveryRow> {
         format: None,
         r#ref: line.update.name.text().into_owned(),
         namespace: line.update.name.namespace().text().into_owned(),
+        late: push.receipt.is_late,
         state,
         time: history::timestamp_of(push.receipt.time),
         attempts: 0,
@@ -281,6 +285,7 @@ impl From<Entry> for DeliveryRow {
             format: Some(entry.format),
             r#ref: entry.r#ref,
             namespace: entry.namespace,
+            late: entry.late,
             state: entry.state,
             time: entry.time,
             attempts: entry.attempt,
@@ -319,6 +324,7 @@ impl DeliveryRow {
             format: Some(waiting.format.clone()),
             r#ref: waiting.ref_text(),
             namespace: waiting.line.update.name.namespace().text().into_owned(),
+            late: waiting.is_late,
             state: State::Waiting,
             time: history::timestamp_of(waiting.time),
             attempts: 0,

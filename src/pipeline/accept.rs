@@ -42,6 +42,9 @@ pub fn accept(
         let known = spool.with_receipt(own);
         updates.retain(|update| !known.contains(update));
     }
+    if let Some(own) = own.filter(|_| intent.is_none()) {
+        updates = spool.not_told_late(updates, own);
+    }
     if updates.is_empty() {
         return Accepted::Already;
     }

@@ -84,7 +84,8 @@ impl Pipeline<'_> {
             let mut updates = receipt.all_updates();
             updates.retain(|update| update.name.is_in(namespace));
             let lines = || receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
-            let is_wanting = |target: &Target| lines().any(|line| target.may_want(&line.update));
+            let is_asked = |target: &Target| !receipt.is_late || receipt.has_asked(target.name.as_str()) != Some(false);
+            let is_wanting = |target: &Target| is_asked(target) && lines().any(|line| target.may_want(&line.update));
             let is_told = |at: &usize| is_wanting(targets[*at]) && !self.withholds(targets[*at], namespace);
             let places: Vec<_> = (0..targets.len()).filter(is_told).collect();
             let wanting: Vec<_> = places.iter().map(|at| targets[*at]).collect();

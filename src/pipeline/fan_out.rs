@@ -202,6 +202,7 @@ impl<'a> FanOut<'a> {
             time: self.receipt.time,
             receipt: Arc::clone(&self.name),
             origin: Arc::clone(&self.shown_to(target).0.origin),
+            is_late: self.receipt.is_late,
             reduced: None,
         })
     }
@@ -223,6 +224,7 @@ pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
         time: context.time.seconds,
         receipt: "".into(),
         origin: Arc::new(origin(context)),
+        is_late: false,
         reduced: None,
         payload: Arc::new(payload),
         line,

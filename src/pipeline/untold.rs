@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use log::warn;
 use uuid::Uuid;
 
 use super::Pipeline;
 use crate::history::{Entry, LoggedUpdate, State};
 use crate::identifier;
+use crate::message;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
-use crate::spool::Receipt;
+use crate::spool::{Receipt, Step};
 use crate::target::Target;
+
+/// In a push of more refs nothing is said of steps before it.
+const MOST_LOOKED_AT: usize = 20;
 
 impl Pipeline<'_> {
     /// A push that cannot be written down, with the ids that its events have as differences.
@@ -33,6 +38,28 @@ impl Pipeline<'_> {
             RefEvent::new(update.clone(), id)
         };
         Some(updates.iter().map(event).collect())
+    }
+
+    /// A step between two pushes as an event, whose id is made as that of any difference.
+    pub fn as_step(&self, step: &Step) -> RefEvent {
+        let update = &step.update;
+        let (old, new) = (update.before(), update.after());
+        let namespace = update.name.namespace();
+        let derived =
+            |spool| identifier::difference(spool, namespace.as_bytes(), update.name.as_bytes(), &old, &new, step.after);
+        RefEvent::new(update.clone(), self.spool.identity().map_or_else(identifier::event, derived))
+    }
+
+    /// Says in the log which refs of a push something has moved before it that no hook saw.
+    pub fn warn_of_steps(&self, sequence: u64, updates: &[RefUpdate]) {
+        // Of a mirror's thousands `git webhook reconcile` tells.
+        if updates.len() > MOST_LOOKED_AT {
+            return;
+        }
+        for (update, from) in self.spool.moved_before(sequence, updates) {
+            let step = RefUpdate { old: from, new: update.old, ..update.clone() };
+            warn!("{}", message::moved_without_hook(update.name.text(), step.before(), step.after()));
+        }
     }
 
     /// The number of the last record of each ref that the updates name: a receipt, or a line in the log of a push that

@@ -5,8 +5,10 @@ use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::{Pid, SysconfVar, getpid, sysconf};
 use serde::{Deserialize, Serialize};
+
+use super::clock::{Moment, boot_id};
 
 /// A driver (`post-receive.d`), gitolite and a shell may stand between receive-pack and a hook, hardly more.
 const MOST_ANCESTORS: usize = 16;
@@ -41,6 +43,14 @@ impl Process {
             }
         }
         None
+    }
+
+    /// Whether it ran already at a moment of this run of the machine.
+    pub fn ran_at(self, moment: &Moment) -> bool {
+        // Linux has had no other (proc(5), USER_HZ).
+        let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).max(1);
+        let ticks = moment.seconds * a_second + moment.nanoseconds * a_second / 1_000_000_000;
+        moment.boot == boot_id() && (self.start as i64) < ticks
     }
 
     /// Whether it still runs. A zombie does not: it writes to nobody any more.

@@ -270,6 +270,7 @@ fn receive(
     if let Some(OwnIntent::Claimed(intent)) = intent.filter(|_| is_safe && built.is_ok()) {
         pipeline.spool.drop_intent(intent);
     }
+    pipeline.warn_of_steps(sequence, &updates);
     run.end_within(TIME_FOR_WAITING);
     pipeline.tend(&run);
     if pipeline.history.is_first_of_day() {

@@ -6,13 +6,14 @@
 
 mod name;
 mod record;
-mod snapshot;
 mod sequence;
 mod identity;
 mod push;
 mod markers;
 mod receipt;
 mod since;
+mod snapshot;
+mod steps;
 mod announce;
 mod queued;
 mod queue;
@@ -43,7 +44,8 @@ pub use queue::{Bodies, Queue};
 pub use queue_index::QueueIndex;
 pub use queued::{Addition, QueuedDelivery};
 pub use receipt::{ClaimedIntent, OwnedReceipt};
-pub use snapshot::RefSnapshot;
+pub use snapshot::{Filter, RefSnapshot};
+pub use steps::Step;
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]

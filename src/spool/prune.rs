@@ -5,7 +5,7 @@ use std::io;
 
 use super::Spool;
 use super::name::number;
-use super::snapshot::NAME;
+use super::snapshot::{NAME, RefSnapshot};
 use crate::files::{FileError, Folder};
 use crate::message;
 
@@ -78,8 +78,11 @@ impl Spool {
         // A push with a lower number that was settled later is drawn in again on its own.
         let kept = self.receipts_kept(day).unwrap_or(u64::MAX);
         snapshot.sequence = (*last).min(kept.saturating_sub(1)).max(snapshot.sequence);
-        receipts.values().for_each(|receipt| snapshot.apply(&receipt.updates()));
-        self.set_snapshot(&snapshot)
+        let sequence = snapshot.sequence;
+        let receipts: Vec<_> = receipts.into_iter().map(|((number, _), receipt)| (number, receipt)).collect();
+        // What lies between them is found, if at all, before they are so old.
+        snapshot.draw_in(&receipts, &[]);
+        self.set_snapshot(&RefSnapshot { sequence, ..snapshot })
     }
 }
 

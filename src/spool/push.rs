@@ -66,6 +66,9 @@ pub struct Receipt {
     /// The targets that were asked, those that wanted nothing of it too; `None` in version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) asked: Option<Vec<Asked>>,
+    /// Nobody's hook saw it: it was found in the refs afterwards. Those who were asked then are told, and nobody else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_late: bool,
     /// Further lines of the same push, which others tell, or have told: what they brought is as new as what these did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) beside: Vec<RefEvent>,
@@ -134,6 +137,7 @@ impl Receipt {
             host: Some(Host::this()),
             objects: ObjectDirectories::of(environment),
             asked: None,
+            is_late: false,
             beside: Vec::new(),
             user: environment.os_user(),
             variables: variables.iter().map(|(name, value)| (name.clone(), Text::from_os(value))).collect(),
@@ -166,6 +170,11 @@ impl Receipt {
     /// With the targets that are asked.
     pub fn asking(self, asked: Vec<Asked>) -> Self {
         Self { asked: Some(asked), ..self }
+    }
+
+    /// As found in the refs afterwards.
+    pub fn late(self) -> Self {
+        Self { is_late: true, ..self }
     }
 
     /// Whether the target existed and was enabled when the push was written down; `None` where nobody noted it.
@@ -265,6 +274,16 @@ impl Asked {
     /// The target, which wants some of the lines.
     pub fn new(target: &TargetName, lines: &[RefEvent], wants: impl Fn(&RefUpdate) -> bool) -> Self {
         Self { target: target.to_string(), lines: ranges(lines, wants), unknown: Map::new() }
+    }
+
+    /// One that wanted the only line.
+    pub(super) fn alone(target: &str) -> Self {
+        Self { target: target.into(), lines: vec![(0, 0)], unknown: Map::new() }
+    }
+
+    /// Whether it wanted the line of this number.
+    pub(super) fn wanted(&self, number: u32) -> bool {
+        self.lines.iter().any(|(first, last)| (*first..=*last).contains(&number))
     }
 
     /// Notes that it wanted the line of this number, which is higher than those before.

@@ -29,6 +29,9 @@ pub struct QueuedDelivery {
     pub receipt: String,
     /// Where it comes from, in the words of headers.
     pub origin: Origin,
+    /// Whether it tells of what was found in the refs afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_late: bool,
     pub(super) body: Body,
     /// The event's documented value, for a format that makes URL, headers or body of it at each attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +64,7 @@ impl QueuedDelivery {
             time: self.time,
             receipt: self.receipt.into(),
             origin: Arc::new(self.origin),
+            is_late: self.is_late,
             reduced: None,
         })
     }
@@ -105,6 +109,7 @@ impl Addition {
             time: delivery.time,
             receipt: delivery.receipt.to_string(),
             origin: Origin::clone(&delivery.origin),
+            is_late: delivery.is_late,
             body: Body::Here(String::new()),
             value: None,
             unknown: Map::new(),

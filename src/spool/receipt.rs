@@ -69,7 +69,11 @@ fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
     }
 }
 
-fn read(directory: &Dir, name: &str) -> Result<Receipt, Unfit> {
+/// Reads one of a directory.
+///
+/// # Errors
+/// Where it cannot be read, or is none.
+pub(super) fn read(directory: &Dir, name: &str) -> Result<Receipt, Unfit> {
     let (bytes, owner) = directory.read_with_owner(name)?;
     Receipt::decode(&bytes, owner).map_err(Unfit::Unsound)
 }

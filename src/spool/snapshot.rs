@@ -11,6 +11,7 @@ use super::record::{self, Text};
 use crate::files::{FileError, Unfit};
 use crate::message;
 use crate::ref_update::{Alias, ObjectId, RefName, RefUpdate};
+use crate::target::{RefPatterns, Target};
 
 /// Its file in our directory.
 pub(super) const NAME: &str = "refs";
@@ -24,8 +25,34 @@ pub struct RefSnapshot {
     pub refs: BTreeMap<RefName, ObjectId>,
     /// The symbolic refs, with those that they lead to.
     pub links: BTreeMap<RefName, RefName>,
+    /// The targets that were enabled when it was taken, with what they wanted.
+    pub asked: Vec<Filter>,
     /// Whether refs of namespaces and symbolic ones are in it, which programs of before left out.
     pub is_whole: bool,
+}
+
+/// A target, with the patterns of the refs that it wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Its name.
+    pub target: String,
+    /// As in `webhook.<name>.ref`.
+    pub refs: Vec<String>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+impl Filter {
+    /// That of a target.
+    pub fn of(target: &Target) -> Self {
+        Self { target: target.name.to_string(), refs: target.refs.words().collect(), unknown: Map::new() }
+    }
+
+    /// Whether it is this target's, and takes a ref.
+    pub(super) fn takes(&self, target: &str, name: &RefName) -> bool {
+        let patterns = RefPatterns::parse(self.refs.iter().map(String::as_str));
+        self.target == target && patterns.is_ok_and(|patterns| patterns.include(name))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,6 +62,8 @@ struct SnapshotForm {
     /// `None` where a program of before wrote it.
     #[serde(default)]
     links: Option<Vec<(Text, Text)>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    asked: Vec<Filter>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -44,14 +73,11 @@ impl RefSnapshot {
     pub fn apply(&mut self, updates: &[RefUpdate]) {
         for update in updates {
             match update.alias.as_deref() {
-                Some(Alias::Itself(to)) => {
+                Some(Alias::Itself(Some(to))) => {
                     self.refs.remove(&update.name);
-                    match to {
-                        Some(to) => self.links.insert(update.name.clone(), to.clone()),
-                        None => self.links.remove(&update.name),
-                    };
+                    self.links.insert(update.name.clone(), to.clone());
                 }
-                // Of which there is a line was no symbolic ref then.
+                // It is gone, or an ordinary ref has taken its place; or of which there is a line was none then.
                 _ => {
                     self.links.remove(&update.name);
                     match update.new {
@@ -94,7 +120,7 @@ impl Spool {
         let link = |(from, to): (Text, Text)| Some((name(from)?, name(to)?));
         let links: Option<_> = form.links.unwrap_or_default().into_iter().map(link).collect();
         let links = links.ok_or_else(|| Unfit::Unsound(message::no_ref().into()))?;
-        Ok(Some(RefSnapshot { sequence: form.sequence, refs, links, is_whole }))
+        Ok(Some(RefSnapshot { sequence: form.sequence, refs, links, asked: form.asked, is_whole }))
     }
 
     fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {
@@ -116,7 +142,13 @@ impl Spool {
         let unknown = self.snapshot_form().ok().flatten().map(|form| form.unknown).unwrap_or_default();
         let text = |name: &RefName| Text::new(name.whole());
         let links = snapshot.links.iter().map(|(from, to)| (text(from), text(to))).collect();
-        let form = SnapshotForm { sequence: snapshot.sequence, refs, links: Some(links), unknown };
+        let form = SnapshotForm {
+            sequence: snapshot.sequence,
+            refs,
+            links: Some(links),
+            asked: snapshot.asked.clone(),
+            unknown,
+        };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 }

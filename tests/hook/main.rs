@@ -45,6 +45,7 @@ mod requests;
 mod sight;
 mod sizes;
 mod somebodys;
+mod steps;
 mod tags;
 mod targets;
 mod terminal;

@@ -345,7 +345,8 @@ messages! {
          other) or git webhook reconcile --baseline (it is one of its own)";
     copied_along() = "it was copied along with the repository, and is the original's to tell";
     waits_for_reconcile() = "git webhook reconcile --adopt or --baseline";
-    too_many_differences(most) = "more than {most} differences: look at them, then run git webhook reconcile --all";
+    too_many_lost(most) =
+        "more than {most} refs were rewound or deleted: look at them, then run git webhook reconcile --all";
     cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";
     no_address(error) = "cannot tell the address to listen on: {error}";
     not_roots_alone(path) = "'{path}' is root's, but others can write it, its configuration or a directory above it: run chmod go-w there, or chown '{path}' to whoever uses it";

@@ -22,10 +22,11 @@ use crate::pipeline::{Job, Pipeline, fresh, may_want};
 use crate::process::{self, Environment};
 use crate::ref_name;
 use crate::ref_update::{Alias, ObjectFormat, RefEvent, RefName, RefUpdate};
-use crate::repository::{self, Links};
+use crate::repository::{self, Ancestry, Links};
 use crate::spool::{Filter, Receipt, RefSnapshot, Step};
 
-/// More differences than this are announced only when somebody says that he means it.
+/// More refs that were rewound or deleted than this are announced only when somebody says that he means it: after a restored
+/// backup, or on a disk that is mounted in part, they are no news.
 const MOST: usize = 20;
 
 /// A push moves its refs before its hook starts; what is still different after so long is nobody's push.
@@ -37,7 +38,7 @@ pub(super) struct Manner {
     /// Show what would be announced, and announce nothing
     #[arg(long, conflicts_with_all = ["all", "baseline", "adopt"])]
     dry_run: bool,
-    /// Announce more than 20 differences too
+    /// Announce though more than 20 refs were rewound or deleted
     #[arg(long)]
     all: bool,
     /// Take the refs as they are for told; in a copy of another repository, begin anew as one of its own
@@ -128,9 +129,9 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         new: update.after(),
         state,
     };
-    let count = found.updates().count();
-    if manner.dry_run || (count > MOST && !manner.all) {
-        let is_well = count == 0 || (manner.dry_run && count <= MOST);
+    let loses_many = found.loses_more_than(MOST, place)?;
+    if manner.dry_run || (loses_many && !manner.all) {
+        let is_well = manner.dry_run && !loses_many;
         return Ok((found.updates().map(|update| row(update, State::Different)).collect(), is_well));
     }
     // What was told may be where nobody could look.
@@ -191,6 +192,17 @@ impl Differences {
 
     fn is_empty(&self) -> bool {
         self.updates().next().is_none()
+    }
+
+    /// Whether more refs than so many were rewound or deleted.
+    fn loses_more_than(&self, most: usize, place: &Place) -> Result<bool, Failure> {
+        // Most often there is nothing to be read.
+        if self.updates().filter(|update| update.old.is_some()).count() <= most {
+            return Ok(false);
+        }
+        let objects = place.objects()?;
+        let mut ancestry = Ancestry::new(&place.common_dir, &objects);
+        Ok(self.updates().filter(|update| !ancestry.keeps_all(update)).nth(most).is_some())
     }
 
     /// What a second look shows too. Of what was partly told the log tells, and its snapshot has moved by it.
@@ -362,8 +374,8 @@ fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
     };
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());
-    if said.rows.len() > MOST && said.rows.iter().any(|row| row.state == State::Different) && !manner.dry_run {
-        text += &(message::too_many_differences(MOST) + "\n");
+    if said.rows.iter().any(|row| row.state == State::Different) && !manner.dry_run {
+        text += &(message::too_many_lost(MOST) + "\n");
     }
     text
 }

@@ -188,6 +188,26 @@ pub struct Reader<'a> {
     wanted: Wanted,
 }
 
+/// Whether commits build on others.
+pub struct Ancestry<'a> {
+    objects: &'a Objects,
+    revwalk: Revwalk<'a>,
+}
+
+impl<'a> Ancestry<'a> {
+    /// That of a repository's commits.
+    pub fn new(common_dir: &Path, objects: &'a Objects) -> Self {
+        Self { objects, revwalk: Revwalk::new(objects, refs::shallow(common_dir)) }
+    }
+
+    /// Whether a ref loses nothing by an update: it is new, or goes forward.
+    pub fn keeps_all(&mut self, update: &RefUpdate) -> bool {
+        let Some(old) = update.old else { return true };
+        let commits = update.new.and_then(|new| self.objects.peel(new)).zip(self.objects.peel(old));
+        commits.is_some_and(|(new, old)| self.revwalk.range(new, &[old], 0).builds_on_hidden)
+    }
+}
+
 /// Opens the object database below `common_dir`.
 ///
 /// # Errors

@@ -246,17 +246,38 @@ fn reconcile_begins_with_a_snapshot() {
 }
 
 #[test]
-fn above_twenty_differences_reconcile_asks_first() {
+fn before_it_tells_that_many_refs_lost_commits_reconcile_asks() {
     let (world, receiver) = snapshot_taken();
-    for number in 0..21 {
-        world.server_git(&["branch", &format!("b{number}"), "main"]);
+    let one = world.id("HEAD");
+    let two = world.commit("two");
+    world.push(&["main"]);
+    let all = |command: &str, id: &str| {
+        let lines: String = (0..21).map(|number| format!("{command} refs/heads/n{number}{id}\n")).collect();
+        let mut update = world.command("git", &world.server());
+        assert!(world.feed(update.args(["update-ref", "--stdin"]), lines.as_bytes()).status.success());
+        receiver.take();
+    };
+    // What is new, and what goes forward, are a mirror's daily bread.
+    for id in [&one, &two] {
+        all("update", &format!(" {id}"));
+        assert_eq!(world.webhook(&["reconcile"]).status.code(), Some(0));
+        assert_eq!(receiver.take().len(), 21);
     }
-    let output = world.webhook(&["reconcile"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(out(&output).ends_with("more than 20 differences: look at them, then run git webhook reconcile --all\n"));
-    assert!(receiver.take().is_empty());
-    assert_eq!(world.webhook(&["reconcile", "--all"]).status.code(), Some(0));
-    assert_eq!(receiver.take().len(), 21);
+    for (command, id) in [("update", format!(" {one}")), ("delete", String::new())] {
+        all(command, &id);
+        let asks = "more than 20 refs were rewound or deleted: look at them, then run git webhook reconcile --all\n";
+        for _ in 0..2 {
+            let output = world.webhook(&["reconcile"]);
+            assert_eq!((output.status.code(), out(&output).ends_with(asks)), (Some(1), true), "{}", out(&output));
+        }
+        assert!(receiver.take().is_empty());
+        assert_eq!(world.webhook(&["reconcile", "--all"]).status.code(), Some(0));
+        assert_eq!(receiver.take().len(), 21);
+    }
+    // One less is told at once.
+    world.server_git(&["update-ref", "-d", "refs/heads/gone"]);
+    assert_eq!(world.webhook(&["reconcile"]).status.code(), Some(0));
+    assert_eq!(receiver.take().len(), 1);
 }
 
 #[test]

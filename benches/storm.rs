@@ -31,8 +31,10 @@ const PUSHERS: usize = 4;
 const BRANCHES: u64 = 3;
 const TARGETS: [&str; 2] = ["ci", "chat"];
 
-/// The state's file system, in bytes, and how long it is full.
-const DISK: &str = "size=64m";
+/// The state's file system, in KiB: receipts and log of all pushes have to find room, two and a half for each kill, or it is
+/// full for good. And how long it is full.
+const DISK: usize = 64 << 10;
+const DISK_A_KILL: usize = 32;
 const FULL_FOR: Duration = Duration::from_millis(300);
 
 /// Set where the program runs in a mount namespace of its own.
@@ -129,7 +131,8 @@ impl Storm {
         config("receive.autogc", "false");
         if geteuid().is_root() {
             fs::create_dir(server.join("webhook")).expect("a mount point");
-            run(Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(server.join("webhook")));
+            let size = format!("size={}k", DISK + wanted * DISK_A_KILL);
+            run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(server.join("webhook")));
         }
         run(&mut webhook(&server, &["reconcile", "--baseline"]));
         let clones = (0..PUSHERS).map(|number| clone(directory, &server, number)).collect();
@@ -226,7 +229,9 @@ impl Storm {
             let _alone = self.disk.write().unwrap_or_else(PoisonError::into_inner);
             self.is_calm.store(true, Ordering::Relaxed);
             let mut ballast = fs::File::create(&file).expect("a file");
-            while ballast.write_all(&[0; 4096]).is_ok() {}
+            for size in [1 << 20, 4096] {
+                while ballast.write_all(&vec![0; size]).is_ok() {}
+            }
             self.fills.fetch_add(1, Ordering::Relaxed);
             let until = Instant::now() + FULL_FOR;
             while Instant::now() < until {

@@ -28,8 +28,13 @@ impl Pipeline<'_> {
     /// The updates as events with ids that whoever finds the same differences makes again; `None` where the spool has no
     /// identity, and can be given none.
     pub fn as_differences(&self, updates: &[RefUpdate]) -> Option<Vec<RefEvent>> {
+        self.differences_before(updates, u64::MAX)
+    }
+
+    /// The same as of when no record with the number `end` or a higher one was there.
+    fn differences_before(&self, updates: &[RefUpdate], end: u64) -> Option<Vec<RefEvent>> {
         let spool = self.spool.identity()?;
-        let last = self.last_records(updates);
+        let last = self.last_records(updates, end);
         let event = |update: &RefUpdate| {
             let (old, new) = (update.before(), update.after());
             let after = last.get(&update.name).copied().unwrap_or(0);
@@ -40,14 +45,11 @@ impl Pipeline<'_> {
         Some(updates.iter().map(event).collect())
     }
 
-    /// A step between two pushes as an event, whose id is made as that of any difference.
+    /// A step between two pushes as an event. If it was sent from memory, and not even the log had room, it was under this id.
     pub fn as_step(&self, step: &Step) -> RefEvent {
-        let update = &step.update;
-        let (old, new) = (update.before(), update.after());
-        let namespace = update.name.namespace();
-        let derived =
-            |spool| identifier::difference(spool, namespace.as_bytes(), update.name.as_bytes(), &old, &new, step.after);
-        RefEvent::new(update.clone(), self.spool.identity().map_or_else(identifier::event, derived))
+        let update = step.update.clone();
+        let lines = self.differences_before(std::slice::from_ref(&update), step.next);
+        lines.and_then(|mut lines| lines.pop()).unwrap_or_else(|| RefEvent::new(update, identifier::event()))
     }
 
     /// Says in the log which refs of a push something has moved before it that no hook saw.
@@ -63,12 +65,15 @@ impl Pipeline<'_> {
     }
 
     /// The number of the last record of each ref that the updates name: a receipt, or a line in the log of a push that
-    /// could not be written down, unless it tells of that very update.
-    fn last_records(&self, updates: &[RefUpdate]) -> HashMap<RefName, u64> {
+    /// could not be written down, unless it tells of that very update. Those from `end` on do not count.
+    fn last_records(&self, updates: &[RefUpdate], end: u64) -> HashMap<RefName, u64> {
         let own: HashSet<_> = updates.iter().map(LoggedUpdate::from).collect();
         let names = Logged::new(updates.iter().map(|update| &update.name));
         let mut last = HashMap::new();
         let mut note = |name: &RefName, sequence: u64| {
+            if sequence >= end {
+                return;
+            }
             let known = last.entry(name.clone()).or_insert(sequence);
             *known = sequence.max(*known);
         };

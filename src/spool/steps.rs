@@ -19,6 +19,8 @@ pub struct Step {
     pub update: RefUpdate,
     /// The number of the record before; 0 for the snapshot.
     pub after: u64,
+    /// The number of the record after.
+    pub next: u64,
     /// The targets that were asked before and after it, and wanted the ref.
     pub targets: Vec<String>,
     /// When the one after it was written down, in seconds since 1970 and on the other clock.
@@ -108,7 +110,7 @@ impl RefSnapshot {
         let asked = receipt.asked.iter().flatten().filter(|asked| asked.wanted(number));
         let targets: Vec<_> = asked.map(|asked| asked.target.clone()).filter(|target| had_asked(target)).collect();
         let (after, before) = (last.map_or(0, |last| last.sequence), (receipt.time, receipt.moment.clone()));
-        (!targets.is_empty()).then_some(Step { update, after, targets, before })
+        (!targets.is_empty()).then_some(Step { update, after, next: next.sequence, targets, before })
     }
 }
 

@@ -99,6 +99,42 @@ fn what_was_told_from_memory_is_not_announced_again() {
     }
 }
 
+/// The record of the next push hides it from the refs.
+#[test]
+fn what_was_told_from_memory_before_another_push_is_not_announced_under_another_id() {
+    for has_log in [true, false] {
+        for has_records in [true, false] {
+            let receiver = Receiver::new();
+            let world = World::told_to(&receiver, "gitlab");
+            world.commit("one");
+            world.push(&["main"]);
+            reconcile(&world);
+            if has_records {
+                world.commit("before");
+                world.push(&["main"]);
+            }
+            close_spool(&world);
+            receiver.take();
+            world.commit("two");
+            assert!(world.push(&["main"]).accepted);
+            let told = receiver.take_one();
+            open_spool(&world);
+            if !has_log {
+                world.forget_attempts();
+            }
+            world.commit("three");
+            world.push(&["main"]);
+            receiver.take();
+            let said = reconcile(&world);
+            let again = receiver.take();
+            // Of what no record tells nobody can know that it was told; who was told knows it by its id.
+            assert_eq!(again.len(), usize::from(!has_log), "{said}");
+            assert!(again.iter().all(|request| event(request) == event(&told)), "{has_log} {has_records}");
+            assert_eq!(reconcile(&world), "nothing was missed\n");
+        }
+    }
+}
+
 #[test]
 fn what_was_told_from_memory_to_one_target_is_told_to_the_other_under_the_same_id() {
     let (well, ill) = (Receiver::new(), Receiver::in_turn([Answer::Busy, Answer::Status(200)]));

@@ -268,12 +268,12 @@ impl Spool {
             }
             return Ok(());
         }
-        let named: HashSet<_> = missed.iter().map(|line| line.update.clone()).collect();
-        let others =
-            claim.receipt.lines.iter().filter(|line| !named.contains(&line.update)).cloned().collect::<Vec<_>>();
-        let untold: HashSet<_> =
-            self.without_receipt(&claim.receipt, others.clone()).into_iter().map(|line| line.update).collect();
-        let beside = others.into_iter().filter(|line| !untold.contains(&line.update)).collect();
+        let named: HashSet<_> = missed.iter().map(|line| &line.update).collect();
+        let others = claim.receipt.lines.iter().filter(|line| !named.contains(&line.update)).cloned();
+        let mut beside: Vec<_> = others.collect();
+        let refused = self.without_receipt(&claim.receipt, beside.clone());
+        let refused: HashSet<_> = refused.iter().map(|line| &line.update).collect();
+        beside.retain(|line| !refused.contains(&line.update));
         let kept = self.keep_untold(claim.receipt.with(missed).beside(beside));
         announced.extend(kept.inspect_err(|error| log::error!("{error}"))?);
         self.drop_intent(claim);

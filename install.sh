@@ -17,7 +17,7 @@ usage() {
     cat <<'END'
 usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only] [--chain] [--dry-run] [REPO...]
    or: install.sh --link-only [--prefix DIR] [--post-receive-only] [--chain] [--dry-run] REPO...
-   or: install.sh --timer DIR [--user NAME] [--prefix DIR] [--dry-run] [REPO...]
+   or: install.sh --timer DIR [--reconcile] [--user NAME] [--prefix DIR] [--dry-run] [REPO...]
    or: install.sh --uninstall [--prefix DIR] [--dry-run] [--purge [--yes]] [REPO...]
    or: install.sh --uninstall --timer DIR [--user NAME] [--dry-run]
    or: install.sh --demo [--from DIR]
@@ -37,6 +37,7 @@ which may refuse pushes, is left alone, and ours left out.
     --link-only            link to the programs that are installed below the prefix already
     --timer DIR            have `git webhook flush --root DIR` run every minute: by systemd, or
                            else by cron. Without REPO, with the programs that are there already
+    --reconcile            have the timer announce what moved without a hook too: mirrors, imports
     --user NAME            run it as NAME, if root sets it up (default: the owner of the repositories
                            below DIR). As root it becomes the owner of each repository
     --uninstall            restore what each REPO had before; with --timer, remove that timer;
@@ -51,7 +52,7 @@ END
 
 main() {
     prefix='' from='' demo=false dry_run=false link_only=false uninstall=false
-    post_receive_only=false chain=false timer='' timer_user='' purge=false yes=false
+    post_receive_only=false chain=false timer='' timer_user='' purge=false yes=false reconcile=''
     terminal=${INSTALL_SH_TERMINAL-$([ -t 0 ] && echo true || echo false)}
 
     # Each turn takes an argument off the front and puts a REPO back at the end, so that an
@@ -70,6 +71,7 @@ main() {
             --prefix=* | --from=* | --timer=* | --user=*) set_value "${argument%%=*}" "${argument#*=}" ;;
             --post-receive-only) post_receive_only=true ;;
             --chain) chain=true ;;
+            --reconcile) reconcile=' --reconcile' ;;
             --dry-run) dry_run=true ;;
             --link-only) link_only=true ;;
             --uninstall) uninstall=true ;;
@@ -133,6 +135,8 @@ check_combination() {
         usage_error "'--uninstall' does not take '--from'"
     elif [ -n "$timer_user" ] && [ -z "$timer" ]; then
         usage_error "'--user' takes '--timer'"
+    elif [ -n "$reconcile" ] && { $uninstall || [ -z "$timer" ]; }; then
+        usage_error "'--reconcile' takes '--timer', and not '--uninstall'"
     elif $purge && { ! $uninstall || [ "$1" -eq 0 ]; }; then
         usage_error "'--purge' takes '--uninstall' and repositories"
     elif $yes && ! $purge; then

@@ -252,7 +252,7 @@ END
 [Service]
 Type=oneshot
 WorkingDirectory=%f
-ExecStart="$flush_program" flush --root .
+ExecStart="$flush_program" flush --root .$reconcile
 END
     [ -z "$git_place" ] || say "Environment=\"PATH=$git_place:/usr/local/bin:/usr/bin:/bin\""
     cat <<END
@@ -329,7 +329,7 @@ make_cron_line() {
             "give it another name, and use that: ln -s '$directory' /srv/git"
         ;;
     esac
-    cron_line="$(quoted "$flush_program") flush --root $(quoted "$directory") >/dev/null $timer_mark$directory"
+    cron_line="$(quoted "$flush_program") flush --root $(quoted "$directory")$reconcile >/dev/null $timer_mark$directory"
     [ -z "$git_place" ] || cron_line="PATH='$git_place':\$PATH $cron_line"
     cron_line="* * * * * $cron_line"
 }

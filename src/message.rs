@@ -345,6 +345,11 @@ messages! {
          other) or git webhook reconcile --baseline (it is one of its own)";
     copied_along() = "it was copied along with the repository, and is the original's to tell";
     waits_for_reconcile() = "git webhook reconcile --adopt or --baseline";
+    bad_looks(path, why) = "cannot read '{path}': {why}; git webhook reconcile --all begins anew";
+    timer_stopped(count) =
+        "{count} refs were rewound or deleted without a hook, so no such movement is announced any more: look at them, then run git \
+         webhook reconcile --all";
+    waits_for_all() = "git webhook reconcile --all";
     too_many_lost(most) =
         "more than {most} refs were rewound or deleted: look at them, then run git webhook reconcile --all";
     cannot_listen(port, error) = "cannot listen on port {port}: {error}; choose another: git webhook echo 0 takes any";

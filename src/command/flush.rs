@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each_at_once};
 use super::failure::{Failure, failure};
+use super::mirror;
 use super::output::{Reach, tell};
 use super::place::Place;
 use super::progress::with_progress;
@@ -13,11 +14,22 @@ use super::terminal;
 use crate::message;
 use crate::outcome::Outcome;
 use crate::overview::{self, TargetRow, TargetState as State};
-use crate::process;
+use crate::process::{self, Environment};
 use crate::text::sanitise;
 
 /// From so much on progress is worth a line.
 const MUCH: usize = 20;
+
+/// What is to be done.
+#[derive(Clone, Copy)]
+pub(super) struct Wish<'w> {
+    /// What waits is sent though its time has not come.
+    pub(super) now: bool,
+    /// Only what waits for this target.
+    pub(super) only: Option<&'w str>,
+    /// What moved without a hook is announced, whatever `webhook.reconcile` says.
+    pub(super) reconcile: bool,
+}
 
 /// What became of one target's deliveries.
 #[derive(Serialize, Deserialize)]
@@ -34,14 +46,19 @@ pub(super) struct FlushRow {
 }
 
 /// Whether everything could be done; receivers that fail are no failure of ours.
-pub(super) fn run(now: bool, target: Option<&str>, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+pub(super) fn run(wish: Wish<'_>, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let root = reach.root.as_deref();
     let much = if root.is_some() { usize::MAX } else { MUCH };
-    let said = in_each_at_once(call, root, |place| flush(place, now, target, much))?;
+    let said = in_each_at_once(call, root, |place| flush(place, wish, call.environment, much))?;
     Ok(tell(call, reach.json, said, text))
 }
 
-fn flush(place: &Place, now: bool, only: Option<&str>, much: usize) -> Result<(Vec<FlushRow>, bool), Failure> {
+fn flush(
+    place: &Place,
+    Wish { now, only, reconcile }: Wish<'_>,
+    environment: &Environment,
+    much: usize,
+) -> Result<(Vec<FlushRow>, bool), Failure> {
     process::hold_back_signals();
     let configuration = &place.configuration;
     if let Some(name) = only {
@@ -65,6 +82,9 @@ fn flush(place: &Place, now: bool, only: Option<&str>, much: usize) -> Result<(V
         }
         pipeline.tend(&run);
     });
+    if only.is_none() && (reconcile || configuration.settings.reconcile) {
+        is_well &= mirror::look(place, &pipeline, environment).inspect_err(|why| terminal::error(why)).is_ok();
+    }
     pipeline.expire(&run);
     pipeline.prune();
     is_well &= run.is_safe() && pipeline.spool.stuck().is_empty();

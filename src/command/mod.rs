@@ -17,11 +17,12 @@ mod remove;
 mod enable;
 mod list;
 mod formats;
+mod reconcile;
+mod mirror;
 mod flush;
 mod redeliver;
 mod dead;
 mod show;
-mod reconcile;
 mod payload;
 mod test;
 mod echo;
@@ -135,8 +136,11 @@ enum Verb {
         #[arg(long)]
         now: bool,
         /// Only what waits for this target
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", conflicts_with = "reconcile")]
         target: Option<String>,
+        /// Announce what moved without a hook too, as with webhook.reconcile
+        #[arg(long)]
+        reconcile: bool,
         #[command(flatten)]
         reach: Reach,
     },
@@ -308,7 +312,9 @@ impl Verb {
             Self::Log { filter, reach } => log::run(&filter, &reach, call),
             Self::Show { id, json } => show::run(&id, json, call),
             Self::Redeliver { choice, reach } => redeliver::run(&choice, &reach, call),
-            Self::Flush { now, target, reach } => flush::run(now, target.as_deref(), &reach, call),
+            Self::Flush { now, target, reconcile, reach } => {
+                flush::run(flush::Wish { now, only: target.as_deref(), reconcile }, &reach, call)
+            }
             Self::Dead { choice, reach } => dead::run(&choice, &reach, call),
             Self::Status { max_age, reach } => {
                 return status::run(max_age, &reach, call).map(|alarm| ExitCode::from(alarm as u8));

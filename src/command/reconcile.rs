@@ -97,6 +97,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
             pipeline.spool.begin_anew().map_err(|error| Failure::new(error.to_string()))?;
         }
         take_snapshot(place, &pipeline)?;
+        pipeline.spool.forget_looks().map_err(|error| Failure::new(error.to_string()))?;
         return Ok((Vec::new(), true));
     }
     if manner.adopt {
@@ -129,7 +130,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         new: update.after(),
         state,
     };
-    let loses_many = found.loses_more_than(MOST, place)?;
+    let loses_many = found.lost(place)? > MOST;
     if manner.dry_run || (loses_many && !manner.all) {
         let is_well = manner.dry_run && !loses_many;
         return Ok((found.updates().map(|update| row(update, State::Different)).collect(), is_well));
@@ -142,6 +143,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
     pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
+    pipeline.spool.forget_looks().map_err(|error| Failure::new(error.to_string()))?;
     let state = |update: &RefUpdate| if delivered.contains(&update.name) { State::Delivered } else { State::Announced };
     Ok((found.updates().map(|update| row(update, state(update))).collect(), true))
 }
@@ -165,7 +167,7 @@ fn refs(place: &Place, sequence: u64) -> Result<RefSnapshot, Failure> {
 
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes
 /// nothing.
-fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> {
+pub(super) fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> {
     let sequence = pipeline.spool.last_sequence();
     // What is sent from memory on a full disk has ids that are made of it.
     pipeline.spool.identity();
@@ -173,36 +175,38 @@ fn take_snapshot(place: &Place, pipeline: &Pipeline<'_>) -> Result<(), Failure> 
 }
 
 /// What moved the refs and was not told to everybody, as far as any target wants it.
-struct Differences {
+pub(super) struct Differences {
     /// The snapshot with what was told drawn in.
-    snapshot: RefSnapshot,
+    pub(super) snapshot: RefSnapshot,
+    /// Whether it has other refs than the one that was kept.
+    pub(super) is_changed: bool,
     /// What was told from memory, to some that wanted it and not to others; they know it under these ids.
-    partly: Vec<RefEvent>,
+    pub(super) partly: Vec<RefEvent>,
     /// What was told to nobody.
-    untold: Vec<RefUpdate>,
+    pub(super) untold: Vec<RefUpdate>,
     /// What lies between pushes, and was told to nobody.
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
 }
 
 impl Differences {
-    fn updates(&self) -> impl Iterator<Item = &RefUpdate> {
+    pub(super) fn updates(&self) -> impl Iterator<Item = &RefUpdate> {
         let steps = self.steps.iter().map(|step| &step.update);
         steps.chain(self.partly.iter().map(|line| &line.update)).chain(&self.untold)
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.updates().next().is_none()
     }
 
-    /// Whether more refs than so many were rewound or deleted.
-    fn loses_more_than(&self, most: usize, place: &Place) -> Result<bool, Failure> {
+    /// How many refs were rewound or deleted.
+    pub(super) fn lost(&self, place: &Place) -> Result<usize, Failure> {
         // Most often there is nothing to be read.
-        if self.updates().filter(|update| update.old.is_some()).count() <= most {
-            return Ok(false);
+        if self.updates().all(|update| update.old.is_none()) {
+            return Ok(0);
         }
         let objects = place.objects()?;
         let mut ancestry = Ancestry::new(&place.common_dir, &objects);
-        Ok(self.updates().filter(|update| !ancestry.keeps_all(update)).nth(most).is_some())
+        Ok(self.updates().filter(|update| !ancestry.keeps_all(update)).count())
     }
 
     /// What a second look shows too. Of what was partly told the log tells, and its snapshot has moved by it.
@@ -214,7 +218,7 @@ impl Differences {
 }
 
 /// Looks for them; `None` without an earlier snapshot.
-fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differences>, Failure> {
+pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differences>, Failure> {
     let snapshot = match pipeline.spool.snapshot() {
         Ok(snapshot) => snapshot,
         Err(why) => {
@@ -222,7 +226,8 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
             return failure(message::bad_snapshot(path.display(), why));
         }
     };
-    let Some(mut expected) = snapshot else { return Ok(None) };
+    let Some(kept) = snapshot else { return Ok(None) };
+    let mut expected = kept.clone();
     // Pushes that are under way will be told by their own hooks.
     let under_way = pipeline.spool.intents();
     let under_way: HashSet<_> =
@@ -257,7 +262,8 @@ fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differen
     expected.apply(&alike);
     expected.apply(&unwanted);
     expected.asked = now.asked;
-    Ok(Some(Differences { snapshot: expected, partly, untold: wanted, steps }))
+    let is_changed = (&kept.refs, &kept.links, &kept.asked) != (&expected.refs, &expected.links, &expected.asked);
+    Ok(Some(Differences { snapshot: expected, is_changed, partly, untold: wanted, steps }))
 }
 
 /// Draws in what was pushed, and returns the steps between that somebody is to hear of. Whether pushes that were sent from
@@ -311,7 +317,7 @@ fn difference(expected: &RefSnapshot, now: &RefSnapshot, format: ObjectFormat) -
 }
 
 /// Makes receipts of the differences and delivers them. Returns the refs that every target was told of.
-fn announce(
+pub(super) fn announce(
     pipeline: &Pipeline<'_>,
     found: &Differences,
     environment: &Environment,

@@ -48,7 +48,7 @@ fn alarm(row: &TargetRow, limit: i64) -> Alarm {
         _ if row.unseen > 0 => Alarm::Critical,
         // What waits for a target that somebody has switched off waits as he wants it.
         State::Disabled | State::OffByRepository => Alarm::Ok,
-        State::Wrong | State::Parked | State::Stuck | State::Displaced => Alarm::Critical,
+        State::Wrong | State::Parked | State::Stuck | State::Displaced | State::Stopped => Alarm::Critical,
         State::Unknown => Alarm::Unknown,
         State::Ok | State::Failing | State::Untold | State::Removed if is_late => Alarm::Warning,
         State::Ok | State::Failing | State::Untold | State::Removed => Alarm::Ok,

@@ -73,6 +73,7 @@ pub const KEYS: &[Key] = &[
     list(protected("userVariable", Of::Repository, "none")),
     key("maxWait", Of::Repository, "10s"),
     key("detach", Of::Repository, "false"),
+    key("reconcile", Of::Repository, "false"),
     protected("report", Of::Repository, "all"),
     protected("maxTargets", Of::Repository, "50"),
     key("keepLog", Of::Repository, "30d"),

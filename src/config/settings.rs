@@ -33,6 +33,8 @@ pub struct Settings {
     pub max_wait: Duration,
     /// `webhook.detach`: the push does not wait for the receivers.
     pub detach: bool,
+    /// `webhook.reconcile`: a timer announces what moved without a hook.
+    pub reconcile: bool,
     /// `webhook.keepLog`.
     pub keep_log: Duration,
     /// `webhook.report`.
@@ -55,6 +57,7 @@ impl Default for Settings {
             user_variables: Vec::new(),
             max_wait: Duration::from_secs(10),
             detach: false,
+            reconcile: false,
             keep_log: Duration::from_secs(30 * 86_400),
             report: Report::All,
             max_targets: 50,
@@ -83,6 +86,7 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         user_variables: user_variables(reader),
         max_wait: reader.setting("maxWait", seconds).unwrap_or(default.max_wait),
         detach: reader.flag("detach"),
+        reconcile: reader.flag("reconcile"),
         keep_log: reader.setting("keepLog", days).unwrap_or(default.keep_log),
         report: reader.setting("report", report).unwrap_or(default.report),
         max_targets: reader

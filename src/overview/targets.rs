@@ -37,12 +37,14 @@ pub enum TargetState {
     Removed,
     /// The repository was copied, moved or restored, and nobody has said yet what it is: nothing is sent but by pushes.
     Displaced,
+    /// So many refs were rewound or deleted without a hook that the timer announces nothing before somebody has looked.
+    Stopped,
     /// Not all there is of it could be read.
     Unknown,
 }
 
 impl TargetState {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Ok,
         Self::Failing,
         Self::Parked,
@@ -53,6 +55,7 @@ impl TargetState {
         Self::Stuck,
         Self::Removed,
         Self::Displaced,
+        Self::Stopped,
         Self::Unknown,
     ];
 }
@@ -85,6 +88,7 @@ impl fmt::Display for TargetState {
             Self::Stuck => "stuck",
             Self::Removed => "removed",
             Self::Displaced => "displaced",
+            Self::Stopped => "stopped",
             Self::Unknown => "unknown",
         })
     }
@@ -156,6 +160,11 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
     if pipeline.displaced().is_some() {
         let waits_for = Some(message::waits_for_reconcile().into());
         rows.push(TargetRow { waits_for, ..TargetRow::new(String::new(), TargetState::Displaced) });
+    }
+    // What cannot be read is noted where it is read.
+    if pipeline.spool.looks().is_ok_and(|looks| looks.stopped.is_some()) {
+        let waits_for = Some(message::waits_for_all().into());
+        rows.push(TargetRow { waits_for, ..TargetRow::new(String::new(), TargetState::Stopped) });
     }
     let known = pipeline.known_queues();
     let directories = [pipeline.spool.queues(), pipeline.spool.deferred()].concat();

@@ -25,6 +25,7 @@ mod kinds;
 mod late;
 mod maxwait;
 mod mends;
+mod mirrors;
 mod namespaces;
 mod objects;
 mod output;

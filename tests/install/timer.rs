@@ -351,6 +351,25 @@ fn repositories_and_their_timer_are_installed_at_once() {
 }
 
 #[test]
+fn a_timer_announces_what_moved_without_a_hook_if_told_so() {
+    let machine = Machine::with_cron();
+    machine.run("--timer srv --reconcile").succeeds();
+    let line = format!(
+        "flush --root '{0}' --reconcile >/dev/null # git-webhook-flush: {0}",
+        machine.world.path("srv").display()
+    );
+    assert!(machine.crontab().contains(&line), "{}", machine.crontab());
+    // Another run without it takes it back.
+    machine.timer("srv").succeeds();
+    assert!(!machine.crontab().contains("--reconcile"), "{}", machine.crontab());
+    for wrong in ["--reconcile srv/a.git", "--uninstall --timer srv --reconcile"] {
+        let run = machine.run(wrong);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.starts_with("error: '--reconcile' takes '--timer', and not '--uninstall'\n"), "{run:?}");
+    }
+}
+
+#[test]
 fn removing_the_programs_tells_of_the_timers_that_run_them() {
     for machine in [Machine::with_systemd(), Machine::with_cron()] {
         machine.timer("srv").succeeds();

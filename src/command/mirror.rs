@@ -1,0 +1,72 @@
+//! What a timer announces: what moved the refs without a hook, once two looks have shown it.
+
+use super::failure::Failure;
+use super::place::Place;
+use super::reconcile::{self, Differences};
+use super::terminal;
+use crate::message;
+use crate::pipeline::Pipeline;
+use crate::process::Environment;
+use crate::ref_update::RefUpdate;
+use crate::spool::Looks;
+
+/// How long a ref has to be seen where it is, in seconds: what is younger may be a push whose hook is on its way, or a fetch
+/// that goes on.
+const APART: i64 = 60;
+
+/// More refs that were rewound or deleted than this, or than this part of all, are no news: a backup was restored, or a
+/// disk is mounted in part.
+const MOST_LOST: usize = 20;
+const LEAST_PART: usize = 10;
+
+/// Looks at the refs, and announces what the look before showed too.
+///
+/// # Errors
+/// Where refs, state or objects cannot be read, or what is to be kept cannot be written.
+pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environment) -> Result<(), Failure> {
+    let path = || pipeline.spool.state().root().path().join("looks").display().to_string();
+    let mut looks = pipeline.spool.looks().map_err(|why| Failure::new(message::bad_looks(path(), why)))?;
+    let Some(mut found) = reconcile::differences(place, pipeline)? else {
+        return reconcile::take_snapshot(place, pipeline);
+    };
+    let before = looks.clone();
+    looks.see(found.updates());
+    if looks.stopped.is_none() && !found.is_empty() {
+        looks.stopped = too_many_lost(place, &found)?;
+        if let Some(lost) = looks.stopped {
+            terminal::warning(message::timer_stopped(lost));
+        }
+    }
+    if looks != before {
+        keep(pipeline, &looks)?;
+    }
+    if looks.stopped.is_some() {
+        return Ok(());
+    }
+    found.retain(|update| looks.age(update) >= APART);
+    if !found.is_empty() {
+        reconcile::announce(pipeline, &found, environment)?;
+    }
+    if found.is_changed || !found.is_empty() {
+        pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn keep(pipeline: &Pipeline<'_>, looks: &Looks) -> Result<(), Failure> {
+    pipeline.spool.set_looks(looks).map_err(|error| Failure::new(error.to_string()))
+}
+
+fn too_many_lost(place: &Place, found: &Differences) -> Result<Option<usize>, Failure> {
+    let lost = found.lost(place)?;
+    let is_much = lost > MOST_LOST || lost * LEAST_PART > found.snapshot.refs.len();
+    Ok(is_much.then_some(lost))
+}
+
+impl Differences {
+    fn retain(&mut self, is_ripe: impl Fn(&RefUpdate) -> bool) {
+        self.partly.retain(|line| is_ripe(&line.update));
+        self.untold.retain(&is_ripe);
+        self.steps.retain(|step| is_ripe(&step.update));
+    }
+}

@@ -1,0 +1,169 @@
+//! What a timer announces of repositories that `git fetch` moves.
+
+use crate::support::{Receiver, World, read_record, rewrite_record};
+
+/// A mirror of the clone's repository that was fetched and is known.
+struct Mirror {
+    world: World,
+    receiver: Receiver,
+}
+
+impl Mirror {
+    /// With these branches beside `main`.
+    fn new(branches: usize) -> Self {
+        let receiver = Receiver::new();
+        let world = World::told_to(&receiver, "gitlab");
+        world.configure("webhook.reconcile", "true");
+        let mirror = Self { world, receiver };
+        mirror.world.commit("one");
+        (0..branches).for_each(|number| drop(mirror.world.git(&["branch", &format!("b{number:02}")])));
+        mirror.fetch();
+        mirror.look();
+        mirror
+    }
+
+    fn fetch(&self) {
+        let from = self.world.work();
+        let refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+        self.world.server_git(&["fetch", "--quiet", "--prune", from.to_str().unwrap(), refs[0], refs[1]]);
+    }
+
+    /// What the timer runs; returns what it says.
+    #[track_caller]
+    fn look(&self) -> String {
+        let output = self.world.webhook(&["flush"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// What was seen was seen so many seconds earlier.
+    fn time_passes(&self, seconds: i64) {
+        rewrite_record(&self.world.server().join("webhook/looks"), |json| {
+            for seen in json["seen"].as_array_mut().unwrap() {
+                seen[3]["seconds"] = (seen[3]["seconds"].as_i64().unwrap() - seconds).into();
+            }
+        });
+    }
+
+    /// Looks twice, a minute apart, and returns the refs that were told.
+    fn look_twice(&self) -> Vec<String> {
+        self.look();
+        assert!(self.receiver.take().is_empty(), "one look announces nothing");
+        self.time_passes(60);
+        self.look();
+        self.told()
+    }
+
+    fn told(&self) -> Vec<String> {
+        let name = |json: serde_json::Value| json["ref"].as_str().unwrap().trim_start_matches("refs/heads/").to_owned();
+        let mut told: Vec<_> = self.receiver.take().iter().map(|request| name(request.json())).collect();
+        told.sort();
+        told
+    }
+
+    fn alarm(&self) -> Option<i32> {
+        self.world.webhook(&["status"]).status.code()
+    }
+}
+
+#[test]
+fn what_a_fetch_brought_is_told_once_two_looks_have_shown_it() {
+    let mirror = Mirror::new(0);
+    let world = &mirror.world;
+    world.commit("two");
+    world.git(&["branch", "new"]);
+    world.git(&["tag", "v1"]);
+    mirror.fetch();
+    assert_eq!(mirror.look_twice(), ["main", "new", "refs/tags/v1"]);
+    assert!(mirror.look_twice_of_nothing());
+    // What moves on is told when it rests, as one movement.
+    let two = world.id("main");
+    for message in ["three", "four"] {
+        world.commit(message);
+        mirror.fetch();
+        mirror.look();
+        mirror.time_passes(59);
+        mirror.look();
+        assert!(mirror.receiver.take().is_empty());
+    }
+    mirror.time_passes(1);
+    mirror.look();
+    let json = mirror.receiver.take_one().json();
+    assert_eq!(
+        (json["before"].as_str(), json["after"].as_str()),
+        (Some(two.as_str()), Some(world.id("main").as_str()))
+    );
+    assert_eq!(json["total_commits_count"], 2);
+}
+
+impl Mirror {
+    fn look_twice_of_nothing(&self) -> bool {
+        self.look();
+        self.look();
+        self.receiver.take().is_empty()
+    }
+}
+
+#[test]
+fn a_mirror_gets_any_number_of_branches() {
+    let mirror = Mirror::new(0);
+    (0..50).for_each(|number| drop(mirror.world.git(&["branch", &format!("n{number}")])));
+    mirror.fetch();
+    assert_eq!(mirror.look_twice().len(), 50);
+    mirror.world.commit("two");
+    (0..50).for_each(|number| drop(mirror.world.git(&["branch", "--force", &format!("n{number}"), "main"])));
+    mirror.fetch();
+    assert_eq!(mirror.look_twice().len(), 51);
+    assert_eq!(mirror.alarm(), Some(0));
+}
+
+#[test]
+fn many_refs_that_went_stop_it_until_somebody_has_looked() {
+    // More than 20 of many, and more than a tenth of few.
+    for (branches, gone) in [(300, 21), (15, 2)] {
+        for way_out in ["--all", "--baseline"] {
+            let mirror = Mirror::new(branches);
+            let world = &mirror.world;
+            (0..gone).for_each(|number| drop(world.git(&["branch", "--delete", &format!("b{number:02}")])));
+            mirror.fetch();
+            let said = mirror.look();
+            assert!(said.contains(&format!("warning: {gone} refs were rewound or deleted without a hook")), "{said}");
+            assert_eq!(mirror.alarm(), Some(2));
+            // It says so once, and nothing else moves it.
+            world.commit("two");
+            mirror.fetch();
+            for _ in 0..2 {
+                assert_eq!(mirror.look(), "");
+                mirror.time_passes(60);
+            }
+            assert!(mirror.told().is_empty());
+            assert!(world.webhook(&["reconcile", way_out]).status.success());
+            assert_eq!(mirror.told().len(), if way_out == "--all" { gone + 1 } else { 0 });
+            assert_eq!(mirror.alarm(), Some(0));
+            world.commit("three");
+            mirror.fetch();
+            assert_eq!(mirror.look_twice(), ["main"]);
+        }
+    }
+    // As many as that are told.
+    let mirror = Mirror::new(300);
+    (0..20).for_each(|number| drop(mirror.world.git(&["branch", "--delete", &format!("b{number:02}")])));
+    mirror.fetch();
+    assert_eq!(mirror.look_twice().len(), 20);
+}
+
+#[test]
+fn without_the_key_it_looks_only_when_told_so() {
+    let mirror = Mirror::new(0);
+    let world = &mirror.world;
+    world.configure("webhook.reconcile", "false");
+    world.commit("two");
+    mirror.fetch();
+    mirror.look();
+    assert!(!world.server().join("webhook/looks").exists());
+    assert!(world.webhook(&["flush", "--reconcile"]).status.success());
+    mirror.time_passes(60);
+    assert!(world.webhook(&["flush", "--reconcile"]).status.success());
+    assert_eq!(mirror.told(), ["main"]);
+    assert_eq!(read_record(&world.server().join("webhook/looks"))["stopped"], serde_json::Value::Null);
+}

@@ -30,7 +30,7 @@ __git_webhook_options() {
     log) echo --target= --state= --since= --limit= --json --root= --help ;;
     redeliver) echo --failed --since= --target= --json --root= --help ;;
     dead) echo --seen --drop --all --target= --json --root= --help ;;
-    flush) echo --now --target= --json --root= --help ;;
+    flush) echo --now --target= --reconcile --json --root= --help ;;
     status) echo --max-age= --json --root= --help ;;
     reconcile) echo --dry-run --all --baseline --adopt --json --root= --help ;;
     payload) echo --format= --event= --help ;;

@@ -366,6 +366,9 @@ messages! {
     // git webhook check.
     check_hooks_unknown(why) = "cannot ask git where the hooks are: {why}";
     check_hook_missing(name, directory) = "no {name} hook in '{directory}'";
+    check_pushes_unseen() =
+        "webhook.reconcile is true, and nothing of ours is pre-receive: a push whose hook comes a minute after it is announced as what \
+         a mirror brought, without its pusher";
     check_hook_dangling(path) = "'{path}' is a link that leads nowhere";
     check_hook_not_executable(path) = "'{path}' is not executable, so git passes over it";
     check_hook_foreign(path) = "'{path}' is another hook and does not run git-webhook";

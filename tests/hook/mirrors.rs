@@ -1,5 +1,6 @@
 //! What a timer announces of repositories that `git fetch` moves.
 
+use crate::check::SetUp;
 use crate::support::{Receiver, World, read_record, rewrite_record};
 
 /// A mirror of the clone's repository that was fetched and is known.
@@ -166,4 +167,18 @@ fn without_the_key_it_looks_only_when_told_so() {
     assert!(world.webhook(&["flush", "--reconcile"]).status.success());
     assert_eq!(mirror.told(), ["main"]);
     assert_eq!(read_record(&world.server().join("webhook/looks"))["stopped"], serde_json::Value::Null);
+}
+
+#[test]
+fn check_says_what_it_means_that_pre_receive_is_not_linked() {
+    let set_up = SetUp::new();
+    let hook = set_up.server().join("hooks/pre-receive");
+    std::fs::remove_file(&hook).unwrap();
+    let said = "a push whose hook comes a minute after it is announced as what a mirror brought";
+    let says = || set_up.check(&[]).1.iter().any(|finding| finding["message"].as_str().unwrap().contains(said));
+    assert!(!says());
+    set_up.world.configure("webhook.reconcile", "true");
+    set_up.mends("advice", said);
+    assert!(hook.exists());
+    set_up.is_well();
 }

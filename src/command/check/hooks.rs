@@ -50,9 +50,15 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         // Without pre-receive all works, but that a push whose client goes away between the two is found by reconcile.
         let severity = if name == "post-receive" && scene.has_targets() { Severity::Error } else { Severity::Advice };
-        findings.extend(hook.judge(severity, configured.as_ref()));
+        let judged = hook.judge(severity, configured.as_ref());
+        let mends: Vec<_> = judged.iter().flat_map(|finding| finding.mend.clone()).collect();
+        findings.extend(judged);
         let program = configured.as_ref().and_then(|hooks| hooks.of_event(name)).map(|(_, program)| program);
         let programs: Vec<_> = hook.ours().into_iter().chain(hook.called()).chain(program).collect();
+        if programs.is_empty() && name == "pre-receive" && scene.place.configuration.settings.reconcile {
+            let finding = Finding::advice(Kind::PushesUnseen, message::check_pushes_unseen());
+            findings.push(Finding { mend: mends, ..finding });
+        }
         findings.extend(members::look(scene, &hook.path, &programs));
     }
     if !scene.has_targets() {

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::place::Place;
-use super::reconcile::{self, Differences};
+use super::reconcile::{self, Differences, MOST_LOST};
 use super::terminal;
 use crate::message;
 use crate::pipeline::Pipeline;
@@ -14,9 +14,7 @@ use crate::spool::Looks;
 /// that goes on.
 const APART: i64 = 60;
 
-/// More refs that were rewound or deleted than this, or than this part of all, are no news: a backup was restored, or a
-/// disk is mounted in part.
-const MOST_LOST: usize = 20;
+/// Where more than this part of all refs were rewound or deleted, they are too many as well.
 const LEAST_PART: usize = 10;
 
 /// Looks at the refs, and announces what the look before showed too.
@@ -45,7 +43,7 @@ pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environ
     }
     found.retain(|update| looks.age(update) >= APART);
     if !found.is_empty() {
-        reconcile::announce(pipeline, &found, environment)?;
+        reconcile::announce(place, pipeline, &found, environment)?;
     }
     if found.is_changed || !found.is_empty() {
         pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;

@@ -27,7 +27,7 @@ use crate::spool::{Filter, Receipt, RefSnapshot, Step};
 
 /// More refs that were rewound or deleted than this are announced only when somebody says that he means it: after a restored
 /// backup, or on a disk that is mounted in part, they are no news.
-const MOST: usize = 20;
+pub(super) const MOST_LOST: usize = 20;
 
 /// A push moves its refs before its hook starts; what is still different after so long is nobody's push.
 const GRACE: Duration = Duration::from_secs(1);
@@ -130,16 +130,12 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         new: update.after(),
         state,
     };
-    let loses_many = found.lost(place)? > MOST;
+    let loses_many = found.lost(place)? > MOST_LOST;
     if manner.dry_run || (loses_many && !manner.all) {
         let is_well = manner.dry_run && !loses_many;
         return Ok((found.updates().map(|update| row(update, State::Different)).collect(), is_well));
     }
-    // What was told may be where nobody could look.
-    if let Some((_, why)) = place.unread().into_iter().next() {
-        return failure(why);
-    }
-    let delivered = announce(&pipeline, &found, environment)?;
+    let delivered = announce(place, &pipeline, &found, environment)?;
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
     pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
@@ -317,11 +313,19 @@ fn difference(expected: &RefSnapshot, now: &RefSnapshot, format: ObjectFormat) -
 }
 
 /// Makes receipts of the differences and delivers them. Returns the refs that every target was told of.
+///
+/// # Errors
+/// Where not all could be read by which it is known what was told, or something cannot be kept.
 pub(super) fn announce(
+    place: &Place,
     pipeline: &Pipeline<'_>,
     found: &Differences,
     environment: &Environment,
 ) -> Result<HashSet<RefName>, Failure> {
+    // What was told may be where nobody could look.
+    if let Some((_, why)) = place.unread().into_iter().next() {
+        return failure(why);
+    }
     let untold = || pipeline.as_differences(&found.untold).unwrap_or_else(|| fresh(found.untold.clone()));
     let mut jobs = Vec::new();
     let spool = &pipeline.spool;
@@ -381,7 +385,7 @@ fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());
     if said.rows.iter().any(|row| row.state == State::Different) && !manner.dry_run {
-        text += &(message::too_many_lost(MOST) + "\n");
+        text += &(message::too_many_lost(MOST_LOST) + "\n");
     }
     text
 }

@@ -77,7 +77,7 @@ impl Pipeline<'_> {
         send: &mut dyn FnMut(usize, Delivery),
     ) {
         // Without it the refs would tell of a later time.
-        let later = self.spool.pushed_since(sequence, receipt);
+        let later = || self.spool.pushed_since(sequence, receipt);
         // What is new and known, HEAD and the default branch are those of a namespace; nearly all pushes are of one alone.
         let namespaces: BTreeSet<_> = receipt.lines.iter().map(|line| line.update.name.namespace()).collect();
         for namespace in &namespaces {
@@ -105,7 +105,7 @@ impl Pipeline<'_> {
         let Some(first) = targets.first() else { return };
         let wanted = wanted_by(targets.iter().copied());
         let reader = Reader::new(self.common_dir, self.configuration.layout, objects, part.updates, wanted);
-        let mut reader = reader.rewound(part.later.to_vec());
+        let mut reader = reader.rewound(part.later);
         let environment = part.receipt.environment();
         let (git_dir, configuration) = (self.git_dir, self.configuration);
         let scene = Scene { git_dir, configuration, environment: &environment, namespace: part.namespace.clone() };
@@ -161,7 +161,7 @@ struct Part<'p> {
     receipt: &'p Receipt,
     namespace: &'p Namespace,
     updates: &'p [RefUpdate],
-    later: &'p [RefUpdate],
+    later: &'p dyn Fn() -> Vec<RefUpdate>,
 }
 
 /// The most that any of the targets wants to know.

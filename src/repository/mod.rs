@@ -172,8 +172,8 @@ pub struct Reader<'a> {
     namespace: Namespace,
     /// All updates of the push: the refs as they were before it need them.
     updates: &'a [RefUpdate],
-    /// What was pushed since, in order.
-    later: Vec<RefUpdate>,
+    /// Tells what was pushed since, in order.
+    later: Option<&'a dyn Fn() -> Vec<RefUpdate>>,
     /// All refs as they were when the push was over, read when something first asks.
     refs: Option<Arc<refs::Refs>>,
     /// The commits all refs pointed to before the push.
@@ -251,7 +251,7 @@ impl<'a> Reader<'a> {
             revwalk: Revwalk::new(objects, refs::shallow(common_dir)),
             namespace: updates.first().map(|update| update.name.namespace()).unwrap_or_default(),
             updates,
-            later: Vec::new(),
+            later: None,
             refs: None,
             prior_tips: None,
             named: None,
@@ -262,9 +262,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same for a push that is told late: `later` is what was pushed since, in order.
-    pub fn rewound(self, later: Vec<RefUpdate>) -> Self {
-        Self { later, ..self }
+    /// The same for a push that others may have come after: `later` tells what was pushed since, in order. It is asked once the
+    /// refs have been read, and only then: what comes between is taken back though it is not there yet, which changes nothing.
+    pub fn rewound(self, later: &'a dyn Fn() -> Vec<RefUpdate>) -> Self {
+        Self { later: Some(later), ..self }
     }
 
     /// The newest commit that a ref of this push points to; `None` where none can be read.

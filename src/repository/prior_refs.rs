@@ -67,7 +67,8 @@ impl Reader<'_> {
                 refs::Refs::default()
             });
             // From the newest back, so that the oldest has the last word.
-            let then: HashMap<_, _> = self.later.iter().rev().map(|update| (&update.name, update.old)).collect();
+            let later = self.later.map(|later| later()).unwrap_or_default();
+            let then: HashMap<_, _> = later.iter().rev().map(|update| (&update.name, update.old)).collect();
             refs.direct.retain(|(name, _)| !then.contains_key(name));
             refs.direct.extend(then.into_iter().filter_map(|(name, old)| Some((name.clone(), old?))));
             // Those of others are none of a namespace's repository.

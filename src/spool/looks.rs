@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::Spool;
 use super::record::{self, Text};
@@ -36,8 +35,6 @@ struct Seen {
 struct LooksForm {
     seen: Vec<(Text, String, i64, Moment)>,
     stopped: Option<usize>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
 }
 
 impl Looks {
@@ -64,12 +61,7 @@ impl Spool {
     /// # Errors
     /// Where it cannot be read, or is damaged.
     pub fn looks(&self) -> Result<Looks, Unfit> {
-        let bytes = match self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(NAME)) {
-            Ok(bytes) => bytes,
-            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(Looks::default()),
-            Err(why) => return Err(why),
-        };
-        let form: LooksForm = record::decode(&bytes).map_err(Unfit::Unsound)?;
+        let Some(form) = self.kept::<LooksForm>(NAME)? else { return Ok(Looks::default()) };
         let seen = form.seen.into_iter().filter_map(|(name, new, time, moment)| {
             let seen = Seen { new: ObjectId::from_hex(new.as_bytes()).flatten(), since: (time, moment) };
             Some((RefName::new(name.bytes()?.into_owned()), seen))
@@ -86,8 +78,7 @@ impl Spool {
             let new = seen.new.map(|id| id.to_string()).unwrap_or_default();
             (Text::new(name.whole()), new, seen.since.0, seen.since.1.clone())
         };
-        let form =
-            LooksForm { seen: looks.seen.iter().map(line).collect(), stopped: looks.stopped, unknown: Map::new() };
+        let form = LooksForm { seen: looks.seen.iter().map(line).collect(), stopped: looks.stopped };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 

@@ -29,7 +29,9 @@ mod copied;
 use std::io;
 use std::path::PathBuf;
 
-use crate::files::{FileError, Folder};
+use serde::de::DeserializeOwned;
+
+use crate::files::{FileError, Folder, Unfit};
 use crate::message;
 use crate::process;
 use crate::state_dir::StateDir;
@@ -64,6 +66,15 @@ impl Spool {
     /// The state it is part of.
     pub fn state(&self) -> &StateDir {
         &self.state
+    }
+
+    /// What a file right in our directory holds; `None` where there is none yet.
+    fn kept<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Unfit> {
+        match self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(name)) {
+            Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
+            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(why),
+        }
     }
 
     /// Writes a scratch file where records would lie, as durably as a record, and tells whether locks hold there or why

@@ -1,7 +1,6 @@
 //! The snapshot of all refs, which `git webhook reconcile` compares with what they are.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -124,12 +123,7 @@ impl Spool {
     }
 
     fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {
-        let read = self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(NAME));
-        match read {
-            Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
-            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(why) => Err(why),
-        }
+        self.kept(NAME)
     }
 
     /// Keeps a snapshot in place of the one before.

@@ -165,15 +165,21 @@ impl Spool {
     pub fn moved_before<'u>(&self, sequence: u64, updates: &'u [RefUpdate]) -> Vec<(&'u RefUpdate, Option<ObjectId>)> {
         let mut recent = self.recent();
         recent.retain(|(number, _)| *number != sequence);
-        let intents = self.intents();
-        let last = |update: &RefUpdate| {
-            let of_ref =
-                |receipt: &Receipt| receipt.lines.iter().rfind(|line| line.update.name == update.name).cloned();
-            let is_open = intents.iter().any(|intent| of_ref(intent).is_some());
-            let is_explained = is_open || recent.iter().any(|(_, receipt)| ends_at(receipt, update));
-            if is_explained { None } else { recent.iter().rev().find_map(|(_, receipt)| of_ref(receipt)) }
+        let of_ref = |receipt: &Receipt, update: &RefUpdate| {
+            receipt.lines.iter().rfind(|line| line.update.name == update.name).map(|line| line.update.new)
         };
-        updates.iter().filter_map(|update| Some((update, last(update)?.update.new))).collect()
+        let last = |update: &'u RefUpdate| {
+            let is_explained = recent.iter().any(|(_, receipt)| ends_at(receipt, update));
+            let last = recent.iter().rev().find_map(|(_, receipt)| of_ref(receipt, update));
+            last.filter(|_| !is_explained).map(|last| (update, last))
+        };
+        let mut moved: Vec<_> = updates.iter().filter_map(last).collect();
+        // Nearly always there are none, and this is asked after each push.
+        if !moved.is_empty() {
+            let intents = self.intents();
+            moved.retain(|(update, _)| intents.iter().all(|intent| of_ref(intent, update).is_none()));
+        }
+        moved
     }
 
     /// The newest receipts, in order.

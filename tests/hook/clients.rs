@@ -12,7 +12,9 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Answer, Ends, Gate, Receiver, World, ZERO, read_record, rewrite_record, until, write_program};
+use crate::support::{
+    Answer, Ends, Gate, Receiver, World, ZERO, pre_receive, read_record, rewrite_record, until, write_program,
+};
 
 /// From this age on an intent is settled by others, in seconds: where its receive-pack is known, and where it is not.
 const ABANDONED: i64 = 60;
@@ -133,12 +135,6 @@ fn refs(receiver: &Receiver) -> Vec<String> {
 fn is_of(request: &crate::support::Request, intent: &Value) -> bool {
     let line = &intent["lines"][0];
     line["event"] == request.header("X-Gitlab-Event-UUID") && line["new"] == request.json()["after"]
-}
-
-fn pre_receive(world: &World) -> Command {
-    let mut command = world.command(world.server().join("hooks/pre-receive"), &world.server());
-    command.env("GIT_DIR", ".");
-    command
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use crate::support::{Place, Receiver, World, ZERO, read_record, until, write_program};
+use crate::support::{Place, Receiver, World, ZERO, pre_receive, read_record, until, write_program};
 
 /// Has a hook run below a shell that prepares it.
 fn run_below(world: &World, hook: &str, preparation: &str) {
@@ -101,16 +101,20 @@ fn where_nothing_goes_on_it_gives_up_and_leaves_nothing() {
     }
 }
 
+/// A pre-receive, and what it reads from.
+fn start(world: &World) -> (std::process::Child, std::io::PipeWriter) {
+    let mut hook = pre_receive(world);
+    let (reader, writer) = std::io::pipe().unwrap();
+    (hook.stdin(reader).spawn().unwrap(), writer)
+}
+
 /// What comes slowly comes: each line is progress.
 #[test]
 fn a_slow_receive_pack_is_waited_for() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     let id = world.commit("one");
-    let mut hook = world.command(world.server().join("hooks/pre-receive"), &world.server());
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let mut running = hook.env("GIT_DIR", ".").stdin(reader).spawn().unwrap();
-    drop(hook);
+    let (mut running, mut writer) = start(&world);
     for number in 0..5 {
         std::thread::sleep(std::time::Duration::from_millis(700));
         writeln!(writer, "{ZERO} {id} refs/heads/n{number}").unwrap();
@@ -126,10 +130,7 @@ fn a_silent_receive_pack_is_not_waited_for() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     let id = world.commit("one");
-    let mut hook = world.command(world.server().join("hooks/pre-receive"), &world.server());
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let mut running = hook.env("GIT_DIR", ".").stdin(reader).spawn().unwrap();
-    drop(hook);
+    let (mut running, mut writer) = start(&world);
     writeln!(writer, "{ZERO} {id} refs/heads/main").unwrap();
     assert!(running.wait().unwrap().success(), "it ends though nobody has closed its input");
     drop(writer);

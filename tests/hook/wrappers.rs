@@ -36,6 +36,13 @@ fn told(receiver: &Receiver) -> Vec<(String, Vec<String>)> {
     told
 }
 
+/// The same of what a flush tells once no hook is awaited any more.
+fn told_by_flush(world: &World, receiver: &Receiver) -> Vec<(String, Vec<String>)> {
+    world.machine_restarts();
+    world.webhook(&["flush"]);
+    told(receiver)
+}
+
 fn of(name: &str, subjects: &[&str]) -> (String, Vec<String>) {
     (format!("refs/heads/{name}"), subjects.iter().map(ToString::to_string).collect())
 }
@@ -94,9 +101,7 @@ fn a_line_that_the_wrapper_lost_is_told_from_the_intent() {
     world.git(&["branch", "b"]);
     world.push(&["a", "b"]);
     assert_eq!(told(&receiver), [of("a", &["two"])]);
-    world.machine_restarts();
-    world.webhook(&["flush"]);
-    assert_eq!(told(&receiver), [of("b", &["two"])]);
+    assert_eq!(told_by_flush(&world, &receiver), [of("b", &["two"])]);
 }
 
 #[test]
@@ -111,9 +116,7 @@ fn pre_receive_takes_words_too() {
     assert_eq!(intents.read_dir().unwrap().count(), 1);
     remove_file(world.server().join("hooks/pre-receive")).unwrap();
     world.push(&["main"]);
-    world.machine_restarts();
-    world.webhook(&["flush"]);
-    assert_eq!(told(&receiver), [of("main", &["two"])]);
+    assert_eq!(told_by_flush(&world, &receiver), [of("main", &["two"])]);
 }
 
 /// A hook before ours in a chain took the input.
@@ -125,7 +128,5 @@ fn no_input_though_an_intent_waits_is_one_line_in_the_log() {
     let log = world.log();
     let said = "post-receive was given no refs though pre-receive was: does a hook before it read its standard input?";
     assert_eq!(log.matches(said).count(), 1, "{log}");
-    world.machine_restarts();
-    world.webhook(&["flush"]);
-    assert_eq!(told(&receiver), [of("main", &["two"])]);
+    assert_eq!(told_by_flush(&world, &receiver), [of("main", &["two"])]);
 }

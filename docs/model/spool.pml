@@ -43,7 +43,7 @@
 
 /* Files. Index: the push; its event's id is the push's number. */
 bit intent[N + 1];
-#ifdef SLOW                     /* who announces an intent claims it, and takes his time to write its receipt */
+#if defined(SLOW) || defined(REPORT)    /* who announces an intent claims it, and (SLOW) takes his time to write its receipt */
 byte claimed[N + 1];
 #endif
 byte receipt[N + 1];
@@ -276,9 +276,33 @@ proctype Process(byte me) provided (dying == 0 || dead[me]) {
     if
     :: atomic { gone[me] = 1; goto finish }                             /* refused by another hook */
     :: atomic { assert(ref == V(me - 1)); ref = V(me); moved[me] = 1 }
+#ifdef REPORT
+    fi;
+    /* receive-report makes its intent a receipt that nobody owns, unless it has no time for that, or one that it follows
+     * on has none yet. The client is told afterwards. */
+    if
+    :: atomic { intent[me] && claimed[me] == 0 ->
+        i = 1;
+        do
+        :: i < me && !intent[i] -> i++
+#ifdef M_REPORT_FIRST
+        :: i < me && intent[i] -> i++
+#else
+        :: i < me && intent[i] -> break
+#endif
+        :: i == me -> intent[me] = 0; receipt[me] = OPEN; last++; number[me] = last; break
+        od }
+    :: skip
+    fi;
+    if
+    :: skip
+    :: atomic { gone[me] = 1; goto finish }
+    :: gone[me] = 1
+#else
     /* receive-pack dies of SIGPIPE, and post-receive never starts, or runs on without it. */
     :: atomic { ref = V(me); moved[me] = 1; gone[me] = 1; goto finish }
     :: atomic { ref = V(me); moved[me] = 1; gone[me] = 1 }
+#endif
     fi;
 
     /* Its receive-pack's intent; then, in the order in which a record moves on, its receipt. */

@@ -18,6 +18,9 @@ fn main() {
     }
     // The push has been accepted, or is to be: a mistake of ours goes to the log, not to the pusher.
     std::panic::set_hook(Box::new(|info| log::error!(target: "git_webhook", "{info}")));
+    if receive::is_receive_report(&name) {
+        return receive::pass_report();
+    }
     let run = || {
         let environment = Environment::new(std::env::vars_os());
         match Hook::called(&name, argument.map(OsString::as_os_str), &environment) {

@@ -12,6 +12,8 @@ use crate::spool::{OwnIntent, OwnedReceipt, ReadRefs, Receipt, Spool};
 pub enum Accepted {
     /// It has its receipt, which this process is to settle.
     Kept(Box<OwnedReceipt>),
+    /// It had one that nobody was at work on, which this process is to settle.
+    Left(Box<OwnedReceipt>),
     /// It has one already: this hook is installed twice, or somebody found the intent meanwhile.
     Already,
     /// It could not be written down.
@@ -40,6 +42,9 @@ pub fn accept(
     let intent = spool.own_intent(&updates, own);
     if let Some(own) = own {
         let known = spool.with_receipt(own);
+        if !updates.is_empty() && updates.iter().all(|update| known.contains(update)) {
+            return spool.left_for(own, &updates).map_or(Accepted::Already, |owned| Accepted::Left(Box::new(owned)));
+        }
         updates.retain(|update| !known.contains(update));
     }
     if let Some(own) = own.filter(|_| intent.is_none()) {

@@ -62,14 +62,20 @@ impl Pipeline<'_> {
         // delivered into a queue, and die. And the queues before the log: what is delivered between the two looks has its
         // line in the log before it leaves its queue.
         let queued = self.queued();
-        let job = |owned: OwnedReceipt| {
-            let mut done = queued.clone();
-            done.extend(self.history.done(&owned.name(), owned.receipt.time));
-            Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done }
-        };
         // What there is no time for is let go of, for whoever comes next; but one is seen to every time.
         let in_time = owned.into_iter().enumerate().take_while(|(at, _)| !is_late(*at));
-        in_time.map(|(_, owned)| job(owned)).collect()
+        in_time.map(|(_, owned)| self.taken(owned, &queued)).collect()
+    }
+
+    /// This push, whose receipt was there and is ours now.
+    pub fn left(&self, owned: OwnedReceipt) -> Job {
+        self.taken(owned, &self.queued())
+    }
+
+    fn taken(&self, owned: OwnedReceipt, queued: &HashSet<Uuid>) -> Job {
+        let mut done = queued.clone();
+        done.extend(self.history.done(&owned.name(), owned.receipt.time));
+        Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done }
     }
 
     /// The ids of everything that waits in a queue.

@@ -45,6 +45,16 @@ impl Watch {
         Self(state)
     }
 
+    /// Ends the process with the exit status 0 after `time`, whatever it is doing then. Returns whether that is so: where no
+    /// thread can be had it is not.
+    pub fn end_after(time: Duration) -> bool {
+        let end = move || {
+            thread::sleep(time);
+            process::exit(0);
+        };
+        thread::Builder::new().stack_size(64 * 1024).spawn(end).is_ok()
+    }
+
     /// Says that something went on.
     pub fn step(&self) {
         self.0.steps.fetch_add(1, Ordering::Relaxed);

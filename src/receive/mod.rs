@@ -1,6 +1,7 @@
 //! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
 
 mod intent;
+mod receive_report;
 mod detached;
 
 use std::cell::Cell;
@@ -31,6 +32,7 @@ use crate::target::Target;
 
 pub use detached::{ARGUMENT as DETACHED, run as deliver_detached};
 pub use intent::run as write_intent;
+pub use receive_report::{is_called as is_receive_report, run as pass_report};
 
 /// git gives all lines at once; a writer silent for so long is taken to have died.
 const INPUT_PATIENCE: Duration = Duration::from_secs(30);
@@ -237,8 +239,11 @@ fn receive(
     let (mut intent, mut unkept) = (None, None);
     let own = match accepted {
         Accepted::Already => return debug!("has its receipt already: is the hook installed twice?"),
-        Accepted::Kept(owned) if settings.detach => return detached::hand_over(pipeline, *owned, printer),
+        Accepted::Kept(owned) | Accepted::Left(owned) if settings.detach => {
+            return detached::hand_over(pipeline, *owned, printer);
+        }
         Accepted::Kept(owned) => Job::own(*owned),
+        Accepted::Left(owned) => pipeline.left(*owned),
         Accepted::Unkept(failed) => {
             error!("{}", message::told_from_memory(&failed.error));
             let sequence = pipeline.spool.sequence_of_unkept();

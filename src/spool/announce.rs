@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::Spool;
 use super::push::{Asked, Receipt};
+use super::receipt;
 use super::record::RecordWriter;
 use crate::files::FileError;
 use crate::message;
@@ -90,9 +91,20 @@ impl Spool {
 
     /// Whether there is an intent of this receive-pack, of which only the beginning is read.
     pub fn has_intent_of(&self, receive_pack: Process) -> bool {
-        let Ok(intents) = self.place("intents").open() else { return false };
+        self.name_of_intent(receive_pack).is_some()
+    }
+
+    /// The intent of this receive-pack; no other is read whole.
+    pub(super) fn intent_of(&self, receive_pack: Process) -> Option<Receipt> {
+        let name = self.name_of_intent(receive_pack)?;
+        let intent = receipt::read(&self.place("intents").open().ok()?, &name).ok()?;
+        (intent.receive_pack == Some(receive_pack) && intent.is_from_here()).then_some(intent)
+    }
+
+    fn name_of_intent(&self, receive_pack: Process) -> Option<String> {
+        let intents = self.place("intents").open().ok()?;
         let texts = [format!("\"boot\":\"{}\"", process::boot_id()), text_of(receive_pack)];
-        intents.names().unwrap_or_default().iter().any(|name| {
+        intents.names().unwrap_or_default().into_iter().find(|name| {
             let head = intents.read_start(name, LONGEST_HEAD).unwrap_or_default();
             let head = String::from_utf8_lossy(&head);
             texts.iter().all(|text| head.contains(text))

@@ -144,7 +144,7 @@ impl Spool {
 
     /// The lines of older intents that have no receipt yet and that the updates follow on, directly or through others,
     /// oldest first.
-    fn predecessors(&self, updates: &[RefUpdate], own: &Receipt) -> Vec<Lines> {
+    pub(super) fn predecessors(&self, updates: &[RefUpdate], own: &Receipt) -> Vec<Lines> {
         let mut intents = self.intents();
         intents.retain(|intent| intent.moment.is_before(&own.moment).unwrap_or(true));
         intents.sort_by_key(|intent| (intent.moment.seconds, intent.moment.nanoseconds));

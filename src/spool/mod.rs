@@ -22,6 +22,7 @@ mod deferred;
 mod queue_index;
 mod recovery;
 mod intent;
+mod reported;
 mod prune;
 mod dead;
 mod copied;

@@ -42,6 +42,7 @@ mod secrets;
 mod records;
 mod redirects;
 mod refused;
+mod reports;
 mod requests;
 mod sight;
 mod sizes;

@@ -2,7 +2,7 @@
 # Installs git-webhook on this machine and links its hooks into repositories.
 #
 # Reading order: main takes the command line apart; then come the programs (build and copy), the
-# repositories (find, link, unlink, purge), the demonstration, and the small words all of them use.
+# repositories (find, link, unlink, receive-report, purge), the demonstration, and the small words all of them use.
 # The timer is a story of its own, in install/timer.sh.
 # Every change to a disk but the demonstration's goes through `change`, so that --dry-run can
 # tell it and leave it undone.
@@ -15,8 +15,8 @@ umask 022
 
 usage() {
     cat <<'END'
-usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only] [--chain] [--dry-run] [REPO...]
-   or: install.sh --link-only [--prefix DIR] [--post-receive-only] [--chain] [--dry-run] REPO...
+usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only | --receive-report] [--chain] [--dry-run] [REPO...]
+   or: install.sh --link-only [--prefix DIR] [--post-receive-only | --receive-report] [--chain] [--dry-run] REPO...
    or: install.sh --timer DIR [--reconcile] [--user NAME] [--prefix DIR] [--dry-run] [REPO...]
    or: install.sh --uninstall [--prefix DIR] [--dry-run] [--purge [--yes]] [REPO...]
    or: install.sh --uninstall --timer DIR [--user NAME] [--dry-run]
@@ -33,6 +33,8 @@ which may refuse pushes, is left alone, and ours left out.
     --from DIR             take the built programs from DIR, build nothing
     --post-receive-only    leave pre-receive out, and remove ours if it is there
     --chain                move a pre-receive too, if it is such a script, and run it after ours
+    --receive-report       link receive-report as well, where git knows that hook and a trial push
+                           with it goes well: what it prints is what git tells the pusher
     --dry-run              tell every change and make none
     --link-only            link to the programs that are installed below the prefix already
     --timer DIR            have `git webhook flush --root DIR` run every minute: by systemd, or
@@ -52,7 +54,7 @@ END
 
 main() {
     prefix='' from='' demo=false dry_run=false link_only=false uninstall=false
-    post_receive_only=false chain=false timer='' timer_user='' purge=false yes=false reconcile=''
+    post_receive_only=false receive_report=false chain=false timer='' timer_user='' purge=false yes=false reconcile=''
     terminal=${INSTALL_SH_TERMINAL-$([ -t 0 ] && echo true || echo false)}
 
     # Each turn takes an argument off the front and puts a REPO back at the end, so that an
@@ -71,6 +73,7 @@ main() {
             --prefix=* | --from=* | --timer=* | --user=*) set_value "${argument%%=*}" "${argument#*=}" ;;
             --post-receive-only) post_receive_only=true ;;
             --chain) chain=true ;;
+            --receive-report) receive_report=true ;;
             --reconcile) reconcile=' --reconcile' ;;
             --dry-run) dry_run=true ;;
             --link-only) link_only=true ;;
@@ -127,6 +130,8 @@ check_combination() {
         usage_error "'--demo' takes no more than '--from'"
     elif $post_receive_only && { $uninstall || [ "$1" -eq 0 ]; }; then
         usage_error "'--post-receive-only' takes repositories, and not '--uninstall'"
+    elif $receive_report && { $uninstall || $post_receive_only || [ "$1" -eq 0 ]; }; then
+        usage_error "'--receive-report' takes repositories, and neither '--post-receive-only' nor '--uninstall'"
     elif $chain && { $uninstall || [ "$1" -eq 0 ]; }; then
         usage_error "'--chain' takes repositories, and not '--uninstall'"
     elif $link_only && { $uninstall || [ -n "$from" ] || [ "$1" -eq 0 ]; }; then
@@ -377,6 +382,7 @@ visit() {
         unlink_hooks
     else
         (rehearse >/dev/null) || exit
+        ! $receive_report || require_receive_report
         link_hooks
         take_snapshot
     fi
@@ -425,6 +431,7 @@ start_again_as_owner() {
         set -- --link-only
         ! $post_receive_only || set -- "$@" --post-receive-only
         ! $chain || set -- "$@" --chain
+        ! $receive_report || set -- "$@" --receive-report
     fi
     by_hand="$0 $* --prefix '$prefix' '$repository'"
     ! $dry_run || set -- "$@" --dry-run
@@ -544,6 +551,7 @@ rehearse() {
 # At no moment ours is pre-receive without post-receive, which takes up what was written down.
 link_hooks() {
     if $post_receive_only; then
+        unlink_receive_report
         unlink_hook pre-receive
         link_hook post-receive
         tell "installed the post-receive hook of '$repository'" \
@@ -551,11 +559,13 @@ link_hooks() {
     else
         link_hook post-receive
         link_hook pre-receive
+        link_receive_report
         tell "installed the hooks of '$repository'" "already installed: the hooks of '$repository'"
     fi
 }
 
 unlink_hooks() {
+    unlink_receive_report
     unlink_hook pre-receive
     unlink_hook post-receive
     tell "removed the hooks of '$repository'" "not installed: the hooks of '$repository'"
@@ -924,6 +934,64 @@ nothing_else_left() {
         *) ! exists "$entry" || return 1 ;;
         esac
     done
+}
+
+# --- receive-report -------------------------------------------------------------------------
+
+# git runs this hook once the refs have moved, and takes what it prints for the report to its client:
+# where it fails, the pusher reads that every ref was refused.
+require_receive_report() {
+    name_hook receive-report
+    is_link_to post-receive "$hook" || ! exists "$hook" ||
+        die "cannot link '$hook': another hook has that name, and what that one prints is git's report" \
+            "leave out --receive-report"
+    grep -qsa receive-report "$(git --exec-path)/git-receive-pack" ||
+        die "cannot link '$hook': $(git --version) does not know that hook" \
+            "leave out --receive-report: without it such a push is told a minute later"
+    $dry_run || is_link_to post-receive "$hook" || said=$(try_receive_report 2>&1) ||
+        die "cannot link '$hook': a trial push with it did not go well, and nothing was changed: $said" \
+            "leave out --receive-report"
+}
+
+# A push to a repository made for it, in which no post-receive comes afterwards: what was written
+# down of it then is of receive-report.
+try_receive_report() {
+    trial=$(mktemp -d) || return
+    (try_in "$trial")
+    outcome=$?
+    rm -rf "$trial"
+    return $outcome
+}
+
+# try_in DIRECTORY
+try_in() {
+    cd "$1" || exit
+    trial_git init -q --bare server.git && trial_git init -q client || exit
+    # Nothing is sent to it.
+    trial_git -C server.git config webhook.trial.url http://127.0.0.1:9/
+    ln -s "$program" server.git/hooks/pre-receive
+    ln -s "$program" server.git/hooks/receive-report
+    cd client && tree=$(trial_git hash-object -t tree -w /dev/null) &&
+        commit=$(trial_git -c user.name=trial -c user.email=trial@localhost commit-tree -m trial "$tree") &&
+        trial_git push -q ../server.git "$commit:refs/heads/trial" || exit
+    [ "$(trial_git -C ../server.git rev-parse refs/heads/trial)" = "$commit" ] || { say "the ref did not move" && exit 1; }
+    [ -n "$(ls ../server.git/webhook/v1/receipts 2>/dev/null)" ] || { say "git did not run it" && exit 1; }
+}
+
+# Neither the user's configuration nor that of the machine has a part in it.
+trial_git() {
+    HOME=$trial GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git "$@"
+}
+
+# One that is there already is kept, for it leads to where the program was before.
+link_receive_report() {
+    name_hook receive-report
+    { ! $receive_report && ! is_link_to post-receive "$hook"; } || point "$hook" "$program"
+}
+
+unlink_receive_report() {
+    name_hook receive-report
+    ! is_link_to post-receive "$hook" || remove_file "$hook"
 }
 
 # --- what a repository keeps ---------------------------------------------------------------

@@ -369,6 +369,7 @@ messages! {
     check_pushes_unseen() =
         "webhook.reconcile is true, and nothing of ours is pre-receive: a push whose hook comes a minute after it is announced as what \
          a mirror brought, without its pusher";
+    check_hook_unknown(path) = "'{path}' is never run: this git does not know the hook receive-report";
     check_hook_dangling(path) = "'{path}' is a link that leads nowhere";
     check_hook_not_executable(path) = "'{path}' is not executable, so git passes over it";
     check_hook_foreign(path) = "'{path}' is another hook and does not run git-webhook";

@@ -1,5 +1,6 @@
 //! Descriptors: ready in time, closed in programs that are started, a terminal that shows nothing.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::unistd::{dup2_stdin, dup2_stdout};
 
 /// Reads a line that must not be seen: on a terminal it is not shown.
 ///
@@ -78,6 +80,16 @@ pub fn read_to_end<R: Read + AsFd>(mut input: R, limit: usize, patience: Duratio
         }
     }
     Ok((bytes, false))
+}
+
+/// Lets go of standard input and output, in whose place comes what nobody writes to or reads.
+///
+/// # Errors
+/// Where that cannot be opened or put there.
+pub fn leave_input_and_output() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&null)?;
+    Ok(dup2_stdout(&null)?)
 }
 
 /// Whether there is so much memory to be had, in bytes.

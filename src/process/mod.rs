@@ -13,7 +13,8 @@ mod watch;
 pub use ancestry::{Life, Process, pid_namespace};
 pub use clock::{Moment, boot_id, now};
 pub use descriptor::{
-    LineBounds, Lines, close_descriptors_on_exec, hand_on, has_memory, is_writable, read_secret_line, read_to_end,
+    LineBounds, Lines, close_descriptors_on_exec, hand_on, has_memory, is_writable, leave_input_and_output,
+    read_secret_line, read_to_end,
 };
 pub use environment::Environment;
 pub use file_system::{FileSystem, sync_file_system};

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::{LevelFilter, error};
-use nix::unistd::{dup2_stdin, dup2_stdout};
 
 use super::namespace;
 use crate::log_file;
@@ -44,7 +43,7 @@ pub fn is_called(name: &OsStr) -> bool {
 /// Runs the hook, from standard input to standard output.
 pub fn run() {
     let report = copy();
-    if !release() || !Watch::end_after(PATIENCE) {
+    if process::leave_input_and_output().is_err() || !Watch::end_after(PATIENCE) {
         return;
     }
     if let Ok(Some(report)) = report {
@@ -76,12 +75,6 @@ fn copy() -> io::Result<Option<Vec<u8>>> {
             Some(kept)
         });
     }
-}
-
-/// Lets go of standard input and output, by whose end git knows that it has the whole report.
-fn release() -> bool {
-    let null = File::options().read(true).write(true).open("/dev/null");
-    null.is_ok_and(|null| dup2_stdin(&null).is_ok() && dup2_stdout(&null).is_ok())
 }
 
 /// Writes the receipt of what the report says.
@@ -163,7 +156,9 @@ mod tests {
 
     #[test]
     fn what_is_no_report_says_nothing() {
-        for bytes in [&b"ok refs/heads/a\n"[..], b"0020ok refs/heads/a", b"zzzz", b"00", b"+004", "00\u{e9}4".as_bytes()] {
+        for bytes in
+            [&b"ok refs/heads/a\n"[..], b"0020ok refs/heads/a", b"zzzz", b"00", b"+004", "00\u{e9}4".as_bytes()]
+        {
             assert_eq!(accepted(bytes, &Namespace::default()), None, "{}", String::from_utf8_lossy(bytes));
         }
     }

@@ -220,3 +220,30 @@ fn it_ends_well_whatever_becomes_of_git_and_of_the_repository() {
     assert!(world.feed(&mut pre_receive(&world), b"").status.success());
     assert!(world.kept(Place::Receipts).is_empty());
 }
+
+/// That no git that is there knows the hook is what `check` says, and it takes the link away.
+#[test]
+fn check_tells_of_a_hook_that_git_never_runs() {
+    let (_receiver, world) = world(NOTHING);
+    let check = || String::from_utf8(world.webhook(&["check"]).stdout).unwrap();
+    let said = check();
+    assert!(said.contains("this git does not know the hook receive-report"), "{said}");
+    // As a git that does.
+    let own = world.git(&["--exec-path"]);
+    let exec = world.path("exec");
+    fs::create_dir(&exec).unwrap();
+    for entry in fs::read_dir(own).unwrap().flatten() {
+        symlink(entry.path(), exec.join(entry.file_name())).unwrap();
+    }
+    fs::remove_file(exec.join("git-receive-pack")).unwrap();
+    fs::write(exec.join("git-receive-pack"), "receive-report").unwrap();
+    let output = world.webhook_command().env("GIT_EXEC_PATH", &exec).args(["check"]).ends();
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("receive-report"), "{output:?}");
+    // The command in its place would have every push look refused.
+    let hook = world.server().join("hooks/receive-report");
+    fs::remove_file(&hook).unwrap();
+    symlink(env!("CARGO_BIN_EXE_git-webhook"), &hook).unwrap();
+    assert!(check().contains("is the command git-webhook"), "{}", check());
+    fs::remove_file(&hook).unwrap();
+    assert!(!check().contains("receive-report"));
+}

@@ -22,6 +22,7 @@ mod owner;
 mod program;
 mod programs;
 mod purge;
+mod receive_report;
 mod servers;
 mod support;
 mod timer;

@@ -51,7 +51,7 @@ macro_rules! kinds {
 
 kinds! {
     Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookIsCommand, HookClosed, HookNotExecutable,
-        HookOtherVersion, HookTwice, PushesUnseen;
+        HookOtherVersion, HookTwice, HookUnknown, PushesUnseen;
     Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently;
     Secrets: SecretReadable, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,

@@ -13,7 +13,7 @@ use super::finding::{Finding, Kind, Severity};
 use super::git::git;
 use super::members;
 use super::mend::{self, Mend, link, shown};
-use super::program::{Called, called_by, is_command, ours_in, text_of, version_of};
+use super::program::{Called, called_by, holds, is_command, ours_in, text_of, version_of};
 use crate::message;
 use crate::process;
 
@@ -61,6 +61,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         findings.extend(members::look(scene, &hook.path, &programs));
     }
+    findings.extend(receive_report(scene, &directory));
     if !scene.has_targets() {
         // Webhooks are not set up here; that there is no target is told elsewhere.
         let sets_up = |mend: &Mend| {
@@ -69,6 +70,27 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         findings.retain(|finding| !finding.mend.iter().any(sets_up));
     }
     findings
+}
+
+/// What is wrong with ours as receive-report, where somebody has linked it.
+fn receive_report(scene: &Scene<'_>, directory: &Path) -> Vec<Finding> {
+    let hook = Hook::read(directory, "receive-report");
+    if matches!(hook.file, File::Missing | File::Foreign) {
+        return Vec::new();
+    }
+    let mut findings = hook.judge(Severity::Advice, None);
+    if matches!(hook.file, File::Ours) && !knows_receive_report(scene) {
+        let finding = Finding::advice(Kind::HookUnknown, message::check_hook_unknown(hook.path.display()));
+        findings.push(finding.mend(mend::remove(&hook.path)));
+    }
+    findings.extend(members::look(scene, &hook.path, &hook.ours()));
+    findings
+}
+
+/// Whether the program of git that would run it has its name.
+fn knows_receive_report(scene: &Scene<'_>) -> bool {
+    let Ok(output) = git(scene).arg("--exec-path").output() else { return false };
+    holds(&Path::new(OsStr::from_bytes(output.stdout.trim_ascii_end())).join("git-receive-pack"), b"receive-report")
 }
 
 /// Where git looks for hooks when this repository is pushed to: receive-pack starts them from the repository, so a

@@ -45,6 +45,11 @@ pub(super) fn is_command(path: &Path) -> bool {
         && find(path, |content| content.contains_str(MARK).then_some(())).is_some()
 }
 
+/// Whether a program holds this text, of up to [`LONGEST_MARK`] bytes.
+pub(super) fn holds(path: &Path, text: &[u8]) -> bool {
+    find(path, |content| content.contains_str(text).then_some(())).is_some()
+}
+
 /// What `look` finds first in a file.
 fn find<T>(path: &Path, look: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
     let mut file = open(path)?;

@@ -6,8 +6,9 @@ use super::reconcile::{self, Differences, MOST_LOST};
 use super::terminal;
 use crate::message;
 use crate::pipeline::Pipeline;
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::ref_update::RefUpdate;
+use crate::repository;
 use crate::spool::Looks;
 
 /// How long a ref has to be seen where it is, in seconds: what is younger may be a push whose hook is on its way, or a fetch
@@ -17,6 +18,9 @@ const APART: i64 = 60;
 /// Where more than this part of all refs were rewound or deleted, they are too many as well.
 const LEAST_PART: usize = 10;
 
+/// After so many seconds all refs are read, whatever their files show: somebody may have written into one by hand.
+const LOOKED_AT_EACH: i64 = 3600;
+
 /// Looks at the refs, and announces what the look before showed too.
 ///
 /// # Errors
@@ -24,11 +28,22 @@ const LEAST_PART: usize = 10;
 pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environment) -> Result<(), Failure> {
     let path = || pipeline.spool.state().root().path().join("looks").display().to_string();
     let mut looks = pipeline.spool.looks().map_err(|why| Failure::new(message::bad_looks(path(), why)))?;
+    // Before the refs: what moves between the two is seen by the next look.
+    let (known_by, is_settled) = known_by(place, pipeline);
+    let is_known = |(known, at): &(String, i64)| {
+        known_by.as_ref() == Some(known) && (0..LOOKED_AT_EACH).contains(&(process::now() - at))
+    };
+    if looks.unmoved.as_ref().is_some_and(is_known) {
+        return Ok(());
+    }
     let Some(mut found) = reconcile::differences(place, pipeline)? else {
         return reconcile::take_snapshot(place, pipeline);
     };
     let before = looks.clone();
     looks.see(found.updates());
+    // What is under way is left out of what was found.
+    let is_quiet = found.is_empty() && !found.is_changed && looks.stopped.is_none() && !pipeline.spool.has_intents();
+    looks.unmoved = known_by.filter(|_| is_quiet && is_settled).map(|known| (known, process::now()));
     if looks.stopped.is_none() && !found.is_empty() {
         looks.stopped = too_many_lost(place, &found)?;
         if let Some(lost) = looks.stopped {
@@ -49,6 +64,15 @@ pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environ
         pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
     }
     Ok(())
+}
+
+/// By what it is known that nothing moves: the files with the refs, the number of the last push, and who wants what. With it,
+/// whether the files have been left alone for so long that any change will show.
+fn known_by(place: &Place, pipeline: &Pipeline<'_>) -> (Option<String>, bool) {
+    let Some(data) = repository::stat_data(&place.common_dir, place.configuration.layout) else { return (None, false) };
+    let asked = serde_json::to_vec(&reconcile::asked(place)).unwrap_or_default();
+    let sequence = pipeline.spool.last_sequence().to_le_bytes();
+    (Some(data.digest(&[&sequence[..], &asked].concat())), data.is_settled(process::now()))
 }
 
 fn keep(pipeline: &Pipeline<'_>, looks: &Looks) -> Result<(), Failure> {

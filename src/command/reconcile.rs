@@ -157,8 +157,12 @@ fn refs(place: &Place, sequence: u64) -> Result<RefSnapshot, Failure> {
     let led_to: HashSet<_> = links.values().collect();
     let is_told = |name: &RefName| event::can_tell_of(name) || led_to.contains(name);
     let refs = refs.direct.into_iter().filter(|(name, _)| is_told(name)).collect();
-    let asked = place.configuration.ready().filter(|target| target.switch.is_on()).map(Filter::of).collect();
-    Ok(RefSnapshot { sequence, refs, links, asked, is_whole: true })
+    Ok(RefSnapshot { sequence, refs, links, asked: asked(place), is_whole: true })
+}
+
+/// The targets that are enabled, with what they want.
+pub(super) fn asked(place: &Place) -> Vec<Filter> {
+    place.configuration.ready().filter(|target| target.switch.is_on()).map(Filter::of).collect()
 }
 
 /// The number first: a push that comes between is then in the refs and after the number, and drawing it twice changes

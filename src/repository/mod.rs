@@ -7,6 +7,7 @@
 
 pub mod object;
 mod refs;
+mod stat_data;
 mod changes;
 mod revwalk;
 mod head;
@@ -30,6 +31,7 @@ pub use crate::event::Wanted;
 pub use describe::describe;
 pub use head::{Head, newest_branch};
 pub use refs::{Links, Refs, all, command as git, common_dir};
+pub use stat_data::{StatData, stat_data};
 
 use changes::Budget;
 use object::{RawCommit, RawTag};

@@ -89,6 +89,12 @@ impl Spool {
         Ok(())
     }
 
+    /// Whether any push is under way, or was and is not settled.
+    pub fn has_intents(&self) -> bool {
+        // What cannot be read may hold some.
+        self.place("intents").names().map_or(true, |names| !names.is_empty())
+    }
+
     /// Whether there is an intent of this receive-pack, of which only the beginning is read.
     pub fn has_intent_of(&self, receive_pack: Process) -> bool {
         self.name_of_intent(receive_pack).is_some()

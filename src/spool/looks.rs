@@ -22,6 +22,8 @@ pub struct Looks {
     seen: BTreeMap<RefName, Seen>,
     /// How many refs had been rewound or deleted, where that were too many to announce them.
     pub stopped: Option<usize>,
+    /// By what it is known that nothing has moved since a look that found nothing, and when that was, in seconds since 1970.
+    pub unmoved: Option<(String, i64)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ struct Seen {
 struct LooksForm {
     seen: Vec<(Text, String, i64, Moment)>,
     stopped: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unmoved: Option<(String, i64)>,
 }
 
 impl Looks {
@@ -66,7 +70,7 @@ impl Spool {
             let seen = Seen { new: ObjectId::from_hex(new.as_bytes()).flatten(), since: (time, moment) };
             Some((RefName::new(name.bytes()?.into_owned()), seen))
         });
-        Ok(Looks { seen: seen.collect(), stopped: form.stopped })
+        Ok(Looks { seen: seen.collect(), stopped: form.stopped, unmoved: form.unmoved })
     }
 
     /// Keeps what was seen.
@@ -78,7 +82,8 @@ impl Spool {
             let new = seen.new.map(|id| id.to_string()).unwrap_or_default();
             (Text::new(name.whole()), new, seen.since.0, seen.since.1.clone())
         };
-        let form = LooksForm { seen: looks.seen.iter().map(line).collect(), stopped: looks.stopped };
+        let seen = looks.seen.iter().map(line).collect();
+        let form = LooksForm { seen, stopped: looks.stopped, unmoved: looks.unmoved.clone() };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 

@@ -1,7 +1,9 @@
 //! What a timer announces of repositories that `git fetch` moves.
 
+use std::fs;
+
 use crate::check::SetUp;
-use crate::support::{Receiver, World, read_record, rewrite_record};
+use crate::support::{Receiver, World, read_record, rewrite_record, until};
 
 /// A mirror of the clone's repository that was fetched and is known.
 struct Mirror {
@@ -181,4 +183,43 @@ fn check_says_what_it_means_that_pre_receive_is_not_linked() {
     set_up.mends("advice", said);
     assert!(hook.exists());
     set_up.is_well();
+}
+
+/// A look at files that say that nothing moved reads neither the refs nor what is known of them.
+#[test]
+fn where_the_files_show_that_nothing_moved_nothing_is_read() {
+    let mirror = Mirror::new(3);
+    let world = &mirror.world;
+    // What was written a moment ago may change in the same tick.
+    mirror.look();
+    let looks = world.server().join("webhook/looks");
+    until("the files are old enough", || {
+        mirror.look();
+        looks.exists() && read_record(&looks)["unmoved"].is_array()
+    });
+    let snapshot = world.server().join("webhook/refs");
+    let kept = fs::read(&snapshot).unwrap();
+    let is_read = || {
+        fs::write(&snapshot, "damaged").unwrap();
+        let is_well = world.webhook(&["flush"]).status.success();
+        fs::write(&snapshot, &kept).unwrap();
+        !is_well
+    };
+    assert!(!is_read());
+    // Somebody may have written into a ref's file by hand.
+    rewrite_record(&looks, |json| json["unmoved"][1] = (json["unmoved"][1].as_i64().unwrap() - 3600).into());
+    assert!(is_read());
+    mirror.look();
+    // Who wants what is in the snapshot too.
+    world.configure("webhook.ci.ref", "main");
+    assert!(is_read());
+    world.server_git(&["config", "--unset", "webhook.ci.ref"]);
+    assert!(!is_read());
+    world.commit("two");
+    mirror.fetch();
+    assert!(is_read());
+    assert_eq!(mirror.look_twice(), ["main"]);
+    mirror.look();
+    world.push(&["main:pushed"]);
+    assert!(is_read());
 }

@@ -111,6 +111,7 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     }
     match event.kind {
         EventKind::Push(push) | EventKind::TagPush(push) => push.total,
+        EventKind::MergeRequest(_) | EventKind::Note(_) => 0,
     }
 }
 

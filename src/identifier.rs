@@ -81,6 +81,12 @@ pub fn number_of(id: Uuid) -> u32 {
     (high & 0x7fff_ffff).max(1)
 }
 
+/// A number for what is called so among things of one `kind`: stable, from 1 to 2⁵³-1, since any JSON parser reads that.
+pub fn long_number(kind: &str, name: &[u8]) -> u64 {
+    let id = Uuid::new_v5(&NAMESPACE, &[kind.as_bytes(), b"\0", name].concat());
+    (id.as_u64_pair().0 >> 11).max(1)
+}
+
 /// The id that stands for several events together, made of all of theirs: of one event it is that event's own.
 pub fn together(events: impl IntoIterator<Item = Uuid>) -> Option<Uuid> {
     events.into_iter().reduce(|all, next| Uuid::new_v5(&all, next.as_bytes()))

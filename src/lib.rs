@@ -29,6 +29,8 @@ pub mod event;
 
 pub mod signature;
 
+pub mod appraise;
+
 pub mod format;
 
 pub mod outcome;

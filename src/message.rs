@@ -58,6 +58,7 @@ messages! {
     no_absolute_path() = "is not an absolute path";
     no_template() = "is no URL template: write a URL, with {repository} and {name} where they belong";
     no_commit_template() = "is no URL template: write a URL, with {repository}, {name} and {id} where they belong";
+    no_review_template() = "is no URL template: write a URL, with {repository}, {name} and {number} where they belong";
     no_visibility() = "is no visibility: write private, internal or public";
     no_report() = "is no report: write all, failures or none";
     no_aliases() = "is neither branch nor both";
@@ -125,6 +126,10 @@ messages! {
     others_listed_as_new(error) = "{error}; commits of other refs are listed as new";
     new_object_missing(name, id) =
         "{name}: {id}, where it points now, is not among the repository's objects or cannot be read: told without commits";
+    too_many_review_events(count, most) =
+        "this push makes {count} events of reviews and comments, and webhook.maxReviewEvents allows {most}: none of them is told; raise it, or \
+         push them in parts";
+    notes_unreadable(name) = "{name}: its notes cannot be read, so none of them is told";
     files_in_part(commit) = "commit {commit}: changed files are listed in part, there are too many";
 
     // Spool. What goes wrong with the files below webhook/.

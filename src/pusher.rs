@@ -1,6 +1,8 @@
 //! Who pushed, and what was said with the push: gitolite, git-http-backend, a push certificate, the OS user; push
 //! options.
 
+use std::collections::HashMap;
+
 use crate::identifier;
 use crate::process::Environment;
 
@@ -64,6 +66,34 @@ impl Pusher {
             email: user.email.or(signed_email).or(http_email).unwrap_or_default(),
             id: user.id.unwrap_or_else(|| identifier::number("user", &login)),
             login,
+        }
+    }
+
+    /// Who says of himself that he is called so and has this address, either of which may be empty: as the configuration knows
+    /// whoever has that address, or that login.
+    pub fn claimed(name: &str, email: &str, users: &HashMap<String, KnownUser>) -> Self {
+        let has_address =
+            |user: &KnownUser| user.email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email));
+        let by_address =
+            users.iter().filter(|(_, user)| !email.is_empty() && has_address(user)).min_by_key(|(login, _)| *login);
+        let local = email.split('@').next().unwrap_or_default();
+        let login = by_address.map_or(if local.is_empty() { name } else { local }, |(login, _)| login);
+        let user = by_address.map(|(_, user)| user).or_else(|| users.get(login)).cloned().unwrap_or_default();
+        Self {
+            name: user.name.unwrap_or_else(|| if name.is_empty() { login } else { name }.into()),
+            email: if email.is_empty() { user.email.unwrap_or_default() } else { email.into() },
+            id: user.id.unwrap_or_else(|| identifier::number("user", login)),
+            login: login.into(),
+        }
+    }
+
+    /// The same from one word: an address, `Name <address>`, or a login.
+    pub fn claimed_by(word: &str, users: &HashMap<String, KnownUser>) -> Self {
+        let word = word.trim();
+        match word.split_once('<') {
+            Some((name, rest)) => Self::claimed(name.trim(), rest.split('>').next().unwrap_or_default().trim(), users),
+            None if word.contains('@') => Self::claimed("", word, users),
+            None => Self::claimed(word, "", users),
         }
     }
 
@@ -183,6 +213,23 @@ mod tests {
         };
         let pusher = Pusher::find(&environment(&[("GL_USER", "bob")]), &[], known);
         assert_eq!((pusher.name.as_str(), pusher.email.as_str(), pusher.id), ("bob's name", "x@example.org", 7));
+    }
+
+    #[test]
+    fn who_says_who_he_is_is_known_by_address_or_login() {
+        let known = KnownUser { name: Some("Bob B".into()), email: Some("bob@x.org".into()), id: Some(7) };
+        let users = HashMap::from([("bobby".to_owned(), known)]);
+        let told = |word: &str| {
+            let Pusher { login, name, email, id } = Pusher::claimed_by(word, &users);
+            (login, name, email, id == 7)
+        };
+        let expected =
+            |login: &str, name: &str, email: &str, is_known| (login.into(), name.into(), email.into(), is_known);
+        assert_eq!(told("Robert <Bob@X.org>"), expected("bobby", "Bob B", "Bob@X.org", true));
+        assert_eq!(told("bobby"), expected("bobby", "Bob B", "bob@x.org", true));
+        assert_eq!(told("eve@y.org"), expected("eve", "eve", "eve@y.org", false));
+        assert_eq!(told("eve"), expected("eve", "eve", "", false));
+        assert_eq!(told(""), expected("", "", "", false));
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// The SHA-1 of `bytes` in hexadecimal, where others name things so.
+pub fn sha1_hex(bytes: &[u8]) -> String {
+    hex(&Sha1::digest(bytes))
+}
+
 /// A SHA-256 of bytes as they come.
 #[derive(Default)]
 pub struct RunningSha256(Sha256);

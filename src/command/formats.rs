@@ -39,6 +39,7 @@ pub(super) fn run(json: bool) -> Result<bool, Failure> {
     let cells = |format: &Format| {
         let row = row(format);
         let mut events: Vec<_> = row.events.iter().map(|event| event.event).collect();
+        events.dedup();
         events.extend(row.ping.then_some("ping"));
         let secret = if row.secret_headers.is_empty() { "the address".into() } else { row.secret_headers.join(" ") };
         [row.name.into(), row.forge.into(), format!("each {}", row.told), events.join(" "), secret]

@@ -8,6 +8,7 @@ use super::output::{Reach, heading, tell};
 use super::table::lay_out;
 use super::terminal::{self, Colour, print};
 use crate::config::{BrokenTarget, Configuration, Configured};
+use crate::event::EventName;
 use crate::message;
 use crate::target::{Switch, Target};
 
@@ -60,7 +61,7 @@ fn row(target: &Target, is_parked: bool) -> ListedTarget {
         name: target.name.to_string(),
         url: Some(format!("{}/…", target.address.origin())),
         format: Some(target.format.name.into()),
-        event: target.events.iter().map(|event| event.word().into()).collect(),
+        event: events(target),
         r#ref: target.refs.words().collect(),
         enabled: target.switch.is_on(),
         state,
@@ -120,4 +121,14 @@ fn table(said: &[Said<ListedTarget>]) -> String {
         text.extend(lines.by_ref().take(one.rows.len()));
     }
     text
+}
+
+/// The words of its events, as they are configured: of one that is narrowed the forge's own names.
+fn events(target: &Target) -> Vec<String> {
+    let narrowed = |event: EventName| target.narrowed.iter().filter(move |(known, _)| *known == event);
+    let words = |event: &EventName| match narrowed(*event).count() {
+        0 => vec![event.word().to_owned()],
+        _ => narrowed(*event).map(|(_, name)| (*name).to_owned()).collect(),
+    };
+    target.events.iter().flat_map(words).collect()
 }

@@ -10,7 +10,7 @@ use super::known_format;
 use super::place::{Place, resolve};
 use super::terminal::print;
 use crate::config::Configured;
-use crate::event::{self, Event, EventName};
+use crate::event::{self, Event, EventName, Wanted};
 use crate::format::Format;
 use crate::identifier;
 use crate::message;
@@ -49,8 +49,9 @@ pub(super) fn run(
     // As the targets here are told of it; where a repository has its own, those are whom it can speak to.
     let mut targets = place.configuration.targets.iter().filter_map(Configured::as_far_as_read).peekable();
     let is_the_servers = targets.peek().is_some() && targets.all(|target| target.is_protected);
+    let wanted = Wanted { reviews: true, notes: true, ..format.wants };
     let events =
-        place.events(is_the_servers, identifier::event(), &place.objects()?, &update, format.wants, call.environment);
+        place.events(is_the_servers, identifier::event(), &place.objects()?, &update, wanted, call.environment);
     // What a target is sent by default; a forge that has no such word for it tells it by another.
     let is_default = |name: EventName| matches!(name, EventName::Push | EventName::TagPush);
     let bodies = match only {
@@ -74,12 +75,12 @@ fn bodies(format: &Format, events: &[Event], is_wanted: impl Fn(EventName) -> bo
     let is_chosen = |name: &EventName| format.has(*name) && is_wanted(*name);
     let chosen = |event: &&Event| event.names().any(|name| is_chosen(&name));
     let events: Vec<&Event> = events.iter().filter(chosen).collect();
-    let mut rendered: Vec<_> = if format.is_whole() {
-        format.render_whole(&events, None, usize::MAX).into_iter().collect()
-    } else {
-        let names = events.iter().flat_map(|event| event.names().filter(is_chosen).map(move |name| (event, name)));
-        names.filter_map(|(event, name)| format.render(event, name, None, usize::MAX)).collect()
-    };
+    let (in_whole, alone): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|event| format.tells_in_whole(event));
+    let names = alone.iter().flat_map(|event| event.names().filter(is_chosen).map(move |name| (event, name)));
+    let mut rendered: Vec<_> = names.filter_map(|(event, name)| format.render(event, name, None, usize::MAX)).collect();
+    if !in_whole.is_empty() {
+        rendered.extend(format.render_whole(&in_whole, None, usize::MAX));
+    }
     rendered.dedup_by(|a, b| a.payload == b.payload);
     rendered.into_iter().map(|rendered| rendered.payload.body).collect()
 }

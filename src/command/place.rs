@@ -17,7 +17,7 @@ use crate::event::{Context, Event};
 use crate::message;
 use crate::pipeline::{Pipeline, Scene};
 use crate::process::{self, Environment};
-use crate::ref_update::{Namespace, ObjectId, RefUpdate};
+use crate::ref_update::{Namespace, ObjectId, RefEvent, RefUpdate};
 use crate::repository::{self, Objects, Reader, Wanted};
 use crate::state_dir::StateDir;
 
@@ -103,8 +103,12 @@ impl Place {
     ) -> Vec<Event> {
         let updates = std::slice::from_ref(update);
         let mut reader = Reader::new(&self.common_dir, self.configuration.layout, objects, updates, wanted);
-        let context = self.scene(environment).context(is_protected, process::now(), &mut reader);
-        reader.events(line, update, &Arc::new(context))
+        let context = Arc::new(self.scene(environment).context(is_protected, process::now(), &mut reader));
+        let mut events = reader.events(line, update, &context);
+        let line = RefEvent::new(update.clone(), line);
+        let beside = reader.events_beside(&[(0, &line)], &context, &self.configuration.settings);
+        events.extend(beside.into_iter().map(|(_, event)| event));
+        events
     }
 
     /// What events have in common, as if whoever runs this had pushed now.

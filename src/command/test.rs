@@ -13,7 +13,7 @@ use super::targets;
 use super::terminal::{self, print};
 use crate::delivery::Delivery;
 use crate::dispatch;
-use crate::event::EventName;
+use crate::event::{Event, EventKind, EventName, MergeRequest, Note, Review, ReviewAction, ReviewState, Wanted};
 use crate::format::Webhook;
 use crate::identifier;
 use crate::message;
@@ -23,6 +23,7 @@ use crate::process::{self, Environment};
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName, RefUpdate};
 use crate::report::{Notice, Summary};
 use crate::repository::{self, Head};
+use crate::signature::sha1_hex;
 use crate::spool::Receipt;
 use crate::target::{RefPatterns, Switch, Target};
 use crate::text::sanitise;
@@ -30,8 +31,12 @@ use crate::text::sanitise;
 /// How many commits a test tells: GitLab's test button sends three.
 const COMMITS: usize = 3;
 
+/// What its comment says, and its review.
+const COMMENT: &str = "This comment tries the webhook out.";
+const TITLE: &str = "This review tries the webhook out";
+
 /// What a test sends.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum TestEvent {
     /// The newest commits of the branch HEAD names, or of the newest one
@@ -42,6 +47,10 @@ pub(super) enum TestEvent {
     Create,
     /// That branch, as if it were gone
     Delete,
+    /// A comment on the newest commit
+    Note,
+    /// A request to merge that branch into the default branch
+    MergeRequest,
     /// What the forge sends to try a receiver out
     Ping,
 }
@@ -60,12 +69,15 @@ pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool,
         TestEvent::TagPush => EventName::TagPush,
         TestEvent::Create => EventName::Create,
         TestEvent::Delete => EventName::Delete,
+        TestEvent::Note => EventName::Note,
+        TestEvent::MergeRequest => EventName::MergeRequest,
         TestEvent::Ping => {
             return Ok(send(&place, target, &ping(&place, target, environment)?));
         }
     };
     // What is tried out is sent, whatever the target is to get otherwise.
-    let target = &Target { switch: Switch::On, events: vec![name], refs: RefPatterns::default(), ..target.clone() };
+    let (events, narrowed) = (vec![name], Vec::new());
+    let target = &Target { switch: Switch::On, events, narrowed, refs: RefPatterns::default(), ..target.clone() };
     let delivery = delivery(&place, target, event, environment)?;
     let Some(delivery) = delivery else {
         return failure(message::no_event(target.format.name));
@@ -80,10 +92,14 @@ fn delivery(
     environment: &Environment,
 ) -> Result<Option<Delivery>, Failure> {
     let objects = place.objects()?;
-    let wanted = pipeline::wanted_by(slice::from_ref(&target).iter().copied());
+    // What it tells of reviews and comments is made here.
+    let wanted = Wanted { reviews: false, notes: false, ..target.wanted() };
     let update = update(place, &objects, event)?;
     let line = RefEvent::new(update, identifier::event());
-    let events = place.events(target.is_protected, line.event, &objects, &line.update, wanted, environment);
+    let mut events = place.events(target.is_protected, line.event, &objects, &line.update, wanted, environment);
+    if matches!(event, TestEvent::Note | TestEvent::MergeRequest) {
+        events = events.iter().flat_map(|push| of_review(event, push)).collect();
+    }
     let Some(first) = events.first() else {
         return failure(message::nothing_to_send());
     };
@@ -92,10 +108,60 @@ fn delivery(
     let mut made = None;
     let mut fan_out = FanOut::new(0, &receipt, slice::from_ref(&target), &context);
     for event in events {
-        fan_out.add(0, event, &mut |_, delivery| made = Some(delivery));
+        fan_out.add(0, event, &mut |_, delivery| made = made.take().or(Some(delivery)));
     }
     fan_out.finish(&Namespace::default(), &mut |_, delivery| made = Some(delivery));
     Ok(made)
+}
+
+/// A comment on what a push brought, or a request to merge it; for forges that have no comments on commits one on that.
+fn of_review(event: TestEvent, push: &Event) -> Vec<Event> {
+    let EventKind::Push(pushed) = &push.kind else { return Vec::new() };
+    let (Some(head), context) = (pushed.head(), &push.context) else { return Vec::new() };
+    let time = context.time;
+    let review = Review {
+        number: 1,
+        title: TITLE.into(),
+        description: String::new(),
+        source: pushed.short_name().into_owned(),
+        target: context.repository.default_branch.clone().unwrap_or_default(),
+        author: context.pusher.clone(),
+        reviewers: Vec::new(),
+        created: time,
+        updated: time,
+        state: ReviewState::Opened,
+        base: pushed.update.old,
+        commits: pushed.total,
+        head: Arc::clone(head),
+        merge_commit: None,
+        resolved: None,
+    };
+    let note = Note {
+        update: RefUpdate { name: RefName::new("refs/notes/commits"), ..pushed.update.clone() },
+        number: 1,
+        replaces: None,
+        text: COMMENT.into(),
+        author: context.pusher.clone(),
+        created: time,
+        updated: time,
+        commit: Arc::clone(head),
+        review: None,
+        place: None,
+        discussion: sha1_hex(COMMENT.as_bytes()),
+        answers: None,
+        resolved: None,
+    };
+    let kinds = match event {
+        TestEvent::Note => {
+            let on_review = Note { review: Some(review), ..note.clone() };
+            vec![EventKind::Note(Box::new(note)), EventKind::Note(Box::new(on_review))]
+        }
+        _ => {
+            let (update, action) = (pushed.update.clone(), ReviewAction::Open);
+            vec![EventKind::MergeRequest(Box::new(MergeRequest { update, review, before: None, action }))]
+        }
+    };
+    kinds.into_iter().map(|kind| Event { kind, ..push.clone() }).collect()
 }
 
 fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Delivery, Failure> {

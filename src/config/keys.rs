@@ -65,6 +65,7 @@ pub const KEYS: &[Key] = &[
     protected("root", Of::Repository, "none"),
     key("homepage", Of::Repository, "empty"),
     key("commitUrl", Of::Repository, "the format's own below homepage"),
+    key("reviewUrl", Of::Repository, "the format's own below homepage"),
     key("gitHttpUrl", Of::Repository, "from gitweb.url or cloneurl"),
     key("gitSshUrl", Of::Repository, "from gitweb.url or cloneurl"),
     key("repositoryDescription", Of::Repository, "from gitweb.description or description"),
@@ -77,6 +78,10 @@ pub const KEYS: &[Key] = &[
     protected("report", Of::Repository, "all"),
     protected("maxTargets", Of::Repository, "50"),
     key("keepLog", Of::Repository, "30d"),
+    list(key("notesRef", Of::Repository, "refs/notes/commits")),
+    key("reviews", Of::Repository, "true"),
+    key("maxReviewEvents", Of::Repository, "50"),
+    key("maxNote", Of::Repository, "64k"),
     key("logLevel", Of::Repository, "warn"),
     protected("name", Of::User, "the login"),
     protected("email", Of::User, "none"),
@@ -91,7 +96,7 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
 /// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
 /// and a secret is easily written behind `secretFile`.
 pub fn is_confidential(name: &str) -> bool {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "url",
         "secret",
         "secretFile",
@@ -100,6 +105,7 @@ pub fn is_confidential(name: &str) -> bool {
         "header",
         "homepage",
         "commitUrl",
+        "reviewUrl",
         "gitHttpUrl",
         "gitSshUrl",
     ];

@@ -44,7 +44,7 @@ pub use keys::{KEYS, Key, Of, find as find_key, is_confidential, nearest as near
 pub use problem::Problem;
 pub use profile::Profile;
 pub use secret_file::below as secret_below;
-pub use settings::Settings;
+pub use settings::{NoteSettings, Settings};
 pub use syntax::boolean;
 pub use value::{Report, time};
 

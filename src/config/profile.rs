@@ -2,7 +2,7 @@
 
 use super::entry::Scope;
 use super::setting::SettingReader;
-use super::value::{commit_template, one_line, positive_number, template, text, visibility};
+use super::value::{commit_template, one_line, positive_number, review_template, template, text, visibility};
 use crate::event::Visibility;
 use crate::ref_update::Namespace;
 
@@ -15,6 +15,8 @@ pub struct Profile {
     pub homepage: String,
     /// `webhook.commitUrl`, a template.
     pub commit_url: String,
+    /// `webhook.reviewUrl`, a template.
+    pub review_url: String,
     /// `webhook.gitHttpUrl`, a template.
     pub git_http_url: Option<String>,
     /// `webhook.gitSshUrl`, a template.
@@ -60,6 +62,7 @@ impl Profile {
             repository: reader.setting("repository", one_line),
             homepage: reader.setting("homepage", template).unwrap_or_default(),
             commit_url: reader.setting("commitUrl", commit_template).unwrap_or_default(),
+            review_url: reader.setting("reviewUrl", review_template).unwrap_or_default(),
             git_http_url: reader.setting("gitHttpUrl", template),
             git_ssh_url: reader.setting("gitSshUrl", template),
             gitweb_urls: reader.texts("gitweb", "url"),

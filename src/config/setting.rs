@@ -57,12 +57,12 @@ impl<'a> SettingReader<'a> {
         }
     }
 
-    /// A boolean that is false unless it says otherwise; a key without a value is true, as in git.
-    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+    /// A boolean that is `default` unless it says otherwise; a key without a value is true, as in git.
+    pub(super) fn flag(&mut self, name: &'static str, default: bool) -> bool {
         match self.counting(name).next_back() {
             Some(entry) if entry.value.is_none() => true,
-            Some(_) => self.setting(name, boolean).unwrap_or(false),
-            None => false,
+            Some(_) => self.setting(name, boolean).unwrap_or(default),
+            None => default,
         }
     }
 }

@@ -12,9 +12,12 @@ use super::problem::{Problem, full_key};
 use super::profile::Profile;
 use super::setting::SettingReader;
 use super::value::{
-    Report, absolute_path, aliases, days, log_level, one_line, positive_number, report, seconds, value_text,
+    Report, absolute_path, aliases, days, log_level, one_line, positive_number, report, seconds, size, value_text,
 };
 use crate::pusher::KnownUser;
+
+/// Each takes its place in the order of a push's deliveries, of which there are 65,536.
+const MOST_REVIEW_EVENTS: usize = 10_000;
 
 /// Settings of the repository and the server.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Settings {
     pub detach: bool,
     /// `webhook.reconcile`: a timer announces what moved without a hook.
     pub reconcile: bool,
+    /// What is read of comments and reviews.
+    pub notes: NoteSettings,
     /// `webhook.keepLog`.
     pub keep_log: Duration,
     /// `webhook.report`.
@@ -45,6 +50,25 @@ pub struct Settings {
     pub log_level: LevelFilter,
     /// `core.sharedRepository` is group or wider: our files are made for the group too.
     pub shared: bool,
+}
+
+/// What is read of comments and reviews.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteSettings {
+    /// `webhook.notesRef`: refs whose notes are comments on commits.
+    pub refs: Vec<String>,
+    /// `webhook.reviews`: whether reviews are read.
+    pub reviews: bool,
+    /// `webhook.maxReviewEvents`: how many events of both kinds a push makes at most, or none.
+    pub most_events: usize,
+    /// `webhook.maxNote`: how many bytes of a comment are told.
+    pub longest: usize,
+}
+
+impl Default for NoteSettings {
+    fn default() -> Self {
+        Self { refs: vec!["refs/notes/commits".into()], reviews: true, most_events: 50, longest: 64 << 10 }
+    }
 }
 
 impl Default for Settings {
@@ -58,6 +82,7 @@ impl Default for Settings {
             max_wait: Duration::from_secs(10),
             detach: false,
             reconcile: false,
+            notes: NoteSettings::default(),
             keep_log: Duration::from_secs(30 * 86_400),
             report: Report::All,
             max_targets: 50,
@@ -85,8 +110,9 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         users: users(reader),
         user_variables: user_variables(reader),
         max_wait: reader.setting("maxWait", seconds).unwrap_or(default.max_wait),
-        detach: reader.flag("detach"),
-        reconcile: reader.flag("reconcile"),
+        detach: reader.flag("detach", false),
+        reconcile: reader.flag("reconcile", false),
+        notes: notes(reader, default.notes),
         keep_log: reader.setting("keepLog", days).unwrap_or(default.keep_log),
         report: reader.setting("report", report).unwrap_or(default.report),
         max_targets: reader
@@ -97,9 +123,25 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
     }
 }
 
+fn notes(reader: &mut SettingReader<'_>, default: NoteSettings) -> NoteSettings {
+    let most_events = reader.setting("maxReviewEvents", positive_number);
+    let are_refs_set = reader.counting("notesRef").next().is_some();
+    NoteSettings {
+        refs: if are_refs_set { words(reader, "notesRef") } else { default.refs },
+        reviews: reader.flag("reviews", default.reviews),
+        most_events: most_events.map_or(default.most_events, |number| (number as usize).min(MOST_REVIEW_EVENTS)),
+        longest: reader.setting("maxNote", size).unwrap_or(default.longest),
+    }
+}
+
 fn user_variables(reader: &SettingReader<'_>) -> Vec<String> {
+    words(reader, "userVariable")
+}
+
+/// The words of all values; an empty value clears what came before it.
+fn words(reader: &SettingReader<'_>, key: &'static str) -> Vec<String> {
     let mut names = Vec::new();
-    for entry in reader.counting("userVariable") {
+    for entry in reader.counting(key) {
         let value = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default());
         if value.is_empty() {
             names.clear();

@@ -72,6 +72,10 @@ pub(super) fn commit_template(value: &str) -> Result<String, Wrong> {
     template_with(value, &["{repository}", "{name}", "{id}"]).ok_or(message::no_commit_template())
 }
 
+pub(super) fn review_template(value: &str) -> Result<String, Wrong> {
+    template_with(value, &["{repository}", "{name}", "{number}"]).ok_or(message::no_review_template())
+}
+
 fn template_with(value: &str, places: &[&str]) -> Option<String> {
     let rest = places.iter().fold(value.to_owned(), |rest, place| rest.replace(place, ""));
     let wrong = |c: char| c.is_control() || c.is_whitespace() || c == '{' || c == '}';

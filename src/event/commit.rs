@@ -4,7 +4,7 @@ use super::Time;
 use crate::ref_update::ObjectId;
 
 /// A commit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// Its object id.
     pub id: ObjectId,

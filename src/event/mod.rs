@@ -1,4 +1,5 @@
-//! What happened, in words no forge owns: a push to a branch, a push of a tag, with commits, repository and pusher.
+//! What happened, in words no forge owns: a push to a branch, a push of a tag, a comment, a review, with commits, repository and
+//! pusher.
 
 mod time;
 
@@ -9,6 +10,10 @@ mod context;
 mod commit;
 
 mod push;
+
+mod review;
+
+mod note;
 
 mod name;
 
@@ -22,9 +27,11 @@ use crate::ref_update::{RefName, RefUpdate};
 
 pub use commit::{Changes, Commit, Person, Tag};
 pub use context::Context;
-pub use name::{EventName, can_tell_of};
+pub use name::{EventName, REVIEWS, can_tell_of};
+pub use note::{FileDiff, LineInDiff, Note, Place};
 pub use push::{Push, Tip};
 pub use repository::{Repository, Visibility};
+pub use review::{MergeRequest, Review, ReviewAction, ReviewState};
 pub use time::{Time, Utc, present};
 pub use wanted::Wanted;
 
@@ -42,13 +49,17 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// The kinds of event, each with what it needs; notes and merge requests find their place here.
+/// The kinds of event, each with what it needs.
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// A branch was created, updated or deleted.
     Push(Push),
     /// A tag was created, moved or deleted.
     TagPush(Push),
+    /// Something happened to a review.
+    MergeRequest(Box<MergeRequest>),
+    /// Somebody commented on a commit or a review.
+    Note(Box<Note>),
 }
 
 impl Event {
@@ -57,12 +68,21 @@ impl Event {
         Self { context: Arc::clone(context), ..self.clone() }
     }
 
+    /// Whether it tells of a push itself.
+    pub fn is_push(&self) -> bool {
+        matches!(self.kind, EventKind::Push(_) | EventKind::TagPush(_))
+    }
+
     /// The names under which it is told, in that order: some forges tell a creation twice, by itself and as a push.
     pub fn names(&self) -> impl Iterator<Item = EventName> + use<> {
-        match &self.kind {
-            EventKind::Push(push) => EventName::of_push(EventName::Push, push.change()),
-            EventKind::TagPush(push) => EventName::of_push(EventName::TagPush, push.change()),
-        }
+        let (own, change) = match &self.kind {
+            EventKind::Push(push) => (EventName::Push, Some(push.change())),
+            EventKind::TagPush(push) => (EventName::TagPush, Some(push.change())),
+            EventKind::MergeRequest(_) => (EventName::MergeRequest, None),
+            EventKind::Note(_) => (EventName::Note, None),
+        };
+        let of_push = change.into_iter().flat_map(move |change| EventName::of_push(own, change));
+        of_push.chain(change.is_none().then_some(own))
     }
 
     /// The ref it is about: targets choose by it, and what is about one ref is told in order.
@@ -74,6 +94,8 @@ impl Event {
     pub fn update(&self) -> &RefUpdate {
         match &self.kind {
             EventKind::Push(push) | EventKind::TagPush(push) => &push.update,
+            EventKind::MergeRequest(request) => &request.update,
+            EventKind::Note(note) => &note.update,
         }
     }
 }

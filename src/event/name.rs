@@ -19,6 +19,14 @@ pub enum EventName {
     MergeRequest,
 }
 
+/// Below it are git-appraise's notes: requests for reviews, and what is said of them.
+pub const REVIEWS: &[u8] = b"refs/notes/devtools/";
+
+/// Whether a ref may be a review's head by its name, as forges and proc-receive hooks give them: `refs/pull/3/head`.
+fn is_of_reviews(name: &RefName) -> bool {
+    [&b"refs/merge-requests/"[..], b"refs/pull/"].iter().any(|start| name.as_bytes().starts_with(start))
+}
+
 /// Whether any event can tell of a ref, whatever happens to it.
 pub fn can_tell_of(name: &RefName) -> bool {
     !EventName::of_ref(name).is_empty()
@@ -27,6 +35,9 @@ pub fn can_tell_of(name: &RefName) -> bool {
 impl EventName {
     /// All names, in the order in which they are listed.
     pub const ALL: [Self; 6] = [Self::Push, Self::TagPush, Self::Create, Self::Delete, Self::Note, Self::MergeRequest];
+
+    /// What `all` stands for: everything that happens, each told once.
+    pub const EACH_ONCE: [Self; 4] = [Self::Push, Self::TagPush, Self::Note, Self::MergeRequest];
 
     /// The word in the configuration.
     pub fn word(self) -> &'static str {
@@ -56,8 +67,13 @@ impl EventName {
     /// The names of the events that can tell of a ref. What the refs are for is told from their names alone.
     fn of_ref(name: &RefName) -> &'static [Self] {
         match name.kind() {
-            RefKind::Branch => &[Self::Create, Self::Push, Self::Delete],
+            // It may be a review's source or target.
+            RefKind::Branch => &[Self::Create, Self::Push, Self::Delete, Self::MergeRequest],
             RefKind::Tag => &[Self::Create, Self::TagPush, Self::Delete],
+            RefKind::Other if name.as_bytes().starts_with(REVIEWS) => &[Self::MergeRequest, Self::Note],
+            RefKind::Other if name.as_bytes().starts_with(b"refs/notes/") => &[Self::Note],
+            // Whether it is a review's head says the configuration.
+            RefKind::Other if is_of_reviews(name) => &[Self::MergeRequest],
             RefKind::Other => &[],
         }
     }

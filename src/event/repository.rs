@@ -20,6 +20,8 @@ pub struct Repository {
     pub ssh_url: String,
     /// Template of a commit's page with `{id}`; empty: the format's own, below the home page.
     pub commit_url: String,
+    /// Template of a review's page with `{number}`; empty: the format's own, below the home page.
+    pub review_url: String,
     /// Who may see it.
     pub visibility: Visibility,
     /// A positive number below 2³¹.
@@ -73,6 +75,14 @@ impl Repository {
             return self.commit_url.replace("{id}", &id.to_string());
         }
         format!("{}{below}{id}", self.page())
+    }
+
+    /// The address of a review's page: `webhook.reviewUrl`, else the forge's own `below` [`Repository::page`] (`/pull/`, say).
+    pub fn review_address(&self, number: u32, below: &str) -> String {
+        if !self.review_url.is_empty() {
+            return self.review_url.replace("{number}", &number.to_string());
+        }
+        format!("{}{below}{number}", self.page())
     }
 
     /// The clone address for http, for forms that want a URL.

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use jiff::Timestamp;
 use jiff::tz::Offset;
+use jiff::{Timestamp, Zoned};
 
 /// A moment with the offset of whoever wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,15 +41,24 @@ impl Time {
     /// A time or an offset that no calendar has is clamped: git accepts any number there.
     pub fn rfc3339(self, utc: Utc) -> String {
         let offset = Offset::from_seconds(self.offset.saturating_mul(60)).unwrap_or(Offset::UTC);
-        // One day inside jiff's limits, so that no offset can lead out of them.
-        let day = 86_400;
-        let seconds = self.seconds.clamp(Timestamp::MIN.as_second() + day, Timestamp::MAX.as_second() - day);
-        let moment = Timestamp::from_second(seconds).unwrap_or_default().to_zoned(offset.to_time_zone());
+        let moment = self.zoned(offset);
         if offset == Offset::UTC && utc == Utc::Letter {
             moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
         } else {
             moment.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
         }
+    }
+
+    /// As Ruby writes a moment, `2019-05-17 18:08:09 UTC`.
+    pub fn ruby(self) -> String {
+        self.zoned(Offset::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    }
+
+    fn zoned(self, offset: Offset) -> Zoned {
+        // One day inside jiff's limits, so that no offset can lead out of them.
+        let day = 86_400;
+        let seconds = self.seconds.clamp(Timestamp::MIN.as_second() + day, Timestamp::MAX.as_second() - day);
+        Timestamp::from_second(seconds).unwrap_or_default().to_zoned(offset.to_time_zone())
     }
 }
 
@@ -66,6 +75,7 @@ mod tests {
         assert_eq!(time(1_546_272_480, 480).rfc3339(Utc::Zero), "2019-01-01T00:08:00+08:00");
         assert_eq!(time(0, 0).rfc3339(Utc::Zero), "1970-01-01T00:00:00+00:00");
         assert_eq!(time(0, 0).rfc3339(Utc::Letter), "1970-01-01T00:00:00Z");
+        assert_eq!(time(1_558_116_489, 480).ruby(), "2019-05-17 18:08:09 UTC");
         assert_eq!(time(-1, -210).rfc3339(Utc::Letter), "1969-12-31T20:29:59-03:30");
     }
 

@@ -11,6 +11,10 @@ pub struct Wanted {
     pub before: bool,
     /// Which commits the repository knew before, and which other ref points to the same, for which all refs are read.
     pub known: bool,
+    /// What happens to reviews.
+    pub reviews: bool,
+    /// Comments.
+    pub notes: bool,
 }
 
 impl Wanted {
@@ -21,6 +25,8 @@ impl Wanted {
             paths: self.paths.max(other.paths),
             before: self.before || other.before,
             known: self.known || other.known,
+            reviews: self.reviews || other.reviews,
+            notes: self.notes || other.notes,
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Bitbucket Cloud: one repo:push for a whole push, with a change for each branch and tag.
+//! Bitbucket Cloud: one repo:push for a whole push, with a change for each branch and tag; pull requests and comments by themselves.
 //!
 //! Source: <https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/>, "Push", "Common entities for event payloads".
 
+mod review;
+
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Rendering, append, compact, newest, ref_type};
+use super::{Format, Header, Ids, Limits, Payload, append, compact, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted,
 };
@@ -16,22 +18,49 @@ use crate::urls::encode;
 
 const MOST_COMMITS: usize = 5;
 
+const EVENTS: &[(EventName, &str)] = &[
+    (EventName::Push, "repo:push"),
+    (EventName::TagPush, "repo:push"),
+    (EventName::Note, "repo:commit_comment_created"),
+    (EventName::Note, "pullrequest:comment_created"),
+    (EventName::Note, "pullrequest:comment_updated"),
+    (EventName::MergeRequest, "pullrequest:created"),
+    (EventName::MergeRequest, "pullrequest:updated"),
+    (EventName::MergeRequest, "pullrequest:fulfilled"),
+    (EventName::MergeRequest, "pullrequest:rejected"),
+    (EventName::MergeRequest, "pullrequest:approved"),
+    (EventName::MergeRequest, "pullrequest:unapproved"),
+    (EventName::MergeRequest, "pullrequest:changes_request_created"),
+    (EventName::MergeRequest, "pullrequest:changes_request_removed"),
+];
+
 pub(super) const FORMAT: Format = Format {
     name: "bitbucket",
     forge: "Bitbucket Cloud",
     hosts: &[],
-    events: &[(EventName::Push, "repo:push"), (EventName::TagPush, "repo:push")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, known: false },
-    rendering: Rendering::Whole(payload),
+    events: EVENTS,
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, known: false, reviews: false, notes: false },
+    each: payload,
+    whole: Some(push_payload),
     ping: None,
     headers,
     sign,
 };
 
-fn payload(events: &[&Event], limits: &Limits) -> Option<Payload> {
+fn payload(event: &Event, _name: EventName, _limits: &Limits) -> Option<Payload> {
+    match &event.kind {
+        EventKind::MergeRequest(request) => Some(review::pull_request(&event.context, request)),
+        EventKind::Note(note) => review::note(&event.context, note),
+        // They are told as a whole.
+        EventKind::Push(_) | EventKind::TagPush(_) => None,
+    }
+}
+
+fn push_payload(events: &[&Event], limits: &Limits) -> Option<Payload> {
     let context = &*events.first()?.context;
-    let changes = events.iter().map(|event| match &event.kind {
-        EventKind::Push(push) | EventKind::TagPush(push) => change(context, push, limits),
+    let changes = events.iter().filter_map(|event| match &event.kind {
+        EventKind::Push(push) | EventKind::TagPush(push) => Some(change(context, push, limits)),
+        EventKind::MergeRequest(_) | EventKind::Note(_) => None,
     });
     let changes: Vec<_> = changes.collect();
     let body = json!({

@@ -1,10 +1,12 @@
-//! Alibaba Cloud Codeup: push and tag_push, key for key in the order of its documentation.
+//! Alibaba Cloud Codeup: push, tag_push, note and merge_request, key for key in the order of its documentation.
 //!
 //! Source: <https://www.alibabacloud.com/help/en/yunxiao/user-guide/webhooks-settings>, "Push events", "Tag push events".
 
+mod review;
+
 use serde::Serialize;
 
-use super::{Author, Format, Header, Ids, Limits, Payload, Rendering, RepositoryBody, compact, newest};
+use super::{Author, EVENTS_OF_GITLAB, Format, Header, Ids, Limits, Payload, RepositoryBody, compact, newest};
 use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
@@ -14,9 +16,10 @@ pub(super) const FORMAT: Format = Format {
     name: "codeup",
     forge: "Alibaba Cloud Codeup",
     hosts: &[],
-    events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
-    rendering: Rendering::Each(payload),
+    events: EVENTS_OF_GITLAB,
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false, reviews: false, notes: false },
+    each: payload,
+    whole: None,
     ping: None,
     headers,
     sign,
@@ -69,6 +72,8 @@ fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> 
             Some(compact("Push Hook", &push_body(context, push, limits.commits.unwrap_or(MOST_COMMITS))))
         }
         EventKind::TagPush(push) => Some(compact("Tag Push Hook", &tag_push_body(context, push))),
+        EventKind::MergeRequest(request) => review::merge_request(context, request),
+        EventKind::Note(note) => Some(review::note(context, note)),
     }
 }
 

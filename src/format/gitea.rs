@@ -1,15 +1,14 @@
-//! Gitea, and with it Forgejo and Gogs: push, create and delete, in the order in which Gitea writes them.
+//! Gitea, and with it Forgejo and Gogs: push, create and delete, pull requests and what is said of them, in the order in which Gitea writes them.
 //!
 //! Source: <https://docs.gitea.com/usage/webhooks>; keys, their order and what is sent when from Gitea's own `modules/structs/hook.go`,
 //! `modules/structs/repo.go`, `services/repository/push.go` and `services/webhook/deliver.go`.
 
+mod review;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Rendering, append, changes, compact, delete_of_github,
-    newest, ref_type,
-};
+use super::{Format, Header, Ids, Limits, Payload, append, changes, compact, delete_of_github, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
 };
@@ -22,13 +21,34 @@ use crate::urls::encode;
 const MOST_COMMITS: usize = 5;
 const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;
 
+const EVENTS: &[(EventName, &str)] = &[
+    (EventName::Push, "push"),
+    (EventName::TagPush, "push"),
+    (EventName::Create, "create"),
+    (EventName::Delete, "delete"),
+    (EventName::Note, "issue_comment"),
+    (EventName::Note, "pull_request_comment"),
+    (EventName::MergeRequest, "pull_request"),
+    (EventName::MergeRequest, "pull_request_sync"),
+    (EventName::MergeRequest, "pull_request_approved"),
+    (EventName::MergeRequest, "pull_request_rejected"),
+];
+
 pub(super) const FORMAT: Format = Format {
     name: "gitea",
     forge: "Gitea, Forgejo, Gogs",
     hosts: &[],
-    events: EVENTS_OF_GITHUB,
-    wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, before: false, known: false },
-    rendering: Rendering::Each(payload),
+    events: EVENTS,
+    wants: Wanted {
+        commits: MOST_COMMITS_OF_NEW_BRANCH,
+        paths: usize::MAX,
+        before: false,
+        known: false,
+        reviews: false,
+        notes: false,
+    },
+    each: payload,
+    whole: None,
     ping: None,
     headers,
     sign,
@@ -81,6 +101,8 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
             EventName::Delete => Some(delete(context, push)),
             EventName::Note | EventName::MergeRequest => None,
         },
+        EventKind::MergeRequest(request) => review::pull_request(context, request),
+        EventKind::Note(note) => review::note(context, note),
     }
 }
 
@@ -263,8 +285,9 @@ fn state(context: &Context) -> Value {
 /// The same under the names of Gitea, of Gogs, which came before it, of Forgejo, which came after it, and of GitHub.
 fn headers(event: &str, ids: &Ids) -> Vec<Header> {
     let delivery = ids.delivery.to_string();
+    let (event, kind) = review::event_and_type(event);
     let of = |names: [&'static str; 3]| {
-        names.into_iter().zip([delivery.as_str(), event, event]).map(|(name, value)| (name, value.into()))
+        names.into_iter().zip([delivery.as_str(), event, kind]).map(|(name, value)| (name, value.into()))
     };
     [
         ["X-Gitea-Delivery", "X-Gitea-Event", "X-Gitea-Event-Type"],

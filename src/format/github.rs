@@ -1,14 +1,15 @@
-//! GitHub: push, the separate create and delete, and ping, in the order in which GitHub writes them.
+//! GitHub: push, the separate create and delete, pull requests and comments, and ping, in the order in which GitHub writes them.
 //!
 //! Source: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>, "push", "create", "delete", "ping"; the order of
 //! keys and the constants from the examples and schemas of <https://github.com/octokit/webhooks>.
+
+mod review;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    EVENTS_OF_GITHUB, Format, Header, Ids, Limits, Payload, Rendering, Webhook, append, changes, compact,
-    delete_of_github, newest, ref_type,
+    Format, Header, Ids, Limits, Payload, Webhook, append, changes, compact, delete_of_github, newest, ref_type,
 };
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
@@ -23,13 +24,33 @@ use crate::urls::encode;
 const MOST_COMMITS: usize = 2048;
 const MOST_PATHS: usize = 3000;
 
+const EVENTS: &[(EventName, &str)] = &[
+    (EventName::Push, "push"),
+    (EventName::TagPush, "push"),
+    (EventName::Create, "create"),
+    (EventName::Delete, "delete"),
+    (EventName::Note, "commit_comment"),
+    (EventName::Note, "issue_comment"),
+    (EventName::Note, "pull_request_review_comment"),
+    (EventName::MergeRequest, "pull_request"),
+    (EventName::MergeRequest, "pull_request_review"),
+];
+
 pub(super) const FORMAT: Format = Format {
     name: "github",
     forge: "GitHub",
     hosts: &[],
-    events: EVENTS_OF_GITHUB,
-    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, before: false, known: true },
-    rendering: Rendering::Each(payload),
+    events: EVENTS,
+    wants: Wanted {
+        commits: MOST_COMMITS,
+        paths: MOST_PATHS,
+        before: false,
+        known: true,
+        reviews: false,
+        notes: false,
+    },
+    each: payload,
+    whole: None,
     ping: Some(ping),
     headers,
     sign,
@@ -92,6 +113,8 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
             EventName::Delete => Some(delete_of_github(push, repository(context, false), sender(context))),
             EventName::Note | EventName::MergeRequest => None,
         },
+        EventKind::MergeRequest(request) => Some(review::pull_request(context, request)),
+        EventKind::Note(note) => review::note(context, note),
     }
 }
 

@@ -1,7 +1,9 @@
-//! GitLab: push and tag_push, one shape for both.
+//! GitLab: push and tag_push, one shape for both; note and merge_request.
 //!
 //! Source: <https://docs.gitlab.com/user/project/integrations/webhook_events/>, "Push events", "Tag events"; where the page is silent
 //! (title, checkout_sha, the order of keys), what GitLab's `Gitlab::DataBuilder::Push` and `Commit#hook_attrs` do.
+
+mod review;
 
 use std::collections::HashSet;
 
@@ -9,7 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Author, Format, Header, Ids, Limits, Payload, Rendering, RepositoryBody, changes, compact, newest, visibility_level,
+    Author, EVENTS_OF_GITLAB, Format, Header, Ids, Limits, Payload, RepositoryBody, changes, compact, newest,
+    visibility_level,
 };
 use crate::event::{Changes, Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
@@ -20,9 +23,17 @@ pub(super) const FORMAT: Format = Format {
     name: "gitlab",
     forge: "GitLab",
     hosts: &[],
-    events: &[(EventName::Push, "Push Hook"), (EventName::TagPush, "Tag Push Hook")],
-    wants: Wanted { commits: MOST_COMMITS, paths: usize::MAX, before: false, known: false },
-    rendering: Rendering::Each(payload),
+    events: EVENTS_OF_GITLAB,
+    wants: Wanted {
+        commits: MOST_COMMITS,
+        paths: usize::MAX,
+        before: false,
+        known: false,
+        reviews: false,
+        notes: false,
+    },
+    each: payload,
+    whole: None,
     ping: None,
     headers,
     sign,
@@ -102,6 +113,8 @@ fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> 
             body.message = push.after.tag.as_ref().map(|tag| tag.message.trim_end_matches('\n'));
             Some(compact("Tag Push Hook", &body))
         }
+        EventKind::MergeRequest(request) => review::merge_request(context, request),
+        EventKind::Note(note) => Some(review::note(context, note)),
     }
 }
 

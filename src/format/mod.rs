@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 pub use reduce::{Reduced, Rendered};
 
-use crate::event::{Changes, Commit, Context, Event, EventName, Push, Repository, Visibility, Wanted};
-use crate::signature::Secret;
+use crate::event::{Changes, Commit, Context, Event, EventName, Place, Push, Repository, Visibility, Wanted};
+use crate::signature::{Secret, sha1_hex};
 
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
 pub const FORMATS: &[Format] =
@@ -39,8 +39,10 @@ pub struct Format {
     pub events: &'static [(EventName, &'static str)],
     /// What its payloads need to know of a push; of commits as many as the forge lists at most.
     pub wants: Wanted,
-    /// How its payloads are made.
-    pub rendering: Rendering,
+    /// The payload of one event; `None` where the forge has no such event, never an empty payload.
+    pub each: fn(&Event, EventName, &Limits) -> Option<Payload>,
+    /// That of a push as a whole, with all of its updates that a target wants, where the forge tells pushes so.
+    pub whole: Option<RenderWhole>,
     /// The payload that tells of nothing, to try a receiver out; `None` where the forge has no such thing.
     pub ping: Option<fn(&Context, &Webhook) -> Payload>,
     /// The forge's own headers but the secret's, for the forge's event name.
@@ -49,13 +51,8 @@ pub struct Format {
     pub sign: fn(&Secret, &[u8]) -> Vec<Header>,
 }
 
-/// How many payloads a push makes. `None` where the forge has no such event, never an empty payload.
-pub enum Rendering {
-    /// One for each event of each ref update.
-    Each(fn(&Event, EventName, &Limits) -> Option<Payload>),
-    /// One that tells of all the ref updates that a target wants of the push.
-    Whole(fn(&[&Event], &Limits) -> Option<Payload>),
-}
+/// Makes the payload of a push as a whole, of which these are the events; `None` where the forge has no such event.
+pub type RenderWhole = fn(&[&Event], &Limits) -> Option<Payload>;
 
 /// How much a payload tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,7 +84,12 @@ impl Format {
 
     /// Whether one payload tells of a whole push.
     pub fn is_whole(&self) -> bool {
-        matches!(self.rendering, Rendering::Whole(_))
+        self.whole.is_some()
+    }
+
+    /// Whether an event is told with all of its push, and not by itself.
+    pub fn tells_in_whole(&self, event: &Event) -> bool {
+        self.is_whole() && event.is_push()
     }
 
     /// The forge's names of some events, each once.
@@ -96,6 +98,13 @@ impl Format {
             self.events.iter().filter(|(event, _)| events.contains(event)).map(|(_, name)| *name).collect();
         names.dedup();
         names
+    }
+
+    /// The forge's names of what happens to reviews and of comments: there may be several of an event, which targets may
+    /// choose from.
+    pub fn names_of_reviews(&'static self) -> &'static [(EventName, &'static str)] {
+        let is_push = |(event, _): &&(EventName, &str)| !matches!(event, EventName::Note | EventName::MergeRequest);
+        &self.events[self.events.iter().take_while(is_push).count()..]
     }
 
     /// The names of the headers that a secret travels in; none where the forge has no such thing.
@@ -112,15 +121,14 @@ impl Format {
 }
 
 impl Format {
-    /// The payload of one event; `None` where the forge has no such event, or tells of pushes as a whole.
+    /// The payload of one event; `None` where the forge has no such event, or tells it with all of its push.
     pub fn render(&self, event: &Event, name: EventName, commits: Option<usize>, allowed: usize) -> Option<Rendered> {
-        let Rendering::Each(payload) = self.rendering else { return None };
-        reduce::fit(commits, self.wants.commits, allowed, |limits| payload(event, name, limits))
+        reduce::fit(commits, self.wants.commits, allowed, |limits| (self.each)(event, name, limits))
     }
 
     /// The payload of a whole push, of which these are the events; `None` where the forge tells of each by itself.
     pub fn render_whole(&self, events: &[&Event], commits: Option<usize>, allowed: usize) -> Option<Rendered> {
-        let Rendering::Whole(payload) = self.rendering else { return None };
+        let payload = self.whole?;
         reduce::fit(commits, self.wants.commits, allowed, |limits| payload(events, limits))
     }
 }
@@ -174,12 +182,12 @@ fn ref_type(push: &Push) -> &'static str {
     if push.is_tag() { "tag" } else { "branch" }
 }
 
-/// GitHub's events, which Gitea took over.
-const EVENTS_OF_GITHUB: &[(EventName, &str)] = &[
-    (EventName::Push, "push"),
-    (EventName::TagPush, "push"),
-    (EventName::Create, "create"),
-    (EventName::Delete, "delete"),
+/// GitLab's events, which Codeup took over.
+const EVENTS_OF_GITLAB: &[(EventName, &str)] = &[
+    (EventName::Push, "Push Hook"),
+    (EventName::TagPush, "Tag Push Hook"),
+    (EventName::Note, "Note Hook"),
+    (EventName::MergeRequest, "Merge Request Hook"),
 ];
 
 /// GitHub's `delete`, which Gitea took over.
@@ -247,6 +255,13 @@ fn visibility_level(visibility: Visibility) -> u8 {
         Visibility::Internal => 10,
         Visibility::Public => 20,
     }
+}
+
+/// How GitLab names a line of a difference (`Gitlab::Git.diff_line_code`); `None` where the difference does not show it.
+fn line_code(place: &Place) -> Option<String> {
+    let line = place.in_diff.as_ref()?;
+    let path = sha1_hex(place.path.as_bytes());
+    Some(format!("{path}_{}_{}", line.old, line.new))
 }
 
 /// Puts the keys of one object behind those of another.

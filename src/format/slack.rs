@@ -5,13 +5,18 @@
 
 use serde_json::json;
 
-use super::{Format, Header, Ids, Limits, Payload, Rendering, compact, newest, ref_type};
-use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Wanted};
+use super::{Format, Header, Ids, Limits, Payload, compact, newest, ref_type};
+use crate::event::{
+    Commit, Context, Event, EventKind, EventName, MergeRequest, Note, Push, Repository, Review, ReviewAction, Wanted,
+};
 use crate::ref_update::Change;
 use crate::signature::Secret;
 use crate::text::shorten;
 
 const MOST_COMMITS: usize = 5;
+
+/// So many lines of a comment are shown.
+const MOST_LINES: usize = 10;
 
 /// So many bytes of a commit's first line are shown.
 const LONGEST_LINE: usize = 200;
@@ -20,9 +25,15 @@ pub(super) const FORMAT: Format = Format {
     name: "slack",
     forge: "Slack, Mattermost, Rocket.Chat, Discord",
     hosts: &["hooks.slack.com"],
-    events: &[(EventName::Push, "push"), (EventName::TagPush, "tag_push")],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false },
-    rendering: Rendering::Each(payload),
+    events: &[
+        (EventName::Push, "push"),
+        (EventName::TagPush, "tag_push"),
+        (EventName::Note, "note"),
+        (EventName::MergeRequest, "merge_request"),
+    ],
+    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false, reviews: false, notes: false },
+    each: payload,
+    whole: None,
     ping: None,
     headers,
     sign,
@@ -32,10 +43,14 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
     let name = match name {
         EventName::Push => "push",
         EventName::TagPush => "tag_push",
-        _ => return None,
+        EventName::Note => "note",
+        EventName::MergeRequest => "merge_request",
+        EventName::Create | EventName::Delete => return None,
     };
     let text = match &event.kind {
         EventKind::Push(push) | EventKind::TagPush(push) => push_text(&event.context, push, limits),
+        EventKind::MergeRequest(request) => review_text(&event.context, request),
+        EventKind::Note(note) => note_text(&event.context, note),
     };
     Some(compact(name, &json!({ "text": text })))
 }
@@ -70,6 +85,54 @@ fn headline(context: &Context, push: &Push) -> String {
         Change::Update if push.forced => format!("{who} rewrote {what} in {place}, with {count}"),
         Change::Update => format!("{who} pushed {count} to {what} in {place}"),
     }
+}
+
+/// `alice opened review 3, Try it: topic into main in group/project`.
+fn review_text(context: &Context, request: &MergeRequest) -> String {
+    let review = &request.review;
+    let what = match request.action {
+        ReviewAction::Open => "opened",
+        ReviewAction::Update if request.old_head().is_some() => "pushed to",
+        ReviewAction::Update => "changed",
+        ReviewAction::Merge => "merged",
+        ReviewAction::Close => "closed",
+        ReviewAction::Reopen => "opened again",
+        ReviewAction::Approve => "approved",
+        ReviewAction::Unapprove => "no longer approves",
+        ReviewAction::RequestChanges => "asks for changes in",
+        ReviewAction::WithdrawChanges => "no longer asks for changes in",
+    };
+    let (source, target) = (escape(&review.source), escape(&review.target));
+    let place = link(context.repository.homepage.trim_end_matches('/'), &context.repository.path);
+    let who = escape(&context.pusher.name);
+    format!("{who} {what} {}: {source} into {target} in {place}", review_link(&context.repository, review))
+}
+
+/// `review 3, Try it`.
+fn review_link(repository: &Repository, review: &Review) -> String {
+    let has_page = !repository.homepage.is_empty() || !repository.review_url.is_empty();
+    let page = if has_page { repository.review_address(review.number, "/merge_requests/") } else { String::new() };
+    let title = shorten(review.title.clone(), LONGEST_LINE);
+    link(&page, &format!("review {}, {title}", review.number))
+}
+
+/// `bob commented on review 3, Try it in group/project`, and what.
+fn note_text(context: &Context, note: &Note) -> String {
+    let repository = &context.repository;
+    let what = match &note.review {
+        Some(review) => review_link(repository, review),
+        None => {
+            let id = note.commit.id.to_string();
+            format!("commit {}", link(&repository.commit_page(note.commit.id, "/commit/"), &id[..7]))
+        }
+    };
+    let place = link(repository.homepage.trim_end_matches('/'), &repository.path);
+    let did = if note.replaces.is_some() { "changed a comment on" } else { "commented on" };
+    let mut text = format!("{} {did} {what} in {place}", escape(&note.author.name));
+    for line in note.text.lines().take(MOST_LINES) {
+        text += &format!("\n> {}", escape(&shorten(line.to_owned(), LONGEST_LINE)));
+    }
+    text
 }
 
 /// `1a2b3c4 First line - A U Thor`.

@@ -116,10 +116,12 @@ impl Pipeline<'_> {
         }
         let is_wanted = |line: &RefEvent| targets.iter().any(|target| target.may_want(&line.update));
         let lines = (0..).zip(&part.receipt.lines).filter(|(_, line)| line.update.name.is_in(part.namespace));
-        for (number, line) in lines.filter(|(_, line)| is_wanted(line)) {
+        let lines: Vec<(u32, &RefEvent)> = lines.filter(|(_, line)| is_wanted(line)).collect();
+        for (number, line) in &lines {
             if is_over() {
                 return;
             }
+            let number = *number;
             let events = reader.events(line.event, &line.update, &context);
             events.into_iter().for_each(|event| fan_out.add(number, event, send));
             if let Some(alias) = line.update.under_alias() {
@@ -127,6 +129,9 @@ impl Pipeline<'_> {
                 let events = reader.events(id, &alias, &context);
                 events.into_iter().for_each(|event| fan_out.add(number, event, send));
             }
+        }
+        for (number, event) in reader.events_beside(&lines, &context, &self.configuration.settings) {
+            fan_out.add(number, event, send);
         }
         fan_out.finish(part.namespace, send);
     }

@@ -75,8 +75,8 @@ pub struct FanOut<'a> {
     others: Option<Shown>,
     /// The events for targets that get a push as a whole, with the numbers of their lines.
     events: Vec<(u32, Event)>,
-    /// The number of the line whose events came last, and how many there were.
-    of_line: (u32, u16),
+    /// How many events of each line there were.
+    of_line: HashMap<u32, u16>,
 }
 
 impl<'a> FanOut<'a> {
@@ -84,7 +84,7 @@ impl<'a> FanOut<'a> {
     pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target], context: &Arc<Context>) -> Self {
         let name = receipt.name(sequence).into();
         let shown = Shown::new(Arc::clone(context));
-        Self { sequence, receipt, targets, name, shown, others: None, events: Vec::new(), of_line: (0, 0) }
+        Self { sequence, receipt, targets, name, shown, others: None, events: Vec::new(), of_line: HashMap::new() }
     }
 
     /// Those targets are shown this repository that are not owned as the first one is: by protected configuration, or
@@ -110,7 +110,7 @@ impl<'a> FanOut<'a> {
     pub fn add(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
         let at_line = self.count_of_line(number);
         let mut batch = Batch::new();
-        for (at, target) in self.receiving(false) {
+        for (at, target) in self.receiving(|target| !target.format.tells_in_whole(&event)) {
             let mut ids = HashSet::new();
             for (place, name) in (0..).zip(target.events_of(&event)) {
                 let (shown, is_other) = self.shown_to(target);
@@ -118,7 +118,7 @@ impl<'a> FanOut<'a> {
                 let told = || if is_other { Cow::Owned(event.within(&shown.context)) } else { Cow::Borrowed(&event) };
                 let render = || target.format.render(&told(), name, target.max_commits, target.max_body);
                 let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, &event)));
-                let Some(payload) = payload else { continue };
+                let Some(payload) = payload.filter(|payload| target.takes(name, &payload.event)) else { continue };
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
@@ -135,16 +135,16 @@ impl<'a> FanOut<'a> {
             }
         }
         batch.hand_over(send);
-        if self.receiving(true).any(|(_, target)| target.wants(&event)) {
+        if self.receiving(|target| target.format.tells_in_whole(&event)).any(|(_, target)| target.wants(&event)) {
             self.events.push((number, event));
         }
     }
 
     /// How many events of the line with this number came before.
     fn count_of_line(&mut self, number: u32) -> u16 {
-        let (last, count) = self.of_line;
-        self.of_line = (number, if last == number { count.saturating_add(1) } else { 1 });
-        self.of_line.1 - 1
+        let count = self.of_line.entry(number).or_default();
+        *count = count.saturating_add(1);
+        *count - 1
     }
 
     /// Makes the deliveries that tell of the push as a whole, as far as it was one of this namespace, once all its events
@@ -156,7 +156,7 @@ impl<'a> FanOut<'a> {
         let lines = self.receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
         let Some(whole) = identifier::together(lines.map(|line| line.event)) else { return };
         let mut batch = Batch::new();
-        for (at, target) in self.receiving(true) {
+        for (at, target) in self.receiving(|target| target.format.is_whole()) {
             let wanted: Vec<_> = self.events.iter().filter(|(_, event)| target.wants(event)).collect();
             let mut numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
             numbers.dedup();
@@ -182,10 +182,9 @@ impl<'a> FanOut<'a> {
         batch.hand_over(send);
     }
 
-    /// The targets that get each event by itself, or the push as a whole.
-    fn receiving(&self, as_whole: bool) -> impl Iterator<Item = (usize, &'a Target)> + use<'a> {
-        let targets = self.targets.iter().copied().enumerate();
-        targets.filter(move |(_, target)| target.format.is_whole() == as_whole)
+    /// Some of the targets, with their places.
+    fn receiving<W: Fn(&Target) -> bool>(&self, which: W) -> impl Iterator<Item = (usize, &'a Target)> + use<'a, W> {
+        self.targets.iter().copied().enumerate().filter(move |(_, target)| which(target))
     }
 
     fn delivery(&self, target: &Target, key: QueueKey, numbers: &[u32], payload: Arc<Payload>) -> Option<Delivery> {

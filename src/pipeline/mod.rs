@@ -289,7 +289,7 @@ mod tests {
 
     use super::*;
     use crate::event::{Event, EventKind, EventName, Push};
-    use crate::format::{self, Format, Limits, Payload, Rendering};
+    use crate::format::{self, Format, Limits, Payload};
     use crate::target::Address;
     use crate::target::tests::{target, update};
 
@@ -302,8 +302,9 @@ mod tests {
         forge: "",
         hosts: &[],
         events: &[(EventName::Push, "push")],
-        wants: event::Wanted { commits: 0, paths: 0, before: false, known: false },
-        rendering: Rendering::Each(tell),
+        wants: event::Wanted { commits: 0, paths: 0, before: false, known: false, reviews: false, notes: false },
+        each: tell,
+        whole: None,
         ping: None,
         headers: |_, _| Vec::new(),
         sign: |_, _| Vec::new(),

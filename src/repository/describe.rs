@@ -39,6 +39,7 @@ pub fn describe(
         ssh_url: address(&profile.git_ssh_url, is_ssh),
         description: profile.description.clone().or_else(|| description_file(git_dir, profile)).unwrap_or_default(),
         commit_url: fill(&profile.commit_url),
+        review_url: fill(&profile.review_url),
         visibility: profile.visibility.unwrap_or_else(|| {
             if profile.has_files && git_dir.join("git-daemon-export-ok").exists() {
                 Visibility::Public

@@ -13,6 +13,10 @@ mod revwalk;
 mod head;
 mod describe;
 mod prior_refs;
+mod notes;
+mod place;
+mod reviews;
+mod beside;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -147,6 +151,11 @@ impl Objects {
             ObjectType::Any => return None,
         };
         Some(Object { raw, kind })
+    }
+
+    /// How many bytes an object has; `None` where it is not here.
+    fn size(&self, id: ObjectId) -> Option<usize> {
+        self.odb.read_header(git2::Oid::from_bytes(id.as_bytes()).ok()?).ok().map(|(size, _)| size)
     }
 
     /// The commit that `id` leads to through any tag objects.

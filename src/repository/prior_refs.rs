@@ -60,7 +60,7 @@ impl Reader<'_> {
     }
 
     /// The refs as they were when the push was over, as far as is known what moved them since.
-    fn refs(&mut self) -> Arc<refs::Refs> {
+    pub(super) fn refs(&mut self) -> Arc<refs::Refs> {
         let read = || {
             let mut refs = refs::all(&self.common_dir, self.layout).unwrap_or_else(|error| {
                 log::error!("{}", message::others_listed_as_new(error));

@@ -33,6 +33,8 @@ pub struct Target {
     pub format: &'static Format,
     /// Which events it wants.
     pub events: Vec<EventName>,
+    /// Of those events that its forge tells under several names the names that it wants; of one that is not here all.
+    pub narrowed: Vec<(EventName, &'static str)>,
     /// Which refs it wants.
     pub refs: RefPatterns,
     /// Whether anything is sent at all.
@@ -106,6 +108,12 @@ impl Target {
         self.chosen(event.update(), event.names())
     }
 
+    /// Whether it is to be told of an event of this name that its forge calls so.
+    pub fn takes(&self, name: EventName, forge_name: &str) -> bool {
+        let mut narrowed = self.narrowed.iter().filter(|(event, _)| *event == name).peekable();
+        narrowed.peek().is_none() || narrowed.any(|(_, known)| *known == forge_name)
+    }
+
     /// Of the names of what is about a ref those that this target is to be told.
     fn chosen<I: Iterator<Item = EventName>>(
         &self,
@@ -123,7 +131,13 @@ impl Target {
 
     /// What the target's payloads need to know of a push.
     pub fn wanted(&self) -> Wanted {
-        Wanted { commits: self.max_commits.unwrap_or(self.format.wants.commits), ..self.format.wants }
+        let is_told = |name: EventName| self.events.contains(&name) && self.format.has(name);
+        Wanted {
+            commits: self.max_commits.unwrap_or(self.format.wants.commits),
+            reviews: is_told(EventName::MergeRequest),
+            notes: is_told(EventName::Note),
+            ..self.format.wants
+        }
     }
 }
 
@@ -145,6 +159,7 @@ pub(crate) mod tests {
             address: Address::parse("http://h/").unwrap(),
             format: format::find("github").unwrap(),
             events: events.into(),
+            narrowed: Vec::new(),
             refs: RefPatterns::parse(refs.split_whitespace()).unwrap(),
             switch: Switch::On,
             is_protected: false,
@@ -176,6 +191,7 @@ pub(crate) mod tests {
             http_url: String::new(),
             ssh_url: String::new(),
             commit_url: String::new(),
+            review_url: String::new(),
             visibility: Visibility::Private,
             id: 1,
             object_format: update.format,

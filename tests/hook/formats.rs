@@ -47,7 +47,7 @@ fn formats_lists_all_that_each_can_tell() {
         FORMATS.iter().map(|format| format.name).collect::<Vec<_>>()
     );
     let github = (1..rows.len()).find(|row| cell(*row, 0) == "github").unwrap();
-    assert_eq!((cell(github, 2), cell(github, 3)), ("each ref", "push tag_push create delete ping"));
+    assert_eq!((cell(github, 2), cell(github, 3)), ("each ref", "push tag_push create delete note merge_request ping"));
     assert_eq!(cell(github, 4), "X-Hub-Signature X-Hub-Signature-256");
     let json: Value = serde_json::from_slice(&world.webhook(&["formats", "--json"]).stdout).unwrap();
     let bitbucket = json.as_array().unwrap().iter().find(|row| row["name"] == "bitbucket").unwrap();
@@ -61,7 +61,7 @@ fn test_sends_each_event_that_a_format_has_and_names_one_that_it_has_not() {
         let receiver = Receiver::new();
         let world = world(&receiver, format);
         assert!(receiver.take().is_empty());
-        for event in [EventName::Push, EventName::TagPush, EventName::Create, EventName::Delete] {
+        for event in EventName::ALL {
             let output = world.webhook(&["test", "ci", "--event", event.word()]);
             let Some((_, name)) = format.events.iter().find(|(known, _)| *known == event) else {
                 assert_eq!(err(&output), format!("error: format {} has no event for this\n", format.name));
@@ -81,6 +81,9 @@ fn test_sends_each_event_that_a_format_has_and_names_one_that_it_has_not() {
     }
 }
 
+const EVENTS_OF_GITHUB: [&str; 6] =
+    ["push", "commit_comment", "issue_comment", "pull_request_review_comment", "pull_request", "pull_request_review"];
+
 /// An empty repository can be tried out; the address, which may be the secret, is told as far as it is none.
 #[test]
 fn a_ping_needs_no_commit_and_keeps_the_address() {
@@ -92,7 +95,7 @@ fn a_ping_needs_no_commit_and_keeps_the_address() {
     let request = receiver.take_one();
     let body = request.json();
     assert_eq!(body["hook_id"].to_string(), request.header("X-GitHub-Hook-ID"));
-    assert_eq!(body["hook"]["events"], serde_json::json!(["push", "create", "delete"]));
+    assert_eq!(body["hook"]["events"], serde_json::json!(EVENTS_OF_GITHUB));
     assert_eq!(body["hook"]["config"]["url"], receiver.url().replace("/hook", ""));
     let keys: Vec<_> = body.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["zen", "hook_id", "hook", "repository", "sender"]);

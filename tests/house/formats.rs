@@ -47,6 +47,7 @@ fn listings() -> [(&'static str, String); 3] {
             "README.md",
             table("docs/formats/", &["format", "for receivers of", "events"], |format| {
                 let mut events: Vec<_> = format.events.iter().map(|(event, _)| event.word()).collect();
+                events.dedup();
                 events.extend(format.ping.map(|_| "ping"));
                 vec![format.forge.into(), events.join(", ")]
             }),
@@ -64,12 +65,14 @@ fn overview() -> String {
         let files = if format.wants.paths > 0 { "yes" } else { "no" };
         vec![format.forge.into(), told.into(), format.wants.commits.to_string(), files.into(), secret(format)]
     });
-    let events = [EventName::Push, EventName::TagPush, EventName::Create, EventName::Delete];
-    let columns: Vec<_> = ["format"].into_iter().chain(events.map(EventName::word)).chain(["ping"]).collect();
+    let columns: Vec<_> = ["format"].into_iter().chain(EventName::ALL.map(EventName::word)).chain(["ping"]).collect();
     let names = table("", &columns, |format| {
-        let name = |event| format.events.iter().find(|(known, _)| *known == event).map_or("", |(_, name)| name);
+        let names = |event| {
+            let names = format.events.iter().filter(move |(known, _)| *known == event).map(|(_, name)| *name);
+            names.collect::<Vec<_>>().join(", ")
+        };
         let ping = if format.ping.is_some() { "ping" } else { "" };
-        events.map(name).into_iter().chain([ping]).map(str::to_owned).collect()
+        EventName::ALL.map(names).into_iter().chain([ping.to_owned()]).collect()
     });
     format!("{what}\n{names}")
 }

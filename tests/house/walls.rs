@@ -92,7 +92,7 @@ const DOORS: [(&str, &[&str], &[&str]); 27] = [
     ("base64", &["base64::"], &["signature"]),
     ("jiff", &["jiff::"], &["event", "history", "transport", "log_file", "command"]),
     ("percent-encoding", &["percent_encoding::"], &["urls", "target", "transport"]),
-    ("serde_json", &["serde_json::"], &["format", "spool", "history", "command"]),
+    ("serde_json", &["serde_json::"], &["appraise", "format", "spool", "history", "command"]),
     ("url", &["url::"], &["urls", "target"]),
     ("gix-config", &["gix_config::"], &["config"]),
     ("gix-glob", &["gix_glob::"], &["config"]),

@@ -17,12 +17,15 @@ addFormats(ajv);
 ajv.addKeyword("tsAdditionalProperties");
 ajv.addSchema(require("@octokit/webhooks-schemas/schema.json"), "webhooks");
 // Compiled before anything listens: the schemas are large, and the first takes seconds.
-const known = ["push", "create", "delete", "ping"];
-const schemas = new Map(known.map((name) => [name, ajv.getSchema(`webhooks#/definitions/${name}$event`)]));
+const known = ["push$event", "create$event", "delete$event", "ping$event", "commit_comment$created"];
+for (const action of ["opened", "edited", "synchronize", "closed", "reopened"]) known.push(`pull_request$${action}`);
+for (const action of ["submitted", "dismissed"]) known.push(`pull_request_review$${action}`);
+for (const name of ["issue_comment", "pull_request_review_comment"]) known.push(`${name}$created`, `${name}$edited`);
+const schemas = new Map(known.map((name) => [name, ajv.getSchema(`webhooks#/definitions/${name}`)]));
 
 const webhooks = new Webhooks({ secret: process.env.SECRET });
 webhooks.onAny(({ id, name, payload }) => {
-  const valid = schemas.get(name);
+  const valid = schemas.get(`${name}$${payload.action ?? "event"}`);
   if (!valid) throw new Error(`'${name}' is no event of ours`);
   if (!valid(payload)) throw new Error(`${name}: ${ajv.errorsText(valid.errors)}`);
   console.log(JSON.stringify({ id, event: name, payload }));

@@ -66,7 +66,7 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
     let is_sent = |event: &&EventName| target.format.has(**event);
     let sent: Vec<_> = target.events.iter().filter(is_sent).map(|event| event.word()).collect();
     let unsent: Vec<_> = target.events.iter().filter(|event| !is_sent(event)).map(|event| event.word()).collect();
-    let is_all = target.events.len() == EventName::ALL.len();
+    let is_all = EventName::EACH_ONCE.iter().all(|event| target.events.contains(event));
     let set = |words: &str| mend::set(&file_of(scene, target, "event"), &key(target, "event"), words);
     if sent.is_empty() {
         let finding = Finding::error(Kind::NothingWanted, message::check_nothing_wanted(&target.name));
@@ -75,8 +75,7 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
         let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
         findings.push(Finding::advice(Kind::EventUnsent, message).of(target.name.as_str()).mend(set(&sent.join(" "))));
     }
-    let is_review = |event: &EventName| matches!(event, EventName::Note | EventName::MergeRequest);
-    let wants_reviews = target.events.iter().any(|event| is_review(event) && target.format.has(*event));
+    let wants_reviews = target.events.contains(&EventName::MergeRequest) && target.format.has(EventName::MergeRequest);
     if wants_reviews && !advertises_push_options(scene) {
         let finding =
             Finding::advice(Kind::NoPushOptions, message::check_push_options(&target.name)).of(target.name.as_str());

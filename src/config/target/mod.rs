@@ -72,7 +72,7 @@ impl<'a> TargetReader<'a> {
         };
         let has_credentials = address.as_ref().is_some_and(|address| address.credentials().is_some());
         let description = self.value("description", one_line);
-        let events = self.events();
+        let (events, narrowed) = self.events(format);
         let refs = self.refs();
         let success = self.success();
         let secret = self.secret();
@@ -91,6 +91,7 @@ impl<'a> TargetReader<'a> {
             name: self.name.clone(),
             description,
             events,
+            narrowed,
             refs,
             switch,
             is_protected: url.is_some_and(|url| url.scope < Scope::Repository),
@@ -254,24 +255,29 @@ impl<'a> TargetReader<'a> {
         all[start..].iter().filter_map(text).collect()
     }
 
-    fn events(&mut self) -> Vec<EventName> {
-        let mut events = Vec::new();
+    /// The events by the words for them, with the format's own names that take only a part of one.
+    fn events(&mut self, format: Option<&'static Format>) -> (Vec<EventName>, Vec<(EventName, &'static str)>) {
+        let (mut events, mut whole, mut narrowed) = (Vec::new(), Vec::new(), Vec::new());
         for (entry, value) in self.list("event") {
             for word in value.split_ascii_whitespace() {
+                let of_format =
+                    || format.map_or(&[][..], Format::names_of_reviews).iter().find(|(_, name)| *name == word);
                 match EventName::ALL.into_iter().find(|event| event.word() == word) {
-                    Some(event) => events.push(event),
-                    None if word == "all" => events.extend(EventName::ALL),
-                    None => {
-                        let known = EventName::ALL.map(EventName::word).join(", ");
-                        self.problem("event", entry, message::unknown_event(known));
-                    }
+                    Some(event) => whole.push(event),
+                    None if word == "all" => whole.extend(EventName::EACH_ONCE),
+                    None => match of_format() {
+                        Some(name) => narrowed.push(*name),
+                        None => self.problem("event", entry, unknown_event(format)),
+                    },
                 }
             }
         }
+        narrowed.retain(|(event, _)| !whole.contains(event));
+        events.extend(narrowed.iter().map(|(event, _)| *event).chain(whole));
         if events.is_empty() {
             events = vec![EventName::Push, EventName::TagPush];
         }
-        EventName::ALL.into_iter().filter(|event| events.contains(event)).collect()
+        (EventName::ALL.into_iter().filter(|event| events.contains(event)).collect(), narrowed)
     }
 
     /// Warns of what the format has no use for.
@@ -415,4 +421,15 @@ fn token(value: &str) -> Result<String, Wrong> {
         return Err(message::empty());
     }
     one_line(value)
+}
+
+/// What is wrong with a word, and which there are.
+fn unknown_event(format: Option<&'static Format>) -> String {
+    let mut known: Vec<_> = EventName::ALL.into_iter().map(EventName::word).collect();
+    let names = format.map_or(&[][..], Format::names_of_reviews).iter().map(|(_, name)| *name);
+    // GitLab's are of several words, Slack's the same.
+    known.extend(
+        names.filter(|name| name.contains([':', '_']) && !EventName::ALL.iter().any(|event| event.word() == *name)),
+    );
+    message::unknown_event(known.join(", "))
 }

@@ -1,8 +1,11 @@
 //! The libraries that receivers are written with: their own signature checks and schemas, over a real connection.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use crate::support::World;
+use crate::reviews::Reviews;
+use crate::support::{Receiver, World};
 
 use super::{Judge, Step, replay, tour, world};
 
@@ -74,6 +77,42 @@ fn happened(step: &Step) -> Vec<[String; 3]> {
 #[ignore = "needs @octokit/webhooks: run tests/run"]
 fn octokit_accepts_every_event_and_its_schemas_hold() {
     takes_github(&Judge::octokit(SECRET), "/hook");
+}
+
+/// A review taken through all that can happen to it, and a comment on a commit; with addresses, without any, with long ids.
+fn takes_reviews(judge: &Judge, path: &str, world: World) {
+    world.configure("webhook.ci.url", &judge.url(path));
+    world.configure("webhook.ci.format", "github");
+    world.configure("webhook.ci.secret", SECRET);
+    let reviews = Reviews::of(world, Receiver::new());
+    let mut kinds = BTreeSet::new();
+    reviews.tour(|what| {
+        let log = reviews.world.attempts();
+        let failed: Vec<_> = log.iter().filter(|attempt| attempt["state"] != "delivered").collect();
+        assert!(failed.is_empty(), "{what}: {failed:#?}\n{:#?}", judge.said());
+        kinds.extend(judge.events(1).iter().map(|event| event["event"].as_str().unwrap().to_owned()));
+    });
+    let expected =
+        ["commit_comment", "issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment"];
+    assert_eq!(kinds.iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+#[ignore = "needs @octokit/webhooks: run tests/run"]
+fn the_schemas_hold_for_reviews_and_comments() {
+    let judge = Judge::octokit(SECRET);
+    takes_reviews(&judge, "/hook", World::new());
+    takes_reviews(&judge, "/hook", World::with(&["--object-format=sha256"]));
+    let addressed = World::new();
+    addressed.configure("webhook.homepage", "https://git.example.org/{repository}");
+    addressed.configure("webhook.reviewUrl", "https://review.example.org/{number}");
+    takes_reviews(&judge, "/hook", addressed);
+}
+
+#[test]
+#[ignore = "needs gidgethub: run tests/run"]
+fn gidgethub_accepts_reviews_and_comments() {
+    takes_reviews(&Judge::python(SECRET), "/gidgethub", World::new());
 }
 
 /// The schemas want URLs and ids of a certain form even where a server has no web page or another kind of id.

@@ -1,0 +1,142 @@
+//! Reviews, which forges call merge requests or pull requests, and what happens to them.
+
+use std::sync::Arc;
+
+use super::{Commit, Time};
+use crate::pusher::Pusher;
+use crate::ref_update::{ObjectId, RefUpdate};
+
+/// A branch that somebody wants to have merged into another, as it was at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// A positive number below 2³¹, by which people speak of it.
+    pub number: u32,
+    /// One line.
+    pub title: String,
+    /// What comes after it; may be empty.
+    pub description: String,
+    /// The branch that is to be merged; another ref in full.
+    pub source: String,
+    /// The branch that it is to be merged into; another ref in full.
+    pub target: String,
+    /// Who opened it.
+    pub author: Pusher,
+    /// Who is asked to look at it.
+    pub reviewers: Vec<Pusher>,
+    /// When it was opened.
+    pub created: Time,
+    /// When it was last changed or commented on.
+    pub updated: Time,
+    /// What became of it.
+    pub state: ReviewState,
+    /// The commit to be merged.
+    pub head: Arc<Commit>,
+    /// The commit of the target that it builds on; `None` where there is none.
+    pub base: Option<ObjectId>,
+    /// How many commits it has.
+    pub commits: u64,
+    /// The commit that merged it; `None` where it was none of its own, or it is not merged.
+    pub merge_commit: Option<ObjectId>,
+    /// Whether it was accepted or rejected; `None` for neither.
+    pub resolved: Option<bool>,
+}
+
+impl Review {
+    /// Whether its author says that it is not ready, by its title.
+    pub fn is_draft(&self) -> bool {
+        is_draft(&self.title)
+    }
+}
+
+/// What became of a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReviewState {
+    /// Nothing yet.
+    Opened,
+    /// Its author gave it up.
+    Closed,
+    /// Its target has its commits.
+    Merged,
+}
+
+/// What happened to a review.
+#[derive(Clone, Debug)]
+pub struct MergeRequest {
+    /// What was pushed.
+    pub update: RefUpdate,
+    /// The review, as it is since.
+    pub review: Review,
+    /// The same before, where it was there.
+    pub before: Option<Review>,
+    /// What happened.
+    pub action: ReviewAction,
+}
+
+impl MergeRequest {
+    /// The commit that was to be merged before, where it is another now.
+    pub fn old_head(&self) -> Option<ObjectId> {
+        let old = self.before.as_ref()?.head.id;
+        (self.review.head.id != old).then_some(old)
+    }
+}
+
+/// What happens to reviews.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReviewAction {
+    /// Somebody asks for it.
+    Open,
+    /// It has another head, text or target, or other reviewers.
+    Update,
+    /// Its target has its commits.
+    Merge,
+    /// Its author gave it up.
+    Close,
+    /// It is open again.
+    Reopen,
+    /// It is accepted.
+    Approve,
+    /// It is accepted no more.
+    Unapprove,
+    /// It is rejected.
+    RequestChanges,
+    /// It is rejected no more.
+    WithdrawChanges,
+}
+
+impl ReviewAction {
+    /// A word for it, by which two events of one review are told apart.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Update => "update",
+            Self::Merge => "merge",
+            Self::Close => "close",
+            Self::Reopen => "reopen",
+            Self::Approve => "approve",
+            Self::Unapprove => "unapprove",
+            Self::RequestChanges => "request_changes",
+            Self::WithdrawChanges => "withdraw_changes",
+        }
+    }
+}
+
+fn is_draft(title: &str) -> bool {
+    let title = title.trim_start().trim_start_matches(['[', '(']).to_ascii_lowercase();
+    let rest = title.strip_prefix("draft").or_else(|| title.strip_prefix("wip"));
+    rest.is_some_and(|rest| rest.trim_start().starts_with([':', ']', ')', '-']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_says_so_in_front_of_its_title() {
+        for title in ["Draft: x", "[Draft] x", "(draft) x", "WIP: x", "[WIP] x", "wip - x"] {
+            assert!(is_draft(title), "{title}");
+        }
+        for title in ["Drafting table", "x", "wipe it", ""] {
+            assert!(!is_draft(title), "{title}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What a push tells beside its pushes: what happened to reviews, and what somebody said.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Reader;
+use super::notes::{NoteChange, new_part};
+use super::reviews::{COMMENTS, Moves};
+use crate::appraise::{self, Comment};
+use crate::config::Settings;
+use crate::event::{Commit, Context, Event, EventKind, Note, Review, ReviewState, Time};
+use crate::identifier;
+use crate::message;
+use crate::pusher::Pusher;
+use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
+use crate::text::shorten;
+
+/// A comment may be about a commit of an open review though it is on another than the review's first; of so many reviews that
+/// is looked for.
+const MOST_SEARCHED: usize = 50;
+
+/// What stands behind a note that was cut.
+const MARK: &str = "…";
+
+impl Reader<'_> {
+    /// The events of these lines, which have their numbers in the receipt, that no push of a branch or tag tells: reviews first,
+    /// then comments. Of more than are allowed none is told.
+    pub fn events_beside(
+        &mut self,
+        lines: &[(u32, &RefEvent)],
+        context: &Arc<Context>,
+        settings: &Settings,
+    ) -> Vec<(u32, Event)> {
+        let (reviews, notes) = (self.wanted.reviews && settings.notes.reviews, self.wanted.notes);
+        if !reviews && !notes {
+            return Vec::new();
+        }
+        let of_names: HashMap<&RefName, &(u32, &RefEvent)> =
+            lines.iter().map(|line| (&line.1.update.name, line)).collect();
+        let mut events = Vec::new();
+        let moves = self.moves();
+        if reviews {
+            for (name, request) in self.merge_requests(&moves, settings) {
+                let Some((number, line)) = of_names.get(&name) else { continue };
+                let what = format!("{}\0{}", request.review.number, request.action.word());
+                let id = identifier::derived(line.event, "merge_request", what.as_bytes());
+                events.push((*number, id, EventKind::MergeRequest(Box::new(request))));
+            }
+        }
+        if notes {
+            for (number, line) in lines {
+                let said = self.said(&line.update, &moves, settings);
+                events.extend(said.into_iter().map(|(what, note)| {
+                    let id = identifier::derived(line.event, "note", what.as_bytes());
+                    (*number, id, EventKind::Note(Box::new(note)))
+                }));
+            }
+        }
+        if events.len() > settings.notes.most_events {
+            log::warn!("{}", message::too_many_review_events(events.len(), settings.notes.most_events));
+            return Vec::new();
+        }
+        let event =
+            |(number, id, kind): (u32, Uuid, EventKind)| (number, Event { id, context: Arc::clone(context), kind });
+        events.into_iter().map(event).collect()
+    }
+
+    /// What was said by the movement of one ref, each with what tells it from the others.
+    fn said(&mut self, update: &RefUpdate, moves: &Moves, settings: &Settings) -> Vec<(String, Note)> {
+        let name = update.name.as_bytes();
+        let is_of_reviews = name == COMMENTS && settings.notes.reviews;
+        let is_of_commits = settings.notes.refs.iter().any(|known| known.as_bytes() == name);
+        // A ref that is gone says nothing.
+        let Some(new) = update.new.filter(|_| is_of_reviews || is_of_commits) else { return Vec::new() };
+        let Some(changes) = self.objects.changed_notes(update.old, Some(new)) else {
+            log::warn!("{}", message::notes_unreadable(update.name.text()));
+            return Vec::new();
+        };
+        let writers = self.note_writers(update.old, new);
+        let mut said = Vec::new();
+        for change in changes {
+            let Some(commit) = self.commit(change.object) else {
+                log::debug!("{}: {}: no commit, so its note is no comment", update.name.text(), change.object);
+                continue;
+            };
+            let text = |blob: Option<ObjectId>| blob.and_then(|blob| self.objects.note_text(blob));
+            let Some(now) = text(change.new) else {
+                log::debug!("{}: {}: the note is gone, or no text", update.name.text(), change.object);
+                continue;
+            };
+            let before = text(change.old);
+            let about = About { update, change, commit, writer: writers.of(change.object).cloned() };
+            if is_of_reviews {
+                said.extend(self.said_of_review(&about, before.as_deref(), &now, moves, settings));
+            } else if let Some((text, replaces)) = new_part(before.as_deref(), &now) {
+                let what = change.object.to_string();
+                let note = Note { replaces, ..about.comment(&text, settings) };
+                said.push((what, note));
+            }
+        }
+        said
+    }
+
+    /// What git-appraise's new lines on one object say.
+    fn said_of_review(
+        &mut self,
+        about: &About<'_>,
+        before: Option<&str>,
+        now: &str,
+        moves: &Moves,
+        settings: &Settings,
+    ) -> Vec<(String, Note)> {
+        let lines = appraise::new_lines(before, now);
+        let comments: Vec<_> = lines.into_iter().filter_map(Comment::parse).collect();
+        if comments.is_empty() {
+            return Vec::new();
+        }
+        let review = self.review_of(about.change.object, moves, settings);
+        let all: Vec<_> = appraise::lines(now).filter_map(Comment::parse).collect();
+        let tell = |comment: Comment| {
+            let mut note = about.comment(comment.words(), settings);
+            let time = comment.timestamp.map(Time::utc);
+            let first = comment.original.as_ref().and_then(|id| all.iter().find(|other| other.id == *id));
+            let before = || first.map(|first| first.words().to_owned()).unwrap_or_default();
+            note.replaces = comment.original.as_ref().map(|_| before());
+            note.updated = time.unwrap_or(note.updated);
+            note.created = first.and_then(|first| first.timestamp).map_or(note.updated, Time::utc);
+            if !comment.author.is_empty() {
+                note.author = Pusher::claimed_by(&comment.author, &settings.users);
+            }
+            note.number = about.number(comment.original.as_ref().unwrap_or(&comment.id));
+            note.answers = comment.parent.as_ref().map(|id| about.number(id));
+            note.discussion = root_of(&comment, &all);
+            note.resolved = comment.resolved;
+            note.place = self.place_of(&comment, about.change.object, review.as_ref());
+            note.review = review.clone();
+            (format!("{}\0{}", about.change.object, comment.id), note)
+        };
+        comments.into_iter().map(tell).collect()
+    }
+
+    fn place_of(&self, comment: &Comment, object: ObjectId, review: Option<&Review>) -> Option<crate::event::Place> {
+        let (commit, path, line) = comment.place.clone()?;
+        let head = commit.filter(|id| self.objects.has(*id)).unwrap_or(object);
+        let of_review = review.and_then(|review| review.base);
+        let base = of_review.or_else(|| self.objects.parents(head)?.first().copied());
+        Some(self.objects.place(base, head, path, line))
+    }
+
+    /// The review that what is said of a commit belongs to: the one that begins there, or an open one that it is among the commits
+    /// of.
+    fn review_of(&mut self, object: ObjectId, moves: &Moves, settings: &Settings) -> Option<Review> {
+        if let Some(requests) = self.requests(moves, object) {
+            return self.review(object, &requests, &moves.after, None, settings);
+        }
+        let name = self.within(super::reviews::REQUESTS);
+        let all = self.objects.changed_notes(None, moves.after.get(&name)).unwrap_or_default();
+        for note in all.into_iter().rev().take(MOST_SEARCHED) {
+            let Some(requests) = self.requests(moves, note.object) else { continue };
+            let Some(review) = self.review(note.object, &requests, &moves.after, None, settings) else { continue };
+            if review.state == ReviewState::Opened
+                && let Some(base) = review.base
+                && self.is_ancestor(object, review.head.id)
+                && !self.is_ancestor(object, base)
+            {
+                return Some(review);
+            }
+        }
+        None
+    }
+}
+
+/// The first comment of a discussion, by its id.
+fn root_of(comment: &Comment, all: &[Comment]) -> String {
+    let mut root = comment;
+    // Whoever writes two that answer each other gets no further than this.
+    for _ in 0..all.len() {
+        let above = root.parent.as_ref().or(root.original.as_ref());
+        match above.and_then(|id| all.iter().find(|other| other.id == *id)) {
+            Some(next) => root = next,
+            None => break,
+        }
+    }
+    root.id.clone()
+}
+
+/// The note that something was said in.
+struct About<'u> {
+    update: &'u RefUpdate,
+    change: NoteChange,
+    commit: Arc<Commit>,
+    writer: Option<Arc<Commit>>,
+}
+
+impl About<'_> {
+    /// A comment on the commit, by whoever committed the note.
+    fn comment(&self, text: &str, settings: &Settings) -> Note {
+        let longest = settings.notes.longest;
+        let text = match text.len() > longest {
+            true => shorten(text.to_owned(), longest - MARK.len()),
+            false => text.to_owned(),
+        };
+        let writer = self.writer.as_deref();
+        let time = writer.map_or_else(Time::default, |commit| Time::utc(commit.committer.time.seconds));
+        let (name, email) = writer.map_or(("", ""), |commit| (&commit.author.name, &commit.author.email));
+        Note {
+            update: self.update.clone(),
+            number: self.number(&text),
+            replaces: None,
+            author: Pusher::claimed(name, email, &settings.users),
+            created: time,
+            updated: time,
+            commit: Arc::clone(&self.commit),
+            review: None,
+            place: None,
+            discussion: appraise::id_of(&format!("{} {text}", self.change.object)),
+            answers: None,
+            resolved: None,
+            text,
+        }
+    }
+
+    /// The number of what says this about the object: two that say the same of two objects are two.
+    fn number(&self, what: &str) -> u64 {
+        let parts = [self.update.name.whole(), self.change.object.to_string().as_bytes(), what.as_bytes()].join(&0);
+        identifier::long_number("note", &parts)
+    }
+}

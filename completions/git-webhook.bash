@@ -8,7 +8,7 @@
 #
 # shellcheck shell=bash
 
-__git_webhook_verbs="add remove list formats check test log show redeliver flush dead status reconcile enable disable
+__git_webhook_verbs="add remove list formats check test log show redeliver flush dead reviews status reconcile enable disable
 payload echo help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
@@ -31,6 +31,7 @@ __git_webhook_options() {
     redeliver) echo --failed --since= --target= --json --root= --help ;;
     dead) echo --seen --drop --all --target= --json --root= --help ;;
     flush) echo --now --target= --reconcile --json --root= --help ;;
+    reviews) echo --json --root= --help ;;
     status) echo --max-age= --json --root= --help ;;
     reconcile) echo --dry-run --all --baseline --adopt --json --root= --help ;;
     payload) echo --format= --event= --help ;;
@@ -43,9 +44,9 @@ __git_webhook_value() {
     case $verb,$1 in
     *,--target) __git_webhook_offer "$2" "$(__git_webhook_targets)" ;;
     *,--format) __git_webhook_offer "$2" "$__git_webhook_formats" ;;
-    test,--event) __git_webhook_offer "$2" "push tag_push create delete ping" ;;
-    add,--event) __git_webhook_offer "$2" "push tag_push create delete all" ;;
-    payload,--event) __git_webhook_offer "$2" "push tag_push create delete" ;;
+    test,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request ping" ;;
+    add,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request all" ;;
+    payload,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request" ;;
     *,--state) __git_webhook_offer "$2" "delivered waiting dead" ;;
     *,--enabled | *,--optional | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
     *,--root) __git_webhook_paths -d "$2" ;;

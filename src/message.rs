@@ -264,6 +264,7 @@ messages! {
          administrator, who can run git webhook reconcile later";
     malformed_line(line) = "webhook: malformed ref line {line}, passed over";
     never_existed(name) = "webhook: {name} never existed, passed over";
+    unknown_push_option(name) = "webhook: push option {name} is unknown here, and passed over";
     foreign_ids(name) = "webhook: {name} has ids of another object format, passed over";
     input_cut_short() = "webhook: the list of refs was cut short, only what arrived was sent";
     usage() =

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Write, stderr};
 use std::time::Duration;
 
+use crate::event::ReviewAction;
 use crate::message;
 use crate::outcome::{Failure, FailureKind, GONE, Outcome};
 use crate::process;
@@ -34,12 +35,29 @@ pub enum Notice<'a> {
     NotTold(&'a str),
     /// Nothing could be sent, but the push is written down.
     KeptThough(&'a str),
+    /// What a push did to a review.
+    Review(&'a ReviewLine),
+    /// A push option of the name that asks for something that there is not.
+    UnknownOption(&'a str),
     /// Standard input held something that is no ref update.
     Skipped(&'a Skipped),
     /// Standard input ended in silence; what arrived was told.
     CutShort,
     /// Not called as a hook.
     Usage,
+}
+
+/// A review that a push did something to.
+#[derive(Clone, Debug)]
+pub struct ReviewLine {
+    /// Its number.
+    pub number: u32,
+    /// What happened.
+    pub action: ReviewAction,
+    /// Source and target.
+    pub branches: (String, String),
+    /// Its web page; empty where none is known.
+    pub page: String,
 }
 
 /// What became of one target's deliveries.
@@ -100,12 +118,30 @@ impl fmt::Display for Notice<'_> {
             Self::Detached(count) => {
                 write!(f, "webhook: {count} events are kept, and are delivered in the background")
             }
+            Self::Review(review) => review.fmt(f),
+            Self::UnknownOption(name) => f.write_str(&message::unknown_push_option(name)),
             Self::Skipped(Skipped::Malformed(line)) => f.write_str(&message::malformed_line(line)),
             Self::Skipped(Skipped::NeverExisted(name)) => f.write_str(&message::never_existed(name.short_text())),
             Self::Skipped(Skipped::ForeignFormat(name)) => f.write_str(&message::foreign_ids(name.short_text())),
             Self::CutShort => f.write_str(message::input_cut_short()),
             Self::Usage => f.write_str(message::usage()),
         }
+    }
+}
+
+impl fmt::Display for ReviewLine {
+    /// `webhook: review 3 opened, main <- topic`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.action {
+            ReviewAction::Open => "opened",
+            ReviewAction::Reopen => "opened again",
+            ReviewAction::Merge => "merged",
+            ReviewAction::Close => "closed",
+            _ => "updated",
+        };
+        let (source, target) = &self.branches;
+        write!(f, "webhook: review {} {what}, {target} <- {source}", self.number)?;
+        if self.page.is_empty() { Ok(()) } else { write!(f, ", {}", self.page) }
     }
 }
 

@@ -22,6 +22,7 @@ mod mirror;
 mod flush;
 mod redeliver;
 mod dead;
+mod reviews;
 mod show;
 mod payload;
 mod test;
@@ -151,6 +152,11 @@ enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
+    /// List the open reviews
+    Reviews {
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Tell what waits, for how long and for whom; exit 1 where something is late, 2 where it needs a person, 3 where not
     /// all can be seen
     Status {
@@ -189,7 +195,7 @@ enum Verb {
         #[arg(long, value_name = "F")]
         format: String,
         /// Only this event, where the format has several for one update
-        #[arg(long, value_parser = ["push", "tag_push", "create", "delete"])]
+        #[arg(long, value_parser = ["push", "tag_push", "create", "delete", "note", "merge_request"])]
         event: Option<String>,
         /// Where the ref pointed before: an object id or any name git resolves, 0 for nowhere
         old: String,
@@ -316,6 +322,7 @@ impl Verb {
                 flush::run(flush::Wish { now, only: target.as_deref(), reconcile }, &reach, call)
             }
             Self::Dead { choice, reach } => dead::run(&choice, &reach, call),
+            Self::Reviews { reach } => reviews::run(&reach, call),
             Self::Status { max_age, reach } => {
                 return status::run(max_age, &reach, call).map(|alarm| ExitCode::from(alarm as u8));
             }

@@ -13,12 +13,12 @@ use uuid::Uuid;
 use super::failure::{Failure, failure};
 use super::terminal;
 use crate::config::Configuration;
-use crate::event::{Context, Event};
+use crate::event::{Context, Event, Review};
 use crate::message;
 use crate::pipeline::{Pipeline, Scene};
 use crate::process::{self, Environment};
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefUpdate};
-use crate::repository::{self, Objects, Reader, Wanted};
+use crate::repository::{self, Objects, Opened, Reader, Wanted};
 use crate::state_dir::StateDir;
 
 /// So many files are looked at: who may not read one may mostly not read any.
@@ -106,9 +106,21 @@ impl Place {
         let context = Arc::new(self.scene(environment).context(is_protected, process::now(), &mut reader));
         let mut events = reader.events(line, update, &context);
         let line = RefEvent::new(update.clone(), line);
-        let beside = reader.events_beside(&[(0, &line)], &context, &self.configuration.settings);
+        let pipeline = self.pipeline();
+        // What an option would have asked for nobody has said here.
+        let opened = Opened { requests: Vec::new(), beside: &|commit| pipeline.reviews_beside(commit) };
+        let beside = reader.events_beside(&[(0, &line)], &context, &self.configuration.settings, opened);
         events.extend(beside.into_iter().map(|(_, event)| event));
         events
+    }
+
+    /// The open reviews in notes, by their numbers.
+    pub(super) fn reviews_in_notes(&self) -> Result<Vec<Review>, Failure> {
+        let objects = self.objects()?;
+        let mut reader = Reader::new(&self.common_dir, self.configuration.layout, &objects, &[], Wanted::default());
+        let mut open = reader.open_reviews(&self.configuration.settings);
+        open.sort_by_key(|review| review.number);
+        Ok(open)
     }
 
     /// What events have in common, as if whoever runs this had pushed now.

@@ -100,15 +100,27 @@ mod tests {
 
     #[test]
     fn what_is_created_is_told_before_its_push_and_what_is_deleted_after_it() {
-        assert_eq!(names('0', '1', "refs/heads/a"), [EventName::Create, EventName::Push]);
-        assert_eq!(names('1', '2', "refs/heads/a"), [EventName::Push]);
-        assert_eq!(names('1', '0', "refs/heads/a"), [EventName::Push, EventName::Delete]);
-        assert_eq!(names('0', '1', "refs/tags/a"), [EventName::Create, EventName::TagPush]);
+        let pushes = |old, new, name| -> Vec<_> {
+            names(old, new, name).into_iter().filter(|name| *name != EventName::MergeRequest).collect()
+        };
+        assert_eq!(pushes('0', '1', "refs/heads/a"), [EventName::Create, EventName::Push]);
+        assert_eq!(pushes('1', '2', "refs/heads/a"), [EventName::Push]);
+        assert_eq!(pushes('1', '0', "refs/heads/a"), [EventName::Push, EventName::Delete]);
+        assert_eq!(pushes('0', '1', "refs/tags/a"), [EventName::Create, EventName::TagPush]);
+    }
+
+    #[test]
+    fn what_may_tell_of_reviews_and_comments_is_told_from_the_name() {
+        use EventName::{MergeRequest, Note};
+        assert!(names('1', '2', "refs/heads/a").contains(&MergeRequest), "it may be a review's branch");
+        assert_eq!(names('1', '2', "refs/notes/commits"), [Note]);
+        assert_eq!(names('1', '2', "refs/notes/devtools/discuss"), [MergeRequest, Note]);
+        assert_eq!(names('1', '2', "refs/pull/1/head"), [MergeRequest]);
     }
 
     #[test]
     fn of_other_refs_there_is_no_event() {
-        for name in ["refs/notes/commits", "refs/heads", "refs/pull/1/head", "HEAD"] {
+        for name in ["refs/notes", "refs/heads", "refs/changes/1/1", "HEAD"] {
             assert_eq!(names('0', '1', name), [], "{name}");
             assert!(!can_tell_of(&RefName::new(name)), "{name}");
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Commit, Time};
 use crate::pusher::Pusher;
 use crate::ref_update::{ObjectId, RefUpdate};
@@ -48,8 +50,40 @@ impl Review {
     }
 }
 
+/// What is kept of a review that was opened by a push option, at one moment: what its events are built from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewRecord {
+    /// As in [`Review`].
+    pub number: u32,
+    /// As in [`Review`].
+    pub title: String,
+    /// As in [`Review`].
+    pub description: String,
+    /// The source's name without `refs/heads/`.
+    pub source: String,
+    /// The target's in the same way.
+    pub target: String,
+    /// Login, name and address of who opened it, and his number.
+    pub author: (String, String, String, u32),
+    /// When it was opened, in seconds since 1970.
+    pub created: i64,
+    /// When something happened to it last.
+    pub updated: i64,
+    /// As in [`Review`].
+    pub state: ReviewState,
+    /// The commit to be merged, in hexadecimal.
+    pub head: String,
+    /// The commit of the target that it builds on, in hexadecimal; empty for none.
+    pub base: String,
+    /// As in [`Review`].
+    pub commits: u64,
+    /// As in [`Review`], in hexadecimal; empty for none.
+    pub merge_commit: String,
+}
+
 /// What became of a review.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReviewState {
     /// Nothing yet.
     Opened,
@@ -81,7 +115,8 @@ impl MergeRequest {
 }
 
 /// What happens to reviews.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReviewAction {
     /// Somebody asks for it.
     Open,

@@ -11,17 +11,21 @@ use super::{FanOut, Job, Pipeline};
 use crate::config::{Configuration, Settings};
 use crate::delivery::Delivery;
 use crate::event::{Context, Repository, Time, Wanted};
+use crate::files::FileError;
 use crate::identifier;
 use crate::message;
 use crate::process::Environment;
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{Namespace, RefEvent, RefUpdate};
-use crate::repository::{self, Objects, Reader};
-use crate::spool::Receipt;
+use crate::repository::{self, Objects, Opened, Reader};
+use crate::spool::{Receipt, ReviewChange};
 use crate::target::Target;
 
 impl Pipeline<'_> {
     /// Builds the deliveries of one receipt, each for the session of its target.
+    ///
+    /// # Errors
+    /// Where what it did to reviews cannot be kept: then it is built again later.
     pub(super) fn build(
         &self,
         objects: &Objects,
@@ -29,15 +33,21 @@ impl Pipeline<'_> {
         wanting: &[usize],
         is_over: &dyn Fn() -> bool,
         send: &mut dyn FnMut(usize, Delivery),
-    ) {
+    ) -> Result<(), FileError> {
         let targets: Vec<&Target> = wanting.iter().map(|at| self.targets[*at]).collect();
         let elsewhere = self.objects_elsewhere(&job.receipt);
         let objects = elsewhere.as_ref().unwrap_or(objects);
-        self.fan_out(objects, (job.sequence, &job.receipt), &targets, is_over, &mut |at, delivery| {
+        // What is written down nowhere does nothing to reviews: nobody could tell it again.
+        let changes = match &job.owned {
+            Some(owned) => self.draw_in_reviews(objects, job.sequence, Some(&owned.receipt))?,
+            None => Vec::new(),
+        };
+        self.fan_out(objects, (job.sequence, &job.receipt), &changes, &targets, is_over, &mut |at, delivery| {
             if !job.done.contains(&delivery.id()) {
                 send(at, delivery);
             }
         });
+        Ok(())
     }
 
     /// Builds what one target wants of a push that waited for it as a whole; `None` where the objects cannot be read.
@@ -48,10 +58,11 @@ impl Pipeline<'_> {
         let directories = receipt.object_directories();
         let objects = repository::open_with(self.common_dir, self.configuration.layout, &directories);
         let objects = objects.map_err(|error| error!("{error}")).ok()?;
+        let changes = self.draw_in_reviews(&objects, sequence, None).map_err(|error| error!("{error}")).ok()?;
         let build = || {
             let mut deliveries = Vec::new();
             let mut keep = |_, delivery| deliveries.push(delivery);
-            self.fan_out(&objects, (sequence, receipt), &[target], &|| false, &mut keep);
+            self.fan_out(&objects, (sequence, receipt), &changes, &[target], &|| false, &mut keep);
             deliveries
         };
         // A mistake of ours over one push must not end every run from now on.
@@ -72,6 +83,7 @@ impl Pipeline<'_> {
         &self,
         objects: &Objects,
         (sequence, receipt): (u64, &Receipt),
+        changes: &[ReviewChange],
         targets: &[&Target],
         is_over: &dyn Fn() -> bool,
         send: &mut dyn FnMut(usize, Delivery),
@@ -89,7 +101,7 @@ impl Pipeline<'_> {
             let is_told = |at: &usize| is_wanting(targets[*at]) && !self.withholds(targets[*at], namespace);
             let places: Vec<_> = (0..targets.len()).filter(is_told).collect();
             let wanting: Vec<_> = places.iter().map(|at| targets[*at]).collect();
-            let part = Part { sequence, receipt, namespace, updates: &updates, later: &later };
+            let part = Part { sequence, receipt, namespace, updates: &updates, later: &later, changes };
             self.fan_out_part(objects, &part, &wanting, is_over, &mut |at, delivery| send(places[at], delivery));
         }
     }
@@ -130,7 +142,9 @@ impl Pipeline<'_> {
                 events.into_iter().for_each(|event| fan_out.add(number, event, send));
             }
         }
-        for (number, event) in reader.events_beside(&lines, &context, &self.configuration.settings) {
+        let requests = Self::told_of_reviews(&mut reader, &lines, part.changes);
+        let opened = Opened { requests, beside: &|commit| self.reviews_beside(commit) };
+        for (number, event) in reader.events_beside(&lines, &context, &self.configuration.settings, opened) {
             fan_out.add(number, event, send);
         }
         fan_out.finish(part.namespace, send);
@@ -167,6 +181,8 @@ struct Part<'p> {
     namespace: &'p Namespace,
     updates: &'p [RefUpdate],
     later: &'p dyn Fn() -> Vec<RefUpdate>,
+    /// What it did to reviews that push options opened.
+    changes: &'p [ReviewChange],
 }
 
 /// The most that any of the targets wants to know.

@@ -3,8 +3,10 @@
 
 mod accept;
 mod fan_out;
+mod review_options;
 mod home;
 mod describe;
+mod reviews;
 mod recover;
 mod redeliver;
 mod untold;
@@ -77,6 +79,11 @@ impl Job {
     /// Without these deliveries, which are made.
     pub fn without(self, done: HashSet<Uuid>) -> Self {
         Self { done, ..self }
+    }
+
+    /// What was pushed.
+    pub fn receipt(&self) -> &Receipt {
+        &self.receipt
     }
 
     /// The receipt's number.
@@ -186,9 +193,16 @@ impl<'a> Pipeline<'a> {
                         // A mistake of ours over one push's objects must not end every run from now on, nor hold up
                         // others: its receipt waits for a better program.
                         let build = || self.build(&objects, job, wanting, &|| run.leaves(), send);
-                        if panic::catch_unwind(AssertUnwindSafe(build)).is_err() {
-                            error!("{}", message::push_untold(job.sequence));
-                            self.set_stuck(job);
+                        match panic::catch_unwind(AssertUnwindSafe(build)) {
+                            Ok(Ok(())) => {}
+                            Ok(Err(error)) => {
+                                error!("{error}");
+                                run.lose();
+                            }
+                            Err(_) => {
+                                error!("{}", message::push_untold(job.sequence));
+                                self.set_stuck(job);
+                            }
                         }
                     }
                 },

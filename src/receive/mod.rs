@@ -256,7 +256,7 @@ fn receive(
             Job::unkept(receipt, sequence)
         }
     };
-    let sequence = own.sequence();
+    let (sequence, said) = (own.sequence(), own.receipt().clone());
     let mut jobs = pipeline.take_over(&[sequence].into(), TIME_FOR_OTHERS);
     jobs.push(own);
     let allowed = Allowed { since, max_wait: settings.max_wait };
@@ -280,6 +280,11 @@ fn receive(
     pipeline.tend(&run);
     if pipeline.history.is_first_of_day() {
         pipeline.prune();
+    }
+    if settings.report != Report::None {
+        let (reviews, unknown) = pipeline.said_of_reviews(sequence, &said);
+        unknown.iter().for_each(|name| printer.print(&Notice::UnknownOption(name)));
+        reviews.iter().for_each(|review| printer.print(&Notice::Review(review)));
     }
     let mut done = run.take_done();
     done.retain(|done| done.sequence == sequence);

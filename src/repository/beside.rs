@@ -10,7 +10,7 @@ use super::notes::{NoteChange, new_part};
 use super::reviews::{COMMENTS, Moves};
 use crate::appraise::{self, Comment};
 use crate::config::Settings;
-use crate::event::{Commit, Context, Event, EventKind, Note, Review, ReviewState, Time};
+use crate::event::{Commit, Context, Event, EventKind, MergeRequest, Note, Review, ReviewRecord, ReviewState, Time};
 use crate::identifier;
 use crate::message;
 use crate::pusher::Pusher;
@@ -24,6 +24,14 @@ const MOST_SEARCHED: usize = 50;
 /// What stands behind a note that was cut.
 const MARK: &str = "…";
 
+/// What is known elsewhere of reviews that push options opened.
+pub struct Opened<'o> {
+    /// What the push did to them, each with the number and the id of the line that did it.
+    pub requests: Vec<(u32, Uuid, MergeRequest)>,
+    /// The open ones that a comment on a commit may belong to, the likeliest first.
+    pub beside: &'o dyn Fn(ObjectId) -> Vec<ReviewRecord>,
+}
+
 impl Reader<'_> {
     /// The events of these lines, which have their numbers in the receipt, that no push of a branch or tag tells: reviews first,
     /// then comments. Of more than are allowed none is told.
@@ -32,6 +40,7 @@ impl Reader<'_> {
         lines: &[(u32, &RefEvent)],
         context: &Arc<Context>,
         settings: &Settings,
+        opened: Opened<'_>,
     ) -> Vec<(u32, Event)> {
         let (reviews, notes) = (self.wanted.reviews && settings.notes.reviews, self.wanted.notes);
         if !reviews && !notes {
@@ -42,6 +51,11 @@ impl Reader<'_> {
         let mut events = Vec::new();
         let moves = self.moves();
         if reviews {
+            for (number, line, request) in opened.requests {
+                let what = format!("opened\0{}\0{}", request.review.number, request.action.word());
+                let id = identifier::derived(line, "merge_request", what.as_bytes());
+                events.push((number, id, EventKind::MergeRequest(Box::new(request))));
+            }
             for (name, request) in self.merge_requests(&moves, settings) {
                 let Some((number, line)) = of_names.get(&name) else { continue };
                 let what = format!("{}\0{}", request.review.number, request.action.word());
@@ -51,7 +65,7 @@ impl Reader<'_> {
         }
         if notes {
             for (number, line) in lines {
-                let said = self.said(&line.update, &moves, settings);
+                let said = self.said(&line.update, &moves, settings, opened.beside);
                 events.extend(said.into_iter().map(|(what, note)| {
                     let id = identifier::derived(line.event, "note", what.as_bytes());
                     (*number, id, EventKind::Note(Box::new(note)))
@@ -68,7 +82,13 @@ impl Reader<'_> {
     }
 
     /// What was said by the movement of one ref, each with what tells it from the others.
-    fn said(&mut self, update: &RefUpdate, moves: &Moves, settings: &Settings) -> Vec<(String, Note)> {
+    fn said(
+        &mut self,
+        update: &RefUpdate,
+        moves: &Moves,
+        settings: &Settings,
+        opened: &dyn Fn(ObjectId) -> Vec<ReviewRecord>,
+    ) -> Vec<(String, Note)> {
         let name = update.name.as_bytes();
         let is_of_reviews = name == COMMENTS && settings.notes.reviews;
         let is_of_commits = settings.notes.refs.iter().any(|known| known.as_bytes() == name);
@@ -93,7 +113,7 @@ impl Reader<'_> {
             let before = text(change.old);
             let about = About { update, change, commit, writer: writers.of(change.object).cloned() };
             if is_of_reviews {
-                said.extend(self.said_of_review(&about, before.as_deref(), &now, moves, settings));
+                said.extend(self.said_of_review(&about, [before.as_deref(), Some(&now)], moves, settings, opened));
             } else if let Some((text, replaces)) = new_part(before.as_deref(), &now) {
                 let what = change.object.to_string();
                 let note = Note { replaces, ..about.comment(&text, settings) };
@@ -107,17 +127,18 @@ impl Reader<'_> {
     fn said_of_review(
         &mut self,
         about: &About<'_>,
-        before: Option<&str>,
-        now: &str,
+        [before, now]: [Option<&str>; 2],
         moves: &Moves,
         settings: &Settings,
+        opened: &dyn Fn(ObjectId) -> Vec<ReviewRecord>,
     ) -> Vec<(String, Note)> {
+        let now = now.unwrap_or_default();
         let lines = appraise::new_lines(before, now);
         let comments: Vec<_> = lines.into_iter().filter_map(Comment::parse).collect();
         if comments.is_empty() {
             return Vec::new();
         }
-        let review = self.review_of(about.change.object, moves, settings);
+        let review = self.review_of(about.change.object, moves, settings, opened);
         let all: Vec<_> = appraise::lines(now).filter_map(Comment::parse).collect();
         let tell = |comment: Comment| {
             let mut note = about.comment(comment.words(), settings);
@@ -151,7 +172,13 @@ impl Reader<'_> {
 
     /// The review that what is said of a commit belongs to: the one that begins there, or an open one that it is among the commits
     /// of.
-    fn review_of(&mut self, object: ObjectId, moves: &Moves, settings: &Settings) -> Option<Review> {
+    fn review_of(
+        &mut self,
+        object: ObjectId,
+        moves: &Moves,
+        settings: &Settings,
+        opened: &dyn Fn(ObjectId) -> Vec<ReviewRecord>,
+    ) -> Option<Review> {
         if let Some(requests) = self.requests(moves, object) {
             return self.review(object, &requests, &moves.after, None, settings);
         }
@@ -160,15 +187,20 @@ impl Reader<'_> {
         for note in all.into_iter().rev().take(MOST_SEARCHED) {
             let Some(requests) = self.requests(moves, note.object) else { continue };
             let Some(review) = self.review(note.object, &requests, &moves.after, None, settings) else { continue };
-            if review.state == ReviewState::Opened
-                && let Some(base) = review.base
-                && self.is_ancestor(object, review.head.id)
-                && !self.is_ancestor(object, base)
-            {
+            if self.has_commit(&review, object) {
                 return Some(review);
             }
         }
-        None
+        let opened: Vec<_> = opened(object).iter().filter_map(|record| self.review_from(record)).collect();
+        opened.into_iter().find(|review| self.has_commit(review, object))
+    }
+
+    /// Whether a commit is among those of an open review.
+    fn has_commit(&mut self, review: &Review, commit: ObjectId) -> bool {
+        let is_above = |base| !self.is_ancestor(commit, base);
+        review.state == ReviewState::Opened
+            && review.base.is_none_or(is_above)
+            && self.is_ancestor(commit, review.head.id)
     }
 }
 

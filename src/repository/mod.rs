@@ -17,6 +17,7 @@ mod notes;
 mod place;
 mod reviews;
 mod beside;
+mod kept_reviews;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::message;
 use crate::ref_update::{Namespace, ObjectFormat, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
+pub use beside::Opened;
 pub use describe::describe;
 pub use head::{Head, newest_branch};
 pub use refs::{Links, Refs, all, command as git, common_dir};

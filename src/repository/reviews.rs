@@ -87,6 +87,20 @@ impl Reader<'_> {
         found
     }
 
+    /// The reviews that are open as the refs stand.
+    pub fn open_reviews(&mut self, settings: &Settings) -> Vec<Review> {
+        let moves = self.moves();
+        let name = self.within(REQUESTS);
+        let notes = self.objects.changed_notes(None, moves.after.get(&name)).unwrap_or_default();
+        let mut open = Vec::new();
+        for note in notes {
+            let Some(requests) = self.requests(&moves, note.object) else { continue };
+            let review = self.review(note.object, &requests, &moves.after, None, settings);
+            open.extend(review.filter(|review| review.state == ReviewState::Opened));
+        }
+        open
+    }
+
     /// The reviews that a push may have done something to, with their notes before and since: those whose notes it changed, and
     /// those of its branches.
     fn touched(&mut self, moves: &Moves) -> Vec<(ObjectId, Vec<Request>, Vec<Request>)> {
@@ -280,7 +294,7 @@ impl Reader<'_> {
     }
 
     /// The commit of the target that the commits of a review, oldest first, build on.
-    fn base(&self, commits: &[ObjectId], target: Option<ObjectId>) -> Option<ObjectId> {
+    pub(super) fn base(&self, commits: &[ObjectId], target: Option<ObjectId>) -> Option<ObjectId> {
         match commits.first() {
             Some(oldest) => self.objects.parents(*oldest)?.first().copied(),
             None => target,
@@ -296,7 +310,13 @@ impl Reader<'_> {
     /// The merge that brought a review to its target, along the target's first parents; `None` where that was none of its own.
     fn merged_by(&mut self, revision: ObjectId, request: &Request, moves: &Moves) -> Option<ObjectId> {
         let start = request.alias.unwrap_or(revision);
-        let mut commit = self.objects.peel(moves.after.get(&self.within(request.target_ref.as_bytes()))?)?;
+        let tip = self.objects.peel(moves.after.get(&self.within(request.target_ref.as_bytes()))?)?;
+        self.merge_on_first_parents(start, tip)
+    }
+
+    /// The commit along first parents that brought another one, as its merge.
+    pub(super) fn merge_on_first_parents(&mut self, start: ObjectId, tip: ObjectId) -> Option<ObjectId> {
+        let mut commit = tip;
         for _ in 0..MOST_LOOKED_THROUGH {
             let parents = self.objects.parents(commit)?;
             let first = *parents.first()?;

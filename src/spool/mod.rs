@@ -23,6 +23,7 @@ mod queue_index;
 mod recovery;
 mod intent;
 mod reported;
+mod reviews;
 mod prune;
 mod dead;
 mod copied;
@@ -49,6 +50,7 @@ pub use queue::{Bodies, Queue};
 pub use queue_index::QueueIndex;
 pub use queued::{Addition, QueuedDelivery};
 pub use receipt::{ClaimedIntent, OwnedReceipt};
+pub use reviews::{ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
 pub use snapshot::{Filter, RefSnapshot};
 pub use steps::Step;
 

@@ -23,6 +23,8 @@ impl Spool {
                 }
             }
         }
+        // What is told of reviews is built again as long as its receipt is there.
+        self.prune_reviews(self.receipts_kept(day).unwrap_or(u64::MAX));
         for folder in self.written_to() {
             if let Ok(directory) = folder.open() {
                 directory.remove_leftovers();
@@ -32,7 +34,7 @@ impl Spool {
 
     /// Every directory that anything of ours is written to.
     fn written_to(&self) -> Vec<Folder> {
-        let here = ["intents", "receipts", "stuck", "pushes"].map(|name| self.place(name));
+        let here = ["intents", "receipts", "stuck", "pushes", "reviews"].map(|name| self.place(name));
         let below = |family: &str| {
             let family = self.place(family);
             let names = family.names().unwrap_or_default();

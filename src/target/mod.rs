@@ -222,7 +222,8 @@ pub(crate) mod tests {
             assert_eq!((create.may_want(&update), create.wants(&event)), (of_create, of_create), "{old}{new} {name}");
             assert!(!off.may_want(&update) && !off.wants(&event));
         }
-        assert!(!target(&EventName::ALL, "").may_want(&update('1', '2', "refs/notes/commits")));
+        assert!(!target(&EventName::ALL, "").may_want(&update('1', '2', "refs/other/a")));
+        assert!(target(&[EventName::Note], "").may_want(&update('1', '2', "refs/notes/commits")));
         assert!(!target(&[EventName::Note], "").may_want(&update('1', '2', "refs/heads/a")));
     }
 }

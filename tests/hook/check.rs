@@ -544,16 +544,17 @@ fn targets_that_get_nothing() {
     set_up.world.configure("webhook.ci.enabled", "false");
     set_up.is_well();
     set_up.world.server_git(&["config", "--unset-all", "webhook.ci.enabled"]);
-    set_up.world.configure("webhook.ci.event", "push note");
-    set_up.mends("advice", "format gitlab sends no note, which target 'ci' asks for");
-    set_up.run(&format!(
-        "git config --file '{}' --replace-all webhook.ci.event merge_request",
-        set_up.config().display()
-    ));
+    set_up.world.configure("webhook.ci.event", "push create");
+    set_up.mends("advice", "format gitlab sends no create, which target 'ci' asks for");
+    set_up.run(&format!("git config --file '{}' --replace-all webhook.ci.event delete", set_up.config().display()));
     set_up.mends("error", "asks for no event that is sent");
     set_up.world.server_git(&["config", "--replace-all", "webhook.ci.event", "all"]);
     set_up.world.server_git(&["config", "--unset-all", "receive.advertisePushOptions"]);
-    // No format sends reviews yet, for which they would be of use.
+    set_up.mends("advice", "push options are not advertised, and target 'ci' asks for reviews");
+    set_up.is_well();
+    // Comments need none.
+    set_up.world.server_git(&["config", "--unset-all", "receive.advertisePushOptions"]);
+    set_up.world.server_git(&["config", "--replace-all", "webhook.ci.event", "push note"]);
     set_up.is_well();
     set_up.world.configure("webhook.more.url", "http://127.0.0.1:1/");
     set_up.world.configure_globally("webhook.maxTargets", "1");

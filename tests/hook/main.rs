@@ -30,6 +30,7 @@ mod namespaces;
 mod notes;
 mod objects;
 mod output;
+mod opened;
 mod outside;
 mod overview;
 mod owners;

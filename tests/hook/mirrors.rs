@@ -85,11 +85,11 @@ fn what_a_fetch_brought_is_told_once_two_looks_have_shown_it() {
         world.commit(message);
         mirror.fetch();
         mirror.look();
-        mirror.time_passes(59);
+        mirror.time_passes(30);
         mirror.look();
         assert!(mirror.receiver.take().is_empty());
     }
-    mirror.time_passes(1);
+    mirror.time_passes(30);
     mirror.look();
     let json = mirror.receiver.take_one().json();
     assert_eq!(

@@ -283,7 +283,7 @@ fn headers_of_github() {
     let receiver = Receiver::new();
     let world = world(&receiver, "github");
     world.configure("webhook.ci.secret", "It's a Secret to Everybody");
-    world.configure("webhook.ci.event", "all");
+    world.configure("webhook.ci.event", "push tag_push create delete");
     world.configure("webhook.projectId", "4711");
     world.commit("one");
     world.push(&["main"]);
@@ -346,7 +346,7 @@ fn headers_of_gitea() {
     world.push(&["main", "v1"]);
     world.push(&[":main", ":v1"]);
     assert_eq!(events(), ["push", "push", "delete", "push"]);
-    world.configure("webhook.ci.event", "all");
+    world.configure("webhook.ci.event", "push tag_push create delete");
     receiver.take();
     world.push(&["main", "v1"]);
     world.push(&[":main", ":v1"]);

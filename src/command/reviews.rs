@@ -1,0 +1,87 @@
+//! `git webhook reviews`: the reviews that are open, by push options and in notes.
+
+use serde::{Deserialize, Serialize};
+
+use super::as_owner::{Call, Said, in_each};
+use super::failure::Failure;
+use super::output::{Reach, tell};
+use super::place::Place;
+use super::table::lay_out;
+use super::terminal::{Colour, in_colour};
+use crate::event::{Time, Utc};
+
+/// One open review.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReviewRow {
+    number: u32,
+    source: String,
+    target: String,
+    title: String,
+    /// The login of who opened it.
+    author: String,
+    /// The commit to be merged.
+    head: String,
+    commits: u64,
+    /// When it was opened, and when something happened to it last, RFC 3339.
+    created: String,
+    updated: String,
+}
+
+/// Always whether all could be looked at.
+pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_each(call, reach.root.as_deref(), |place| Ok((open(place)?, true)))?;
+    Ok(tell(call, reach.json, said, text))
+}
+
+fn open(place: &Place) -> Result<Vec<ReviewRow>, Failure> {
+    let pipeline = place.pipeline();
+    let mut rows: Vec<_> = pipeline
+        .open_reviews()
+        .into_iter()
+        .map(|review| ReviewRow {
+            number: review.number,
+            source: review.source,
+            target: review.target,
+            title: review.title,
+            author: review.author.0,
+            head: review.head,
+            commits: review.commits,
+            created: time(review.created),
+            updated: time(review.updated),
+        })
+        .collect();
+    if place.configuration.settings.notes.reviews {
+        rows.extend(place.reviews_in_notes()?.into_iter().map(|review| ReviewRow {
+            number: review.number,
+            source: review.source,
+            target: review.target,
+            title: review.title,
+            author: review.author.login,
+            head: review.head.id.to_string(),
+            commits: review.commits,
+            created: time(review.created.seconds),
+            updated: time(review.updated.seconds),
+        }));
+    }
+    Ok(rows)
+}
+
+fn time(seconds: i64) -> String {
+    Time::utc(seconds).rfc3339(Utc::Letter)
+}
+
+fn text(said: &Said<ReviewRow>) -> String {
+    if said.rows.is_empty() {
+        return "no open reviews\n".into();
+    }
+    let line = |row: &ReviewRow| {
+        let head = row.head.get(..12).unwrap_or_default().to_owned();
+        let branches = format!("{} <- {}", row.target, row.source);
+        (
+            [row.number.to_string(), branches, row.commits.to_string(), head, row.author.clone(), row.title.clone()],
+            Colour::None,
+        )
+    };
+    let rows: Vec<_> = said.rows.iter().map(line).collect();
+    lay_out(["NUMBER", "BRANCHES", "COMMITS", "HEAD", "AUTHOR", "TITLE"], &rows, 1, in_colour())
+}

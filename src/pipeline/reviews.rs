@@ -1,0 +1,375 @@
+//! Reviews that push options open: what each push does to them is worked out from the receipts in their order, written down, and
+//! told from there.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
+
+use log::debug;
+
+use super::review_options::ReviewOptions;
+use super::{Pipeline, Scene, wanted_by};
+use crate::event::{MergeRequest, ReviewAction, ReviewRecord, ReviewState};
+use crate::files::FileError;
+use crate::message;
+use crate::pusher;
+use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind};
+use crate::report::ReviewLine;
+use crate::repository::{self, Objects, Reader};
+use crate::spool::{Receipt, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
+use crate::target::Target;
+use uuid::Uuid;
+
+/// So many open reviews are looked through for the one that a comment on a commit belongs to.
+const MOST_SEARCHED: usize = 50;
+
+/// A pusher reads of so many.
+const MOST_SAID: usize = 10;
+
+/// So many pushes of a time in which nobody wanted to hear of reviews are drawn in.
+const MOST_DRAWN_IN: u64 = 1000;
+
+impl Pipeline<'_> {
+    /// Whether anybody wants to hear of reviews.
+    pub fn tells_reviews(&self) -> bool {
+        let wants = |target: &&Target| target.switch.is_on() && target.wanted().reviews;
+        self.configuration.settings.notes.reviews && self.targets.iter().any(wants)
+    }
+
+    /// Draws in what all pushes up to this number did to reviews, and returns what that one did. Where its whole receipt is at
+    /// hand, hardly any other has to be looked for.
+    ///
+    /// # Errors
+    /// Where it cannot be kept or read: then nothing of it can be told yet.
+    pub fn draw_in_reviews(
+        &self,
+        objects: &Objects,
+        sequence: u64,
+        whole: Option<&Receipt>,
+    ) -> Result<Vec<ReviewChange>, FileError> {
+        if !self.tells_reviews() || (!self.spool.has_reviews() && !self.opens_any(whole)) {
+            return Ok(Vec::new());
+        }
+        let held = self.spool.hold_reviews()?;
+        let mut state = held.state().unwrap_or_else(|| self.first_state(sequence));
+        if state.sequence < sequence {
+            let from = state.sequence.max(sequence.saturating_sub(MOST_DRAWN_IN));
+            let receipts = match whole {
+                Some(whole) if from + 1 == sequence => vec![(sequence, whole.clone())],
+                _ => self.spool.receipts_since(from),
+            };
+            for (number, receipt) in receipts.iter().filter(|(number, _)| *number <= sequence) {
+                self.draw_in(&held, &mut state, objects, (*number, receipt))?;
+            }
+            state.sequence = sequence;
+            held.set_state(&state)?;
+        }
+        self.spool.review_changes(sequence).map_err(|why| {
+            FileError::new(message::cannot_read, &self.spool.state().spool().path(), io::Error::other(why.to_string()))
+        })
+    }
+
+    /// Whether this push opens a review, or any that is not settled.
+    fn opens_any(&self, whole: Option<&Receipt>) -> bool {
+        let opens = |receipt: &Receipt| ReviewOptions::of(&pusher::push_options(&receipt.environment())).creates;
+        whole.is_none_or(opens) || self.spool.receipts(&HashSet::new()).iter().any(|(_, receipt)| opens(receipt))
+    }
+
+    /// Where nothing is known of what was drawn in: what is settled is, and numbers go on above those that were given.
+    fn first_state(&self, sequence: u64) -> ReviewsState {
+        let files = self.spool.review_files().unwrap_or_default();
+        let floor =
+            files.iter().filter_map(|file| self.spool.review(file)).map(|review| review.number).max().unwrap_or(0);
+        let first = sequence.min(self.spool.lowest_unsettled().unwrap_or(u64::MAX));
+        ReviewsState { sequence: first.saturating_sub(1), floor, ..ReviewsState::default() }
+    }
+
+    fn draw_in(
+        &self,
+        held: &Reviews,
+        state: &mut ReviewsState,
+        objects: &Objects,
+        (sequence, receipt): (u64, &Receipt),
+    ) -> Result<(), FileError> {
+        let is_branch = |line: &&RefEvent| line.update.name.kind() == RefKind::Branch;
+        let namespaces: BTreeSet<_> =
+            receipt.lines.iter().filter(is_branch).map(|line| line.update.name.namespace()).collect();
+        for namespace in namespaces {
+            let files = self.spool.review_files().unwrap_or_default();
+            let options = ReviewOptions::of(&pusher::push_options(&receipt.environment()));
+            if files.is_empty() && !options.creates {
+                continue;
+            }
+            let mut updates = receipt.all_updates();
+            updates.retain(|update| update.name.is_in(&namespace));
+            let later = || self.spool.pushed_since(sequence, receipt);
+            let wanted = wanted_by(std::iter::empty());
+            let reader = Reader::new(self.common_dir, self.configuration.layout, objects, &updates, wanted);
+            let mut reader = reader.rewound(&later);
+            let lines = receipt.lines.iter().filter(|line| line.update.name.is_in(&namespace)).filter(is_branch);
+            let lines: Vec<&RefEvent> = lines.collect();
+            let known = namespace.text().into_owned();
+            let last = state.last.entry(known.clone()).or_insert(state.floor);
+            let push = Push { pipeline: self, files: &files, receipt, namespace: &namespace, options };
+            let changes = push.changes(&mut reader, &lines, last);
+            *last = changes.iter().map(|change| change.after.number).max().unwrap_or(0).max(*last);
+            held.keep(sequence, &known, &changes)?;
+        }
+        Ok(())
+    }
+
+    /// What a push did to reviews, as far as it was one of these lines, each with that line's number and id.
+    pub(super) fn told_of_reviews(
+        reader: &mut Reader<'_>,
+        lines: &[(u32, &RefEvent)],
+        changes: &[ReviewChange],
+    ) -> Vec<(u32, Uuid, MergeRequest)> {
+        let of_ids: HashMap<_, _> = lines.iter().map(|(number, line)| (line.event, (*number, *line))).collect();
+        let tell = |change: &ReviewChange| {
+            let (number, line) = of_ids.get(&change.line)?;
+            let review = reader.review_from(&change.after)?;
+            let before = change.before.as_ref().and_then(|before| reader.review_from(before));
+            Some((
+                *number,
+                line.event,
+                MergeRequest { update: line.update.clone(), review, before, action: change.action },
+            ))
+        };
+        changes.iter().filter_map(tell).collect()
+    }
+
+    /// The open reviews that a comment on a commit may belong to, those first whose head it is.
+    pub fn reviews_beside(&self, commit: ObjectId) -> Vec<ReviewRecord> {
+        let mut files = self.spool.review_files().unwrap_or_default();
+        files.retain(ReviewFile::is_open);
+        files.sort_by_key(|file| !file.has_head(commit));
+        files.truncate(MOST_SEARCHED);
+        files.iter().filter_map(|file| self.spool.review(file)).collect()
+    }
+
+    /// What the pusher reads of what this push did to reviews, and of options that ask for what there is not.
+    pub fn said_of_reviews(&self, sequence: u64, receipt: &Receipt) -> (Vec<ReviewLine>, Vec<String>) {
+        if !self.tells_reviews() {
+            return (Vec::new(), Vec::new());
+        }
+        let environment = receipt.environment();
+        let unknown = ReviewOptions::of(&pusher::push_options(&environment)).unknown;
+        let line = |change: ReviewChange| {
+            let namespace = receipt.lines.first().map(|line| line.update.name.namespace()).unwrap_or_default();
+            let (git_dir, configuration) = (self.git_dir, self.configuration);
+            let shown = Scene { git_dir, configuration, environment: &environment, namespace }.repository(false);
+            let number = change.after.number;
+            let page = if shown.review_url.is_empty() { String::new() } else { shown.review_address(number, "") };
+            ReviewLine { number, action: change.action, branches: (change.after.source, change.after.target), page }
+        };
+        let changes = self.spool.review_changes(sequence).unwrap_or_default();
+        (changes.into_iter().take(MOST_SAID).map(line).collect(), unknown)
+    }
+
+    /// All open reviews that push options opened, by their numbers.
+    pub fn open_reviews(&self) -> Vec<ReviewRecord> {
+        let files = self.spool.review_files().unwrap_or_default();
+        let mut open: Vec<_> =
+            files.iter().filter(|file| file.is_open()).filter_map(|file| self.spool.review(file)).collect();
+        open.sort_by_key(|review| review.number);
+        open
+    }
+}
+
+/// A push, as far as it may do something to reviews.
+struct Push<'p> {
+    pipeline: &'p Pipeline<'p>,
+    files: &'p [ReviewFile],
+    receipt: &'p Receipt,
+    namespace: &'p Namespace,
+    options: ReviewOptions,
+}
+
+impl Push<'_> {
+    /// What it did: sources first, then what targets have, then what is given up. So what is merged and goes in one push is
+    /// merged.
+    fn changes(&self, reader: &mut Reader<'_>, lines: &[&RefEvent], last: &mut u32) -> Vec<ReviewChange> {
+        let mut changes = Vec::new();
+        let mut next = *last;
+        for line in lines {
+            if let Some(new) = line.update.new {
+                self.moved(reader, line, new, &mut next, &mut changes);
+            }
+        }
+        for line in lines {
+            self.merged(reader, line, &mut changes);
+        }
+        for line in lines.iter().filter(|line| line.update.new.is_none() || self.options.closes) {
+            self.closed(line, &mut changes);
+        }
+        changes
+    }
+
+    /// A review as it is by what this push has done so far.
+    fn now(&self, file: &ReviewFile, changes: &[ReviewChange]) -> Option<ReviewRecord> {
+        let kept = self.pipeline.spool.review(file)?;
+        let is_same =
+            |change: &&ReviewChange| (&change.after.source, &change.after.target) == (&kept.source, &kept.target);
+        Some(changes.iter().rev().find(is_same).map(|change| change.after.clone()).unwrap_or(kept))
+    }
+
+    fn files_from(&self, branch: &str) -> impl Iterator<Item = &ReviewFile> {
+        let namespace = self.namespace.text().into_owned();
+        let branch = branch.to_owned();
+        self.files.iter().filter(move |file| file.is_from(&namespace, &branch))
+    }
+
+    /// Its source stands elsewhere, or is asked to be merged.
+    fn moved(
+        &self,
+        reader: &mut Reader<'_>,
+        line: &RefEvent,
+        new: ObjectId,
+        next: &mut u32,
+        changes: &mut Vec<ReviewChange>,
+    ) {
+        let source = branch_of(&line.update.name);
+        let known: Vec<_> = self.files_from(&source).filter_map(|file| self.now(file, changes)).collect();
+        let known: Vec<_> = known.into_iter().filter(|review| review.source == source).collect();
+        let asked = self.options.creates.then(|| self.target()).flatten().filter(|target| *target != source);
+        for before in
+            known.iter().filter(|review| review.state == ReviewState::Opened && Some(&review.target) != asked.as_ref())
+        {
+            let Some(after) = self.with_head(reader, before, new) else { continue };
+            changes.extend(
+                (after.head != before.head).then(|| self.change(line, ReviewAction::Update, Some(before), after)),
+            );
+        }
+        let Some(target) = asked else { return };
+        let before = known.iter().find(|review| review.target == target);
+        let Some(standing) = reader.standing(new, &target) else { return };
+        if standing.commits == 0 {
+            return debug!("{source}: {target} has all of it, so there is nothing to be reviewed");
+        }
+        // A review that is merged is over: what is asked for now is another.
+        let continued = before.filter(|before| before.state != ReviewState::Merged);
+        let number = continued.map_or(*next + 1, |before| before.number);
+        *next = number.max(*next);
+        let (title, description) = match continued {
+            Some(before) => (before.title.clone(), before.description.clone()),
+            None => standing.message,
+        };
+        let scene = self.scene(reader);
+        let after = ReviewRecord {
+            number,
+            title: self.options.titled(title),
+            description: self.options.description.clone().unwrap_or(description),
+            source,
+            target,
+            author: continued.map_or(scene, |before| before.author.clone()),
+            created: continued.map_or(self.receipt.time, |before| before.created),
+            updated: self.receipt.time,
+            state: ReviewState::Opened,
+            head: standing.head.to_string(),
+            base: standing.base.map(|id| id.to_string()).unwrap_or_default(),
+            commits: standing.commits,
+            merge_commit: String::new(),
+        };
+        let action = match continued.map(|before| before.state) {
+            None => ReviewAction::Open,
+            Some(ReviewState::Opened) => ReviewAction::Update,
+            Some(_) => ReviewAction::Reopen,
+        };
+        changes.push(self.change(line, action, continued, after));
+    }
+
+    /// Its target has its head now, or has it no more.
+    fn merged(&self, reader: &mut Reader<'_>, line: &RefEvent, changes: &mut Vec<ReviewChange>) {
+        let target = branch_of(&line.update.name);
+        let namespace = self.namespace.text();
+        let mut files: Vec<_> = self.files.iter().filter(|file| file.is_into(&namespace, &target)).cloned().collect();
+        // What this very push has opened or moved is in no file yet.
+        let mut fresh: Vec<_> = changes.iter().map(|change| change.after.clone()).collect();
+        fresh.retain(|review| review.target == target);
+        if files.is_empty() && fresh.is_empty() {
+            return;
+        }
+        let exchanged = reader.exchange(&line.update);
+        files.retain(|file| {
+            let commits = if file.is_open() { &exchanged[0] } else { &exchanged[1] };
+            (file.is_open() || file.is_merged()) && commits.iter().any(|id| file.has_head(*id))
+        });
+        let kept: Vec<_> = files.iter().filter_map(|file| self.now(file, changes)).collect();
+        for before in kept.into_iter().chain(fresh) {
+            let Some(head) = ObjectId::from_hex(before.head.as_bytes()).flatten() else { continue };
+            let (action, state) = match before.state {
+                ReviewState::Opened if exchanged[0].contains(&head) => (ReviewAction::Merge, ReviewState::Merged),
+                ReviewState::Merged if exchanged[1].contains(&head) => (ReviewAction::Reopen, ReviewState::Opened),
+                _ => continue,
+            };
+            if before.target != target || changes.iter().any(|change| change.before.as_ref() == Some(&before)) {
+                continue;
+            }
+            let merge_commit = match state {
+                ReviewState::Merged => reader.merge_of(head, &target).map(|id| id.to_string()).unwrap_or_default(),
+                _ => String::new(),
+            };
+            let after = ReviewRecord { state, merge_commit, updated: self.receipt.time, ..before.clone() };
+            changes.push(self.change(line, action, Some(&before), after));
+        }
+    }
+
+    /// Its source is gone, or it is given up.
+    fn closed(&self, line: &RefEvent, changes: &mut Vec<ReviewChange>) {
+        let source = branch_of(&line.update.name);
+        let target = self.options.target.clone().filter(|_| line.update.new.is_some());
+        let open: Vec<_> = self.files_from(&source).filter_map(|file| self.now(file, changes)).collect();
+        for before in open {
+            let is_meant = before.source == source && target.as_ref().is_none_or(|target| *target == before.target);
+            if before.state == ReviewState::Opened && is_meant {
+                let after = ReviewRecord { state: ReviewState::Closed, updated: self.receipt.time, ..before.clone() };
+                changes.push(self.change(line, ReviewAction::Close, Some(&before), after));
+            }
+        }
+    }
+
+    /// The branch that a review is asked to be merged into.
+    fn target(&self) -> Option<String> {
+        let short = |name: &String| name.strip_prefix("refs/heads/").unwrap_or(name).to_owned();
+        let default = || {
+            let head =
+                repository::Head::of(self.pipeline.common_dir, self.pipeline.configuration.layout, self.namespace);
+            let layout = self.pipeline.configuration.layout;
+            head.default_branch(self.pipeline.common_dir, layout, self.namespace).map(|name| branch_of(&name))
+        };
+        self.options.target.as_ref().map(short).or_else(default)
+    }
+
+    fn with_head(&self, reader: &mut Reader<'_>, before: &ReviewRecord, new: ObjectId) -> Option<ReviewRecord> {
+        let standing = reader.standing(new, &before.target)?;
+        Some(ReviewRecord {
+            head: standing.head.to_string(),
+            base: standing.base.map(|id| id.to_string()).unwrap_or_default(),
+            commits: standing.commits,
+            updated: self.receipt.time,
+            ..before.clone()
+        })
+    }
+
+    /// Who pushed.
+    fn scene(&self, reader: &mut Reader<'_>) -> (String, String, String, u32) {
+        let environment = self.receipt.environment();
+        let scene = Scene {
+            git_dir: self.pipeline.git_dir,
+            configuration: self.pipeline.configuration,
+            environment: &environment,
+            namespace: self.namespace.clone(),
+        };
+        let pusher = scene.context(false, self.receipt.time, reader).pusher;
+        (pusher.login, pusher.name, pusher.email, pusher.id)
+    }
+
+    fn change(
+        &self,
+        line: &RefEvent,
+        action: ReviewAction,
+        before: Option<&ReviewRecord>,
+        after: ReviewRecord,
+    ) -> ReviewChange {
+        ReviewChange { line: line.event, action, before: before.cloned(), after }
+    }
+}

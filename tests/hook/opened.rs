@@ -1,0 +1,293 @@
+//! Reviews that push options open.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Ends, Place, Receiver, World};
+
+/// A repository that takes push options, with one commit on `main`, and one more on `topic` here.
+struct Opened {
+    receiver: Receiver,
+    world: World,
+}
+
+impl Opened {
+    fn new() -> Self {
+        let receiver = Receiver::new();
+        let world = World::told_to(&receiver, "gitlab");
+        world.configure("webhook.ci.event", "merge_request note");
+        world.configure("receive.advertisePushOptions", "true");
+        world.commit("one");
+        world.push(&["main"]);
+        world.git(&["checkout", "-q", "-b", "topic"]);
+        world.commit("two\n\nWith a reason.");
+        receiver.take();
+        Self { receiver, world }
+    }
+
+    /// Pushes with these options, and returns what the pusher reads of reviews.
+    fn push(&self, options: &[&str], refs: &[&str]) -> Vec<String> {
+        let options: Vec<_> = options.iter().flat_map(|option| ["-o", option]).collect();
+        let pushed = self.world.push_with(&options, refs);
+        assert!(pushed.accepted, "{}", pushed.output);
+        pushed.said().into_iter().filter(|line| line.starts_with("webhook: ")).collect()
+    }
+
+    /// What was told: action, number, target.
+    fn told(&self) -> Vec<(String, u64, String)> {
+        let bodies = self.receiver.take().into_iter().map(|request| request.json());
+        let mut told: Vec<_> = bodies
+            .filter(|body| body["object_kind"] == "merge_request")
+            .map(|body| {
+                let attributes = &body["object_attributes"];
+                let text = |key: &str| attributes[key].as_str().unwrap().to_owned();
+                (text("action"), attributes["iid"].as_u64().unwrap(), text("target_branch"))
+            })
+            .collect();
+        told.sort();
+        told
+    }
+
+    fn create(&self) {
+        self.push(&["merge_request.create"], &["topic"]);
+        assert_eq!(self.told(), of(&[("open", 1)]));
+    }
+}
+
+fn of(told: &[(&str, u64)]) -> Vec<(String, u64, String)> {
+    told.iter().map(|(action, number)| ((*action).to_owned(), *number, "main".to_owned())).collect()
+}
+
+#[test]
+fn a_push_option_opens_a_review() {
+    let opened = Opened::new();
+    assert_eq!(opened.push(&["merge_request.create"], &["topic"]), ["webhook: review 1 opened, main <- topic"]);
+    let body = opened.receiver.take_one().json();
+    let attributes = &body["object_attributes"];
+    assert_eq!((&attributes["title"], &attributes["description"]), (&json!("two"), &json!("With a reason.")));
+    assert_eq!((&attributes["action"], &attributes["iid"]), (&json!("open"), &json!(1)));
+    assert_eq!((&attributes["source_branch"], &attributes["target_branch"]), (&json!("topic"), &json!("main")));
+    assert_eq!(attributes["last_commit"]["id"], opened.world.id("topic"));
+    // Nothing of it is in the repository itself.
+    assert_eq!(opened.world.server_git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main\nrefs/heads/topic");
+}
+
+#[test]
+fn its_texts_and_target_may_be_given() {
+    let opened = Opened::new();
+    opened.world.configure("webhook.reviewUrl", "https://review.example.org/{number}");
+    opened.push(&[], &["main:stable"]);
+    let options = [
+        "merge_request.create",
+        "merge_request.target=stable",
+        "merge_request.title=Try it",
+        "merge_request.description={base64}T25lCgpUd28=",
+        "merge_request.draft",
+        "merge_request.label=x",
+    ];
+    let expected = [
+        "webhook: push option merge_request.label is unknown here, and passed over",
+        "webhook: review 1 opened, stable <- topic, https://review.example.org/1",
+    ];
+    assert_eq!(opened.push(&options, &["topic"]), expected);
+    let attributes = opened.receiver.take_one().json()["object_attributes"].clone();
+    assert_eq!(attributes["title"], "Draft: Try it");
+    assert_eq!(attributes["description"], "One\n\nTwo");
+    assert_eq!(attributes["work_in_progress"], true);
+    assert_eq!(attributes["url"], "https://review.example.org/1");
+    // To another target it is another review.
+    opened.push(&["merge_request.create"], &["topic:topic"]);
+    opened.world.commit("three");
+    opened.push(&["merge_request.create"], &["topic"]);
+    let told = opened.told();
+    assert_eq!(told, [("open".into(), 2, "main".into()), ("update".into(), 1, "stable".into())]);
+}
+
+#[test]
+fn a_review_lives_with_its_branches() {
+    let opened = Opened::new();
+    opened.create();
+    let old = opened.world.id("topic");
+    opened.world.commit("three");
+    assert_eq!(opened.push(&[], &["topic"]), ["webhook: review 1 updated, main <- topic"]);
+    let attributes = opened.receiver.take_one().json()["object_attributes"].clone();
+    assert_eq!((&attributes["action"], &attributes["oldrev"]), (&json!("update"), &json!(old)));
+    opened.world.commit("four");
+    opened.push(&["merge_request.create", "merge_request.title=Anew"], &["topic"]);
+    let body = opened.receiver.take_one().json();
+    assert_eq!(body["changes"]["title"], json!({ "previous": "two", "current": "Anew" }));
+    opened.world.commit("five");
+    opened.push(&["merge_request.close"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("close", 1), ("update", 1)]));
+    opened.world.commit("six");
+    opened.push(&[], &["topic"]);
+    assert!(opened.told().is_empty());
+    opened.world.commit("seven");
+    opened.push(&["merge_request.create"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("reopen", 1)]));
+    opened.push(&[], &[":topic"]);
+    assert_eq!(opened.told(), of(&[("close", 1)]));
+    opened.push(&["merge_request.create"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("reopen", 1)]));
+    assert_eq!(opened.world.files("webhook/v1/reviews").len(), 2, "one file, and what pushes did");
+    // Merging is looked for before closing.
+    opened.world.git(&["checkout", "-q", "main"]);
+    opened.world.git(&["merge", "-q", "--no-ff", "-m", "bring it", "topic"]);
+    assert_eq!(opened.push(&[], &["main", ":topic"]), ["webhook: review 1 merged, main <- topic"]);
+    let attributes = opened.receiver.take_one().json()["object_attributes"].clone();
+    assert_eq!((&attributes["action"], &attributes["state"]), (&json!("merge"), &json!("merged")));
+    assert_eq!(attributes["merge_commit_sha"], opened.world.id("main"));
+    // What is asked for after that is another.
+    opened.world.git(&["checkout", "-q", "topic"]);
+    opened.world.commit("eight");
+    opened.push(&["merge_request.create"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("open", 2)]));
+    // A force push takes back what was merged.
+    opened.push(&[], &["topic:main"]);
+    assert_eq!(opened.told(), of(&[("merge", 2)]));
+    opened.push(&[], &["topic~1:main"]);
+    assert_eq!(opened.told(), of(&[("reopen", 2)]));
+}
+
+#[test]
+fn numbers_go_on_and_open_reviews_are_listed() {
+    let opened = Opened::new();
+    opened.create();
+    opened.world.git(&["checkout", "-q", "-b", "other", "main"]);
+    opened.world.commit("else");
+    opened.push(&["merge_request.create"], &["other"]);
+    assert_eq!(opened.told(), of(&[("open", 2)]));
+    let output = opened.world.webhook(&["reviews", "--json"]);
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let listed: Vec<_> =
+        rows.as_array().unwrap().iter().map(|row| (row["number"].as_u64(), row["source"].as_str())).collect();
+    assert_eq!(listed, [(Some(1), Some("topic")), (Some(2), Some("other"))]);
+    let table = String::from_utf8(opened.world.webhook(&["reviews"]).stdout).unwrap();
+    assert!(table.contains("main <- topic") && table.contains("else"), "{table}");
+    opened.push(&[], &["other:main"]);
+    opened.receiver.take();
+    opened.push(&[], &[":topic"]);
+    assert_eq!(String::from_utf8(opened.world.webhook(&["reviews"]).stdout).unwrap(), "no open reviews\n");
+}
+
+/// Whoever builds it, and however often: what is told of a push is what it did when it came.
+#[test]
+fn what_is_told_late_or_again_is_what_happened_then() {
+    let opened = Opened::new();
+    opened.world.configure("webhook.ci.url", "http://127.0.0.1:9/");
+    opened.push(&["merge_request.create"], &["topic"]);
+    opened.world.commit("three");
+    opened.push(&[], &["topic"]);
+    opened.push(&[], &["topic:main"]);
+    opened.world.configure("webhook.ci.url", &opened.receiver.url());
+    opened.world.webhook(&["flush", "--now"]);
+    let requests = opened.receiver.take();
+    let actions: Vec<_> =
+        requests.iter().map(|request| request.json()["object_attributes"]["action"].clone()).collect();
+    assert_eq!(actions, ["open", "update", "merge"]);
+    for request in &requests {
+        let id = request.header("Idempotency-Key");
+        assert!(opened.world.webhook(&["redeliver", id]).status.success());
+        assert_eq!(opened.receiver.take_one().body, request.body);
+    }
+}
+
+/// A push whose hook died after its receipt, another on top of it: the number is the first one's.
+#[test]
+fn reviews_follow_the_order_of_the_pushes_whoever_draws_them_in() {
+    let opened = Opened::new();
+    let hook = opened.world.server().join("hooks/post-receive");
+    fs::rename(&hook, hook.with_extension("away")).unwrap();
+    opened.push(&["merge_request.create", "merge_request.title=First"], &["topic"]);
+    fs::rename(hook.with_extension("away"), &hook).unwrap();
+    opened.world.git(&["checkout", "-q", "-b", "other", "main"]);
+    opened.world.commit("else");
+    opened.push(&["merge_request.create"], &["other"]);
+    // Of the first nobody has told yet: its receipt comes later, and so does its number.
+    assert_eq!(opened.told(), of(&[("open", 1)]));
+    opened.world.age(61);
+    opened.world.webhook(&["flush"]);
+    assert_eq!(opened.told(), of(&[("open", 2)]));
+    assert_eq!(opened.world.files("webhook/v1/reviews/pushes").len(), 2);
+}
+
+/// The process ends between what it keeps of a push and the number up to which all is drawn in.
+#[test]
+fn what_was_half_drawn_in_is_drawn_in_once() {
+    let opened = Opened::new();
+    opened.create();
+    fs::remove_file(opened.world.server().join("webhook/v1/reviews/.state")).unwrap();
+    let files = opened.world.files("webhook/v1/reviews");
+    opened.world.git(&["checkout", "-q", "-b", "other", "main"]);
+    opened.world.commit("else");
+    opened.push(&["merge_request.create"], &["other"]);
+    assert_eq!(opened.told(), of(&[("open", 2)]), "the number of a review that is there is given no second time");
+    assert_eq!(opened.world.files("webhook/v1/reviews").len(), files.len() + 1);
+}
+
+#[test]
+fn a_comment_on_a_commit_of_the_review_is_the_reviews() {
+    let opened = Opened::new();
+    opened.create();
+    let line = "{\"timestamp\":\"1700000500\",\"author\":\"me@x.org\",\"description\":\"Needs work\"}";
+    opened.world.git(&["notes", "--ref=devtools/discuss", "append", "-m", line, "topic"]);
+    opened.push(&[], &["refs/notes/devtools/discuss"]);
+    let body = opened.receiver.take_one().json();
+    assert_eq!(body["object_attributes"]["noteable_type"], "MergeRequest");
+    assert_eq!(body["merge_request"]["iid"], 1);
+    // A plain note is a comment on the commit all the same.
+    opened.world.git(&["notes", "add", "-m", "plain", "topic"]);
+    opened.push(&[], &["refs/notes/commits"]);
+    assert_eq!(opened.receiver.take_one().json()["object_attributes"]["noteable_type"], "Commit");
+}
+
+#[test]
+fn nobody_who_asks_leaves_nothing_behind() {
+    let opened = Opened::new();
+    opened.world.server_git(&["config", "--replace-all", "webhook.ci.event", "push"]);
+    assert!(opened.push(&["merge_request.create"], &["topic"]).is_empty());
+    assert!(!opened.world.place(Place::Receipts).with_file_name("reviews").exists());
+    // What has all its commits in its target already is nothing to be reviewed.
+    opened.world.server_git(&["config", "--replace-all", "webhook.ci.event", "merge_request"]);
+    opened.receiver.take();
+    opened.push(&["merge_request.create"], &["main:same"]);
+    assert!(opened.told().is_empty());
+}
+
+#[test]
+fn reviews_and_their_numbers_are_a_namespaces() {
+    let mut opened = Opened::new();
+    opened.create();
+    opened.world.set("GIT_NAMESPACE", "team");
+    opened.push(&[], &["main"]);
+    opened.push(&["merge_request.create", "merge_request.target=main"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("open", 1)]));
+    opened.push(&[], &["topic:main"]);
+    assert_eq!(opened.told(), of(&[("merge", 1)]));
+}
+
+/// Each line of the page, in a clone, as somebody types it.
+#[test]
+fn the_five_commands_of_the_page_make_each_event() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reviews.md")).unwrap();
+    let block = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "codeup");
+    world.configure("webhook.ci.event", "all");
+    world.configure("receive.advertisePushOptions", "true");
+    world.commit("one");
+    world.git(&["remote", "add", "origin", world.server().to_str().unwrap()]);
+    let told: Vec<_> = block
+        .lines()
+        .map(|line| {
+            let output = world.command("sh", &world.work()).args(["-c", line]).ends();
+            assert!(output.status.success(), "{line}: {}", output.stderr.escape_ascii());
+            let mut events: Vec<_> =
+                receiver.take().iter().map(|request| request.header("Codeup-Event").to_owned()).collect();
+            events.sort();
+            events.join(", ")
+        })
+        .collect();
+    assert_eq!(told, ["Push Hook", "Tag Push Hook", "Note Hook", "Merge Request Hook, Push Hook", "Note Hook"]);
+}

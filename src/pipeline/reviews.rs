@@ -9,13 +9,13 @@ use log::debug;
 use super::review_options::ReviewOptions;
 use super::{Pipeline, Scene, wanted_by};
 use crate::event::{MergeRequest, ReviewAction, ReviewRecord, ReviewState};
-use crate::files::FileError;
+use crate::files::{FileError, Unfit};
 use crate::message;
 use crate::pusher;
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind};
 use crate::report::ReviewLine;
 use crate::repository::{self, Objects, Reader};
-use crate::spool::{Receipt, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
+use crate::spool::{BranchKey, Receipt, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
 use crate::target::Target;
 use uuid::Uuid;
 
@@ -63,9 +63,7 @@ impl Pipeline<'_> {
             state.sequence = sequence;
             held.set_state(&state)?;
         }
-        self.spool.review_changes(sequence).map_err(|why| {
-            FileError::new(message::cannot_read, &self.spool.state().spool().path(), io::Error::other(why.to_string()))
-        })
+        self.spool.review_changes(sequence).map_err(|why| self.unread(&why))
     }
 
     /// Whether this push opens a review, or any that is not settled.
@@ -90,15 +88,46 @@ impl Pipeline<'_> {
         objects: &Objects,
         (sequence, receipt): (u64, &Receipt),
     ) -> Result<(), FileError> {
+        let changes = match held.known(sequence).map_err(|why| self.unread(&why))? {
+            Some(known) => known,
+            None => {
+                let changes = self.done_to_reviews(state, objects, (sequence, receipt));
+                if changes.is_empty() {
+                    return Ok(());
+                }
+                held.keep(sequence, &changes)?;
+                changes
+            }
+        };
+        for ReviewChange { namespace, after, .. } in &changes {
+            let last = state.last.entry(namespace.clone()).or_insert(state.floor);
+            *last = after.number.max(*last);
+        }
+        held.draw_in(&changes)
+    }
+
+    fn unread(&self, why: &Unfit) -> FileError {
+        let path = self.spool.state().spool().path().join("reviews");
+        FileError::new(message::cannot_read, &path, io::Error::other(why.to_string()))
+    }
+
+    /// What a push does to the reviews as they are.
+    fn done_to_reviews(
+        &self,
+        state: &ReviewsState,
+        objects: &Objects,
+        (sequence, receipt): (u64, &Receipt),
+    ) -> Vec<ReviewChange> {
         let is_branch = |line: &&RefEvent| line.update.name.kind() == RefKind::Branch;
         let namespaces: BTreeSet<_> =
             receipt.lines.iter().filter(is_branch).map(|line| line.update.name.namespace()).collect();
+        let files = self.spool.review_files().unwrap_or_default();
+        let options = ReviewOptions::of(&pusher::push_options(&receipt.environment()));
+        let mut changes = Vec::new();
+        if files.is_empty() && !options.creates {
+            return changes;
+        }
         for namespace in namespaces {
-            let files = self.spool.review_files().unwrap_or_default();
-            let options = ReviewOptions::of(&pusher::push_options(&receipt.environment()));
-            if files.is_empty() && !options.creates {
-                continue;
-            }
             let mut updates = receipt.all_updates();
             updates.retain(|update| update.name.is_in(&namespace));
             let later = || self.spool.pushed_since(sequence, receipt);
@@ -107,14 +136,11 @@ impl Pipeline<'_> {
             let mut reader = reader.rewound(&later);
             let lines = receipt.lines.iter().filter(|line| line.update.name.is_in(&namespace)).filter(is_branch);
             let lines: Vec<&RefEvent> = lines.collect();
-            let known = namespace.text().into_owned();
-            let last = state.last.entry(known.clone()).or_insert(state.floor);
-            let push = Push { pipeline: self, files: &files, receipt, namespace: &namespace, options };
-            let changes = push.changes(&mut reader, &lines, last);
-            *last = changes.iter().map(|change| change.after.number).max().unwrap_or(0).max(*last);
-            held.keep(sequence, &known, &changes)?;
+            let last = state.last.get(&*namespace.text()).copied().unwrap_or(state.floor);
+            let push = Push { pipeline: self, files: &files, receipt, namespace: &namespace, options: &options };
+            changes.extend(push.changes(&mut reader, &lines, last));
         }
-        Ok(())
+        changes
     }
 
     /// What a push did to reviews, as far as it was one of these lines, each with that line's number and id.
@@ -141,7 +167,8 @@ impl Pipeline<'_> {
     pub fn reviews_beside(&self, commit: ObjectId) -> Vec<ReviewRecord> {
         let mut files = self.spool.review_files().unwrap_or_default();
         files.retain(ReviewFile::is_open);
-        files.sort_by_key(|file| !file.has_head(commit));
+        let head = ReviewFile::head_of(&commit);
+        files.sort_by_key(|file| file.head() != head);
         files.truncate(MOST_SEARCHED);
         files.iter().filter_map(|file| self.spool.review(file)).collect()
     }
@@ -181,15 +208,15 @@ struct Push<'p> {
     files: &'p [ReviewFile],
     receipt: &'p Receipt,
     namespace: &'p Namespace,
-    options: ReviewOptions,
+    options: &'p ReviewOptions,
 }
 
 impl Push<'_> {
     /// What it did: sources first, then what targets have, then what is given up. So what is merged and goes in one push is
     /// merged.
-    fn changes(&self, reader: &mut Reader<'_>, lines: &[&RefEvent], last: &mut u32) -> Vec<ReviewChange> {
+    fn changes(&self, reader: &mut Reader<'_>, lines: &[&RefEvent], last: u32) -> Vec<ReviewChange> {
         let mut changes = Vec::new();
-        let mut next = *last;
+        let mut next = last;
         for line in lines {
             if let Some(new) = line.update.new {
                 self.moved(reader, line, new, &mut next, &mut changes);
@@ -213,9 +240,8 @@ impl Push<'_> {
     }
 
     fn files_from(&self, branch: &str) -> impl Iterator<Item = &ReviewFile> {
-        let namespace = self.namespace.text().into_owned();
-        let branch = branch.to_owned();
-        self.files.iter().filter(move |file| file.is_from(&namespace, &branch))
+        let key = BranchKey::of(&self.namespace.text(), branch);
+        self.files.iter().filter(move |file| file.is_from(&key))
     }
 
     /// Its source stands elsewhere, or is asked to be merged.
@@ -280,8 +306,8 @@ impl Push<'_> {
     /// Its target has its head now, or has it no more.
     fn merged(&self, reader: &mut Reader<'_>, line: &RefEvent, changes: &mut Vec<ReviewChange>) {
         let target = branch_of(&line.update.name);
-        let namespace = self.namespace.text();
-        let mut files: Vec<_> = self.files.iter().filter(|file| file.is_into(&namespace, &target)).cloned().collect();
+        let key = BranchKey::of(&self.namespace.text(), &target);
+        let mut files: Vec<_> = self.files.iter().filter(|file| file.is_into(&key)).cloned().collect();
         // What this very push has opened or moved is in no file yet.
         let mut fresh: Vec<_> = changes.iter().map(|change| change.after.clone()).collect();
         fresh.retain(|review| review.target == target);
@@ -289,9 +315,11 @@ impl Push<'_> {
             return;
         }
         let exchanged = reader.exchange(&line.update);
+        let heads =
+            [&exchanged[0], &exchanged[1]].map(|ids| ids.iter().map(ReviewFile::head_of).collect::<HashSet<_>>());
         files.retain(|file| {
-            let commits = if file.is_open() { &exchanged[0] } else { &exchanged[1] };
-            (file.is_open() || file.is_merged()) && commits.iter().any(|id| file.has_head(*id))
+            let commits = if file.is_open() { &heads[0] } else { &heads[1] };
+            (file.is_open() || file.is_merged()) && commits.contains(file.head())
         });
         let kept: Vec<_> = files.iter().filter_map(|file| self.now(file, changes)).collect();
         for before in kept.into_iter().chain(fresh) {
@@ -370,6 +398,7 @@ impl Push<'_> {
         before: Option<&ReviewRecord>,
         after: ReviewRecord,
     ) -> ReviewChange {
-        ReviewChange { line: line.event, action, before: before.cloned(), after }
+        let namespace = self.namespace.text().into_owned();
+        ReviewChange { namespace, line: line.event, action, before: before.cloned(), after }
     }
 }

@@ -189,6 +189,8 @@ pub struct Reader<'a> {
     later: Option<&'a dyn Fn() -> Vec<RefUpdate>>,
     /// All refs as they were when the push was over, read when something first asks.
     refs: Option<Arc<refs::Refs>>,
+    /// The same by their names.
+    tips: Option<Arc<HashMap<RefName, ObjectId>>>,
     /// The commits all refs pointed to before the push.
     prior_tips: Option<Arc<[ObjectId]>>,
     /// Branches and tags by what they point to after the push.
@@ -266,6 +268,7 @@ impl<'a> Reader<'a> {
             updates,
             later: None,
             refs: None,
+            tips: None,
             prior_tips: None,
             named: None,
             commits: HashMap::new(),

@@ -18,14 +18,15 @@ pub(super) const COMMENTS: &[u8] = b"refs/notes/devtools/discuss";
 /// So many commits of a target are looked through for the one that merged a review.
 const MOST_LOOKED_THROUGH: usize = 1000;
 
-/// Where refs stand at one moment.
+/// Where refs stand at one moment: those of today, less what a push moved.
 pub(super) struct Tips {
-    all: HashMap<RefName, ObjectId>,
+    all: Arc<HashMap<RefName, ObjectId>>,
+    moved: HashMap<RefName, Option<ObjectId>>,
 }
 
 impl Tips {
     pub(super) fn get(&self, name: &RefName) -> Option<ObjectId> {
-        self.all.get(name).copied()
+        self.moved.get(name).copied().unwrap_or_else(|| self.all.get(name).copied())
     }
 }
 
@@ -55,16 +56,13 @@ struct Change {
 
 impl Reader<'_> {
     pub(super) fn moves(&mut self) -> Moves {
-        let now: HashMap<_, _> = self.refs().direct.iter().cloned().collect();
-        let with = |end: fn(&RefUpdate) -> Option<ObjectId>| {
-            let mut all = now.clone();
-            for update in self.updates {
-                match end(update) {
-                    Some(id) => all.insert(update.name.clone(), id),
-                    None => all.remove(&update.name),
-                };
-            }
-            Tips { all }
+        if self.tips.is_none() {
+            self.tips = Some(Arc::new(self.refs().direct.iter().cloned().collect()));
+        }
+        let all = self.tips.clone().unwrap_or_default();
+        let with = |end: fn(&RefUpdate) -> Option<ObjectId>| Tips {
+            all: Arc::clone(&all),
+            moved: self.updates.iter().map(|update| (update.name.clone(), end(update))).collect(),
         };
         let moved = self.updates.iter().map(|update| update.name.clone()).collect();
         Moves { before: with(|update| update.old), after: with(|update| update.new), moved }

@@ -50,7 +50,7 @@ pub use queue::{Bodies, Queue};
 pub use queue_index::QueueIndex;
 pub use queued::{Addition, QueuedDelivery};
 pub use receipt::{ClaimedIntent, OwnedReceipt};
-pub use reviews::{ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
+pub use reviews::{BranchKey, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
 pub use snapshot::{Filter, RefSnapshot};
 pub use steps::Step;
 

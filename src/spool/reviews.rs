@@ -49,6 +49,8 @@ pub struct ReviewsState {
 /// What a push did to a review.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReviewChange {
+    /// The namespace that its branches lie in.
+    pub namespace: String,
     /// The receipt's line that did it.
     pub line: Uuid,
     /// What it did.
@@ -80,7 +82,7 @@ impl ReviewFile {
             ReviewState::Closed => "closed",
             ReviewState::Merged => "merged",
         };
-        let [source, target] = [&review.source, &review.target].map(|name| prefix(namespace, name));
+        let [source, target] = [&review.source, &review.target].map(|name| BranchKey::of(namespace, name).0);
         Self { name: format!("{source}.{target}.{}.{state}", review.head.get(..PREFIX).unwrap_or_default()) }
     }
 
@@ -88,19 +90,24 @@ impl ReviewFile {
         self.name.split('.').nth(at).unwrap_or_default()
     }
 
-    /// Whether its source may be this branch of a namespace.
-    pub fn is_from(&self, namespace: &str, branch: &str) -> bool {
-        self.part(0) == prefix(namespace, branch)
+    /// Whether its source may be this branch.
+    pub fn is_from(&self, branch: &BranchKey) -> bool {
+        self.part(0) == branch.0
     }
 
-    /// Whether its target may be this branch of a namespace.
-    pub fn is_into(&self, namespace: &str, branch: &str) -> bool {
-        self.part(1) == prefix(namespace, branch)
+    /// Whether its target may be this branch.
+    pub fn is_into(&self, branch: &BranchKey) -> bool {
+        self.part(1) == branch.0
     }
 
-    /// Whether its head may be this commit.
-    pub fn has_head(&self, id: ObjectId) -> bool {
-        id.to_string().starts_with(self.part(2))
+    /// The beginning of its head.
+    pub fn head(&self) -> &str {
+        self.part(2)
+    }
+
+    /// What that is of a commit.
+    pub fn head_of(id: &ObjectId) -> String {
+        id.to_string()[..PREFIX].to_owned()
     }
 
     /// Whether it is open.
@@ -114,9 +121,15 @@ impl ReviewFile {
     }
 }
 
-/// What stands for a branch of a namespace in a name.
-fn prefix(namespace: &str, branch: &str) -> String {
-    sha256_hex(format!("{namespace}\0{branch}").as_bytes())[..PREFIX].to_owned()
+/// What stands for a branch in names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchKey(String);
+
+impl BranchKey {
+    /// That of a branch of a namespace.
+    pub fn of(namespace: &str, branch: &str) -> Self {
+        Self(sha256_hex(format!("{namespace}\0{branch}").as_bytes())[..PREFIX].to_owned())
+    }
 }
 
 /// A ref's name as reviews have it.
@@ -200,32 +213,44 @@ impl Reviews {
         record::decode(&self.directory.read(STATE).ok()?).ok()
     }
 
-    /// Keeps what a push of this number did, and then the reviews as they are since.
+    /// What a push of this number did, as it was kept by whoever began to draw it in.
     ///
-    /// Crash: what it did is on the disk before any review changes, and drawn in from there once more; the number up to which
-    /// all is drawn in comes last.
+    /// # Errors
+    /// Where that cannot be read: it is not worked out a second time, for reviews may have changed since.
+    pub fn known(&self, sequence: u64) -> Result<Option<Vec<ReviewChange>>, Unfit> {
+        match self
+            .directory
+            .enter("pushes")
+            .map_err(Unfit::Unreadable)
+            .and_then(|pushes| pushes.read(journal(sequence)))
+        {
+            Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
+            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Keeps what a push of this number did.
+    ///
+    /// Crash: it is on the disk before any review changes, and whoever comes next draws it in from there.
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn keep(&self, sequence: u64, namespace: &str, changes: &[ReviewChange]) -> Result<(), FileError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let name = journal(sequence);
-        let pushes = self.directory.make("pushes")?;
-        let known = pushes.read(&name).ok().and_then(|bytes| record::decode::<Vec<ReviewChange>>(&bytes).ok());
-        let mut all = known.unwrap_or_default();
-        let is_new =
-            |change: &&ReviewChange| !all.iter().any(|other| other.line == change.line && other.after == change.after);
-        let new: Vec<_> = changes.iter().filter(is_new).cloned().collect();
-        all.extend(new);
-        pushes.write_durably(&name, &record::encode(&all))?;
-        for ReviewChange { before, after, .. } in changes {
-            let (old, new) =
-                (before.as_ref().map(|before| ReviewFile::of(namespace, before)), ReviewFile::of(namespace, after));
+    pub fn keep(&self, sequence: u64, changes: &[ReviewChange]) -> Result<(), FileError> {
+        self.directory.make("pushes")?.write_durably(journal(sequence), &record::encode(&changes))
+    }
+
+    /// Has the reviews be as they are since these changes; drawn in twice, they say the same.
+    ///
+    /// # Errors
+    /// Where one cannot be made durable.
+    pub fn draw_in(&self, changes: &[ReviewChange]) -> Result<(), FileError> {
+        for ReviewChange { namespace, before, after, .. } in changes {
+            let old = before.as_ref().map(|before| ReviewFile::of(namespace, before));
+            let new = ReviewFile::of(namespace, after);
             self.directory.write_durably(&new.name, &record::encode(after))?;
             if let Some(old) = old.filter(|old| *old != new) {
-                // Of two the later one counts.
+                // It was removed before, where this is drawn in once more.
                 drop(self.directory.remove(&old.name));
             }
         }

@@ -80,6 +80,7 @@ pub const KEYS: &[Key] = &[
     key("keepLog", Of::Repository, "30d"),
     list(key("notesRef", Of::Repository, "refs/notes/commits")),
     key("reviews", Of::Repository, "true"),
+    list(key("reviewRef", Of::Repository, "none")),
     key("maxReviewEvents", Of::Repository, "50"),
     key("maxNote", Of::Repository, "64k"),
     key("logLevel", Of::Repository, "warn"),

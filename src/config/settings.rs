@@ -14,7 +14,9 @@ use super::setting::SettingReader;
 use super::value::{
     Report, absolute_path, aliases, days, log_level, one_line, positive_number, report, seconds, size, value_text,
 };
+use crate::message;
 use crate::pusher::KnownUser;
+use crate::target::RefPatterns;
 
 /// Each takes its place in the order of a push's deliveries, of which there are 65,536.
 const MOST_REVIEW_EVENTS: usize = 10_000;
@@ -53,12 +55,14 @@ pub struct Settings {
 }
 
 /// What is read of comments and reviews.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct NoteSettings {
     /// `webhook.notesRef`: refs whose notes are comments on commits.
     pub refs: Vec<String>,
     /// `webhook.reviews`: whether reviews are read.
     pub reviews: bool,
+    /// `webhook.reviewRef`: refs that are heads of reviews; `None` for none.
+    pub review_refs: Option<RefPatterns>,
     /// `webhook.maxReviewEvents`: how many events of both kinds a push makes at most, or none.
     pub most_events: usize,
     /// `webhook.maxNote`: how many bytes of a comment are told.
@@ -67,7 +71,13 @@ pub struct NoteSettings {
 
 impl Default for NoteSettings {
     fn default() -> Self {
-        Self { refs: vec!["refs/notes/commits".into()], reviews: true, most_events: 50, longest: 64 << 10 }
+        Self {
+            refs: vec!["refs/notes/commits".into()],
+            reviews: true,
+            review_refs: None,
+            most_events: 50,
+            longest: 64 << 10,
+        }
     }
 }
 
@@ -129,9 +139,24 @@ fn notes(reader: &mut SettingReader<'_>, default: NoteSettings) -> NoteSettings 
     NoteSettings {
         refs: if are_refs_set { words(reader, "notesRef") } else { default.refs },
         reviews: reader.flag("reviews", default.reviews),
+        review_refs: review_refs(reader),
         most_events: most_events.map_or(default.most_events, |number| (number as usize).min(MOST_REVIEW_EVENTS)),
         longest: reader.setting("maxNote", size).unwrap_or(default.longest),
     }
+}
+
+fn review_refs(reader: &mut SettingReader<'_>) -> Option<RefPatterns> {
+    let words = words(reader, "reviewRef");
+    if words.is_empty() {
+        return None;
+    }
+    let patterns = RefPatterns::parse(words.iter().map(String::as_str));
+    if patterns.is_err()
+        && let Some(entry) = reader.counting("reviewRef").next_back()
+    {
+        reader.problems.push(Problem::about("reviewRef", "webhook.reviewRef", entry, message::no_ref_pattern()));
+    }
+    patterns.ok()
 }
 
 fn user_variables(reader: &SettingReader<'_>) -> Vec<String> {

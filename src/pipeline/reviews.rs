@@ -12,7 +12,7 @@ use crate::event::{MergeRequest, ReviewAction, ReviewRecord, ReviewState};
 use crate::files::{FileError, Unfit};
 use crate::message;
 use crate::pusher;
-use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind};
+use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName};
 use crate::report::ReviewLine;
 use crate::repository::{self, Objects, Reader};
 use crate::spool::{BranchKey, Receipt, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
@@ -68,8 +68,23 @@ impl Pipeline<'_> {
 
     /// Whether this push opens a review, or any that is not settled.
     fn opens_any(&self, whole: Option<&Receipt>) -> bool {
-        let opens = |receipt: &Receipt| ReviewOptions::of(&pusher::push_options(&receipt.environment())).creates;
+        let opens = |receipt: &Receipt| self.opens(receipt);
         whole.is_none_or(opens) || self.spool.receipts(&HashSet::new()).iter().any(|(_, receipt)| opens(receipt))
+    }
+
+    fn opens(&self, receipt: &Receipt) -> bool {
+        ReviewOptions::of(&pusher::push_options(&receipt.environment())).creates
+            || receipt.lines.iter().any(|line| self.is_review_ref(&line.update.name))
+    }
+
+    fn is_branch(&self, name: &RefName) -> bool {
+        name.kind() == RefKind::Branch
+    }
+
+    /// Whether a ref is a review's head, by which somebody else's proc-receive hook asks for it.
+    fn is_review_ref(&self, name: &RefName) -> bool {
+        let patterns = &self.configuration.settings.notes.review_refs;
+        patterns.as_ref().is_some_and(|patterns| name.kind() == RefKind::Other && patterns.include(name))
     }
 
     /// Where nothing is known of what was drawn in: what is settled is, and numbers go on above those that were given.
@@ -118,13 +133,13 @@ impl Pipeline<'_> {
         objects: &Objects,
         (sequence, receipt): (u64, &Receipt),
     ) -> Vec<ReviewChange> {
-        let is_branch = |line: &&RefEvent| line.update.name.kind() == RefKind::Branch;
+        let is_head = |line: &&RefEvent| self.is_branch(&line.update.name) || self.is_review_ref(&line.update.name);
         let namespaces: BTreeSet<_> =
-            receipt.lines.iter().filter(is_branch).map(|line| line.update.name.namespace()).collect();
+            receipt.lines.iter().filter(is_head).map(|line| line.update.name.namespace()).collect();
         let files = self.spool.review_files().unwrap_or_default();
         let options = ReviewOptions::of(&pusher::push_options(&receipt.environment()));
         let mut changes = Vec::new();
-        if files.is_empty() && !options.creates {
+        if files.is_empty() && !self.opens(receipt) {
             return changes;
         }
         for namespace in namespaces {
@@ -134,7 +149,7 @@ impl Pipeline<'_> {
             let wanted = wanted_by(std::iter::empty());
             let reader = Reader::new(self.common_dir, self.configuration.layout, objects, &updates, wanted);
             let mut reader = reader.rewound(&later);
-            let lines = receipt.lines.iter().filter(|line| line.update.name.is_in(&namespace)).filter(is_branch);
+            let lines = receipt.lines.iter().filter(|line| line.update.name.is_in(&namespace)).filter(is_head);
             let lines: Vec<&RefEvent> = lines.collect();
             let last = state.last.get(&*namespace.text()).copied().unwrap_or(state.floor);
             let push = Push { pipeline: self, files: &files, receipt, namespace: &namespace, options: &options };
@@ -256,7 +271,10 @@ impl Push<'_> {
         let source = branch_of(&line.update.name);
         let known: Vec<_> = self.files_from(&source).filter_map(|file| self.now(file, changes)).collect();
         let known: Vec<_> = known.into_iter().filter(|review| review.source == source).collect();
-        let asked = self.options.creates.then(|| self.target()).flatten().filter(|target| *target != source);
+        let is_of_reviews = self.pipeline.is_review_ref(&line.update.name);
+        // That it moved asks for nothing new: it has its review.
+        let asks = (self.options.creates && !is_of_reviews) || (is_of_reviews && known.is_empty());
+        let asked = asks.then(|| self.target()).flatten().filter(|target| *target != source);
         for before in
             known.iter().filter(|review| review.state == ReviewState::Opened && Some(&review.target) != asked.as_ref())
         {
@@ -273,7 +291,8 @@ impl Push<'_> {
         }
         // A review that is merged is over: what is asked for now is another.
         let continued = before.filter(|before| before.state != ReviewState::Merged);
-        let number = continued.map_or(*next + 1, |before| before.number);
+        let given = repository::number_in(&source).filter(|_| is_of_reviews);
+        let number = continued.map(|before| before.number).or(given).unwrap_or(*next + 1);
         *next = number.max(*next);
         let (title, description) = match continued {
             Some(before) => (before.title.clone(), before.description.clone()),

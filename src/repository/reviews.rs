@@ -360,10 +360,15 @@ fn short(name: &str) -> String {
 
 /// The number of a review: that of the ref it came by, else one made of its first commit.
 fn number(revision: ObjectId, review_ref: &str) -> u32 {
+    let derived = || revision.as_bytes().iter().take(4).fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
+    number_in(review_ref).unwrap_or_else(|| (derived() & 0x7fff_ffff).max(1))
+}
+
+/// The number that a review's ref has, as forges and proc-receive hooks name them; `None` of any other ref.
+pub fn number_in(review_ref: &str) -> Option<u32> {
     let numbered = ["refs/pull/", "refs/merge-requests/"].iter().find_map(|start| review_ref.strip_prefix(start));
     let given = numbered.and_then(|rest| rest.strip_suffix("/head")?.parse().ok());
-    let derived = || revision.as_bytes().iter().take(4).fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
-    given.filter(|number| (1..1 << 31).contains(number)).unwrap_or_else(|| (derived() & 0x7fff_ffff).max(1))
+    given.filter(|number| (1..1 << 31).contains(number))
 }
 
 #[cfg(test)]

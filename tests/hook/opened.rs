@@ -328,3 +328,28 @@ fn the_five_commands_of_the_page_make_each_event() {
         .collect();
     assert_eq!(told, ["Push Hook", "Tag Push Hook", "Note Hook", "Merge Request Hook, Push Hook", "Note Hook"]);
 }
+
+/// Refs that another hook makes, which here are pushed as they are.
+#[test]
+fn a_ref_of_reviews_is_a_review_by_itself() {
+    let opened = Opened::new();
+    opened.push(&[], &["topic:refs/merge-requests/7/head"]);
+    assert!(opened.told().is_empty(), "nobody said that it is one");
+    opened.world.configure("webhook.reviewRef", "refs/merge-requests/*/head");
+    opened.world.commit("three");
+    assert_eq!(
+        opened.push(&[], &["topic:refs/merge-requests/8/head"]),
+        ["webhook: review 8 opened, main <- refs/merge-requests/8/head"]
+    );
+    assert_eq!(opened.told(), of(&[("open", 8)]));
+    opened.world.commit("four");
+    opened.push(&[], &["topic:refs/merge-requests/8/head"]);
+    assert_eq!(opened.told(), of(&[("update", 8)]));
+    opened.push(&["merge_request.create"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("open", 9)]));
+    opened.push(&[], &["topic:main"]);
+    assert_eq!(opened.told(), of(&[("merge", 8), ("merge", 9)]));
+    opened.world.configure("webhook.reviewRef", "refs/[");
+    let said = opened.world.webhook(&["check"]);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("webhook.reviewRef"), "{said:?}");
+}

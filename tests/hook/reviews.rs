@@ -713,3 +713,68 @@ fn reviews_are_a_namespaces_own() {
     reviews.push(&["topic:main"]);
     assert_eq!(reviews.actions(), ["merge"]);
 }
+
+#[test]
+fn reviews_are_read_in_repositories_of_every_kind() {
+    for options in [&["--object-format=sha256"][..], &["--ref-format=reftable"]] {
+        let receiver = Receiver::new();
+        let world = World::with(options);
+        world.add_target("ci", &receiver, "gitlab");
+        let reviews = Reviews::of(world, receiver);
+        reviews.ask(json!({}));
+        reviews.push(&["topic", REQUESTS]);
+        assert_eq!(reviews.actions(), ["open"], "{options:?}");
+        reviews.push(&["topic:main"]);
+        assert_eq!(reviews.actions(), ["merge"], "{options:?}");
+    }
+}
+
+/// As real notes have them: requests on commits that are missing, lines that are none, of a version to come, very long.
+#[test]
+fn what_is_odd_in_notes_is_passed_over() {
+    let reviews = Reviews::new();
+    let blob = reviews.world.git_with_input(&["hash-object", "-w", "--stdin"], b"x");
+    for object in [&blob, "HEAD^{tree}"] {
+        reviews.append(REQUESTS, object, r#"{"timestamp":"1","targetRef":"refs/heads/main"}"#);
+        reviews.append(COMMENTS, object, r#"{"description":"on no commit"}"#);
+    }
+    reviews.append(REQUESTS, &reviews.first, "no JSON");
+    reviews.ask(json!({ "v": 7, "unheard": { "of": [] } }));
+    // `git notes` takes no object that is not there, `git fast-import` does.
+    let missing = "1".repeat(40);
+    let stream = format!(
+        "commit {REQUESTS}\ncommitter C <c@x> 1700000000 +0000\ndata 1\nx\nfrom {REQUESTS}^0\nM 644 inline {missing}\ndata <<.\n{{\"targetRef\":\"refs/heads/main\"}}\n.\n"
+    );
+    let mut import = reviews.world.command("git", &reviews.world.work());
+    let output = reviews.world.feed(import.args(["fast-import", "--quiet"]), stream.as_bytes());
+    assert!(output.status.success(), "{}", output.stderr.escape_ascii());
+    reviews.push(&["topic", REQUESTS, COMMENTS]);
+    assert_eq!(reviews.actions(), ["open"]);
+    let long = "x".repeat(1 << 20);
+    let line = json!({ "author": "bob", "description": long }).to_string();
+    let note = reviews.world.git_with_input(&["hash-object", "-w", "--stdin"], line.as_bytes());
+    reviews.world.git(&["notes", "--ref=devtools/discuss", "add", "-f", "-C", &note, &reviews.first]);
+    reviews.push(&[COMMENTS]);
+    let body = reviews.receiver.take_one().json();
+    assert_eq!(body["object_attributes"]["note"].as_str().unwrap().len(), 64 << 10);
+    assert_eq!(reviews.world.log(), "");
+}
+
+/// The first push of notes that were kept elsewhere would tell all that was ever said.
+#[test]
+fn an_import_of_many_reviews_tells_none_and_says_so() {
+    let reviews = Reviews::new();
+    reviews.world.configure("webhook.maxReviewEvents", "3");
+    reviews.ask(json!({}));
+    for number in 0..3 {
+        reviews.say(json!({ "author": "bob", "description": number.to_string() }));
+    }
+    reviews.push(&["topic", REQUESTS, COMMENTS]);
+    assert!(reviews.receiver.take().is_empty());
+    let said = "this push makes 4 events of reviews and comments, and webhook.maxReviewEvents allows 3";
+    assert!(reviews.world.log().contains(said), "{}", reviews.world.log());
+    // The next one is told again.
+    reviews.say(json!({ "author": "bob", "description": "more" }));
+    reviews.push(&[COMMENTS]);
+    assert_eq!(comments(&reviews).len(), 1);
+}

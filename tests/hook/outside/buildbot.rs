@@ -5,7 +5,8 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Ends, World};
+use crate::reviews::Reviews;
+use crate::support::{Ends, Receiver, World};
 
 use super::{Judge, Move, Step, TAG_DELETION, replay, tour_unseen, world};
 
@@ -210,4 +211,28 @@ fn buildbot_refuses_a_wrong_secret() {
     assert_eq!(answers("gitlab", "gitlab"), [200, 200, 400]);
     assert_eq!(answers("github", "github"), [200, 400, 400]);
     assert_eq!(answers("gitea", "gitea"), [200, 400, 400]);
+}
+
+/// Of merge requests Buildbot records the head of each event, and of comments on them too.
+#[test]
+#[ignore = "needs buildbot: run tests/run"]
+fn buildbot_takes_gitlabs_merge_requests_and_comments() {
+    let mut master = Master::start();
+    let world = world(&master.judge.url("/change_hook/gitlab"), "gitlab");
+    world.configure("webhook.ci.secret", SECRET);
+    let reviews = Reviews::of(world, Receiver::new());
+    master.changes();
+    let mut recorded = 0;
+    reviews.tour(|what| {
+        let attempts = reviews.world.attempts();
+        let failed: Vec<_> = attempts.iter().filter(|attempt| attempt["state"] != "delivered").collect();
+        assert!(failed.is_empty(), "{what}: {failed:#?}\n{:#?}", master.judge.said());
+        let changes = master.changes();
+        if matches!(what, "open" | "update" | "reopen") {
+            assert_eq!(changes.len(), 1, "{what}");
+            assert_eq!(changes[0].revision, reviews.world.id("topic"), "{what}");
+        }
+        recorded += changes.len();
+    });
+    assert!(recorded >= 3, "{recorded}");
 }

@@ -106,7 +106,7 @@ fn by_options(directory: &Path) -> PathBuf {
         description: "Of some length, as people write them.".into(),
         source: format!("r/{number}"),
         target: "main".into(),
-        author: ("a".into(), "A".into(), "a@x".into(), 1),
+        author: git_webhook::pusher::Pusher { login: "a".into(), name: "A".into(), email: "a@x".into(), id: 1 },
         created: 1_700_000_000,
         updated: 1_700_000_000,
         state: git_webhook::event::ReviewState::Opened,

@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::identifier;
 use crate::process::Environment;
 
-/// The person behind a push, as far as the server knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The person behind a push, as far as the server knows; or behind a comment or a review, by his own account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pusher {
     /// The account's name on this server.
     pub login: String,

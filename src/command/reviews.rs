@@ -35,15 +35,15 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
 
 fn open(place: &Place) -> Result<Vec<ReviewRow>, Failure> {
     let pipeline = place.pipeline();
-    let mut rows: Vec<_> = pipeline
-        .open_reviews()
+    let opened = pipeline.open_reviews().map_err(|error| Failure::new(error.to_string()))?;
+    let mut rows: Vec<_> = opened
         .into_iter()
         .map(|review| ReviewRow {
             number: review.number,
             source: review.source,
             target: review.target,
             title: review.title,
-            author: review.author.0,
+            author: review.author.login,
             head: review.head,
             commits: review.commits,
             created: time(review.created),

@@ -63,8 +63,8 @@ pub struct ReviewRecord {
     pub source: String,
     /// The target's in the same way.
     pub target: String,
-    /// Login, name and address of who opened it, and his number.
-    pub author: (String, String, String, u32),
+    /// As in [`Review`].
+    pub author: Pusher,
     /// When it was opened, in seconds since 1970.
     pub created: i64,
     /// When something happened to it last.

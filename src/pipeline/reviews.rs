@@ -11,10 +11,10 @@ use super::{Pipeline, Scene, wanted_by};
 use crate::event::{MergeRequest, ReviewAction, ReviewRecord, ReviewState};
 use crate::files::{FileError, Unfit};
 use crate::message;
-use crate::pusher;
+use crate::pusher::{self, Pusher};
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName};
 use crate::report::ReviewLine;
-use crate::repository::{self, Objects, Reader};
+use crate::repository::{Head, Objects, Reader, number_in};
 use crate::spool::{BranchKey, Receipt, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
 use crate::target::Target;
 use uuid::Uuid;
@@ -50,7 +50,10 @@ impl Pipeline<'_> {
             return Ok(Vec::new());
         }
         let held = self.spool.hold_reviews()?;
-        let mut state = held.state().unwrap_or_else(|| self.first_state(sequence));
+        let mut state = match held.state() {
+            Some(state) => state,
+            None => self.first_state(sequence)?,
+        };
         if state.sequence < sequence {
             let from = state.sequence.max(sequence.saturating_sub(MOST_DRAWN_IN));
             let receipts = match whole {
@@ -77,10 +80,6 @@ impl Pipeline<'_> {
             || receipt.lines.iter().any(|line| self.is_review_ref(&line.update.name))
     }
 
-    fn is_branch(&self, name: &RefName) -> bool {
-        name.kind() == RefKind::Branch
-    }
-
     /// Whether a ref is a review's head, by which somebody else's proc-receive hook asks for it.
     fn is_review_ref(&self, name: &RefName) -> bool {
         let patterns = &self.configuration.settings.notes.review_refs;
@@ -88,12 +87,12 @@ impl Pipeline<'_> {
     }
 
     /// Where nothing is known of what was drawn in: what is settled is, and numbers go on above those that were given.
-    fn first_state(&self, sequence: u64) -> ReviewsState {
-        let files = self.spool.review_files().unwrap_or_default();
+    fn first_state(&self, sequence: u64) -> Result<ReviewsState, FileError> {
+        let files = self.spool.review_files()?;
         let floor =
             files.iter().filter_map(|file| self.spool.review(file)).map(|review| review.number).max().unwrap_or(0);
         let first = sequence.min(self.spool.lowest_unsettled().unwrap_or(u64::MAX));
-        ReviewsState { sequence: first.saturating_sub(1), floor, ..ReviewsState::default() }
+        Ok(ReviewsState { sequence: first.saturating_sub(1), floor, ..ReviewsState::default() })
     }
 
     fn draw_in(
@@ -106,7 +105,7 @@ impl Pipeline<'_> {
         let changes = match held.known(sequence).map_err(|why| self.unread(&why))? {
             Some(known) => known,
             None => {
-                let changes = self.done_to_reviews(state, objects, (sequence, receipt));
+                let changes = self.done_to_reviews(state, objects, (sequence, receipt))?;
                 if changes.is_empty() {
                     return Ok(());
                 }
@@ -132,15 +131,16 @@ impl Pipeline<'_> {
         state: &ReviewsState,
         objects: &Objects,
         (sequence, receipt): (u64, &Receipt),
-    ) -> Vec<ReviewChange> {
-        let is_head = |line: &&RefEvent| self.is_branch(&line.update.name) || self.is_review_ref(&line.update.name);
+    ) -> Result<Vec<ReviewChange>, FileError> {
+        let is_head =
+            |line: &&RefEvent| line.update.name.kind() == RefKind::Branch || self.is_review_ref(&line.update.name);
         let namespaces: BTreeSet<_> =
             receipt.lines.iter().filter(is_head).map(|line| line.update.name.namespace()).collect();
-        let files = self.spool.review_files().unwrap_or_default();
+        let files = self.spool.review_files()?;
         let options = ReviewOptions::of(&pusher::push_options(&receipt.environment()));
         let mut changes = Vec::new();
         if files.is_empty() && !self.opens(receipt) {
-            return changes;
+            return Ok(changes);
         }
         for namespace in namespaces {
             let mut updates = receipt.all_updates();
@@ -155,7 +155,7 @@ impl Pipeline<'_> {
             let push = Push { pipeline: self, files: &files, receipt, namespace: &namespace, options: &options };
             changes.extend(push.changes(&mut reader, &lines, last));
         }
-        changes
+        Ok(changes)
     }
 
     /// What a push did to reviews, as far as it was one of these lines, each with that line's number and id.
@@ -208,12 +208,15 @@ impl Pipeline<'_> {
     }
 
     /// All open reviews that push options opened, by their numbers.
-    pub fn open_reviews(&self) -> Vec<ReviewRecord> {
-        let files = self.spool.review_files().unwrap_or_default();
+    ///
+    /// # Errors
+    /// Where they cannot be listed.
+    pub fn open_reviews(&self) -> Result<Vec<ReviewRecord>, FileError> {
+        let files = self.spool.review_files()?;
         let mut open: Vec<_> =
             files.iter().filter(|file| file.is_open()).filter_map(|file| self.spool.review(file)).collect();
         open.sort_by_key(|review| review.number);
-        open
+        Ok(open)
     }
 }
 
@@ -291,21 +294,21 @@ impl Push<'_> {
         }
         // A review that is merged is over: what is asked for now is another.
         let continued = before.filter(|before| before.state != ReviewState::Merged);
-        let given = repository::number_in(&source).filter(|_| is_of_reviews);
+        let given = number_in(&source).filter(|_| is_of_reviews);
         let number = continued.map(|before| before.number).or(given).unwrap_or(*next + 1);
         *next = number.max(*next);
         let (title, description) = match continued {
             Some(before) => (before.title.clone(), before.description.clone()),
             None => standing.message,
         };
-        let scene = self.scene(reader);
+        let author = continued.map(|before| before.author.clone()).unwrap_or_else(|| self.author(reader));
         let after = ReviewRecord {
             number,
             title: self.options.titled(title),
             description: self.options.description.clone().unwrap_or(description),
             source,
             target,
-            author: continued.map_or(scene, |before| before.author.clone()),
+            author,
             created: continued.map_or(self.receipt.time, |before| before.created),
             updated: self.receipt.time,
             state: ReviewState::Opened,
@@ -378,10 +381,9 @@ impl Push<'_> {
     fn target(&self) -> Option<String> {
         let short = |name: &String| name.strip_prefix("refs/heads/").unwrap_or(name).to_owned();
         let default = || {
-            let head =
-                repository::Head::of(self.pipeline.common_dir, self.pipeline.configuration.layout, self.namespace);
-            let layout = self.pipeline.configuration.layout;
-            head.default_branch(self.pipeline.common_dir, layout, self.namespace).map(|name| branch_of(&name))
+            let Pipeline { common_dir, configuration, .. } = *self.pipeline;
+            let head = Head::of(common_dir, configuration.layout, self.namespace);
+            head.default_branch(common_dir, configuration.layout, self.namespace).map(|name| branch_of(&name))
         };
         self.options.target.as_ref().map(short).or_else(default)
     }
@@ -398,16 +400,11 @@ impl Push<'_> {
     }
 
     /// Who pushed.
-    fn scene(&self, reader: &mut Reader<'_>) -> (String, String, String, u32) {
-        let environment = self.receipt.environment();
-        let scene = Scene {
-            git_dir: self.pipeline.git_dir,
-            configuration: self.pipeline.configuration,
-            environment: &environment,
-            namespace: self.namespace.clone(),
-        };
-        let pusher = scene.context(false, self.receipt.time, reader).pusher;
-        (pusher.login, pusher.name, pusher.email, pusher.id)
+    fn author(&self, reader: &mut Reader<'_>) -> Pusher {
+        let (environment, namespace) = (self.receipt.environment(), self.namespace.clone());
+        let Pipeline { git_dir, configuration, .. } = *self.pipeline;
+        let scene = Scene { git_dir, configuration, environment: &environment, namespace };
+        scene.context(false, self.receipt.time, reader).pusher
     }
 
     fn change(

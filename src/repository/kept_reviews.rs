@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::Reader;
 use crate::event::{Review, ReviewRecord, Time};
-use crate::pusher::Pusher;
 use crate::ref_update::{ObjectId, RefUpdate};
 
 /// A commit that is to be merged, and how it stands to its target.
@@ -59,14 +58,13 @@ impl Reader<'_> {
     /// A review as it was when this was kept; `None` where its commit cannot be read.
     pub fn review_from(&mut self, record: &ReviewRecord) -> Option<Review> {
         let id = |text: &str| ObjectId::from_hex(text.as_bytes()).flatten();
-        let (login, name, email, number) = record.author.clone();
         Some(Review {
             number: record.number,
             title: record.title.clone(),
             description: record.description.clone(),
             source: record.source.clone(),
             target: record.target.clone(),
-            author: Pusher { login, name, email, id: number },
+            author: record.author.clone(),
             reviewers: Vec::new(),
             created: Time::utc(record.created),
             updated: Time::utc(record.updated),

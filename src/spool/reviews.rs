@@ -167,8 +167,9 @@ impl Spool {
     ///
     /// # Errors
     /// Where they cannot be listed.
-    pub fn review_files(&self) -> io::Result<Vec<ReviewFile>> {
-        let names = self.place("reviews").names()?;
+    pub fn review_files(&self) -> Result<Vec<ReviewFile>, FileError> {
+        let place = self.place("reviews");
+        let names = place.names().map_err(|error| FileError::new(message::cannot_read, &place.path(), error))?;
         Ok(names.into_iter().filter(|name| name.split('.').count() == 4).map(|name| ReviewFile { name }).collect())
     }
 

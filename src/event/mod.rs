@@ -90,6 +90,15 @@ impl Event {
         &self.update().name
     }
 
+    /// The review that it is about; `None` of pushes, and of comments on commits by themselves.
+    pub fn review(&self) -> Option<&Review> {
+        match &self.kind {
+            EventKind::Push(_) | EventKind::TagPush(_) => None,
+            EventKind::MergeRequest(request) => Some(&request.review),
+            EventKind::Note(note) => note.review.as_ref(),
+        }
+    }
+
     /// What happened to that ref.
     pub fn update(&self) -> &RefUpdate {
         match &self.kind {

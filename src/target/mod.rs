@@ -9,9 +9,9 @@ mod success;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::event::{Event, EventName, Wanted};
+use crate::event::{Event, EventName, Review, Wanted};
 use crate::format::Format;
-use crate::ref_update::{Alias, RefUpdate};
+use crate::ref_update::{Alias, RefName, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
 
 pub use address::Address;
@@ -93,9 +93,10 @@ impl Target {
             || alias.is_some_and(|alias| self.may_be_told(&alias).next().is_some())
     }
 
-    /// The events that an update may make for this target under its own name, as far as its ref tells.
+    /// The events that an update may make for this target under its own name, as far as its ref tells. Of which branches a
+    /// review is, it does not tell.
     fn may_be_told(&self, update: &RefUpdate) -> impl Iterator<Item = EventName> {
-        self.chosen(update, EventName::of(update))
+        self.chosen(update, EventName::of(update), true)
     }
 
     /// Whether an event is to be told to this target.
@@ -105,7 +106,18 @@ impl Target {
 
     /// The names under which this target is told of an event, in the order in which it is.
     pub fn events_of(&self, event: &Event) -> impl Iterator<Item = EventName> {
-        self.chosen(event.update(), event.names())
+        self.chosen(event.update(), event.names(), event.review().is_none_or(|review| self.is_of_refs(event, review)))
+    }
+
+    /// Whether a review comes from or leads to a branch that the target wants, or what was pushed is wanted.
+    fn is_of_refs(&self, event: &Event, review: &Review) -> bool {
+        let namespace = event.ref_name().namespace();
+        let branch = |name: &String| match name.starts_with("refs/") {
+            true => RefName::within(&namespace, name.as_bytes()),
+            false => RefName::within(&namespace, format!("refs/heads/{name}").as_bytes()),
+        };
+        let is_wanted = |name: &String| self.refs.include(&branch(name));
+        self.refs.include(event.ref_name()) || [&review.target, &review.source].into_iter().any(is_wanted)
     }
 
     /// Whether it is to be told of an event of this name that its forge calls so.
@@ -114,19 +126,26 @@ impl Target {
         narrowed.peek().is_none() || narrowed.any(|(_, known)| *known == forge_name)
     }
 
-    /// Of the names of what is about a ref those that this target is to be told.
+    /// Of the names of what is about a ref those that this target is to be told. `refs` choose pushes by what was pushed, and
+    /// reviews by their branches; comments on commits lie in refs that nobody thinks of.
     fn chosen<I: Iterator<Item = EventName>>(
         &self,
         update: &RefUpdate,
         names: I,
+        is_wanted_review: bool,
     ) -> impl Iterator<Item = EventName> + use<'_, I> {
         // One movement starts one build.
         let is_told_already = match update.alias.as_deref() {
             Some(Alias::Of(behind)) => !self.both_aliases && self.refs.include(behind),
             _ => false,
         };
-        let is_chosen = self.switch.is_on() && self.refs.include(&update.name) && !is_told_already;
-        names.filter(move |name| is_chosen && self.events.contains(name) && self.format.has(*name))
+        let is_on = self.switch.is_on() && !is_told_already;
+        let is_wanted_ref = self.refs.include(&update.name);
+        names.filter(move |name| {
+            let is_of_reviews = matches!(name, EventName::Note | EventName::MergeRequest);
+            let is_chosen = is_on && if is_of_reviews { is_wanted_review } else { is_wanted_ref };
+            is_chosen && self.events.contains(name) && self.format.has(*name)
+        })
     }
 
     /// What the target's payloads need to know of a push.

@@ -353,3 +353,18 @@ fn a_ref_of_reviews_is_a_review_by_itself() {
     let said = opened.world.webhook(&["check"]);
     assert!(String::from_utf8_lossy(&said.stdout).contains("webhook.reviewRef"), "{said:?}");
 }
+
+/// `ref` chooses reviews by the branches they are of, and comments on commits not at all.
+#[test]
+fn a_target_of_one_branch_hears_of_its_reviews() {
+    let opened = Opened::new();
+    opened.world.configure("webhook.ci.ref", "main");
+    opened.push(&[], &["main:stable"]);
+    opened.push(&["merge_request.create", "merge_request.target=stable"], &["topic"]);
+    assert!(opened.told().is_empty());
+    opened.push(&["merge_request.create"], &["topic:same"]);
+    assert_eq!(opened.told(), of(&[("open", 2)]));
+    opened.world.git(&["notes", "add", "-m", "plain", "topic"]);
+    opened.push(&[], &["refs/notes/commits"]);
+    assert_eq!(opened.receiver.take_one().json()["object_attributes"]["note"], "plain");
+}

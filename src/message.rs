@@ -126,8 +126,8 @@ messages! {
     others_listed_as_new(error) = "{error}; commits of other refs are listed as new";
     new_object_missing(name, id) =
         "{name}: {id}, where it points now, is not among the repository's objects or cannot be read: told without commits";
-    too_many_review_events(count, most) =
-        "this push makes {count} events of reviews and comments, and webhook.maxReviewEvents allows {most}: none of them is told; raise it, or \
+    too_many_review_events(most) =
+        "this push makes more events of reviews and comments than webhook.maxReviewEvents allows, {most}: none of them is told; raise it, or \
          push them in parts";
     notes_unreadable(name) = "{name}: its notes cannot be read, so none of them is told";
     files_in_part(commit) = "commit {commit}: changed files are listed in part, there are too many";

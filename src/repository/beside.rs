@@ -50,13 +50,15 @@ impl Reader<'_> {
             lines.iter().map(|line| (&line.1.update.name, line)).collect();
         let mut events = Vec::new();
         let moves = self.moves();
+        // Of more it need not be known how many.
+        let enough = settings.notes.most_events + 1;
         if reviews {
             for (number, line, request) in opened.requests {
                 let what = format!("opened\0{}\0{}", request.review.number, request.action.word());
                 let id = identifier::derived(line, "merge_request", what.as_bytes());
                 events.push((number, id, EventKind::MergeRequest(Box::new(request))));
             }
-            for (name, request) in self.merge_requests(&moves, settings) {
+            for (name, request) in self.merge_requests(&moves, settings, enough) {
                 let Some((number, line)) = of_names.get(&name) else { continue };
                 let what = format!("{}\0{}", request.review.number, request.action.word());
                 let id = identifier::derived(line.event, "merge_request", what.as_bytes());
@@ -65,7 +67,8 @@ impl Reader<'_> {
         }
         if notes {
             for (number, line) in lines {
-                let said = self.said(&line.update, &moves, settings, opened.beside);
+                let enough = enough.saturating_sub(events.len());
+                let said = self.said(&line.update, &moves, settings, (opened.beside, enough));
                 events.extend(said.into_iter().map(|(what, note)| {
                     let id = identifier::derived(line.event, "note", what.as_bytes());
                     (*number, id, EventKind::Note(Box::new(note)))
@@ -73,7 +76,7 @@ impl Reader<'_> {
             }
         }
         if events.len() > settings.notes.most_events {
-            log::warn!("{}", message::too_many_review_events(events.len(), settings.notes.most_events));
+            log::warn!("{}", message::too_many_review_events(settings.notes.most_events));
             return Vec::new();
         }
         let event =
@@ -87,7 +90,7 @@ impl Reader<'_> {
         update: &RefUpdate,
         moves: &Moves,
         settings: &Settings,
-        opened: &dyn Fn(ObjectId) -> Vec<ReviewRecord>,
+        (opened, enough): (&dyn Fn(ObjectId) -> Vec<ReviewRecord>, usize),
     ) -> Vec<(String, Note)> {
         let name = update.name.as_bytes();
         let is_of_reviews = name == COMMENTS && settings.notes.reviews;
@@ -101,6 +104,9 @@ impl Reader<'_> {
         let writers = self.note_writers(update.old, new);
         let mut said = Vec::new();
         for change in changes {
+            if said.len() >= enough {
+                break;
+            }
             let Some(commit) = self.commit(change.object) else {
                 log::debug!("{}: {}: no commit, so its note is no comment", update.name.text(), change.object);
                 continue;

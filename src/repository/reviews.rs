@@ -74,9 +74,18 @@ impl Reader<'_> {
     }
 
     /// What happened to reviews, each with the ref whose movement did it, as far as the push itself tells.
-    pub(super) fn merge_requests(&mut self, moves: &Moves, settings: &Settings) -> Vec<(RefName, MergeRequest)> {
+    /// `enough` are counted at most.
+    pub(super) fn merge_requests(
+        &mut self,
+        moves: &Moves,
+        settings: &Settings,
+        enough: usize,
+    ) -> Vec<(RefName, MergeRequest)> {
         let mut found = Vec::new();
         for (revision, before, after) in self.touched(moves) {
+            if found.len() >= enough {
+                break;
+            }
             for Change { by, action, before, after } in self.changes_of(revision, [&before, &after], moves, settings) {
                 let Some(update) = self.updates.iter().find(|update| update.name == by) else { continue };
                 found.push((by, MergeRequest { update: update.clone(), review: after, before, action }));

@@ -68,6 +68,8 @@ messages! {
     no_time_of_push() = "is no time from 1s to 1h";
     no_time_of_keeping() = "is no time from 1s to 3650d";
     no_time() = "is no time: write a whole number with s, m, h or d";
+    no_allowed_host(word) =
+        "holds '{word}', which is neither external, private, loopback, a host, an address nor a network: it allows nothing";
     no_boolean() = "is no boolean: write true or false";
     no_target_name() =
         "is no target's name: write at most 64 letters, digits, '_', '.' and '-', a letter or digit first";
@@ -192,9 +194,15 @@ messages! {
     answered(status) = "answered {status}";
     answered_gone(status) = "answered {status}: gone for good";
     redirect(status) = "answered {status}, a redirect, which is not followed";
+    address_refused() = "the server does not allow the receiver's address";
+    never_dialled(address, class) = "{address} is a {class} address, which is never dialled";
+    not_allowed(address, class) = "{address} is a {class} address, which webhook.allowedHosts does not allow";
     no_lookup() = "the receiver's name cannot be looked up";
     refused() = "connection refused";
     no_connection() = "no connection";
+    policy(error) =
+        "{error}: the system's own policy, such as SELinux, AppArmor or a firewall, forbids this connection; SELinux allows \
+         it below a web server after setsebool -P httpd_can_network_connect on";
     no_tls() = "no trusted TLS connection";
     no_answer_in_time() = "no answer in time";
     closed() = "connection closed without an answer";
@@ -226,6 +234,7 @@ messages! {
     waits_for_success() = "another delivery to this target to get through";
     probed(failure) = "{failure}; sent before its time, to see whether the receiver is back";
     tried_long() = "tried for as long as retryFor says";
+    refused_long() = "the address was not allowed for as long as retryFor says";
     silent_long() = "the target has not answered for as long as retryFor says";
     not_delivered(target, name, address, failure) = "webhook {target}: {name} not delivered to {address}: {failure}";
     reduced_body(from, allowed) =

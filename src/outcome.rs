@@ -79,6 +79,8 @@ pub enum FailureKind {
     Redirect(u16),
     /// The host's name has no address.
     Lookup,
+    /// Not tried: the address that the host has may not be dialled.
+    Forbidden,
     /// The connection was refused.
     Refused,
     /// No connection for another reason: unreachable, too many open files.
@@ -127,6 +129,7 @@ impl FailureKind {
             Self::Status(status) => message::answered(status),
             Self::Redirect(status) => message::redirect(status),
             Self::Lookup => message::no_lookup().into(),
+            Self::Forbidden => message::address_refused().into(),
             Self::Refused => message::refused().into(),
             Self::Connect => message::no_connection().into(),
             Self::Tls => message::no_tls().into(),
@@ -147,7 +150,8 @@ impl FailureKind {
 impl FailureKind {
     /// Whether an attempt was made.
     pub fn was_tried(self) -> bool {
-        !matches!(self, Self::NotTried | Self::Busy | Self::Backoff | Self::Parked | Self::Blocked)
+        use FailureKind::{Backoff, Blocked, Busy, Forbidden, NotTried, Parked};
+        !matches!(self, NotTried | Busy | Backoff | Parked | Blocked | Forbidden)
     }
 
     /// Whether the failure is likely the target's as a whole, and will pass, so that newer events wait.

@@ -96,6 +96,8 @@ const HOUR: i64 = 3600;
 /// When a delivery is tried again, in seconds after each attempt; the last goes on.
 const DELAYS: [i64; 9] = [5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 12 * HOUR];
 
+const LONGEST_STEP: i64 = DELAYS[DELAYS.len() - 1];
+
 /// The first of them for answers that somebody must do something about.
 const SLOW: u32 = 4;
 
@@ -145,6 +147,22 @@ impl Schedule {
         Next::Again(Self { next: now + delay, blocks_ref, ..counted })
     }
 
+    /// What is to become of the delivery `id` whose address was refused, so that nothing was tried; times as for
+    /// [`Self::after`]. It holds nothing back. How often it was looked at nobody counts, its age tells.
+    pub fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
+        // One that is looked at for the first time, after days without a timer, is given another chance.
+        if self.next != 0 && age >= retry_for.as_secs() as i64 {
+            return Next::Dead(message::refused_long());
+        }
+        let mut looks = 0;
+        let step = DELAYS[SLOW as usize - 1..].iter().copied().find(|delay| {
+            looks += delay;
+            age < looks
+        });
+        let delay = with_jitter(step.unwrap_or(LONGEST_STEP), id, self.attempts);
+        Next::Again(Self { next: now + delay, blocks_ref: false, ..self })
+    }
+
     /// Whether it is not tried by time any more: so often has the receiver perhaps acted. `next` is when it was tried
     /// last then.
     pub fn is_held(self) -> bool {
@@ -153,7 +171,7 @@ impl Schedule {
 
     /// The same, due at once, for the target is back.
     pub fn hastened(self, now: i64) -> Self {
-        if self.attempts == 0 || self.is_held() { self } else { Self { next: self.next.min(now), ..self } }
+        if self.is_held() { self } else { Self { next: self.next.min(now), ..self } }
     }
 
     /// That of a delivery which somebody asked for once more, after so many attempts.
@@ -165,7 +183,7 @@ impl Schedule {
     pub fn is_due(self, delivered: i64, now: i64) -> bool {
         match self.is_held() {
             true => delivered >= self.next,
-            false => self.attempts == 0 || is_due(self.next, now),
+            false => is_due(self.next, now),
         }
     }
 }
@@ -571,13 +589,28 @@ mod tests {
     fn what_was_never_tried_is_due_and_what_is_asked_for_too_with_its_attempts() {
         let asked = Schedule::asked_for(4);
         assert_eq!((asked.attempts, asked.is_due(0, 1000)), (4, true));
-        assert!(Schedule { next: 1001, ..Schedule::default() }.is_due(0, 1000));
+        assert!(Schedule::default().is_due(0, 1000));
         assert!(!Schedule { next: 1001, ..asked }.is_due(0, 1000));
     }
 
     #[test]
     fn places_come_in_the_order_of_the_lines_and_of_what_each_tells() {
         assert_eq!([(0, 0), (0, 5), (3, 5)].map(|(line, place)| QueueKey::number(line, place)), [0, 5, 196_613]);
+    }
+
+    #[test]
+    fn what_is_refused_is_looked_at_ever_more_rarely_until_it_is_given_up_and_no_attempt_is_counted() {
+        let (day, id) = (Duration::from_secs(86_400), Uuid::nil());
+        let known = Schedule { attempts: 2, blocks_ref: true, next: 7, ..Schedule::default() };
+        for (age, delay) in
+            [(-5, 600), (0, 600), (599, 600), (600, 1800), (2400, 7200), (9600, 18_000), (80_000, 43_200)]
+        {
+            let Next::Again(next) = known.after_refusal(id, age, day, 1000) else { panic!("{age}") };
+            assert_eq!(next, Schedule { blocks_ref: false, next: 1000 + delay, ..known }, "{age}");
+        }
+        assert_eq!(known.after_refusal(id, 86_400, day, 1000), Next::Dead(message::refused_long()));
+        let Next::Again(first) = Schedule::default().after_refusal(id, 900_000, day, 1000) else { panic!() };
+        assert_eq!(first.hastened(1000), Schedule { next: 1000, ..first });
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub const KEYS: &[Key] = &[
     key("maxWait", Of::Repository, "10s"),
     key("detach", Of::Repository, "false"),
     key("reconcile", Of::Repository, "false"),
+    list(protected("allowedHosts", Of::Repository, "external private loopback")),
     protected("report", Of::Repository, "all"),
     protected("maxTargets", Of::Repository, "50"),
     key("keepLog", Of::Repository, "30d"),

@@ -140,7 +140,7 @@ impl Configuration {
         let (settings, problems) = settings::read(entries);
         let secrets = StateDir::new(common_dir, settings.shared).secrets();
         let defaults: Vec<_> = setting::in_section(entries, "webhook").collect();
-        let read = |(name, own)| target::read(name, own, &defaults, &secrets, &mut warnings);
+        let read = |(name, own)| target::read(name, own, &defaults, (&settings, &secrets), &mut warnings);
         let targets = sections(entries).into_iter().map(read).collect();
         Self { common_dir: common_dir.into(), layout, settings, targets, problems, warnings, unread: Vec::new() }
     }

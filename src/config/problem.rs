@@ -36,6 +36,11 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// Whether it is about the key `webhook.<name>`.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.key.strip_prefix("webhook.") == Some(name)
+    }
+
     pub(super) fn new(key: &str, entry: &Entry, why: impl Into<String>) -> Self {
         Self { key: key.into(), value: None, files: vec![entry.file.to_path_buf()], why: why.into() }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -16,7 +17,7 @@ use super::value::{
 };
 use crate::message;
 use crate::pusher::KnownUser;
-use crate::target::RefPatterns;
+use crate::target::{AllowedHosts, RefPatterns};
 
 /// Each takes its place in the order of a push's deliveries, of which there are 65,536.
 const MOST_REVIEW_EVENTS: usize = 10_000;
@@ -44,6 +45,10 @@ pub struct Settings {
     pub notes: NoteSettings,
     /// `webhook.keepLog`.
     pub keep_log: Duration,
+    /// `webhook.allowedHosts`.
+    pub allowed_hosts: Arc<AllowedHosts>,
+    /// The files it stands in.
+    pub allowing: Vec<PathBuf>,
     /// `webhook.report`.
     pub report: Report,
     /// `webhook.maxTargets`.
@@ -94,6 +99,8 @@ impl Default for Settings {
             reconcile: false,
             notes: NoteSettings::default(),
             keep_log: Duration::from_secs(30 * 86_400),
+            allowed_hosts: Arc::default(),
+            allowing: Vec::new(),
             report: Report::All,
             max_targets: 50,
             log_level: LevelFilter::Warn,
@@ -124,6 +131,8 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         reconcile: reader.flag("reconcile", false),
         notes: notes(reader, default.notes),
         keep_log: reader.setting("keepLog", days).unwrap_or(default.keep_log),
+        allowed_hosts: allowed_hosts(reader),
+        allowing: reader.counting("allowedHosts").map(|entry| entry.file.to_path_buf()).collect(),
         report: reader.setting("report", report).unwrap_or(default.report),
         max_targets: reader
             .setting("maxTargets", positive_number)
@@ -143,6 +152,17 @@ fn notes(reader: &mut SettingReader<'_>, default: NoteSettings) -> NoteSettings 
         most_events: most_events.map_or(default.most_events, |number| (number as usize).min(MOST_REVIEW_EVENTS)),
         longest: reader.setting("maxNote", size).unwrap_or(default.longest),
     }
+}
+
+fn allowed_hosts(reader: &mut SettingReader<'_>) -> Arc<AllowedHosts> {
+    let Some(entry) = reader.counting("allowedHosts").next_back() else { return Arc::default() };
+    let words = words(reader, "allowedHosts");
+    let (allowed, wrong) = AllowedHosts::parse(words.iter().map(String::as_str));
+    if let Some(word) = wrong {
+        let why = message::no_allowed_host(word);
+        reader.problems.push(Problem::about("allowedHosts", "webhook.allowedHosts", entry, why));
+    }
+    Arc::new(allowed)
 }
 
 fn review_refs(reader: &mut SettingReader<'_>) -> Option<RefPatterns> {

@@ -31,7 +31,7 @@ impl Dispatcher<'_> {
         attempt: &Attempt,
         was_queued: bool,
     ) -> bool {
-        let mut entry = self.entry(session, delivery, delivery.schedule.attempts + 1);
+        let mut entry = self.entry(session, delivery, delivery.schedule.attempts + u32::from(was_made(attempt)));
         entry.answer = attempt.answer.clone();
         match &attempt.outcome {
             Outcome::Delivered { status, elapsed } => {
@@ -69,7 +69,11 @@ impl Dispatcher<'_> {
     ) -> bool {
         let now = process::now();
         let (age, retry_for) = (now - delivery.time, session.target.retry_for);
-        let schedule = match delivery.schedule.after(failure, delivery.id(), age, retry_for, now) {
+        let next = match failure.kind {
+            FailureKind::Forbidden => delivery.schedule.after_refusal(delivery.id(), age, retry_for, now),
+            _ => delivery.schedule.after(failure, delivery.id(), age, retry_for, now),
+        };
+        let schedule = match next {
             Next::Again(schedule) => schedule,
             Next::Dead(why) => {
                 entry.state = State::Dead;
@@ -100,6 +104,10 @@ impl Dispatcher<'_> {
     /// not, nothing is counted.
     pub(super) fn settle_probe(&self, session: &TargetSession<'_>, delivery: &Delivery, attempt: &Attempt) {
         match &attempt.outcome {
+            // It is looked at when its time comes.
+            Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden => {
+                lock(&session.notes).learned.was_tried = true;
+            }
             Outcome::Failed(failure) if failure.kind != FailureKind::Status(GONE) => {
                 let mut entry = self.entry(session, delivery, delivery.schedule.attempts + 1);
                 entry.answer = attempt.answer.clone();
@@ -251,6 +259,10 @@ impl Dispatcher<'_> {
             }
         }
     }
+}
+
+fn was_made(attempt: &Attempt) -> bool {
+    !matches!(&attempt.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden)
 }
 
 fn queued(delivery: &Delivery) -> Queued {

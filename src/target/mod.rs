@@ -3,10 +3,13 @@
 mod name;
 mod patterns;
 mod address;
+mod address_class;
+mod allowed_hosts;
 mod redirect;
 mod success;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Event, EventName, Review, Wanted};
@@ -15,6 +18,8 @@ use crate::ref_update::{Alias, RefName, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
 
 pub use address::Address;
+pub use address_class::AddressClass;
+pub use allowed_hosts::{AllowedHosts, Refused};
 pub use name::{TargetName, in_part, is_of_wrong_name};
 pub use patterns::RefPatterns;
 pub use redirect::elsewhere;
@@ -62,6 +67,8 @@ pub struct Target {
     pub both_aliases: bool,
     /// Which statuses count as delivered.
     pub success: Success,
+    /// What may be dialled: `webhook.allowedHosts`.
+    pub allowed_hosts: Arc<AllowedHosts>,
     /// The files that say all this, those of its secrets too.
     pub sources: Vec<PathBuf>,
 }
@@ -162,8 +169,6 @@ impl Target {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::event::{Context, EventKind, Push, Repository, Time, Visibility};
     use crate::format;
@@ -192,6 +197,7 @@ pub(crate) mod tests {
             max_body: usize::MAX,
             both_aliases: false,
             success: Success::default(),
+            allowed_hosts: Arc::default(),
             sources: Vec::new(),
         }
     }

@@ -16,7 +16,7 @@ use ureq::{Agent, Body, Error};
 
 use super::redact::told_headers;
 use super::secrets::Secrets;
-use super::wire::{NoAddress, Progress, Reached, Wire};
+use super::wire::{Forbidden, NoAddress, Progress, Reached, Wire};
 use crate::event;
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
@@ -45,6 +45,8 @@ pub struct Http<'a> {
     target: &'a Target,
     trust: &'a Trust,
     line: Option<Line>,
+    /// The target's address was refused: whatever else is for it in this run is too.
+    refused: Option<Failure>,
 }
 
 /// An agent, which has one connection at most, and the wire it speaks over.
@@ -88,7 +90,7 @@ impl Trust {
 impl<'a> Http<'a> {
     /// Prepares to send to `target`; nothing is dialled yet.
     pub fn new(target: &'a Target, trust: &'a Trust) -> Self {
-        Self { target, trust, line: None }
+        Self { target, trust, line: None, refused: None }
     }
 
     /// Sends one request and waits at most `limit`, all phases together, for the answer's header.
@@ -97,7 +99,7 @@ impl<'a> Http<'a> {
         if target.address.is_https() && !target.verify_certificate {
             warn!("{}", message::unverified(&target.name));
         }
-        if let Err(failure) = agree(&target.address) {
+        if let Some(failure) = agree(&target.address).err().or_else(|| self.refused.clone()) {
             return Attempt { outcome: Outcome::Failed(failure), answer: None };
         }
         let start = Instant::now();
@@ -109,6 +111,11 @@ impl<'a> Http<'a> {
         let is_closed = matches!(&attempt.outcome, Outcome::Failed(failure) if is_end(failure.kind));
         if is_closed && !progress.dialled && !progress.answered {
             (attempt, _) = self.attempt(request, start, deadline);
+        }
+        if let Outcome::Failed(failure) = &attempt.outcome
+            && failure.kind == FailureKind::Forbidden
+        {
+            self.refused = Some(failure.clone());
         }
         attempt
     }
@@ -128,8 +135,11 @@ impl<'a> Http<'a> {
                 let progress = line.wire.progress();
                 self.line = None;
                 let kind = kind_of(&error, progress);
-                // It may quote what the receiver sent.
-                (Attempt::failed(kind, Secrets::of(self.target).hide(&describe(error, progress))), progress)
+                let is_receivers = kind != FailureKind::Forbidden && !is_systems(&error);
+                let detail = describe(error, progress);
+                // What is not our own or the system's may quote what the receiver sent.
+                let detail = if is_receivers { Secrets::of(self.target).hide(&detail) } else { detail };
+                (Attempt::failed(kind, detail), progress)
             }
         }
     }
@@ -183,7 +193,7 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
 pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
     agree(&target.address)?;
     let wire = Wire::new();
-    let agent = wire.agent_that_stops(configure(target, trust));
+    let agent = wire.agent_that_stops(configure(target, trust), &target.allowed_hosts);
     wire.begin(Instant::now() + target.timeout);
     match agent.get(target.address.dial()).call() {
         Err(Error::Other(cause)) if cause.is::<Reached>() => Ok(()),
@@ -198,7 +208,7 @@ pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
 
 fn open(target: &Target, trust: &Trust) -> Line {
     let wire = Wire::new();
-    Line { agent: wire.agent(configure(target, trust)), wire }
+    Line { agent: wire.agent(configure(target, trust), &target.allowed_hosts), wire }
 }
 
 fn configure(target: &Target, trust: &Trust) -> Config {
@@ -286,12 +296,18 @@ fn kind_of(error: &Error, progress: Progress) -> FailureKind {
     match error {
         Error::HostNotFound => FailureKind::Lookup,
         Error::Other(cause) if cause.is::<NoAddress>() => FailureKind::Lookup,
+        Error::Other(cause) if cause.is::<Forbidden>() => FailureKind::Forbidden,
         Error::Timeout(_) => FailureKind::Timeout { sent: progress.sent.is_some() },
         Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => FailureKind::Tls,
         Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::Http(_) => FailureKind::Garbled,
         Error::Io(error) => kind_of_io(error, progress),
         _ => FailureKind::Connect,
     }
+}
+
+/// Whether the system says what went wrong.
+fn is_systems(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.raw_os_error().is_some())
 }
 
 fn kind_of_io(error: &io::Error, progress: Progress) -> FailureKind {
@@ -323,6 +339,8 @@ fn describe(error: Error, progress: Progress) -> String {
         Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => phase.into(),
         // The kind says it already.
         Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => String::new(),
+        // EACCES and EPERM: no receiver makes them.
+        Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => message::policy(error),
         Error::Io(error) => error.to_string(),
         Error::Timeout(_) => phase.into(),
         Error::Protocol(error) => error.to_string(),

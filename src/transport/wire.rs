@@ -19,6 +19,8 @@ use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, RustlsConn
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use ureq::{Agent, Error, Timeout};
 
+use crate::target::{AllowedHosts, Refused};
+
 /// What an agent's one connection and the code that sends over it tell each other.
 #[derive(Clone, Debug)]
 pub(super) struct Wire(Arc<Mutex<State>>);
@@ -48,16 +50,20 @@ impl Wire {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// An agent whose connections are made here.
-    pub(super) fn agent(&self, config: Config) -> Agent {
+    /// An agent whose connections are made here, to what is allowed alone.
+    pub(super) fn agent(&self, config: Config, allowed: &Arc<AllowedHosts>) -> Agent {
         let connector = Dial(self.clone()).chain(RustlsConnector::default()).chain(Watch(self.clone()));
-        Agent::with_parts(config, connector, LookUp(self.clone()))
+        Agent::with_parts(config, connector, self.look_up(allowed))
     }
 
     /// The same, but each connection ends as [`Reached`] once it is made, so that no request is sent.
-    pub(super) fn agent_that_stops(&self, config: Config) -> Agent {
+    pub(super) fn agent_that_stops(&self, config: Config, allowed: &Arc<AllowedHosts>) -> Agent {
         let connector = Dial(self.clone()).chain(RustlsConnector::default()).chain(Stop);
-        Agent::with_parts(config, connector, LookUp(self.clone()))
+        Agent::with_parts(config, connector, self.look_up(allowed))
+    }
+
+    fn look_up(&self, allowed: &Arc<AllowedHosts>) -> LookUp {
+        LookUp { wire: self.clone(), allowed: Arc::clone(allowed) }
     }
 
     /// Begins an attempt.
@@ -138,20 +144,40 @@ impl<T: Transport> Connector<T> for Stop {
     }
 }
 
-/// Looks names up.
+/// An address that was found may not be dialled.
 #[derive(Debug)]
-struct LookUp(Wire);
+pub(super) struct Forbidden(Refused);
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Forbidden {}
+
+/// Looks names up, and judges what is found: what is dialled is what was judged.
+#[derive(Debug)]
+struct LookUp {
+    wire: Wire,
+    allowed: Arc<AllowedHosts>,
+}
 
 impl Resolver for LookUp {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        if self.0.state().addresses.is_empty() {
+        if self.wire.state().addresses.is_empty() {
             let host = uri.host().unwrap_or_default();
             let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-            let found = look_up(host, uri.port_u16().unwrap_or(default), self.0.left()?)?;
-            self.0.state().addresses = found;
+            let found = look_up(host, uri.port_u16().unwrap_or(default), self.wire.left()?)?;
+            // Whoever answers with one that is allowed beside one that is not would have us try both.
+            found
+                .iter()
+                .try_for_each(|address| self.allowed.judge(host, *address))
+                .map_err(|refused| Error::Other(Box::new(Forbidden(refused))))?;
+            self.wire.state().addresses = found;
         }
         let mut addresses = self.empty();
-        for address in &self.0.state().addresses {
+        for address in &self.wire.state().addresses {
             // There is room for 16, far more than are tried in the time there is.
             let _ = addresses.try_push(*address);
         }

@@ -3,6 +3,7 @@
 mod support;
 
 mod abandoned;
+mod addresses;
 mod again;
 mod aliases;
 mod back;

@@ -82,7 +82,7 @@ fn made_of(code: &str, children: &[String], item: &str) -> BTreeSet<String> {
 }
 
 /// What stands behind one door, the words that betray it, and the rooms that may say them.
-const DOORS: [(&str, &[&str], &[&str]); 27] = [
+const DOORS: [(&str, &[&str], &[&str]); 28] = [
     ("nix", &["nix::"], &["process", "files"]),
     ("close_fds", &["close_fds::"], &["process"]),
     ("making UUIDs", &["now_v7(", "new_v4(", "new_v5("], &["identifier"]),
@@ -91,6 +91,7 @@ const DOORS: [(&str, &[&str], &[&str]); 27] = [
     ("sha2", &["sha2::"], &["signature"]),
     ("base64", &["base64::"], &["signature"]),
     ("jiff", &["jiff::"], &["event", "history", "transport", "log_file", "command"]),
+    ("ipnet", &["ipnet::"], &["target"]),
     ("percent-encoding", &["percent_encoding::"], &["urls", "target", "transport"]),
     ("serde_json", &["serde_json::"], &["appraise", "format", "spool", "history", "command"]),
     ("url", &["url::"], &["urls", "target"]),

@@ -10,6 +10,7 @@ use super::mend::{self, Mend};
 use crate::config::Configured;
 use crate::event::EventName;
 use crate::message;
+use crate::outcome::{Failure, FailureKind};
 use crate::target::Target;
 use crate::transport::{self, Trust};
 
@@ -38,7 +39,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         }
     }
     if connect {
-        findings.extend(unreached(targets.iter().copied().filter(|target| target.switch.is_on())));
+        findings.extend(unreached(scene, targets.iter().copied().filter(|target| target.switch.is_on())));
     }
     findings
 }
@@ -91,15 +92,16 @@ fn advertises_push_options(scene: &Scene<'_>) -> bool {
 }
 
 /// Dials all of them at once: one that is silent takes its whole `timeout`.
-fn unreached<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<Finding> {
+fn unreached<'a>(scene: &Scene<'_>, targets: impl Iterator<Item = &'a Target>) -> Vec<Finding> {
     let trust = Trust::default();
     let found = Mutex::new(Vec::new());
     thread::scope(|scope| {
+        let (trust, found) = (&trust, &found);
         for target in targets {
-            let dial = || {
-                let finding = dial(target, &trust);
-                if let (Some(finding), Ok(mut found)) = (finding, found.lock()) {
-                    found.push(finding);
+            let dial = move || {
+                let failure = transport::reach(target, trust).err();
+                if let (Some(failure), Ok(mut found)) = (failure, found.lock()) {
+                    found.push((target, failure));
                 }
             };
             if thread::Builder::new().spawn_scoped(scope, dial).is_err() {
@@ -108,19 +110,30 @@ fn unreached<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<Finding> {
         }
     });
     let mut found = found.into_inner().unwrap_or_default();
-    found.sort_by(|one: &Finding, other| one.target.cmp(&other.target));
-    found
+    found.sort_by(|(one, _), (other, _)| one.name.as_str().cmp(other.name.as_str()));
+    found.into_iter().map(|(target, failure)| finding(scene, target, failure)).collect()
 }
 
-fn dial(target: &Target, trust: &Trust) -> Option<Finding> {
-    let failure = transport::reach(target, trust).err()?;
+fn finding(scene: &Scene<'_>, target: &Target, failure: Failure) -> Finding {
     let address = &target.address;
     let (host, port) = (address.host(), address.port().unwrap_or_default());
     let mend = match failure.kind {
-        crate::outcome::FailureKind::Lookup => Mend::LookUp { host: host.trim_matches(['[', ']']).into() },
-        crate::outcome::FailureKind::Tls => Mend::ShowCertificate { host: host.into(), port },
+        FailureKind::Forbidden => allow(scene, target, &format!("{host}:{port}")),
+        FailureKind::Lookup => Mend::LookUp { host: host.trim_matches(['[', ']']).into() },
+        FailureKind::Tls => Mend::ShowCertificate { host: host.into(), port },
         _ => Mend::Dial { origin: address.origin() },
     };
     let message = message::check_unreached(&target.name, address.origin(), failure);
-    Some(Finding::error(Kind::Unreached, message).of(target.name.as_str()).mend(mend))
+    Finding::error(Kind::Unreached, message).of(target.name.as_str()).mend(mend)
+}
+
+/// Adds a host to those that are allowed, where something says which are; else it is one that never is, and the URL is wrong.
+fn allow(scene: &Scene<'_>, target: &Target, host: &str) -> Mend {
+    match scene.place.configuration.settings.allowing.last() {
+        Some(file) => {
+            let file = mend::shown(file);
+            mend::git(&scene.place.git_dir, &["config", "--file", &file, "--add", "webhook.allowedHosts", host])
+        }
+        None => mend::edit(&file_of(scene, target, "url")),
+    }
 }

@@ -5,12 +5,14 @@ mod header;
 mod owner;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::configured::{BrokenTarget, Configured};
 use super::entry::{Entry, Scope};
 use super::keys::{self, Of};
 use super::problem::Problem;
+use super::settings::Settings;
 use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
 use super::{secret_file, syntax};
 use crate::event::EventName;
@@ -25,13 +27,21 @@ pub(super) fn read(
     name: &[u8],
     own: Vec<&Entry>,
     defaults: &[&Entry],
-    secrets: &Folder,
+    (settings, secrets): (&Settings, &Folder),
     warnings: &mut Vec<Problem>,
 ) -> Configured {
     let name = TargetName::new(name);
     let defaults = defaults.to_vec();
-    let mut reader =
-        TargetReader { name, origin: None, secrets, own, defaults, problems: Vec::new(), warnings: Vec::new() };
+    let mut reader = TargetReader {
+        name,
+        origin: None,
+        settings,
+        secrets,
+        own,
+        defaults,
+        problems: Vec::new(),
+        warnings: Vec::new(),
+    };
     let url = reader.url();
     let switched = url.and_then(|url| reader.keep_owners(url));
     let switch = reader.switch(switched);
@@ -50,6 +60,7 @@ struct TargetReader<'a> {
     name: TargetName,
     /// Of the address, once that is read.
     origin: Option<String>,
+    settings: &'a Settings,
     secrets: &'a Folder,
     /// `webhook.<name>.*`, of the owner's scope alone once that is known.
     own: Vec<&'a Entry>,
@@ -105,6 +116,7 @@ impl<'a> TargetReader<'a> {
             max_body,
             both_aliases: self.both_aliases(),
             success,
+            allowed_hosts: Arc::clone(&self.settings.allowed_hosts),
             sources: self.sources(),
             address,
             format,
@@ -117,9 +129,9 @@ impl<'a> TargetReader<'a> {
         last.is_some_and(|entry| value_text(entry).is_ok_and(|text| text.eq_ignore_ascii_case("both")))
     }
 
-    /// The files that its values stand in, and those of its secrets.
+    /// The files that its values stand in, those of its secrets, and those that say what may be dialled.
     fn sources(&self) -> Vec<PathBuf> {
-        let mut sources: Vec<PathBuf> = Vec::new();
+        let mut sources = self.settings.allowing.clone();
         for entry in self.own.iter().chain(&self.defaults) {
             let value = entry.value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
             let secret = value.filter(|_| entry.key.to_ascii_lowercase().ends_with("secretfile"));

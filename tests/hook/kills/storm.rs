@@ -96,6 +96,9 @@ struct Storm {
 
 const REFS_OF_PUSHER: u64 = 3;
 
+/// A delivery that failed so often holds up newer ones of its ref no longer.
+const LETS_PASS: u64 = 5;
+
 impl Storm {
     fn new(seed: u64, wanted: usize) -> Self {
         let world = World::new();
@@ -267,6 +270,8 @@ impl Storm {
         let kept: HashSet<_> = updates().filter(|(push, update)| is_kept(push, update)).map(|(_, it)| it).collect();
         let refused: HashSet<_> = updates().filter(|(push, _)| !push.was_accepted).map(|(_, update)| update).collect();
         let (mut wrong, mut count) = (Vec::new(), [0; 2]);
+        let attempts = self.world.attempts();
+        let of_id = |id: &str| attempts.iter().filter(|line| line["id"] == id).collect::<Vec<_>>();
         for (target, journal) in &self.journals {
             let heard = journal.take();
             let mut delivered: BTreeMap<&Update, Vec<&Heard>> = BTreeMap::new();
@@ -287,7 +292,11 @@ impl Storm {
                 if let Some(before) = latest.insert(&heard.update.0, number)
                     && before > number
                 {
-                    wrong.push(format!("{target} was told out of order, {number} after {before}: {heard:?}"));
+                    let tried = of_id(&heard.id);
+                    if !tried.iter().any(|line| line["attempt"].as_u64().is_some_and(|number| number > LETS_PASS)) {
+                        let said = format!("{number} after {before}: {heard:?}, {tried:#?}");
+                        wrong.push(format!("{target} was told out of order, {said}"));
+                    }
                 }
             }
             for update in &kept {

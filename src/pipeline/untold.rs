@@ -66,29 +66,46 @@ impl Pipeline<'_> {
 
     /// The number of the last record of each ref that the updates name: a receipt, or a line in the log of a push that
     /// could not be written down, unless it tells of that very update. Those from `end` on do not count.
+    ///
+    /// A step that was told late, when records that followed on it were there, lies where it began: whoever asks before it is
+    /// told and whoever asks after that must find the same.
     fn last_records(&self, updates: &[RefUpdate], end: u64) -> HashMap<RefName, u64> {
         let own: HashSet<_> = updates.iter().map(LoggedUpdate::from).collect();
-        let names = Logged::new(updates.iter().map(|update| &update.name));
-        let mut last = HashMap::new();
+        let wanted: HashSet<_> = updates.iter().map(|update| &update.name).collect();
+        let names = Logged::new(wanted.iter().copied());
+        let mut numbers: HashMap<RefName, Vec<u64>> = HashMap::new();
+        let mut late = Vec::new();
         let mut note = |name: &RefName, sequence: u64| {
-            if sequence >= end {
-                return;
+            if sequence < end {
+                numbers.entry(name.clone()).or_default().push(sequence);
             }
-            let known = last.entry(name.clone()).or_insert(sequence);
-            *known = sequence.max(*known);
         };
         for (sequence, receipt) in self.spool.receipts_since(0) {
-            receipt.lines.iter().for_each(|line| note(&line.update.name, sequence));
+            let of_wanted = receipt.lines.iter().filter(|line| wanted.contains(&line.update.name));
+            for RefEvent { update, .. } in of_wanted {
+                match receipt.is_late {
+                    true => late.push((update.name.clone(), receipt.after, sequence)),
+                    false => note(&update.name, sequence),
+                }
+            }
         }
+        // Their receipts know where they lie.
+        let known: HashSet<_> = late.iter().map(|(_, _, sequence)| *sequence).collect();
         for entry in self.history.of_refs(&names.texts()) {
-            let Some(sequence) = entry.sequence() else { continue };
+            let Some(sequence) = entry.sequence().filter(|sequence| !known.contains(sequence)) else { continue };
             for update in entry.updates().filter(|update| !own.contains(update)) {
                 if let Some(name) = names.of(&update) {
                     note(name, sequence);
                 }
             }
         }
-        last
+        // In the order of their numbers, so that one may follow on another.
+        for (name, after, sequence) in late.into_iter().filter(|(_, _, sequence)| *sequence < end) {
+            let known = numbers.entry(name).or_default();
+            let was_followed = known.iter().any(|number| (after + 1..sequence).contains(number));
+            known.push(if was_followed { after } else { sequence });
+        }
+        numbers.into_iter().filter_map(|(name, numbers)| Some((name, numbers.into_iter().max()?))).collect()
     }
 
     /// Moves `refs` as pushes did that were sent from memory, and returns those of which not every target was told that wanted

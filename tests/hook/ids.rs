@@ -201,6 +201,46 @@ fn what_was_told_from_memory_and_is_told_again_has_the_same_id() {
     assert_eq!((event(&again), again.header("Idempotency-Key")), (event(&told), told.header("Idempotency-Key")));
 }
 
+/// A step before it is told late, when it was sent already or before that.
+#[test]
+fn what_was_told_from_memory_has_the_same_id_though_an_older_step_was_told_meanwhile() {
+    for is_told_before in [true, false] {
+        let receiver = Receiver::new();
+        let world = World::told_to(&receiver, "gitlab");
+        let from_memory = || {
+            close_spool(&world);
+            let new = world.commit("next");
+            assert!(world.push(&["main"]).accepted);
+            open_spool(&world);
+            world.forget_attempts();
+            (receiver.take_one(), new)
+        };
+        let kept = || {
+            world.commit("kept");
+            world.push(&["main"]);
+            receiver.take_one();
+        };
+        kept();
+        reconcile(&world);
+        let (first, step) = from_memory();
+        kept();
+        let mut again = Vec::new();
+        if is_told_before {
+            reconcile(&world);
+            again = receiver.take();
+        }
+        let (second, new) = from_memory();
+        if is_told_before {
+            kept();
+        }
+        reconcile(&world);
+        again.extend(receiver.take());
+        assert_eq!(again.len(), 2);
+        assert_eq!((event(&again[0]), &again[0].json()["after"]), (event(&first), &step.into()));
+        assert_eq!((event(&again[1]), &again[1].json()["after"]), (event(&second), &new.into()), "{is_told_before}");
+    }
+}
+
 #[test]
 fn a_ref_that_comes_back_to_where_it_was_is_told_under_three_ids() {
     let receiver = Receiver::new();

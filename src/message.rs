@@ -88,6 +88,14 @@ messages! {
     no_status() = "is no list of statuses from 200 to 499 or classes such as 2xx";
     no_ref_pattern() = "holds what no ref name can: write patterns such as refs/heads/* or !wip/*";
     two_secrets() = "stands beside secretFile: keep one of them";
+    secret_bom() = "names a file that begins with a byte order mark: write it anew without";
+    secret_cr() = "names a file with a CR at the end of a line: remove it, as tr -d '\\r' does";
+    secret_blank() =
+        "names a file whose secret begins or ends with a blank, which counts: remove it, if the receiver has none";
+    no_secret_mode() = "is neither private nor any";
+    header_file_no_utf8() = "names a file that is not UTF-8";
+    header_file_line(line, why) = "names a file whose line {line} {why}";
+    header_file_empty() = "names a file without a header: write Name: value, one a line";
     no_secret_file() = "names a file that is empty or holds more than one line of text";
     short_secret() = "may be guessed, being shorter than 24 bytes: set a longer one";
     no_signing_secret() = "is no Standard Webhooks key: write whsec_ and base64";
@@ -114,6 +122,8 @@ messages! {
     url_space() = "holds a space, control character or backslash: write it percent-encoded";
     url_scheme() = "does not begin with http:// or https://";
     url_two_at() = "has two '@' before the path: write the one in the password as %40";
+    url_password() =
+        "has '@' behind a '?', '#' or '/' that its password seems to hold: write these as %3F, %23 and %2F";
     url_no_host() = "has no host";
     url_percent() = "has a percent sign in its host";
     url_unreadable() = "cannot be read as a URL: look at its host and port";

@@ -55,6 +55,7 @@ pub const KEYS: &[Key] = &[
     list(key("signingSecret", Of::TargetAlone, "none")),
     list(key("signingSecretFile", Of::TargetAlone, "none")),
     list(key("header", Of::TargetAlone, "none")),
+    key("headerFile", Of::TargetAlone, "none"),
     key("sslVerify", Of::Target, "true"),
     key("timeout", Of::Target, "10s"),
     key("retryFor", Of::Target, "3d"),
@@ -76,6 +77,7 @@ pub const KEYS: &[Key] = &[
     key("detach", Of::Repository, "false"),
     key("reconcile", Of::Repository, "false"),
     list(protected("allowedHosts", Of::Repository, "external private loopback")),
+    protected("secretMode", Of::Repository, "private"),
     protected("report", Of::Repository, "all"),
     protected("maxTargets", Of::Repository, "50"),
     key("keepLog", Of::Repository, "30d"),
@@ -98,13 +100,14 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
 /// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
 /// and a secret is easily written behind `secretFile`.
 pub fn is_confidential(name: &str) -> bool {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 12] = [
         "url",
         "secret",
         "secretFile",
         "signingSecret",
         "signingSecretFile",
         "header",
+        "headerFile",
         "homepage",
         "commitUrl",
         "reviewUrl",

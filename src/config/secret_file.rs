@@ -14,9 +14,12 @@ const LARGEST: u64 = 64 * 1024;
 
 /// The content of the file that `value`, written in a file of `scope`, names; one trailing newline dropped.
 ///
+/// Others may read it where `open_to_others` says so and it is an absolute path, as on the read-only mounts of containers;
+/// they may never write it.
+///
 /// # Errors
 /// Why it cannot be taken, in words that do not quote it.
-pub(super) fn read(value: &str, scope: Scope, secrets: &Folder) -> Result<Vec<u8>, String> {
+pub(super) fn read(value: &str, scope: Scope, secrets: &Folder, open_to_others: bool) -> Result<Vec<u8>, String> {
     let is_absolute = Path::new(value).is_absolute();
     let cannot = |error: std::io::Error| {
         if is_absolute { message::secret_unreadable(error) } else { message::secret_unreadable_below(error) }
@@ -36,13 +39,21 @@ pub(super) fn read(value: &str, scope: Scope, secrets: &Folder) -> Result<Vec<u8
         Some(stat) if !stat.is_file() && !stat.is_link() => message::secret_no_file().into(),
         _ => cannot(error),
     })?;
-    if metadata.permissions().mode() & 0o007 != 0 {
+    let closed = if open_to_others && is_absolute { 0o002 } else { 0o007 };
+    if metadata.permissions().mode() & closed != 0 {
         return Err(message::secret_open(directory.path_of(name).display()));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > LARGEST {
         return Err(message::secret_too_large().into());
+    }
+    // Both come of an editor, and nobody sees them.
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err(message::secret_bom().into());
+    }
+    if bytes.ends_with(b"\r") || bytes.windows(2).any(|pair| pair == b"\r\n") {
+        return Err(message::secret_cr().into());
     }
     if bytes.last() == Some(&b'\n') {
         bytes.pop();

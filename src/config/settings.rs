@@ -13,7 +13,8 @@ use super::problem::{Problem, full_key};
 use super::profile::Profile;
 use super::setting::SettingReader;
 use super::value::{
-    Report, absolute_path, aliases, days, log_level, one_line, positive_number, report, seconds, size, value_text,
+    Report, absolute_path, aliases, days, log_level, one_line, positive_number, report, seconds, secret_mode, size,
+    value_text,
 };
 use crate::message;
 use crate::pusher::KnownUser;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub allowed_hosts: Arc<AllowedHosts>,
     /// The files it stands in.
     pub allowing: Vec<PathBuf>,
+    /// `webhook.secretMode` is any: files of secrets that protected scope names may be readable by others.
+    pub open_secrets: bool,
     /// `webhook.report`.
     pub report: Report,
     /// `webhook.maxTargets`.
@@ -101,6 +104,7 @@ impl Default for Settings {
             keep_log: Duration::from_secs(30 * 86_400),
             allowed_hosts: Arc::default(),
             allowing: Vec::new(),
+            open_secrets: false,
             report: Report::All,
             max_targets: 50,
             log_level: LevelFilter::Warn,
@@ -133,6 +137,7 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         keep_log: reader.setting("keepLog", days).unwrap_or(default.keep_log),
         allowed_hosts: allowed_hosts(reader),
         allowing: reader.counting("allowedHosts").map(|entry| entry.file.to_path_buf()).collect(),
+        open_secrets: reader.setting("secretMode", secret_mode).unwrap_or(default.open_secrets),
         report: reader.setting("report", report).unwrap_or(default.report),
         max_targets: reader
             .setting("maxTargets", positive_number)

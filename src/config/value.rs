@@ -59,6 +59,15 @@ pub(super) fn aliases(value: &str) -> Result<bool, Wrong> {
     }
 }
 
+/// Whether others may read files of secrets.
+pub(super) fn secret_mode(value: &str) -> Result<bool, Wrong> {
+    match value.to_ascii_lowercase().as_str() {
+        "private" => Ok(false),
+        "any" => Ok(true),
+        _ => Err(message::no_secret_mode()),
+    }
+}
+
 pub(super) fn absolute_path(value: &str) -> Result<PathBuf, Wrong> {
     let path = PathBuf::from(value);
     if path.is_absolute() { Ok(path) } else { Err(message::no_absolute_path()) }

@@ -36,6 +36,9 @@ impl Address {
         if authority.matches('@').count() > 1 {
             return Err(message::url_two_at());
         }
+        if is_cut_in_password(authority, &rest[authority.len()..]) {
+            return Err(message::url_password());
+        }
         let host = authority.rsplit('@').next().unwrap_or_default();
         if host.is_empty() || host.starts_with(':') {
             return Err(message::url_no_host());
@@ -89,6 +92,18 @@ impl Address {
     pub fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
+}
+
+/// Whether `user:password` seems to go on behind the character that ends the authority: what is there is no port, or is one
+/// whose query or fragment holds an `@` and no parameter before it.
+fn is_cut_in_password(authority: &str, rest: &str) -> bool {
+    let Some((_, port)) = authority.rsplit_once(':').filter(|_| !authority.contains('@') && !authority.ends_with(']'))
+    else {
+        return false;
+    };
+    let Some((before, _)) = rest.split_once('@') else { return false };
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    !is_port || before.starts_with(['?', '#']) && !before.contains('=')
 }
 
 fn strip_scheme(text: &str) -> Option<&str> {
@@ -149,6 +164,19 @@ mod tests {
             &long_url,
         ] {
             assert!(Address::parse(text).is_err(), "{text:.60}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_ends_the_authority_is_named() {
+        for text in ["http://u:p#s@h/", "http://u:p?s@h/x", "https://u:p/s@h/", "http://u:12#3@h/", "http://u:12?3@h/"]
+        {
+            assert_eq!(Address::parse(text).err(), Some(message::url_password()), "{text}");
+        }
+        for text in
+            ["http://h:80/a@b", "http://h:80?mail=a@b", "http://h/?a@b", "http://u:p@h/#x@y", "http://[::1]:80/@"]
+        {
+            assert!(Address::parse(text).is_ok(), "{text}");
         }
     }
 

@@ -149,6 +149,7 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
         "secretFile" | "signingSecretFile" => secret_file(scene, name, key, file, last),
         // Which header or word was meant only a person knows.
         "header" => mend::edit(file),
+        "headerFile" => header_file(scene, file, last),
         "ref" => mend::set(file, key, "refs/heads/*"),
         known_name if WITH_DEFAULT.contains(&known_name) => mend::set(file, key, known.default),
         _ => mend::unset(file, key),
@@ -194,6 +195,21 @@ fn is_beside_secret(scene: &Scene<'_>, name: &Name<'_>) -> bool {
 fn is_beside_file(scene: &Scene<'_>, name: &Name<'_>) -> bool {
     let file = Name { key: "secretFile", ..*name };
     scene.entries.iter().any(|entry| file.names(entry))
+}
+
+/// A file of headers that others can read, or that is wrong in itself; what belongs into one that is not there only a person
+/// knows.
+fn header_file(scene: &Scene<'_>, file: &Path, entry: &Entry) -> Mend {
+    let value = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default());
+    // Where that is absolute it stands for itself.
+    let place = scene.place.git_dir.join("webhook/secret").join(&*value);
+    match place.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+            if mode & 0o007 != 0 { mend::close_to_others(&place) } else { mend::edit(&place) }
+        }
+        _ => mend::edit(file),
+    }
 }
 
 /// A secret's file that is not there, or not as it must be.

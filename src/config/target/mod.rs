@@ -134,7 +134,8 @@ impl<'a> TargetReader<'a> {
         let mut sources = self.settings.allowing.clone();
         for entry in self.own.iter().chain(&self.defaults) {
             let value = entry.value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
-            let secret = value.filter(|_| entry.key.to_ascii_lowercase().ends_with("secretfile"));
+            let is_file = |key: &str| key.ends_with("secretfile") || key == "headerfile";
+            let secret = value.filter(|_| is_file(&entry.key.to_ascii_lowercase()));
             // Where that is absolute it stands for itself.
             let secret = secret.map(|value| self.secrets.path().join(value));
             for path in [Some(entry.file.to_path_buf()), secret].into_iter().flatten() {
@@ -348,6 +349,9 @@ impl<'a> TargetReader<'a> {
         let bytes = self.secret_file("secretFile", entry, &path)?;
         match std::str::from_utf8(&bytes).map_err(|_| "").and_then(token) {
             Ok(_) => {
+                if bytes.trim_ascii().len() < bytes.len() {
+                    self.warn("secretFile", entry, message::secret_blank());
+                }
                 self.check_length("secretFile", entry, bytes.len());
                 Some(Secret::new(bytes))
             }
@@ -389,7 +393,8 @@ impl<'a> TargetReader<'a> {
     }
 
     fn secret_file(&mut self, name: &str, entry: &Entry, path: &str) -> Option<Vec<u8>> {
-        match secret_file::read(path, entry.scope, self.secrets) {
+        let open_to_others = self.settings.open_secrets && entry.scope < Scope::Repository;
+        match secret_file::read(path, entry.scope, self.secrets, open_to_others) {
             Ok(bytes) => Some(bytes),
             Err(why) => {
                 self.problem(name, entry, why);
@@ -399,18 +404,42 @@ impl<'a> TargetReader<'a> {
     }
 
     fn headers(&mut self, format: Option<&Format>, has_credentials: bool) -> Vec<(String, String)> {
+        let parse = |line: &str| match header::parse(line)? {
+            (name, _) if format.is_some_and(|format| format.sets_header(&name)) => Err(message::header_of_format()),
+            (name, _) if has_credentials && name.eq_ignore_ascii_case("authorization") => {
+                Err(message::header_of_credentials())
+            }
+            header => Ok(header),
+        };
         let mut headers = Vec::new();
         for (entry, value) in self.list("header") {
-            match header::parse(value) {
-                Ok((name, _)) if format.is_some_and(|format| format.sets_header(&name)) => {
-                    self.problem("header", entry, message::header_of_format());
-                }
-                Ok((name, _)) if has_credentials && name.eq_ignore_ascii_case("authorization") => {
-                    self.problem("header", entry, message::header_of_credentials());
-                }
+            match parse(value) {
                 Ok(header) => headers.push(header),
                 Err(why) => self.problem("header", entry, why),
             }
+        }
+        headers.extend(self.headers_of_file(parse));
+        headers
+    }
+
+    /// One a line; empty lines are none.
+    fn headers_of_file(&mut self, parse: impl Fn(&str) -> Result<(String, String), Wrong>) -> Vec<(String, String)> {
+        let Some(entry) = self.last("headerFile") else { return Vec::new() };
+        let Some(path) = self.parse("headerFile", entry, text) else { return Vec::new() };
+        let Some(bytes) = self.secret_file("headerFile", entry, &path) else { return Vec::new() };
+        let Ok(text) = String::from_utf8(bytes) else {
+            self.problem("headerFile", entry, message::header_file_no_utf8());
+            return Vec::new();
+        };
+        let mut headers = Vec::new();
+        for (number, line) in (1..).zip(text.split('\n')).filter(|(_, line)| !line.trim().is_empty()) {
+            match parse(line) {
+                Ok(header) => headers.push(header),
+                Err(why) => self.problem("headerFile", entry, message::header_file_line(number, why)),
+            }
+        }
+        if headers.is_empty() && text.trim().is_empty() {
+            self.problem("headerFile", entry, message::header_file_empty());
         }
         headers
     }

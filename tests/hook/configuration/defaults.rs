@@ -53,6 +53,7 @@ fn what_belongs_to_one_target_has_no_default() {
         ("signingSecret", "whsec_".to_owned() + &"A".repeat(32)),
         ("signingSecretFile", "x".into()),
         ("header", "X-Secret: x".into()),
+        ("headerFile", "x".into()),
     ] {
         let world = World::told_plainly_to(&receiver, "gitlab");
         add(&world, format!("[webhook]\n{key} = {value}\n"));

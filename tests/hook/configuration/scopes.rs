@@ -19,6 +19,7 @@ fn value_of(key: &str) -> String {
         "signingSecret" => "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
         "signingSecretFile" => "key".into(),
         "header" => format!("X-Token: {CANARY}"),
+        "headerFile" => "headers".into(),
         "timeout" | "retryFor" | "maxCommits" => "7".into(),
         "maxBody" => "1m".into(),
         "success" => "404".into(),
@@ -33,6 +34,7 @@ fn no_key_of_a_target_counts_from_another_scope() {
         let (receiver, other) = (Receiver::new(), Receiver::new());
         let world = World::told_to(&other, "gitlab");
         secret_file(&world, "token", CANARY);
+        secret_file(&world, "headers", format!("X-Token: {CANARY}"));
         secret_file(&world, "key", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
         let keys = KEYS.iter().filter(|key| matches!(key.of, Of::Target | Of::TargetAlone));
         let keys: Vec<_> = keys.map(|key| key.name).collect();

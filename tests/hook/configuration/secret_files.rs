@@ -53,10 +53,88 @@ fn one_newline_at_the_end_is_dropped() {
 fn a_file_must_hold_one_line_of_text() {
     let receiver = Receiver::new();
     let world = world(&receiver, "ci");
-    for content in [&b""[..], b"\n", b"canary\r\n", b"canary\nmore", b"canary\0", b"canary\xff", b"canary\x1b[m"] {
+    for content in [&b""[..], b"\n", b"canary\nmore", b"canary\0", b"canary\xff", b"canary\x1b[m"] {
         secret_file(&world, "ci", content);
         is_refused(&world, &receiver, "names a file that is empty or holds more than one line of text");
     }
+}
+
+#[test]
+fn what_nobody_sees_in_an_editor_is_said() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "ci");
+    for (content, why) in [
+        (format!("\u{feff}{CANARY}\n"), "begins with a byte order mark: write it anew without"),
+        (format!("{CANARY}\r\n"), "a CR at the end of a line: remove it, as tr -d '\\r' does"),
+        (format!("{CANARY}\r"), "a CR at the end of a line"),
+    ] {
+        secret_file(&world, "ci", content);
+        is_refused(&world, &receiver, why);
+    }
+    for content in [format!("{CANARY} \n"), format!(" {CANARY}")] {
+        secret_file(&world, "ci", content);
+        let listed = list(&world);
+        let warning =
+            "warning: webhook.ci.secretFile: names a file whose secret begins or ends with a blank, which counts";
+        assert!(listed.code == Some(0) && listed.said.contains(warning), "{}", listed.said);
+    }
+}
+
+#[test]
+fn headers_of_a_file_are_sent_and_shown_nowhere() {
+    let receiver = Receiver::new();
+    let world = World::told_plainly_to(&receiver, "gitlab");
+    world.configure("webhook.ci.header", "X-One: 1");
+    world.configure("webhook.ci.headerFile", "ci.headers");
+    secret_file(&world, "ci.headers", format!("Authorization: Bearer {CANARY}\n\nX-Two:  {CANARY} \n"));
+    push(&world);
+    let request = receiver.take_one();
+    let sent = ["Authorization", "X-Two", "X-One"].map(|name| request.header(name).to_owned());
+    assert_eq!(sent, [format!("Bearer {CANARY}"), CANARY.to_owned(), "1".to_owned()]);
+    let shown = world.webhook(&["show", "HEAD"]);
+    assert!(!String::from_utf8_lossy(&shown.stdout).contains(CANARY));
+    for (content, why) in [
+        ("X-One: canary\nno header\n", "names a file whose line 2 is no header: write Name: value"),
+        ("Host: canary\n", "names a file whose line 1 names a header that is set by git-webhook itself"),
+        ("X-Gitlab-Token: canary\n", "names a file whose line 1 names a header that the format sets itself"),
+        ("X-One: canary\r\nX-Two: canary\r\n", "a CR at the end of a line"),
+        ("\n \n", "names a file without a header: write Name: value, one a line"),
+    ] {
+        secret_file(&world, "ci.headers", content);
+        is_refused(&world, &receiver, why);
+    }
+    fs::set_permissions(world.server().join("webhook/secret/ci.headers"), Permissions::from_mode(0o644)).unwrap();
+    is_refused(&world, &receiver, "names a file that others can read or write");
+    let checked = String::from_utf8_lossy(&world.webhook(&["check"]).stdout).into_owned();
+    assert!(checked.contains("chmod o= "), "{checked}");
+}
+
+/// As container engines mount secrets: read-only, and readable by all.
+#[test]
+fn files_that_others_can_read_count_where_the_server_says_so() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    let path = world.path("absolute");
+    fs::write(&path, CANARY).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+    world.configure_globally("webhook.ci.url", &receiver.url());
+    world.configure_globally("webhook.ci.format", "gitlab");
+    world.configure_globally("webhook.ci.secretFile", path.to_str().unwrap());
+    // A repository does not say so.
+    world.configure("webhook.secretMode", "any");
+    is_refused(&world, &receiver, "names a file that others can read or write");
+    world.configure_globally("webhook.secretMode", "any");
+    push(&world);
+    assert_eq!(receiver.take().pop().unwrap().header("X-Gitlab-Token"), CANARY);
+    fs::set_permissions(&path, Permissions::from_mode(0o446)).unwrap();
+    is_refused(&world, &receiver, "names a file that others can read or write");
+
+    // What lies in the repository is no mount.
+    let world = self::world(&receiver, "ci");
+    world.configure_globally("webhook.secretMode", "any");
+    secret_file(&world, "ci", CANARY);
+    fs::set_permissions(world.server().join("webhook/secret/ci"), Permissions::from_mode(0o444)).unwrap();
+    is_refused(&world, &receiver, "names a file that others can read or write");
 }
 
 #[test]

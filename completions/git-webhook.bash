@@ -20,7 +20,7 @@ __git_webhook_options() {
     case $1 in
     add)
         echo --secret --generate-secret --signing-secret --generate-signing-secret --format= --event= --ref= --success= \
-            --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --timeout= \
+            --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
     remove | formats | show | enable | disable) echo --json --help ;;

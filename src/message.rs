@@ -96,6 +96,11 @@ messages! {
     header_file_no_utf8() = "names a file that is not UTF-8";
     header_file_line(line, why) = "names a file whose line {line} {why}";
     header_file_empty() = "names a file without a header: write Name: value, one a line";
+    no_certificate() = "names a file without a certificate in PEM, or with one that cannot be read";
+    no_private_key() = "names a file without a private key in PEM, or with one that is encrypted";
+    other_private_key() = "names a key that is not the one of the certificate in sslCert";
+    lacks_ssl_key() = "is set without sslKey, and a certificate is nothing without its key";
+    lacks_ssl_cert() = "is set without sslCert, and a key is nothing without its certificate";
     no_secret_file() = "names a file that is empty or holds more than one line of text";
     short_secret() = "may be guessed, being shorter than 24 bytes: set a longer one";
     no_signing_secret() = "is no Standard Webhooks key: write whsec_ and base64";
@@ -109,7 +114,7 @@ messages! {
     secret_unreadable_below(error) = "cannot be read below webhook/secret/: {error}";
     secret_no_file() = "names what is no regular file";
     secret_open(path) = "names a file that others can read or write: run chmod o= '{path}'";
-    secret_too_large() = "names a file of more than 64 KiB";
+    secret_too_large() = "names a file that is too large to be what it should";
     secret_absolute() =
         "is an absolute path, which a repository's own configuration cannot use: put the file below webhook/secret/ \
          and write its name";
@@ -213,6 +218,21 @@ messages! {
     policy(error) =
         "{error}: the system's own policy, such as SELinux, AppArmor or a firewall, forbids this connection; SELinux allows \
          it below a web server after setsebool -P httpd_can_network_connect on";
+    tls_unknown_authority() =
+        "the certificate is signed by an authority that this machine does not trust, or by itself: set sslCAInfo to a file \
+         with that authority's certificate";
+    tls_expired(day) = "the certificate has expired on {day}: the receiver needs a new one";
+    tls_not_valid_yet(day) = "the certificate is not valid before {day}: is one of the clocks wrong?";
+    tls_other_name(names, host) = "the certificate is for {names}, not for {host}: set the URL to a name that it has";
+    tls_no_name() = "no name";
+    tls_bad_certificate(error) = "the certificate cannot be used: {error}";
+    tls_old_version() = "the receiver speaks no TLS newer than 1.1: it needs an update";
+    tls_none_spoken() = "what answers there does not speak TLS: is it http:// or another port?";
+    tls_unknown_name() = "the receiver has no certificate for the host in the URL";
+    tls_wants_certificate() = "the receiver wants a client certificate: set sslCert and sslKey";
+    tls_certificate_refused(alert) = "the receiver does not accept the client certificate of sslCert ({alert})";
+    tls_nothing_common() = "the receiver and git-webhook have no TLS version and cipher in common, or it wants a client certificate";
+    tls_alert(alert) = "the receiver ended the TLS handshake ({alert})";
     no_tls() = "no trusted TLS connection";
     no_answer_in_time() = "no answer in time";
     closed() = "connection closed without an answer";

@@ -57,6 +57,9 @@ pub const KEYS: &[Key] = &[
     list(key("header", Of::TargetAlone, "none")),
     key("headerFile", Of::TargetAlone, "none"),
     key("sslVerify", Of::Target, "true"),
+    key("sslCAInfo", Of::TargetAlone, "none"),
+    key("sslCert", Of::TargetAlone, "none"),
+    key("sslKey", Of::TargetAlone, "none"),
     key("timeout", Of::Target, "10s"),
     key("retryFor", Of::Target, "3d"),
     key("maxCommits", Of::Target, "the forge's own"),
@@ -100,7 +103,7 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
 /// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
 /// and a secret is easily written behind `secretFile`.
 pub fn is_confidential(name: &str) -> bool {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 13] = [
         "url",
         "secret",
         "secretFile",
@@ -108,6 +111,7 @@ pub fn is_confidential(name: &str) -> bool {
         "signingSecretFile",
         "header",
         "headerFile",
+        "sslKey",
         "homepage",
         "commitUrl",
         "reviewUrl",

@@ -12,6 +12,9 @@ use crate::message;
 /// No secret is longer, and any file may be named.
 const LARGEST: u64 = 64 * 1024;
 
+/// The certificates of all authorities that browsers know are 220 KiB.
+const LARGEST_BUNDLE: u64 = 4 * 1024 * 1024;
+
 /// The content of the file that `value`, written in a file of `scope`, names; one trailing newline dropped.
 ///
 /// Others may read it where `open_to_others` says so and it is an absolute path, as on the read-only mounts of containers;
@@ -20,6 +23,31 @@ const LARGEST: u64 = 64 * 1024;
 /// # Errors
 /// Why it cannot be taken, in words that do not quote it.
 pub(super) fn read(value: &str, scope: Scope, secrets: &Folder, open_to_others: bool) -> Result<Vec<u8>, String> {
+    let may_be_seen = open_to_others && Path::new(value).is_absolute();
+    let mut bytes = content(value, scope, secrets, if may_be_seen { 0o002 } else { 0o007 }, LARGEST)?;
+    // Both come of an editor, and nobody sees them.
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err(message::secret_bom().into());
+    }
+    if bytes.ends_with(b"\r") || bytes.windows(2).any(|pair| pair == b"\r\n") {
+        return Err(message::secret_cr().into());
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+/// The content of such a file that is no secret, which others may read.
+///
+/// # Errors
+/// As for [`read`].
+pub(super) fn read_public(value: &str, scope: Scope, secrets: &Folder) -> Result<Vec<u8>, String> {
+    content(value, scope, secrets, 0o002, LARGEST_BUNDLE)
+}
+
+/// What a file holds whose mode has none of the bits `closed`.
+fn content(value: &str, scope: Scope, secrets: &Folder, closed: u32, largest: u64) -> Result<Vec<u8>, String> {
     let is_absolute = Path::new(value).is_absolute();
     let cannot = |error: std::io::Error| {
         if is_absolute { message::secret_unreadable(error) } else { message::secret_unreadable_below(error) }
@@ -39,24 +67,13 @@ pub(super) fn read(value: &str, scope: Scope, secrets: &Folder, open_to_others: 
         Some(stat) if !stat.is_file() && !stat.is_link() => message::secret_no_file().into(),
         _ => cannot(error),
     })?;
-    let closed = if open_to_others && is_absolute { 0o002 } else { 0o007 };
     if metadata.permissions().mode() & closed != 0 {
         return Err(message::secret_open(directory.path_of(name).display()));
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > largest {
         return Err(message::secret_too_large().into());
-    }
-    // Both come of an editor, and nobody sees them.
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err(message::secret_bom().into());
-    }
-    if bytes.ends_with(b"\r") || bytes.windows(2).any(|pair| pair == b"\r\n") {
-        return Err(message::secret_cr().into());
-    }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
     }
     Ok(bytes)
 }

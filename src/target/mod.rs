@@ -5,6 +5,7 @@ mod patterns;
 mod address;
 mod address_class;
 mod allowed_hosts;
+mod certificates;
 mod redirect;
 mod success;
 
@@ -20,6 +21,7 @@ use crate::signature::{Secret, SigningSecret};
 pub use address::Address;
 pub use address_class::AddressClass;
 pub use allowed_hosts::{AllowedHosts, Refused};
+pub use certificates::{Certificates, Identity, authorities};
 pub use name::{TargetName, in_part, is_of_wrong_name};
 pub use patterns::RefPatterns;
 pub use redirect::elsewhere;
@@ -55,6 +57,10 @@ pub struct Target {
     pub headers: Vec<(String, String)>,
     /// Whether the receiver's certificate is verified.
     pub verify_certificate: bool,
+    /// Certificates of authorities that are trusted beside the system's.
+    pub authorities: Certificates,
+    /// The client certificate.
+    pub identity: Option<Identity>,
     /// The time for one attempt, from name look-up to the answer's status line.
     pub timeout: Duration,
     /// How long a failing delivery is tried again.
@@ -191,6 +197,8 @@ pub(crate) mod tests {
             signing_secrets: Vec::new(),
             headers: Vec::new(),
             verify_certificate: true,
+            authorities: Vec::new(),
+            identity: None,
             timeout: Duration::ZERO,
             retry_for: Duration::ZERO,
             max_commits: None,

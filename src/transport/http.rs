@@ -5,18 +5,18 @@
 //! 64 KiB takes 104 MB).
 
 use std::io::{self, Read};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use log::warn;
+use rustls::pki_types::ServerName;
 use ureq::config::Config;
 use ureq::http::{HeaderName, HeaderValue, Response, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
 use super::redact::told_headers;
 use super::secrets::Secrets;
-use super::wire::{Forbidden, NoAddress, Progress, Reached, Wire};
+use super::tls::{NoTls, Trust};
+use super::wire::{Forbidden, NoAddress, Progress, Reached, Secure, Wire};
 use crate::event;
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
@@ -67,26 +67,6 @@ pub struct Request<'a> {
 /// a service that is stopped looks behind what accepts in its place (docker-proxy, ssh -L, a load balancer).
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// The certificates of the system's trust store, read when the first https target asks for them: it takes 3 ms.
-#[derive(Default)]
-pub struct Trust(OnceLock<Arc<Vec<Certificate<'static>>>>);
-
-impl Trust {
-    fn roots(&self) -> Arc<Vec<Certificate<'static>>> {
-        let load = || {
-            let found = rustls_native_certs::load_native_certs();
-            for error in &found.errors {
-                warn!("{}", message::trust_store(error));
-            }
-            if found.certs.is_empty() {
-                warn!("{}", message::no_certificates());
-            }
-            Arc::new(found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect())
-        };
-        Arc::clone(self.0.get_or_init(load))
-    }
-}
-
 impl<'a> Http<'a> {
     /// Prepares to send to `target`; nothing is dialled yet.
     pub fn new(target: &'a Target, trust: &'a Trust) -> Self {
@@ -121,7 +101,10 @@ impl<'a> Http<'a> {
     }
 
     fn attempt(&mut self, request: &Request<'_>, start: Instant, deadline: Instant) -> (Attempt, Progress) {
-        let line = self.line.get_or_insert_with(|| open(self.target, self.trust));
+        let line = match open_once(&mut self.line, self.target, self.trust) {
+            Ok(line) => line,
+            Err(failure) => return (Attempt { outcome: Outcome::Failed(failure), answer: None }, Progress::default()),
+        };
         line.wire.begin(deadline);
         match call(&line.agent, self.target, request) {
             Ok(response) => {
@@ -135,7 +118,7 @@ impl<'a> Http<'a> {
                 let progress = line.wire.progress();
                 self.line = None;
                 let kind = kind_of(&error, progress);
-                let is_receivers = kind != FailureKind::Forbidden && !is_systems(&error);
+                let is_receivers = quotes_receiver(&error);
                 let detail = describe(error, progress);
                 // What is not our own or the system's may quote what the receiver sent.
                 let detail = if is_receivers { Secrets::of(self.target).hide(&detail) } else { detail };
@@ -193,7 +176,7 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
 pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
     agree(&target.address)?;
     let wire = Wire::new();
-    let agent = wire.agent_that_stops(configure(target, trust), &target.allowed_hosts);
+    let agent = wire.agent_that_stops(configure(), &target.allowed_hosts, secure(target, trust)?);
     wire.begin(Instant::now() + target.timeout);
     match agent.get(target.address.dial()).call() {
         Err(Error::Other(cause)) if cause.is::<Reached>() => Ok(()),
@@ -206,20 +189,30 @@ pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
     }
 }
 
-fn open(target: &Target, trust: &Trust) -> Line {
-    let wire = Wire::new();
-    Line { agent: wire.agent(configure(target, trust), &target.allowed_hosts), wire }
+fn open_once<'l>(line: &'l mut Option<Line>, target: &Target, trust: &Trust) -> Result<&'l Line, Failure> {
+    let opened = match line.take() {
+        Some(opened) => opened,
+        None => {
+            let wire = Wire::new();
+            Line { agent: wire.agent(configure(), &target.allowed_hosts, secure(target, trust)?), wire }
+        }
+    };
+    Ok(line.insert(opened))
 }
 
-fn configure(target: &Target, trust: &Trust) -> Config {
-    let mut tls = TlsConfig::builder();
-    if target.address.is_https() {
-        if target.verify_certificate {
-            tls = tls.root_certs(RootCerts::Specific(trust.roots()));
-        } else {
-            tls = tls.disable_verification(true);
-        }
+/// What TLS is made with; `None` for http.
+fn secure(target: &Target, trust: &Trust) -> Result<Option<Secure>, Failure> {
+    if !target.address.is_https() {
+        return Ok(None);
     }
+    let failed = |why: NoTls| Failure::new(FailureKind::Tls, why.to_string());
+    let configuration = trust.configuration(target).map_err(|error| failed(error.into()))?;
+    let host = target.address.host().trim_matches(['[', ']']).to_owned();
+    let host = ServerName::try_from(host).map_err(|_| Failure::new(FailureKind::Tls, message::bad_url()))?;
+    Ok(Some(Secure { configuration, host, shows_itself: target.identity.is_some() }))
+}
+
+fn configure() -> Config {
     // Time limits are the wire's.
     Agent::config_builder()
         .proxy(None)
@@ -233,7 +226,6 @@ fn configure(target: &Target, trust: &Trust) -> Config {
         .input_buffer_size(HEADER_LIMIT + 1024)
         .output_buffer_size(16 * 1024)
         .max_idle_connections_per_host(1)
-        .tls_config(tls.build())
         .build()
 }
 
@@ -298,16 +290,21 @@ fn kind_of(error: &Error, progress: Progress) -> FailureKind {
         Error::Other(cause) if cause.is::<NoAddress>() => FailureKind::Lookup,
         Error::Other(cause) if cause.is::<Forbidden>() => FailureKind::Forbidden,
         Error::Timeout(_) => FailureKind::Timeout { sent: progress.sent.is_some() },
-        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => FailureKind::Tls,
+        Error::Other(cause) if cause.is::<NoTls>() => FailureKind::Tls,
         Error::Protocol(_) | Error::LargeResponseHeader(..) | Error::Http(_) => FailureKind::Garbled,
         Error::Io(error) => kind_of_io(error, progress),
         _ => FailureKind::Connect,
     }
 }
 
-/// Whether the system says what went wrong.
-fn is_systems(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if error.raw_os_error().is_some())
+/// Whether what an error says may be the receiver's words rather than our own or the system's.
+fn quotes_receiver(error: &Error) -> bool {
+    match error {
+        Error::Io(error) => error.raw_os_error().is_none(),
+        Error::Other(cause) if cause.is::<Forbidden>() => false,
+        Error::Other(cause) => cause.downcast_ref::<NoTls>().is_none_or(|why| why.quotes_receiver),
+        _ => true,
+    }
 }
 
 fn kind_of_io(error: &io::Error, progress: Progress) -> FailureKind {
@@ -321,8 +318,6 @@ fn kind_of_io(error: &io::Error, progress: Progress) -> FailureKind {
                 sent => FailureKind::Closed { sent: sent.is_some() },
             }
         }
-        // rustls hands its errors on as these.
-        Io::InvalidData => FailureKind::Tls,
         _ => FailureKind::Connect,
     }
 }

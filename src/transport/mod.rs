@@ -2,7 +2,9 @@
 
 mod secrets;
 mod redact;
+mod tls;
 mod wire;
 mod http;
 
-pub use http::{HIDDEN, Http, Request, Trust, reach, shown_headers};
+pub use http::{HIDDEN, Http, Request, reach, shown_headers};
+pub use tls::Trust;

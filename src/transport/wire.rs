@@ -12,13 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, RustlsConnector, Transport};
+use ureq::unversioned::transport::{Buffers, Either, LazyBuffers, NextTimeout, Transport};
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use ureq::{Agent, Error, Timeout};
 
+use super::tls::NoTls;
 use crate::target::{AllowedHosts, Refused};
 
 /// What an agent's one connection and the code that sends over it tell each other.
@@ -50,15 +53,20 @@ impl Wire {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// An agent whose connections are made here, to what is allowed alone.
-    pub(super) fn agent(&self, config: Config, allowed: &Arc<AllowedHosts>) -> Agent {
-        let connector = Dial(self.clone()).chain(RustlsConnector::default()).chain(Watch(self.clone()));
+    /// An agent whose connections are made here, to what is allowed alone, over TLS where there is a configuration for it.
+    pub(super) fn agent(&self, config: Config, allowed: &Arc<AllowedHosts>, secure: Option<Secure>) -> Agent {
+        let connector = Dial(self.clone()).chain(Wrap(secure)).chain(Watch(self.clone()));
         Agent::with_parts(config, connector, self.look_up(allowed))
     }
 
     /// The same, but each connection ends as [`Reached`] once it is made, so that no request is sent.
-    pub(super) fn agent_that_stops(&self, config: Config, allowed: &Arc<AllowedHosts>) -> Agent {
-        let connector = Dial(self.clone()).chain(RustlsConnector::default()).chain(Stop);
+    pub(super) fn agent_that_stops(
+        &self,
+        config: Config,
+        allowed: &Arc<AllowedHosts>,
+        secure: Option<Secure>,
+    ) -> Agent {
+        let connector = Dial(self.clone()).chain(Wrap(secure)).chain(Stop);
         Agent::with_parts(config, connector, self.look_up(allowed))
     }
 
@@ -131,8 +139,8 @@ impl fmt::Display for Reached {
 
 impl std::error::Error for Reached {}
 
-/// Ends a connection that is made: ureq asks for one before it writes anything, and RustlsConnector hands one on only
-/// after the handshake.
+/// Ends a connection that is made: ureq asks for one before it writes anything, and [`Wrap`] hands one on only after the
+/// handshake.
 #[derive(Debug)]
 struct Stop;
 
@@ -217,7 +225,8 @@ impl Connector<()> for Dial {
         let stream = dial(&self.0, &details.addrs, TcpStream::connect_timeout)?;
         stream.set_nodelay(true)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Tcp { stream, buffers, wire: self.0.clone(), is_broken: false }))
+        let socket = Socket { stream, wire: self.0.clone(), is_broken: false };
+        Ok(Some(Tcp { socket, buffers }))
     }
 }
 
@@ -246,11 +255,8 @@ fn dial<T>(
 /// A TCP connection.
 #[derive(Debug)]
 struct Tcp {
-    stream: TcpStream,
+    socket: Socket,
     buffers: LazyBuffers,
-    wire: Wire,
-    /// The receiver takes no more.
-    is_broken: bool,
 }
 
 impl Transport for Tcp {
@@ -259,40 +265,36 @@ impl Transport for Tcp {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        use io::ErrorKind::{BrokenPipe, ConnectionReset, Interrupted};
-        let mut rest = &self.buffers.output()[..amount];
-        while !rest.is_empty() && !self.is_broken {
-            self.stream.set_write_timeout(Some(self.wire.left()?))?;
-            match self.stream.write(rest) {
-                Ok(0) => self.is_broken = true,
-                Ok(count) => rest = &rest[count..],
-                Err(error) if error.kind() == Interrupted => {}
-                // A receiver that does not want a large body answers 413 and closes. The answer can still be read;
-                // where there is none, reading fails in its turn.
-                Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => self.is_broken = true,
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        Ok(())
+        self.socket.write_all(&self.buffers.output()[..amount]).map_err(failed)
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        let input = self.buffers.input_append_buf();
-        loop {
-            self.stream.set_read_timeout(Some(self.wire.left()?))?;
-            match self.stream.read(input) {
-                Ok(count) => {
-                    self.buffers.input_appended(count);
-                    return Ok(count > 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
+        let count = self.socket.read(self.buffers.input_append_buf()).map_err(failed)?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.socket.is_open()
+    }
+}
+
+/// A socket that is read and written until the deadline.
+#[derive(Debug)]
+struct Socket {
+    stream: TcpStream,
+    wire: Wire,
+    /// The receiver takes no more.
+    is_broken: bool,
+}
+
+impl Socket {
+    fn left(&self) -> io::Result<Duration> {
+        self.wire.left().map_err(|_| io::ErrorKind::TimedOut.into())
     }
 
     /// Whether another request can be sent: nothing is left to read, not even the end.
-    fn is_open(&mut self) -> bool {
+    fn is_open(&self) -> bool {
         let is_silent = || {
             self.stream.set_nonblocking(true)?;
             let outcome = self.stream.peek(&mut [0]);
@@ -300,6 +302,119 @@ impl Transport for Tcp {
             Ok::<_, io::Error>(outcome.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
         };
         !self.is_broken && is_silent().unwrap_or(false)
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, input: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.stream.set_read_timeout(Some(self.left()?))?;
+            match self.stream.read(input) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl Write for Socket {
+    /// What a receiver takes no more counts as written.
+    fn write(&mut self, output: &[u8]) -> io::Result<usize> {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, Interrupted};
+        while !self.is_broken && !output.is_empty() {
+            self.stream.set_write_timeout(Some(self.left()?))?;
+            match self.stream.write(output) {
+                Ok(0) => self.is_broken = true,
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == Interrupted => {}
+                // A receiver that does not want a large body answers 413 and closes. The answer can still be read;
+                // where there is none, reading fails in its turn.
+                Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => self.is_broken = true,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(output.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What TLS is made with.
+#[derive(Clone, Debug)]
+pub(super) struct Secure {
+    pub(super) configuration: Arc<ClientConfig>,
+    /// The host in the URL, for which the certificate must be.
+    pub(super) host: ServerName<'static>,
+    /// A client certificate is set.
+    pub(super) shows_itself: bool,
+}
+
+/// Speaks TLS over a connection, where that is wanted.
+#[derive(Debug)]
+struct Wrap(Option<Secure>);
+
+impl Connector<Tcp> for Wrap {
+    type Out = Either<Tcp, Tls>;
+
+    fn connect(&self, _: &ConnectionDetails<'_>, tcp: Option<Tcp>) -> Result<Option<Self::Out>, Error> {
+        let Some(tcp) = tcp else { return Ok(None) };
+        let Some(secure) = self.0.clone() else { return Ok(Some(Either::A(tcp))) };
+        let connection = ClientConnection::new(Arc::clone(&secure.configuration), secure.host.clone())
+            .map_err(|error| Error::Other(Box::new(NoTls::from(error))))?;
+        let mut tls = Tls { stream: StreamOwned::new(connection, tcp.socket), buffers: tcp.buffers, secure };
+        let Tls { stream, .. } = &mut tls;
+        match stream.conn.complete_io(&mut stream.sock) {
+            Ok(_) => Ok(Some(Either::B(tls))),
+            Err(error) => Err(tls.failed(error)),
+        }
+    }
+}
+
+/// TLS over a TCP connection.
+#[derive(Debug)]
+struct Tls {
+    stream: StreamOwned<ClientConnection, Socket>,
+    buffers: LazyBuffers,
+    secure: Secure,
+}
+
+impl Tls {
+    fn failed(&self, error: io::Error) -> Error {
+        match NoTls::of(&error, self.secure.shows_itself) {
+            Some(why) => Error::Other(Box::new(why)),
+            None => failed(error),
+        }
+    }
+}
+
+impl Transport for Tls {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        let written = self.stream.write_all(&self.buffers.output()[..amount]);
+        written.and_then(|()| self.stream.flush()).map_err(|error| self.failed(error))
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+        match self.stream.read(self.buffers.input_append_buf()) {
+            Ok(count) => {
+                self.buffers.input_appended(count);
+                Ok(count > 0)
+            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
     }
 }
 
@@ -360,11 +475,11 @@ mod tests {
         let wire = Wire::new();
         wire.begin(Instant::now() + Duration::from_millis(300));
         let buffers = LazyBuffers::new(16 * 1024, 16 * 1024);
-        (Tcp { stream, buffers, wire, is_broken: false }, listener.accept().unwrap().0)
+        (Tcp { socket: Socket { stream, wire, is_broken: false }, buffers }, listener.accept().unwrap().0)
     }
 
     fn write_until_it_fails(tcp: &mut Tcp) -> Option<Error> {
-        while !tcp.is_broken {
+        while !tcp.socket.is_broken {
             if let Err(error) = tcp.transmit_output(16 * 1024, NextTimeout::default()) {
                 return Some(error);
             }

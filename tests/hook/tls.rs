@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -43,6 +44,23 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let builder = ServerConfig::builder().with_no_client_auth();
         builder.with_single_cert(vec![certificate.der().clone()], der(&key)).unwrap()
+    }
+
+    /// A server that wants to see a certificate of its clients for which it vouches too.
+    fn demanding(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+        let (key, params) = key_and_params(|_| ());
+        let certificate = params.signed_by(&key, &self.0).unwrap().into();
+        let builder = ServerConfig::builder_with_protocol_versions(versions).with_client_cert_verifier(verifier);
+        builder.with_single_cert(vec![certificate], der(&key)).unwrap()
+    }
+
+    /// The key and certificate of a client, in PEM.
+    fn client(&self) -> (String, String) {
+        let (key, params) = key_and_params(|_| ());
+        (key.serialize_pem(), params.signed_by(&key, &self.0).unwrap().pem())
     }
 
     /// A world that trusts it and nobody else.
@@ -99,12 +117,18 @@ fn bad_297_298_300_304_306_certificates_that_are_not_right() {
     let authority = Authority::new();
     let world = authority.world();
     let cases = [
-        (Authority::called("theirs").server(), "UnknownIssuer"),
-        (self_signed(), "UnknownIssuer"),
-        (authority.server_with(|params| params.not_after = date_time_ymd(2001, 2, 3)), "certificate expired"),
-        (authority.server_with(|params| params.not_before = date_time_ymd(2999, 2, 3)), "certificate not valid yet"),
-        (authority.server_with(|params| params.subject_alt_names = names("other.example")), "not valid for name"),
-        (authority.server_with(|params| params.subject_alt_names.clear()), "not valid for name"),
+        (Authority::called("theirs").server(), "that this machine does not trust, or by itself: set sslCAInfo"),
+        (self_signed(), "that this machine does not trust, or by itself: set sslCAInfo"),
+        (authority.server_with(|params| params.not_after = date_time_ymd(2001, 2, 3)), "has expired on 2001-02-03: "),
+        (
+            authority.server_with(|params| params.not_before = date_time_ymd(2999, 2, 3)),
+            "not valid before 2999-02-03: ",
+        ),
+        (
+            authority.server_with(|params| params.subject_alt_names = names("other.example")),
+            "is for other.example, not for localhost: set the URL",
+        ),
+        (authority.server_with(|params| params.subject_alt_names.clear()), "is for no name, not for localhost"),
     ];
     let (configs, causes): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
     let mut receivers: Vec<_> = configs.into_iter().map(Receiver::secure).collect();
@@ -142,29 +166,135 @@ fn bad_301_303_what_is_no_tls_of_today() {
         };
         Receiver::wild(speak).over_https()
     };
-    Fan::new(&[
+    let receivers = [
         wild(hello_of_tls_1_1()),
         wild(b"\x15\x03\x01\x00\x02\x02\x46".to_vec()),
         wild(b"\x15\x03\x03\x00\x02\x02\x28".to_vec()),
         wild(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
         wild(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
         wild(vec![0; 100]),
-    ])
-    .fails(UNTRUSTED);
+    ];
+    let fan = Fan::new(&receivers);
+    let log = fan.world.log();
+    for (target, why) in [
+        ("t0", "the receiver speaks no TLS newer than 1.1: it needs an update"),
+        ("t1", "the receiver speaks no TLS newer than 1.1: it needs an update"),
+        ("t2", "the receiver and git-webhook have no TLS version and cipher in common"),
+        ("t3", "what answers there does not speak TLS: is it http:// or another port?"),
+        ("t4", "what answers there does not speak TLS"),
+        ("t5", "what answers there does not speak TLS"),
+    ] {
+        let line = log.lines().find(|line| line.contains(&format!("webhook {target}: "))).unwrap();
+        assert!(line.contains(why), "{line}");
+    }
+    fan.fails(UNTRUSTED);
 }
 
 #[test]
 fn bad_307_a_certificate_of_ours_is_demanded() {
     let authority = Authority::new();
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.0.der().clone()).unwrap();
-    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
-    let (key, params) = key_and_params(|_| ());
-    let certificate = params.signed_by(&key, &authority.0).unwrap().into();
-    let builder = ServerConfig::builder().with_client_cert_verifier(verifier);
-    let receiver = Receiver::secure(builder.with_single_cert(vec![certificate], der(&key)).unwrap());
-    Fan::of(authority.world(), [&receiver]).fails(UNTRUSTED);
-    assert!(receiver.take().is_empty());
+    for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
+        let receiver = Receiver::secure(authority.demanding(versions));
+        let fan = Fan::of(authority.world(), [&receiver]);
+        assert!(fan.world.log().contains("a client certificate"), "{}", fan.world.log());
+        fan.fails(UNTRUSTED);
+        assert!(receiver.take().is_empty());
+    }
+}
+
+/// Writes a file as an administrator does and names it in the target's configuration.
+fn name_file(world: &World, key: &str, content: &str, mode: u32) {
+    let directory = world.server().join("webhook/secret");
+    fs::create_dir_all(&directory).unwrap();
+    let name = format!("{key}.pem");
+    fs::write(directory.join(&name), content).unwrap();
+    fs::set_permissions(directory.join(&name), fs::Permissions::from_mode(mode)).unwrap();
+    world.configure(&format!("webhook.ci.{key}"), &name);
+}
+
+/// A world that trusts what the system does, with one target.
+fn world_of(receiver: &Receiver) -> World {
+    let world = World::told_to(receiver, "gitlab");
+    world.commit("one");
+    world
+}
+
+#[test]
+fn a_target_trusts_an_authority_of_its_own_beside_the_system_s() {
+    let (ours, theirs) = (Authority::new(), Authority::called("theirs"));
+    let (receiver, other) = (Receiver::secure(ours.server()), Receiver::secure(theirs.server()));
+    let world = theirs.world();
+    for (name, url) in [("ci", receiver.url()), ("by-system", other.url()), ("without", receiver.url())] {
+        world.configure(&format!("webhook.{name}.url"), &url);
+    }
+    let bundle = format!("{}{}", Authority::called("third").0.pem(), ours.0.pem());
+    name_file(&world, "sslCAInfo", &bundle, 0o644);
+    // One of the system's is trusted beside it.
+    world.configure("webhook.both.url", &other.url());
+    world.configure("webhook.both.sslCAInfo", "sslCAInfo.pem");
+    let said = world.push(&["main"]).said();
+    let is_delivered =
+        |name: &str| said.iter().any(|line| line.starts_with(&format!("webhook {name}: delivered main")));
+    assert_eq!(["ci", "by-system", "both", "without"].map(is_delivered), [true, true, true, false], "{said:#?}");
+    for (content, mode, why) in [
+        ("no certificate", 0o644, "names a file without a certificate in PEM"),
+        (bundle.as_str(), 0o646, "names a file that others can read or write"),
+    ] {
+        name_file(&world, "sslCAInfo", content, mode);
+        let listed = world.webhook(&["list"]);
+        let text = String::from_utf8_lossy(&listed.stderr).into_owned() + &String::from_utf8_lossy(&listed.stdout);
+        assert!(text.contains(why), "{text}");
+    }
+}
+
+#[test]
+fn a_target_shows_a_certificate_of_its_own() {
+    let authority = Authority::new();
+    let receiver = Receiver::secure(authority.demanding(rustls::ALL_VERSIONS));
+    let world = world_of(&receiver);
+    let (key, certificate) = authority.client();
+    let (other, _) = authority.client();
+    name_file(&world, "sslCAInfo", &authority.0.pem(), 0o644);
+    let is_wrong = |why: &str| {
+        let said = world.push(&["main"]).said();
+        assert_eq!(said, ["webhook ci: not configured rightly, the event is kept; see git webhook check"], "{why}");
+        assert!(world.log().contains(why), "{}", world.log());
+        world.commit("more");
+    };
+    name_file(&world, "sslCert", &certificate, 0o644);
+    is_wrong("webhook.ci.sslCert 'sslCert.pem': is set without sslKey");
+    name_file(&world, "sslKey", &other, 0o600);
+    is_wrong("webhook.ci.sslKey: names a key that is not the one of the certificate in sslCert");
+    name_file(
+        &world,
+        "sslKey",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        0o600,
+    );
+    is_wrong("webhook.ci.sslKey: names a file without a private key in PEM, or with one that is encrypted");
+    name_file(&world, "sslKey", &key, 0o644);
+    is_wrong("webhook.ci.sslKey: names a file that others can read or write");
+    name_file(&world, "sslKey", &key, 0o600);
+    let said = world.push(&["main"]).said();
+    assert!(said[0].starts_with("webhook ci: delivered main (200, "), "{said:?} {}", world.log());
+    assert!(!receiver.take().is_empty());
+}
+
+#[test]
+fn a_certificate_that_the_receiver_does_not_accept_is_named() {
+    let authority = Authority::new();
+    for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
+        let receiver = Receiver::secure(authority.demanding(versions));
+        let world = world_of(&receiver);
+        let (key, certificate) = Authority::called("theirs").client();
+        name_file(&world, "sslCAInfo", &authority.0.pem(), 0o644);
+        name_file(&world, "sslCert", &certificate, 0o644);
+        name_file(&world, "sslKey", &key, 0o600);
+        world.push(&["main"]);
+        let why = "the receiver does not accept the client certificate of sslCert (";
+        assert!(world.log().contains(why), "{}", world.log());
+        assert!(receiver.take().is_empty());
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
+use crate::target::{self, Certificates, Identity};
 use crate::target::{Address, RefPatterns, Success, Switch, Target, TargetName};
 
 /// Reads the target called `name` from its own entries and the defaults.
@@ -90,6 +91,7 @@ impl<'a> TargetReader<'a> {
         let signing_secrets = self.signing_secrets();
         let headers = self.headers(format, has_credentials);
         let verify_certificate = self.boolean("sslVerify", true);
+        let (authorities, identity) = (self.authorities(), self.identity());
         let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
         let retry_for = self.value("retryFor", days).unwrap_or(Duration::from_secs(3 * 86_400));
         let max_commits = self.value("maxCommits", positive_number).map(|number| number as usize);
@@ -110,6 +112,8 @@ impl<'a> TargetReader<'a> {
             signing_secrets,
             headers,
             verify_certificate,
+            authorities,
+            identity,
             timeout,
             retry_for,
             max_commits,
@@ -134,7 +138,9 @@ impl<'a> TargetReader<'a> {
         let mut sources = self.settings.allowing.clone();
         for entry in self.own.iter().chain(&self.defaults) {
             let value = entry.value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
-            let is_file = |key: &str| key.ends_with("secretfile") || key == "headerfile";
+            let is_file = |key: &str| {
+                key.ends_with("secretfile") || ["headerfile", "sslcainfo", "sslcert", "sslkey"].contains(&key)
+            };
             let secret = value.filter(|_| is_file(&entry.key.to_ascii_lowercase()));
             // Where that is absolute it stands for itself.
             let secret = secret.map(|value| self.secrets.path().join(value));
@@ -390,6 +396,55 @@ impl<'a> TargetReader<'a> {
             }
         }
         secrets
+    }
+
+    /// `sslCAInfo`: certificates are no secret.
+    fn authorities(&mut self) -> Certificates {
+        let Some(entry) = self.last("sslCAInfo") else { return Vec::new() };
+        let Some(pem) = self.file("sslCAInfo", entry, true) else { return Vec::new() };
+        target::authorities(&pem).unwrap_or_else(|why| {
+            self.problem("sslCAInfo", entry, why);
+            Vec::new()
+        })
+    }
+
+    fn identity(&mut self) -> Option<Identity> {
+        let (certificate, key) = match (self.last("sslCert"), self.last("sslKey")) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (Some(certificate), None) => {
+                self.problem("sslCert", certificate, message::lacks_ssl_key());
+                return None;
+            }
+            (None, key) => {
+                key.into_iter().for_each(|key| self.problem("sslKey", key, message::lacks_ssl_cert()));
+                return None;
+            }
+        };
+        let certificates = self.file("sslCert", certificate, true);
+        let private_key = self.file("sslKey", key, false);
+        let certificates = certificates?;
+        if let Err(why) = target::authorities(&certificates) {
+            self.problem("sslCert", certificate, why);
+            return None;
+        }
+        match Identity::parse(&certificates, &private_key?) {
+            Ok(identity) => Some(identity),
+            Err(why) => {
+                self.problem("sslKey", key, why);
+                None
+            }
+        }
+    }
+
+    /// What the file holds that an entry names.
+    fn file(&mut self, name: &str, entry: &Entry, is_public: bool) -> Option<Vec<u8>> {
+        let path = self.parse(name, entry, text)?;
+        let found = if is_public {
+            secret_file::read_public(&path, entry.scope, self.secrets)
+        } else {
+            return self.secret_file(name, entry, &path);
+        };
+        found.map_err(|why| self.problem(name, entry, why)).ok()
     }
 
     fn secret_file(&mut self, name: &str, entry: &Entry, path: &str) -> Option<Vec<u8>> {

@@ -54,6 +54,9 @@ fn what_belongs_to_one_target_has_no_default() {
         ("signingSecretFile", "x".into()),
         ("header", "X-Secret: x".into()),
         ("headerFile", "x".into()),
+        ("sslCAInfo", "x".into()),
+        ("sslCert", "x".into()),
+        ("sslKey", "x".into()),
     ] {
         let world = World::told_plainly_to(&receiver, "gitlab");
         add(&world, format!("[webhook]\n{key} = {value}\n"));

@@ -253,7 +253,7 @@ fn a_large_file_is_refused() {
     let receiver = Receiver::new();
     let world = world(&receiver, "ci");
     secret_file(&world, "ci", "canary".repeat((20 << 20) / 6));
-    is_refused(&world, &receiver, "names a file of more than 64 KiB");
+    is_refused(&world, &receiver, "names a file that is too large to be what it should");
 }
 
 #[test]

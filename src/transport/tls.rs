@@ -1,0 +1,239 @@
+//! TLS: whom a target's connections trust, what they show of themselves, and what went wrong, in a person's words.
+//!
+//! ureq's own connector panics on a client key that is not its certificate's, keeps a configuration for each connection, and
+//! hands errors on as their names.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use log::warn;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{self, CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use crate::message;
+use crate::target::{Certificates, Target};
+
+/// The TLS configurations of a run. Targets that agree on theirs share one, and the system's trust store is read when the first
+/// of them asks for it.
+#[derive(Default)]
+pub struct Trust {
+    system: OnceLock<Certificates>,
+    made: Mutex<Vec<(Wish, Arc<ClientConfig>)>>,
+}
+
+/// What makes one configuration another.
+#[derive(PartialEq)]
+struct Wish {
+    verify: bool,
+    authorities: Certificates,
+    chain: Certificates,
+}
+
+impl Trust {
+    /// The configuration for a target.
+    ///
+    /// # Errors
+    /// Where its certificate and key cannot be used, which was found when they were read.
+    pub(super) fn configuration(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
+        let chain = target.identity.as_ref().map(|identity| identity.chain().to_vec()).unwrap_or_default();
+        let wish = Wish { verify: target.verify_certificate, authorities: target.authorities.clone(), chain };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = made.iter().find(|(known, _)| *known == wish) {
+            return Ok(Arc::clone(known));
+        }
+        let configuration = Arc::new(self.make(target)?);
+        made.push((wish, Arc::clone(&configuration)));
+        Ok(configuration)
+    }
+
+    fn make(&self, target: &Target) -> Result<ClientConfig, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let builder =
+            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = if target.verify_certificate {
+            let mut roots = RootCertStore::empty();
+            let all = self.system.get_or_init(system).iter().chain(&target.authorities);
+            roots.add_parsable_certificates(all.cloned());
+            builder.with_root_certificates(roots)
+        } else {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        };
+        match &target.identity {
+            Some(identity) => builder.with_client_auth_cert(identity.chain().to_vec(), identity.key()),
+            None => Ok(builder.with_no_client_auth()),
+        }
+    }
+}
+
+/// The system's trust store: the bundle, or where there is none its directory. A directory holds what the bundle does, in a
+/// file for each.
+fn system() -> Certificates {
+    let (file, directory) = store();
+    let directory = directory.filter(|_| file.is_none());
+    let found = rustls_native_certs::load_certs_from_paths(file.as_deref(), directory.as_deref());
+    for error in &found.errors {
+        warn!("{}", message::trust_store(error));
+    }
+    if found.certs.is_empty() {
+        warn!("{}", message::no_certificates());
+    }
+    found.certs
+}
+
+fn store() -> (Option<PathBuf>, Option<PathBuf>) {
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    match (set("SSL_CERT_FILE"), set("SSL_CERT_DIR")) {
+        (None, None) => {
+            let found = openssl_probe::probe();
+            (found.cert_file, found.cert_dir.into_iter().find(|place| Path::is_dir(place)))
+        }
+        set => set,
+    }
+}
+
+/// `sslVerify = false`: takes any certificate, of whomever it is.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    // That the other side has the key of the certificate it shows costs nothing to see.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// No TLS, in a person's words.
+#[derive(Debug)]
+pub(super) struct NoTls {
+    words: String,
+    /// Whether there is anything of the receiver's in them.
+    pub(super) quotes_receiver: bool,
+}
+
+impl fmt::Display for NoTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for NoTls {}
+
+impl NoTls {
+    /// From what a connection says; `None` where that is no matter of TLS. `shows_itself`: a client certificate is set.
+    pub(super) fn of(error: &io::Error, shows_itself: bool) -> Option<Self> {
+        let error = error.get_ref()?.downcast_ref::<Error>()?;
+        Some(Self { words: words(error, shows_itself), quotes_receiver: quotes_receiver(error) })
+    }
+}
+
+impl From<Error> for NoTls {
+    fn from(error: Error) -> Self {
+        Self { words: words(&error, true), quotes_receiver: quotes_receiver(&error) }
+    }
+}
+
+fn quotes_receiver(error: &Error) -> bool {
+    use CertificateError as Of;
+    !matches!(
+        error,
+        Error::InvalidCertificate(Of::UnknownIssuer | Of::ExpiredContext { .. } | Of::NotValidYetContext { .. })
+    ) && !matches!(error, Error::AlertReceived(_) | Error::InvalidMessage(_) | Error::PeerIncompatible(_))
+}
+
+fn words(error: &Error, shows_itself: bool) -> String {
+    match error {
+        Error::InvalidCertificate(error) => of_certificate(error),
+        Error::AlertReceived(alert) => of_alert(*alert, shows_itself),
+        Error::PeerIncompatible(rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
+            message::tls_old_version().into()
+        }
+        Error::InvalidMessage(_) => message::tls_none_spoken().into(),
+        error => error.to_string(),
+    }
+}
+
+fn of_certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::UnknownIssuer => message::tls_unknown_authority().into(),
+        CertificateError::ExpiredContext { not_after, .. } => message::tls_expired(day(*not_after)),
+        CertificateError::NotValidYetContext { not_before, .. } => message::tls_not_valid_yet(day(*not_before)),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
+            let names = if names.is_empty() { message::tls_no_name().into() } else { names.join(", ") };
+            message::tls_other_name(names, expected.to_str())
+        }
+        error => message::tls_bad_certificate(error),
+    }
+}
+
+/// A name that a certificate is for, which may stand in `DnsName("…")`.
+fn bare(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
+}
+
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
+        Err(_) => format!("@{seconds}"),
+    }
+}
+
+fn of_alert(alert: AlertDescription, shows_itself: bool) -> String {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::ProtocolVersion => message::tls_old_version().into(),
+        Alert::UnrecognisedName => message::tls_unknown_name().into(),
+        Alert::CertificateRequired if !shows_itself => message::tls_wants_certificate().into(),
+        Alert::CertificateRequired
+        | Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::AccessDenied
+        | Alert::DecryptError
+            if shows_itself =>
+        {
+            message::tls_certificate_refused(format!("{alert:?}"))
+        }
+        Alert::HandshakeFailure => message::tls_nothing_common().into(),
+        alert => message::tls_alert(format!("{alert:?}")),
+    }
+}

@@ -67,9 +67,12 @@ pub fn new_lines<'n>(old: Option<&str>, new: &'n str) -> Vec<&'n str> {
 }
 
 impl Request {
-    /// From a line; `None` where it is no request.
+    /// From a line; `None` where it is no request: one that gives a review up says so by an empty target.
     fn parse(line: &str) -> Option<Self> {
         let object = object(line)?;
+        if !["targetRef", "TargetRef"].iter().any(|key| object.get(*key).is_some_and(Value::is_string)) {
+            return None;
+        }
         let reviewers = object.get("reviewers").and_then(Value::as_array).into_iter().flatten();
         Some(Self {
             timestamp: time(&object),
@@ -106,6 +109,11 @@ impl Comment {
             text: text(&object, "description"),
             resolved: object.get("resolved").and_then(Value::as_bool),
         })
+    }
+
+    /// Whether it says anything: what is something else in a note does not.
+    pub fn says_anything(&self) -> bool {
+        !self.words().is_empty()
     }
 
     /// What it says; of a bare verdict the words for it.
@@ -211,7 +219,9 @@ mod tests {
     #[test]
     fn what_is_odd_is_read_as_far_as_it_goes() {
         let request =
-            Request::parse(r#"{"timestamp":10,"reviewers":["a",1,null],"v":7,"alias":"x","new":{}}"#).unwrap();
+            Request::parse(r#"{"timestamp":10,"targetRef":"","reviewers":["a",1,null],"v":7,"alias":"x","new":{}}"#)
+                .unwrap();
+        assert_eq!(Request::parse(r#"{"timestamp":10,"description":"stray"}"#), None);
         assert_eq!((request.timestamp, request.reviewers, request.alias), (Some(10), vec!["a".into()], None));
         let comment = Comment::parse(r#"{"author":"a","Parent":"p","location":{"path":"f","range":{"startLine":3}}}"#);
         let comment = comment.unwrap();

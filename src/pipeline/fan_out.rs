@@ -75,6 +75,8 @@ pub struct FanOut<'a> {
     others: Option<Shown>,
     /// The events for targets that get a push as a whole, with the numbers of their lines.
     events: Vec<(u32, Event)>,
+    /// What such targets are told beside: it comes behind the push that it belongs to.
+    beside: Vec<(usize, Delivery)>,
     /// How many events of each line there were.
     of_line: HashMap<u32, u16>,
 }
@@ -84,7 +86,17 @@ impl<'a> FanOut<'a> {
     pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target], context: &Arc<Context>) -> Self {
         let name = receipt.name(sequence).into();
         let shown = Shown::new(Arc::clone(context));
-        Self { sequence, receipt, targets, name, shown, others: None, events: Vec::new(), of_line: HashMap::new() }
+        Self {
+            sequence,
+            receipt,
+            targets,
+            name,
+            shown,
+            others: None,
+            events: Vec::new(),
+            beside: Vec::new(),
+            of_line: HashMap::new(),
+        }
     }
 
     /// Those targets are shown this repository that are not owned as the first one is: by protected configuration, or
@@ -122,8 +134,12 @@ impl<'a> FanOut<'a> {
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
-                    let order = self.receipt.order(event.ref_name());
-                    let place = at_line.saturating_mul(EventName::ALL.len() as u16).saturating_add(place);
+                    let order = match target.format.is_whole() {
+                        true => OrderKey::WHOLE_PUSH,
+                        false => self.receipt.order(event.ref_name()),
+                    };
+                    // The push itself has the place before all of them.
+                    let place = at_line.saturating_mul(EventName::ALL.len() as u16).saturating_add(place + 1);
                     let queue_key =
                         QueueKey { sequence: self.sequence, number: QueueKey::number(number, place), order, id };
                     let Some(mut delivery) = self.delivery(target, queue_key, &[number], payload) else { continue };
@@ -134,7 +150,11 @@ impl<'a> FanOut<'a> {
                 }
             }
         }
-        batch.hand_over(send);
+        let targets = self.targets;
+        batch.hand_over(&mut |at, delivery| match targets[at].format.is_whole() {
+            true => self.beside.push((at, delivery)),
+            false => send(at, delivery),
+        });
         if self.receiving(|target| target.format.tells_in_whole(&event)).any(|(_, target)| target.wants(&event)) {
             self.events.push((number, event));
         }
@@ -152,7 +172,13 @@ impl<'a> FanOut<'a> {
     ///
     /// Crash: their id is made of those of all the receipt's lines there, so it comes out the same when the receipt is taken
     /// over, and is another for another part of the push, which has a receipt of its own.
-    pub fn finish(self, namespace: &Namespace, send: &mut dyn FnMut(usize, Delivery)) {
+    pub fn finish(mut self, namespace: &Namespace, send: &mut dyn FnMut(usize, Delivery)) {
+        let beside = std::mem::take(&mut self.beside);
+        self.tell_whole(namespace, send);
+        beside.into_iter().for_each(|(at, delivery)| send(at, delivery));
+    }
+
+    fn tell_whole(self, namespace: &Namespace, send: &mut dyn FnMut(usize, Delivery)) {
         let lines = self.receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
         let Some(whole) = identifier::together(lines.map(|line| line.event)) else { return };
         let mut batch = Batch::new();
@@ -174,7 +200,7 @@ impl<'a> FanOut<'a> {
             let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, first)));
             let Some(payload) = payload else { continue };
             let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
-            let (sequence, number) = (self.sequence, QueueKey::number(numbers[0], 0));
+            let (sequence, number) = (self.sequence, QueueKey::number(0, 0));
             let queue_key = QueueKey { sequence, number, order: OrderKey::WHOLE_PUSH, id };
             let delivery = self.delivery(target, queue_key, &numbers, payload);
             batch.deliveries.extend(delivery.map(|delivery| (at, key, delivery)));

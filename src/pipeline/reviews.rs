@@ -351,6 +351,14 @@ impl Push<'_> {
                 ReviewState::Merged if exchanged[1].contains(&head) => (ReviewAction::Reopen, ReviewState::Opened),
                 _ => continue,
             };
+            let is_in_place = |other: &ReviewRecord| {
+                other.state == ReviewState::Opened && (&other.source, &other.target) == (&before.source, &target)
+            };
+            let mut beside = self.files_from(&before.source).filter_map(|file| self.now(file, changes));
+            // From one branch into another there is one review at a time.
+            if state == ReviewState::Opened && (beside.any(|other| is_in_place(&other))) {
+                continue;
+            }
             if before.target != target || changes.iter().any(|change| change.before.as_ref() == Some(&before)) {
                 continue;
             }

@@ -140,7 +140,7 @@ impl Reader<'_> {
     ) -> Vec<(String, Note)> {
         let now = now.unwrap_or_default();
         let lines = appraise::new_lines(before, now);
-        let comments: Vec<_> = lines.into_iter().filter_map(Comment::parse).collect();
+        let comments: Vec<_> = lines.into_iter().filter_map(Comment::parse).filter(Comment::says_anything).collect();
         if comments.is_empty() {
             return Vec::new();
         }

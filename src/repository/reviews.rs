@@ -204,7 +204,18 @@ impl Reader<'_> {
         let Some(mut after) = self.review(revision, new, &moves.after, head_before, settings) else {
             return Vec::new();
         };
-        let request = new.last().cloned().unwrap_or_default();
+        let mut request = new.last().cloned().unwrap_or_default();
+        let is_given_up = after.state == ReviewState::Closed;
+        if let (true, Some(before), Some(into)) = (is_given_up, &before, target_ref(new)) {
+            let tip = moves.after.get(&self.within(into.as_bytes())).and_then(|id| self.objects.peel(id));
+            // Who merges it and gives it up at once has merged it.
+            if before.state == ReviewState::Opened
+                && tip.is_some_and(|tip| self.is_ancestor(request.alias.unwrap_or(revision), tip))
+            {
+                after.state = ReviewState::Merged;
+                request.target_ref = into.clone();
+            }
+        }
         let [source, target, notes] =
             [request.review_ref.as_bytes(), request.target_ref.as_bytes(), REQUESTS].map(|name| self.within(name));
         let is_asked_anew = old != new;
@@ -252,7 +263,7 @@ impl Reader<'_> {
     ) -> Option<Review> {
         let (first, last) = (requests.first()?, requests.last()?);
         let start = last.alias.unwrap_or(revision);
-        let target_ref = requests.iter().rev().map(|request| &request.target_ref).find(|name| !name.is_empty())?;
+        let target_ref = target_ref(requests)?;
         let target = tips.get(&self.within(target_ref.as_bytes())).and_then(|id| self.objects.peel(id));
         let source = tips.get(&self.within(last.review_ref.as_bytes())).and_then(|id| self.objects.peel(id));
         let is_merged = target.is_some_and(|target| self.is_ancestor(start, target));
@@ -360,6 +371,11 @@ fn verdicts(before: Option<bool>, after: Option<bool>) -> Vec<ReviewAction> {
 fn split(text: &str) -> (String, String) {
     let (title, rest) = text.trim_start().split_once('\n').unwrap_or((text.trim_start(), ""));
     (title.trim_end().to_owned(), rest.trim().to_owned())
+}
+
+/// The ref that a review is, or was last, to be merged into.
+fn target_ref(requests: &[Request]) -> Option<&String> {
+    requests.iter().rev().map(|request| &request.target_ref).find(|name| !name.is_empty())
 }
 
 /// A branch's name without what all branches have in front.

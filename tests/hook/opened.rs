@@ -105,6 +105,21 @@ fn its_texts_and_target_may_be_given() {
 }
 
 #[test]
+fn what_was_merged_is_not_opened_again_beside_another_of_the_same_branches() {
+    let opened = Opened::new();
+    opened.create();
+    opened.push(&[], &["topic:main"]);
+    assert_eq!(opened.told(), of(&[("merge", 1)]));
+    opened.world.commit("three");
+    opened.push(&["merge_request.create"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("open", 2)]));
+    opened.push(&[], &["+topic~2:main"]);
+    assert_eq!(opened.told(), of(&[]));
+    opened.push(&[], &["topic:main"]);
+    assert_eq!(opened.told(), of(&[("merge", 2)]));
+}
+
+#[test]
 fn a_review_lives_with_its_branches() {
     let opened = Opened::new();
     opened.create();

@@ -275,6 +275,56 @@ fn a_review_is_closed_when_it_is_given_up_and_open_again() {
 }
 
 #[test]
+fn what_is_merged_and_given_up_in_one_push_is_merged() {
+    let reviews = Reviews::opened();
+    reviews.ask(json!({ "targetRef": "" }));
+    reviews.push(&["topic:main", REQUESTS]);
+    let body = reviews.one();
+    assert_eq!(
+        (&body["object_attributes"]["action"], &body["object_attributes"]["target_branch"]),
+        (&"merge".into(), &"main".into())
+    );
+    reviews.push(&["topic:refs/heads/another"]);
+    assert!(reviews.requests().is_empty());
+}
+
+/// Whatever somebody writes into these notes that is neither a request nor says anything.
+#[test]
+fn stray_lines_neither_close_a_review_nor_say_anything() {
+    let reviews = Reviews::opened();
+    reviews.tell_of("merge_request note");
+    for line in ["{}", r#"{"timestamp":"1700009999"}"#, r#"{"timestamp":"1700009999","author":5,"description":["x"]}"#]
+    {
+        for notes in [REQUESTS, COMMENTS] {
+            reviews.append(notes, &reviews.first, line);
+        }
+        reviews.push(&[REQUESTS, COMMENTS]);
+        assert!(reviews.receiver.take().is_empty(), "{line}");
+    }
+}
+
+/// A receiver is not to hear of a review of a branch that it does not know.
+#[test]
+fn bitbucket_is_told_of_the_push_before_what_belongs_to_it() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "bitbucket");
+    world.configure("webhook.ci.event", "all");
+    world.configure("receive.advertisePushOptions", "true");
+    world.commit("one");
+    world.push(&["main"]);
+    receiver.take();
+    for name in ["a", "b", "c", "d", "e"] {
+        world.commit(name);
+        world.git(&["notes", "add", "-f", "-m", name, "HEAD"]);
+        let branch = format!("HEAD:refs/heads/{name}");
+        world.push_with(&["-o", "merge_request.create"], &["refs/notes/commits", &branch]);
+        let told: Vec<_> = receiver.take().iter().map(|request| request.header("X-Event-Key").to_owned()).collect();
+        assert_eq!(told.first().map(String::as_str), Some("repo:push"), "{told:?}");
+        assert_eq!(told.len(), 3, "{told:?}");
+    }
+}
+
+#[test]
 fn a_review_that_is_rebased_has_another_start() {
     let reviews = Reviews::opened();
     let first = reviews.first.clone();

@@ -44,7 +44,10 @@ impl RefSnapshot {
     /// from where it stands.
     pub fn draw_in(&mut self, receipts: &[(u64, Receipt)], unkept: &[(u64, RefUpdate)]) -> Vec<Step> {
         let mut of_ref: BTreeMap<&RefName, Vec<Line<'_>>> = BTreeMap::new();
-        for (sequence, receipt) in receipts {
+        // A step that was told late lies where it began, which may be before the snapshot.
+        let start = self.sequence;
+        let is_after = |receipt: &Receipt| !receipt.is_late || receipt.after >= start;
+        for (sequence, receipt) in receipts.iter().filter(|(_, receipt)| is_after(receipt)) {
             for (number, line) in (0..).zip(&receipt.lines) {
                 let line = Line { sequence: *sequence, update: &line.update, receipt: Some((receipt, number)) };
                 of_ref.entry(&line.update.name).or_default().push(line);

@@ -266,6 +266,29 @@ fn a_ref_that_comes_back_to_where_it_was_is_told_under_three_ids() {
     assert_eq!(reconcile(&world), "nothing was missed\n");
 }
 
+/// It is pushed again after it was taken back on the server: one step was missed, and nothing else.
+#[test]
+fn a_step_back_between_two_alike_pushes_is_told_once() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let first = world.commit("one");
+    world.push(&["main"]);
+    reconcile(&world);
+    let second = world.commit("two");
+    world.push(&["main"]);
+    world.server_git(&["update-ref", "refs/heads/main", &first]);
+    world.git(&["fetch", "-q", world.server().to_str().unwrap(), "+refs/heads/main:refs/remotes/origin/main"]);
+    world.push(&["main"]);
+    receiver.take();
+    reconcile(&world);
+    let body = receiver.take_one().json();
+    assert_eq!((&body["before"], &body["after"]), (&second.into(), &first.into()));
+    for _ in 0..2 {
+        assert_eq!(reconcile(&world), "nothing was missed\n");
+    }
+    assert!(receiver.take().is_empty());
+}
+
 /// The push before it was killed, and its intent is judged when the ref stands further on: by what only the log knows.
 #[test]
 fn what_was_told_from_memory_shows_that_the_push_before_it_happened() {

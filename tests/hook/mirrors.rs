@@ -69,6 +69,22 @@ impl Mirror {
     }
 }
 
+/// What lies between two pushes is seen twice as well, and no look before that forgets it.
+#[test]
+fn a_step_before_a_push_is_told_once_two_looks_have_shown_it() {
+    let mirror = Mirror::new(0);
+    let world = &mirror.world;
+    world.commit("merged on the server");
+    mirror.fetch();
+    world.commit("pushed");
+    world.push(&["main"]);
+    mirror.receiver.take();
+    assert_eq!(mirror.look_twice(), ["main"]);
+    mirror.time_passes(60);
+    mirror.look();
+    assert!(mirror.told().is_empty());
+}
+
 #[test]
 fn what_a_fetch_brought_is_told_once_two_looks_have_shown_it() {
     let mirror = Mirror::new(0);

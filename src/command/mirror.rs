@@ -58,12 +58,11 @@ pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environ
     }
     let steps = found.steps.len();
     found.retain(|update| looks.age(update) >= APART);
-    let are_steps_left = found.steps.len() < steps;
+    found.are_steps_left |= found.steps.len() < steps;
     if !found.is_empty() {
         reconcile::announce(place, pipeline, &found, environment)?;
     }
-    // A step is seen between two records that come after the snapshot: a newer snapshot would hide it for ever.
-    if !are_steps_left && (found.is_changed || !found.is_empty()) {
+    if !found.are_steps_left && (found.is_changed || !found.is_empty()) {
         pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
     }
     Ok(())

@@ -138,7 +138,9 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
     let delivered = announce(place, &pipeline, &found, environment)?;
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
-    pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
+    if !found.are_steps_left {
+        pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
+    }
     pipeline.spool.forget_looks().map_err(|error| Failure::new(error.to_string()))?;
     let state = |update: &RefUpdate| if delivered.contains(&update.name) { State::Delivered } else { State::Announced };
     Ok((found.updates().map(|update| row(update, state(update))).collect(), true))
@@ -186,6 +188,9 @@ pub(super) struct Differences {
     pub(super) untold: Vec<RefUpdate>,
     /// What lies between pushes, and was told to nobody.
     pub(super) steps: Vec<Step>,
+    /// There are more steps, of which nothing is told yet. They are seen between records that come after the snapshot: a
+    /// newer one would hide them for ever.
+    pub(super) are_steps_left: bool,
 }
 
 impl Differences {
@@ -213,7 +218,8 @@ impl Differences {
     fn still_in(mut self, again: Self) -> Self {
         self.untold.retain(|update| again.untold.contains(update));
         self.steps.retain(|step| again.steps.contains(step));
-        Self { untold: self.untold, steps: self.steps, ..again }
+        let are_steps_left = again.are_steps_left || again.steps.len() > self.steps.len();
+        Self { untold: self.untold, steps: self.steps, are_steps_left, ..again }
     }
 }
 
@@ -253,7 +259,8 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
     let partly = pipeline.apply_told(&mut expected.refs, &since, &under_way);
     let mut found = difference(&expected, &now, place.configuration.layout.object_format);
     found.retain(|update| !under_way.contains(&update.name));
-    let steps = steps.into_iter().filter(|step| !under_way.contains(&step.update.name)).collect();
+    let (left, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| under_way.contains(&step.update.name));
+    let are_steps_left = !left.is_empty();
     // A symbolic ref that came, went or leads elsewhere and stands where it stood is nothing to be told.
     let (moved, alike): (Vec<_>, Vec<_>) = found.into_iter().partition(|update| update.old != update.new);
     let (mut wanted, unwanted): (Vec<_>, Vec<_>) =
@@ -263,7 +270,7 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
     expected.apply(&unwanted);
     expected.asked = now.asked;
     let is_changed = (&kept.refs, &kept.links, &kept.asked) != (&expected.refs, &expected.links, &expected.asked);
-    Ok(Some(Differences { snapshot: expected, is_changed, partly, untold: wanted, steps }))
+    Ok(Some(Differences { snapshot: expected, is_changed, partly, untold: wanted, steps, are_steps_left }))
 }
 
 /// Draws in what was pushed, and returns the steps between that somebody is to hear of. Whether pushes that were sent from

@@ -289,6 +289,37 @@ fn a_step_back_between_two_alike_pushes_is_told_once() {
     assert!(receiver.take().is_empty());
 }
 
+/// The push after it is told from its intent, which stays for a while: nobody knows yet that its hook never comes.
+#[test]
+fn a_step_before_a_push_whose_hook_never_came_is_told() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let first = world.commit("one");
+    world.push(&["main"]);
+    reconcile(&world);
+    let second = world.commit("two");
+    world.git(&["push", "--quiet", world.server().to_str().unwrap(), "HEAD:refs/keep/all"]);
+    world.server_git(&["update-ref", "refs/heads/main", &second]);
+    let hook = world.server().join("hooks/post-receive");
+    fs::rename(&hook, hook.with_extension("away")).unwrap();
+    world.commit("three");
+    world.push(&["main"]);
+    fs::rename(hook.with_extension("away"), hook).unwrap();
+    world.commit("four");
+    world.push(&["main"]);
+    receiver.take();
+    reconcile(&world);
+    assert!(receiver.take().is_empty());
+    world.age(61);
+    world.webhook(&["flush"]);
+    assert!(world.intents().is_empty());
+    receiver.take();
+    reconcile(&world);
+    let body = receiver.take_one().json();
+    assert_eq!((&body["before"], &body["after"]), (&first.into(), &second.into()));
+    assert_eq!(reconcile(&world), "nothing was missed\n");
+}
+
 /// The push before it was killed, and its intent is judged when the ref stands further on: by what only the log knows.
 #[test]
 fn what_was_told_from_memory_shows_that_the_push_before_it_happened() {

@@ -134,12 +134,12 @@ impl<'a> FanOut<'a> {
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
                 // Two events may be one at the forge: a branch's deletion is Gitea's delete either way.
                 if ids.insert(id) {
-                    let order = match target.format.is_whole() {
-                        true => OrderKey::WHOLE_PUSH,
-                        false => self.receipt.order(event.ref_name()),
+                    // Where the push is told as a whole, that has the place before all of them.
+                    let (order, first) = match target.format.is_whole() {
+                        true => (OrderKey::WHOLE_PUSH, 1),
+                        false => (self.receipt.order(event.ref_name()), 0),
                     };
-                    // The push itself has the place before all of them.
-                    let place = at_line.saturating_mul(EventName::ALL.len() as u16).saturating_add(place + 1);
+                    let place = at_line.saturating_mul(EventName::ALL.len() as u16).saturating_add(first + place);
                     let queue_key =
                         QueueKey { sequence: self.sequence, number: QueueKey::number(number, place), order, id };
                     let Some(mut delivery) = self.delivery(target, queue_key, &[number], payload) else { continue };

@@ -106,11 +106,14 @@ fn delivery(
     let context = Arc::clone(&first.context);
     let receipt = Receipt::new(vec![line], environment, &place.configuration.settings.user_variables);
     let mut made = None;
+    let mut take_first = |_, delivery| {
+        made.get_or_insert(delivery);
+    };
     let mut fan_out = FanOut::new(0, &receipt, slice::from_ref(&target), &context);
     for event in events {
-        fan_out.add(0, event, &mut |_, delivery| made = made.take().or(Some(delivery)));
+        fan_out.add(0, event, &mut take_first);
     }
-    fan_out.finish(&Namespace::default(), &mut |_, delivery| made = Some(delivery));
+    fan_out.finish(&Namespace::default(), &mut take_first);
     Ok(made)
 }
 

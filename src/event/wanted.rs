@@ -18,6 +18,9 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// No more than that something happened.
+    pub const NOTHING: Self = Self { commits: 0, paths: 0, before: false, known: false, reviews: false, notes: false };
+
     /// As much as the one or the other asks for.
     pub fn or(self, other: Self) -> Self {
         Self {

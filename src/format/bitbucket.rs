@@ -39,7 +39,7 @@ pub(super) const FORMAT: Format = Format {
     forge: "Bitbucket Cloud",
     hosts: &[],
     events: EVENTS,
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: true, known: false, reviews: false, notes: false },
+    wants: Wanted { commits: MOST_COMMITS, before: true, ..Wanted::NOTHING },
     each: payload,
     whole: Some(push_payload),
     ping: None,

@@ -17,7 +17,7 @@ pub(super) const FORMAT: Format = Format {
     forge: "Alibaba Cloud Codeup",
     hosts: &[],
     events: EVENTS_OF_GITLAB,
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false, reviews: false, notes: false },
+    wants: Wanted { commits: MOST_COMMITS, ..Wanted::NOTHING },
     each: payload,
     whole: None,
     ping: None,

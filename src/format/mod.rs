@@ -20,7 +20,9 @@ use uuid::Uuid;
 
 pub use reduce::{Reduced, Rendered};
 
-use crate::event::{Changes, Commit, Context, Event, EventName, Place, Push, Repository, Visibility, Wanted};
+use crate::event::{
+    Changes, Commit, Context, Event, EventName, Place, Push, Repository, ReviewAction, ReviewState, Visibility, Wanted,
+};
 use crate::signature::{Secret, sha1_hex};
 
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
@@ -189,6 +191,29 @@ const EVENTS_OF_GITLAB: &[(EventName, &str)] = &[
     (EventName::Note, "Note Hook"),
     (EventName::MergeRequest, "Merge Request Hook"),
 ];
+
+/// GitLab's words for what happens to a review, which Codeup took over; it has none for a rejection.
+fn action_of_gitlab(action: ReviewAction) -> Option<&'static str> {
+    Some(match action {
+        ReviewAction::Open => "open",
+        ReviewAction::Update => "update",
+        ReviewAction::Merge => "merge",
+        ReviewAction::Close => "close",
+        ReviewAction::Reopen => "reopen",
+        ReviewAction::Approve => "approved",
+        ReviewAction::Unapprove => "unapproved",
+        ReviewAction::RequestChanges | ReviewAction::WithdrawChanges => return None,
+    })
+}
+
+/// What became of a review in GitLab's words and numbers (`MergeRequest.available_states`); Codeup took over the words.
+fn state_of_gitlab(state: ReviewState) -> (&'static str, u8) {
+    match state {
+        ReviewState::Opened => ("opened", 1),
+        ReviewState::Closed => ("closed", 2),
+        ReviewState::Merged => ("merged", 3),
+    }
+}
 
 /// GitHub's `delete`, which Gitea took over.
 fn delete_of_github(push: &Push, repository: Value, sender: Value) -> Payload {

@@ -31,7 +31,7 @@ pub(super) const FORMAT: Format = Format {
         (EventName::Note, "note"),
         (EventName::MergeRequest, "merge_request"),
     ],
-    wants: Wanted { commits: MOST_COMMITS, paths: 0, before: false, known: false, reviews: false, notes: false },
+    wants: Wanted { commits: MOST_COMMITS, ..Wanted::NOTHING },
     each: payload,
     whole: None,
     ping: None,

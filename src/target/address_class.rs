@@ -177,7 +177,7 @@ impl fmt::Display for AddressClass {
 mod tests {
     use super::*;
     use AddressClass::External;
-    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
     fn class(text: &str) -> AddressClass {
         AddressClass::of(text.parse().unwrap_or_else(|_| panic!("{text}")))
@@ -223,6 +223,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// However an IPv4 address is wrapped, it is judged as what it is.
         #[test]
         fn no_wrapping_changes_the_class(bits in any::<u32>(), rest in any::<u64>()) {

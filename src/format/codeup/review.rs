@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{CommitBody, commit_body};
-use crate::event::{Context, FileDiff, MergeRequest, Note, Repository, Review, ReviewAction, ReviewState, Utc};
-use crate::format::{Payload, compact, visibility_level};
+use crate::event::{Context, FileDiff, MergeRequest, Note, Repository, Review, Utc};
+use crate::format::{Payload, action_of_gitlab, compact, state_of_gitlab, visibility_level};
 use crate::pusher::Pusher;
 
 const PAGES: &str = "/merge_requests/";
@@ -104,7 +104,7 @@ pub(super) fn merge_request(context: &Context, request: &MergeRequest) -> Option
             st_commits: (),
             st_diffs: (),
             milestone_id: (),
-            state: state(review.state),
+            state: state_of_gitlab(review.state).0,
             merge_status: MERGE_STATUS,
             target_project_id: repository.id,
             iid: review.number,
@@ -114,7 +114,7 @@ pub(super) fn merge_request(context: &Context, request: &MergeRequest) -> Option
             last_commit: commit_body(&review.head, repository),
             work_in_progress: review.is_draft(),
             url: repository.review_address(review.number, PAGES),
-            action: action(request.action)?,
+            action: action_of_gitlab(request.action)?,
         },
     };
     Some(compact("Merge Request Hook", &body))
@@ -122,28 +122,6 @@ pub(super) fn merge_request(context: &Context, request: &MergeRequest) -> Option
 
 /// Whether it could be merged nobody has tried.
 const MERGE_STATUS: &str = "unchecked";
-
-fn state(state: ReviewState) -> &'static str {
-    match state {
-        ReviewState::Opened => "opened",
-        ReviewState::Closed => "closed",
-        ReviewState::Merged => "merged",
-    }
-}
-
-/// GitLab's words, which Codeup took over; it has none for a rejection.
-fn action(action: ReviewAction) -> Option<&'static str> {
-    Some(match action {
-        ReviewAction::Open => "open",
-        ReviewAction::Update => "update",
-        ReviewAction::Merge => "merge",
-        ReviewAction::Close => "close",
-        ReviewAction::Reopen => "reopen",
-        ReviewAction::Approve => "approved",
-        ReviewAction::Unapprove => "unapproved",
-        ReviewAction::RequestChanges | ReviewAction::WithdrawChanges => return None,
-    })
-}
 
 #[derive(Serialize)]
 struct NoteBody<'a> {
@@ -279,7 +257,7 @@ fn review_of_note<'a>(repository: &'a Repository, review: &'a Review) -> ReviewO
         created_at: review.created.ruby(),
         updated_at: review.updated.ruby(),
         milestone_id: (),
-        state: state(review.state),
+        state: state_of_gitlab(review.state).0,
         merge_status: MERGE_STATUS,
         target_project_id: repository.id,
         iid: review.number,

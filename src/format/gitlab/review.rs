@@ -7,8 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{commit_body, project};
-use crate::event::{Context, MergeRequest, Note, Place, Repository, Review, ReviewAction, ReviewState};
-use crate::format::{Limits, Payload, append, compact, line_code};
+use crate::event::{Context, MergeRequest, Note, Place, Repository, Review, ReviewAction};
+use crate::format::{Limits, Payload, action_of_gitlab, append, compact, line_code, state_of_gitlab};
 use crate::pusher::Pusher;
 
 const PAGES: &str = "/-/merge_requests/";
@@ -66,7 +66,7 @@ fn last_commit(repository: &Repository, review: &Review) -> Value {
 }
 
 pub(super) fn merge_request(context: &Context, request: &MergeRequest) -> Option<Payload> {
-    let action = action(request.action)?;
+    let action = action_of_gitlab(request.action)?;
     let (repository, review) = (&context.repository, &request.review);
     let mut attributes = attributes(repository, review);
     append(&mut attributes, json!({ "action": action }));
@@ -93,19 +93,6 @@ pub(super) fn merge_request(context: &Context, request: &MergeRequest) -> Option
     Some(compact("Merge Request Hook", &body))
 }
 
-fn action(action: ReviewAction) -> Option<&'static str> {
-    Some(match action {
-        ReviewAction::Open => "open",
-        ReviewAction::Update => "update",
-        ReviewAction::Merge => "merge",
-        ReviewAction::Close => "close",
-        ReviewAction::Reopen => "reopen",
-        ReviewAction::Approve => "approved",
-        ReviewAction::Unapprove => "unapproved",
-        ReviewAction::RequestChanges | ReviewAction::WithdrawChanges => return None,
-    })
-}
-
 /// What is another than before, by GitLab's names.
 fn changes(request: &MergeRequest) -> Value {
     let mut changes = Map::new();
@@ -119,7 +106,7 @@ fn changes(request: &MergeRequest) -> Value {
         ("description", (json!(before.description), json!(now.description))),
         ("source_branch", (json!(before.source), json!(now.source))),
         ("target_branch", (json!(before.target), json!(now.target))),
-        ("state_id", (json!(state(before.state).1), json!(state(now.state).1))),
+        ("state_id", (json!(state_of_gitlab(before.state).1), json!(state_of_gitlab(now.state).1))),
         ("draft", draft),
         ("updated_at", (json!(before.updated.ruby()), json!(now.updated.ruby()))),
     ];
@@ -131,18 +118,9 @@ fn changes(request: &MergeRequest) -> Value {
     changes.into()
 }
 
-/// GitLab's word and number (`MergeRequest.available_states`).
-fn state(state: ReviewState) -> (&'static str, u8) {
-    match state {
-        ReviewState::Opened => ("opened", 1),
-        ReviewState::Closed => ("closed", 2),
-        ReviewState::Merged => ("merged", 3),
-    }
-}
-
 fn attributes(repository: &Repository, review: &Review) -> Value {
     let ids: Vec<_> = review.reviewers.iter().map(|reviewer| reviewer.id).collect();
-    let (state, state_id) = state(review.state);
+    let (state, state_id) = state_of_gitlab(review.state);
     let mut body = json!({
         "assignee_id": ids.first(),
         "author_id": review.author.id,

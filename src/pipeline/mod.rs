@@ -81,11 +81,6 @@ impl Job {
         Self { done, ..self }
     }
 
-    /// What was pushed.
-    pub fn receipt(&self) -> &Receipt {
-        &self.receipt
-    }
-
     /// The receipt's number.
     pub fn sequence(&self) -> u64 {
         self.sequence
@@ -316,7 +311,7 @@ mod tests {
         forge: "",
         hosts: &[],
         events: &[(EventName::Push, "push")],
-        wants: event::Wanted { commits: 0, paths: 0, before: false, known: false, reviews: false, notes: false },
+        wants: event::Wanted::NOTHING,
         each: tell,
         whole: None,
         ping: None,

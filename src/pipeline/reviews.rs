@@ -11,6 +11,7 @@ use super::{Pipeline, Scene, wanted_by};
 use crate::event::{MergeRequest, ReviewAction, ReviewRecord, ReviewState};
 use crate::files::{FileError, Unfit};
 use crate::message;
+use crate::process::Environment;
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName};
 use crate::report::ReviewLine;
@@ -189,16 +190,15 @@ impl Pipeline<'_> {
     }
 
     /// What the pusher reads of what this push did to reviews, and of options that ask for what there is not.
-    pub fn said_of_reviews(&self, sequence: u64, receipt: &Receipt) -> (Vec<ReviewLine>, Vec<String>) {
+    pub fn said_of_reviews(&self, sequence: u64, environment: &Environment) -> (Vec<ReviewLine>, Vec<String>) {
         if !self.tells_reviews() {
             return (Vec::new(), Vec::new());
         }
-        let environment = receipt.environment();
-        let unknown = ReviewOptions::of(&pusher::push_options(&environment)).unknown;
+        let unknown = ReviewOptions::of(&pusher::push_options(environment)).unknown;
         let line = |change: ReviewChange| {
-            let namespace = receipt.lines.first().map(|line| line.update.name.namespace()).unwrap_or_default();
+            let namespace = Namespace::new(change.namespace.as_bytes());
             let (git_dir, configuration) = (self.git_dir, self.configuration);
-            let shown = Scene { git_dir, configuration, environment: &environment, namespace }.repository(false);
+            let shown = Scene { git_dir, configuration, environment, namespace }.repository(false);
             let number = change.after.number;
             let page = if shown.review_url.is_empty() { String::new() } else { shown.review_address(number, "") };
             ReviewLine { number, action: change.action, branches: (change.after.source, change.after.target), page }
@@ -257,9 +257,12 @@ impl Push<'_> {
         Some(changes.iter().rev().find(is_same).map(|change| change.after.clone()).unwrap_or(kept))
     }
 
-    fn files_from(&self, branch: &str) -> impl Iterator<Item = &ReviewFile> {
-        let key = BranchKey::of(&self.namespace.text(), branch);
-        self.files.iter().filter(move |file| file.is_from(&key))
+    /// The reviews of a branch.
+    fn known(&self, source: &str, changes: &[ReviewChange]) -> Vec<ReviewRecord> {
+        let key = BranchKey::of(&self.namespace.text(), source);
+        let known = self.files.iter().filter(|file| file.is_from(&key)).filter_map(|file| self.now(file, changes));
+        // Two branches may have one key.
+        known.filter(|review| review.source == source).collect()
     }
 
     /// Its source stands elsewhere, or is asked to be merged.
@@ -272,8 +275,7 @@ impl Push<'_> {
         changes: &mut Vec<ReviewChange>,
     ) {
         let source = branch_of(&line.update.name);
-        let known: Vec<_> = self.files_from(&source).filter_map(|file| self.now(file, changes)).collect();
-        let known: Vec<_> = known.into_iter().filter(|review| review.source == source).collect();
+        let known = self.known(&source, changes);
         let is_of_reviews = self.pipeline.is_review_ref(&line.update.name);
         // That it moved asks for nothing new: it has its review.
         let asks = (self.options.creates && !is_of_reviews) || (is_of_reviews && known.is_empty());
@@ -351,12 +353,9 @@ impl Push<'_> {
                 ReviewState::Merged if exchanged[1].contains(&head) => (ReviewAction::Reopen, ReviewState::Opened),
                 _ => continue,
             };
-            let is_in_place = |other: &ReviewRecord| {
-                other.state == ReviewState::Opened && (&other.source, &other.target) == (&before.source, &target)
-            };
-            let mut beside = self.files_from(&before.source).filter_map(|file| self.now(file, changes));
+            let is_in_place = |other: &ReviewRecord| other.state == ReviewState::Opened && other.target == target;
             // From one branch into another there is one review at a time.
-            if state == ReviewState::Opened && (beside.any(|other| is_in_place(&other))) {
+            if state == ReviewState::Opened && self.known(&before.source, changes).iter().any(is_in_place) {
                 continue;
             }
             if before.target != target || changes.iter().any(|change| change.before.as_ref() == Some(&before)) {
@@ -375,9 +374,8 @@ impl Push<'_> {
     fn closed(&self, line: &RefEvent, changes: &mut Vec<ReviewChange>) {
         let source = branch_of(&line.update.name);
         let target = self.options.target.clone().filter(|_| line.update.new.is_some());
-        let open: Vec<_> = self.files_from(&source).filter_map(|file| self.now(file, changes)).collect();
-        for before in open {
-            let is_meant = before.source == source && target.as_ref().is_none_or(|target| *target == before.target);
+        for before in self.known(&source, changes) {
+            let is_meant = target.as_ref().is_none_or(|target| *target == before.target);
             if before.state == ReviewState::Opened && is_meant {
                 let after = ReviewRecord { state: ReviewState::Closed, updated: self.receipt.time, ..before.clone() };
                 changes.push(self.change(line, ReviewAction::Close, Some(&before), after));

@@ -256,7 +256,7 @@ fn receive(
             Job::unkept(receipt, sequence)
         }
     };
-    let (sequence, said) = (own.sequence(), own.receipt().clone());
+    let sequence = own.sequence();
     let mut jobs = pipeline.take_over(&[sequence].into(), TIME_FOR_OTHERS);
     jobs.push(own);
     let allowed = Allowed { since, max_wait: settings.max_wait };
@@ -282,7 +282,7 @@ fn receive(
         pipeline.prune();
     }
     if settings.report != Report::None {
-        let (reviews, unknown) = pipeline.said_of_reviews(sequence, &said);
+        let (reviews, unknown) = pipeline.said_of_reviews(sequence, environment);
         unknown.iter().for_each(|name| printer.print(&Notice::UnknownOption(name)));
         reviews.iter().for_each(|review| printer.print(&Notice::Review(review)));
     }

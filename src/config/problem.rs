@@ -18,6 +18,8 @@ pub struct Problem {
     pub files: Vec<PathBuf>,
     /// What is wrong and what to write instead.
     pub why: String,
+    /// What is right of the value counts, where otherwise nothing of it does.
+    pub counts_in_part: bool,
 }
 
 impl fmt::Display for Problem {
@@ -36,13 +38,9 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
-    /// Whether it is about the key `webhook.<name>`.
-    pub fn is_of(&self, name: &str) -> bool {
-        self.key.strip_prefix("webhook.") == Some(name)
-    }
-
     pub(super) fn new(key: &str, entry: &Entry, why: impl Into<String>) -> Self {
-        Self { key: key.into(), value: None, files: vec![entry.file.to_path_buf()], why: why.into() }
+        let files = vec![entry.file.to_path_buf()];
+        Self { key: key.into(), value: None, files, why: why.into(), counts_in_part: false }
     }
 
     /// With the value, unless that may hold a secret: `name` is the key without what stands before it.

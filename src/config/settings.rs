@@ -165,7 +165,8 @@ fn allowed_hosts(reader: &mut SettingReader<'_>) -> Arc<AllowedHosts> {
     let (allowed, wrong) = AllowedHosts::parse(words.iter().map(String::as_str));
     if let Some(word) = wrong {
         let why = message::no_allowed_host(word);
-        reader.problems.push(Problem::about("allowedHosts", "webhook.allowedHosts", entry, why));
+        let problem = Problem::about("allowedHosts", "webhook.allowedHosts", entry, why);
+        reader.problems.push(Problem { counts_in_part: true, ..problem });
     }
     Arc::new(allowed)
 }

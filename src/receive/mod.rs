@@ -319,11 +319,9 @@ fn log_problems(configuration: &Configuration) {
         }
     }
     for problem in &configuration.problems {
-        // Of a list of what is allowed, what is right counts, not the default.
-        if problem.is_of("allowedHosts") {
-            error!("{problem}");
-        } else {
-            error!("{}", message::default_counts(problem));
+        match problem.counts_in_part {
+            true => error!("{problem}"),
+            false => error!("{}", message::default_counts(problem)),
         }
     }
     for warning in &configuration.warnings {

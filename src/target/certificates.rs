@@ -12,11 +12,11 @@ use crate::message;
 /// Certificates, each in DER.
 pub type Certificates = Vec<CertificateDer<'static>>;
 
-/// The certificates of authorities, from `sslCAInfo`.
+/// The certificates in a file: those of authorities, or one with what leads to its authority.
 ///
 /// # Errors
 /// Where there is none in it, or one that cannot be read.
-pub fn authorities(pem: &[u8]) -> Result<Certificates, &'static str> {
+pub fn certificates(pem: &[u8]) -> Result<Certificates, &'static str> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     found.ok().filter(|found| !found.is_empty()).ok_or(message::no_certificate())
 }
@@ -30,12 +30,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// From the contents of both files.
+    /// From the certificates and a file with the key.
     ///
     /// # Errors
-    /// Where one of them holds none, or the key is that of another certificate.
-    pub fn parse(certificates: &[u8], key: &[u8]) -> Result<Self, &'static str> {
-        let chain = authorities(certificates)?;
+    /// Where it holds none, or the key is that of another certificate.
+    pub fn parse(chain: Certificates, key: &[u8]) -> Result<Self, &'static str> {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| message::no_private_key())?;
         // Whoever would use them unchecked panics in the midst of a delivery.
         CertifiedKey::from_der(chain.clone(), key.clone_key(), &ring::default_provider())

@@ -21,7 +21,7 @@ use crate::signature::{Secret, SigningSecret};
 pub use address::Address;
 pub use address_class::AddressClass;
 pub use allowed_hosts::{AllowedHosts, Refused};
-pub use certificates::{Certificates, Identity, authorities};
+pub use certificates::{Certificates, Identity, certificates};
 pub use name::{TargetName, in_part, is_of_wrong_name};
 pub use patterns::RefPatterns;
 pub use redirect::elsewhere;

@@ -3,6 +3,7 @@
 
 mod header;
 mod owner;
+mod secrets;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,14 +14,12 @@ use super::entry::{Entry, Scope};
 use super::keys::{self, Of};
 use super::problem::Problem;
 use super::settings::Settings;
-use super::value::{Wrong, days, one_line, positive_number, seconds, size, text, value_text};
-use super::{secret_file, syntax};
+use super::syntax;
+use super::value::{Wrong, days, one_line, positive_number, seconds, size, value_text};
 use crate::event::EventName;
 use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
-use crate::signature::{Secret, SigningSecret};
-use crate::target::{self, Certificates, Identity};
 use crate::target::{Address, RefPatterns, Success, Switch, Target, TargetName};
 
 /// Reads the target called `name` from its own entries and the defaults.
@@ -338,166 +337,6 @@ impl<'a> TargetReader<'a> {
         }
         Success::parse(words.into_iter()).unwrap_or_default()
     }
-
-    fn secret(&mut self) -> Option<Secret> {
-        let direct = self.last("secret");
-        let file = self.last("secretFile");
-        if let (Some(entry), Some(_)) = (direct, file) {
-            self.problem("secret", entry, message::two_secrets());
-        }
-        if let Some(entry) = direct {
-            let value = self.parse("secret", entry, token)?;
-            self.check_length("secret", entry, value.len());
-            return Some(Secret::new(value));
-        }
-        let entry = file?;
-        let path = self.parse("secretFile", entry, text)?;
-        let bytes = self.secret_file("secretFile", entry, &path)?;
-        match std::str::from_utf8(&bytes).map_err(|_| "").and_then(token) {
-            Ok(_) => {
-                if bytes.trim_ascii().len() < bytes.len() {
-                    self.warn("secretFile", entry, message::secret_blank());
-                }
-                self.check_length("secretFile", entry, bytes.len());
-                Some(Secret::new(bytes))
-            }
-            Err(_) => {
-                self.problem("secretFile", entry, message::no_secret_file());
-                None
-            }
-        }
-    }
-
-    /// Standard Webhooks asks for 24 bytes, GitLab and GitHub for "a random string".
-    fn check_length(&mut self, name: &str, entry: &Entry, length: usize) {
-        if length < 24 {
-            self.warn(name, entry, message::short_secret());
-        }
-    }
-
-    fn signing_secrets(&mut self) -> Vec<SigningSecret> {
-        let parse = |text: &str| SigningSecret::parse(text).ok_or(message::no_signing_secret());
-        let mut secrets = Vec::new();
-        for (entry, value) in self.list("signingSecret") {
-            for word in value.split_ascii_whitespace() {
-                match parse(word) {
-                    Ok(secret) => secrets.push(secret),
-                    Err(why) => self.problem("signingSecret", entry, why),
-                }
-            }
-        }
-        for (entry, value) in self.list("signingSecretFile") {
-            for path in value.split_ascii_whitespace() {
-                let Some(bytes) = self.secret_file("signingSecretFile", entry, path) else { continue };
-                match std::str::from_utf8(&bytes).map_err(|_| message::no_signing_secret()).and_then(parse) {
-                    Ok(secret) => secrets.push(secret),
-                    Err(why) => self.problem("signingSecretFile", entry, why),
-                }
-            }
-        }
-        secrets
-    }
-
-    /// `sslCAInfo`: certificates are no secret.
-    fn authorities(&mut self) -> Certificates {
-        let Some(entry) = self.last("sslCAInfo") else { return Vec::new() };
-        let Some(pem) = self.file("sslCAInfo", entry, true) else { return Vec::new() };
-        target::authorities(&pem).unwrap_or_else(|why| {
-            self.problem("sslCAInfo", entry, why);
-            Vec::new()
-        })
-    }
-
-    fn identity(&mut self) -> Option<Identity> {
-        let (certificate, key) = match (self.last("sslCert"), self.last("sslKey")) {
-            (Some(certificate), Some(key)) => (certificate, key),
-            (Some(certificate), None) => {
-                self.problem("sslCert", certificate, message::lacks_ssl_key());
-                return None;
-            }
-            (None, key) => {
-                key.into_iter().for_each(|key| self.problem("sslKey", key, message::lacks_ssl_cert()));
-                return None;
-            }
-        };
-        let certificates = self.file("sslCert", certificate, true);
-        let private_key = self.file("sslKey", key, false);
-        let certificates = certificates?;
-        if let Err(why) = target::authorities(&certificates) {
-            self.problem("sslCert", certificate, why);
-            return None;
-        }
-        match Identity::parse(&certificates, &private_key?) {
-            Ok(identity) => Some(identity),
-            Err(why) => {
-                self.problem("sslKey", key, why);
-                None
-            }
-        }
-    }
-
-    /// What the file holds that an entry names.
-    fn file(&mut self, name: &str, entry: &Entry, is_public: bool) -> Option<Vec<u8>> {
-        let path = self.parse(name, entry, text)?;
-        let found = if is_public {
-            secret_file::read_public(&path, entry.scope, self.secrets)
-        } else {
-            return self.secret_file(name, entry, &path);
-        };
-        found.map_err(|why| self.problem(name, entry, why)).ok()
-    }
-
-    fn secret_file(&mut self, name: &str, entry: &Entry, path: &str) -> Option<Vec<u8>> {
-        let open_to_others = self.settings.open_secrets && entry.scope < Scope::Repository;
-        match secret_file::read(path, entry.scope, self.secrets, open_to_others) {
-            Ok(bytes) => Some(bytes),
-            Err(why) => {
-                self.problem(name, entry, why);
-                None
-            }
-        }
-    }
-
-    fn headers(&mut self, format: Option<&Format>, has_credentials: bool) -> Vec<(String, String)> {
-        let parse = |line: &str| match header::parse(line)? {
-            (name, _) if format.is_some_and(|format| format.sets_header(&name)) => Err(message::header_of_format()),
-            (name, _) if has_credentials && name.eq_ignore_ascii_case("authorization") => {
-                Err(message::header_of_credentials())
-            }
-            header => Ok(header),
-        };
-        let mut headers = Vec::new();
-        for (entry, value) in self.list("header") {
-            match parse(value) {
-                Ok(header) => headers.push(header),
-                Err(why) => self.problem("header", entry, why),
-            }
-        }
-        headers.extend(self.headers_of_file(parse));
-        headers
-    }
-
-    /// One a line; empty lines are none.
-    fn headers_of_file(&mut self, parse: impl Fn(&str) -> Result<(String, String), Wrong>) -> Vec<(String, String)> {
-        let Some(entry) = self.last("headerFile") else { return Vec::new() };
-        let Some(path) = self.parse("headerFile", entry, text) else { return Vec::new() };
-        let Some(bytes) = self.secret_file("headerFile", entry, &path) else { return Vec::new() };
-        let Ok(text) = String::from_utf8(bytes) else {
-            self.problem("headerFile", entry, message::header_file_no_utf8());
-            return Vec::new();
-        };
-        let mut headers = Vec::new();
-        for (number, line) in (1..).zip(text.split('\n')).filter(|(_, line)| !line.trim().is_empty()) {
-            match parse(line) {
-                Ok(header) => headers.push(header),
-                Err(why) => self.problem("headerFile", entry, message::header_file_line(number, why)),
-            }
-        }
-        if headers.is_empty() && text.trim().is_empty() {
-            self.problem("headerFile", entry, message::header_file_empty());
-        }
-        headers
-    }
 }
 
 fn entry_key(entry: &Entry) -> &'static str {
@@ -509,14 +348,6 @@ fn known_format(value: &str) -> Result<&'static Format, String> {
         let known: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
         message::unknown_format_value(known.join(", "))
     })
-}
-
-/// A token stands in a header: one line of visible characters.
-fn token(value: &str) -> Result<String, Wrong> {
-    if value.is_empty() {
-        return Err(message::empty());
-    }
-    one_line(value)
 }
 
 /// What is wrong with a word, and which there are.

@@ -13,10 +13,12 @@ use ureq::config::Config;
 use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::{Agent, Body, Error};
 
+use super::connect::{Forbidden, NoAddress, Reached, agent, agent_that_stops};
 use super::redact::told_headers;
 use super::secrets::Secrets;
+use super::stream::Secure;
 use super::tls::{NoTls, Trust};
-use super::wire::{Forbidden, NoAddress, Progress, Reached, Secure, Wire};
+use super::wire::{Progress, Wire};
 use crate::event;
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
@@ -176,7 +178,7 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
 pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
     agree(&target.address)?;
     let wire = Wire::new();
-    let agent = wire.agent_that_stops(configure(), &target.allowed_hosts, secure(target, trust)?);
+    let agent = agent_that_stops(&wire, configure(), &target.allowed_hosts, secure(target, trust)?);
     wire.begin(Instant::now() + target.timeout);
     match agent.get(target.address.dial()).call() {
         Err(Error::Other(cause)) if cause.is::<Reached>() => Ok(()),
@@ -194,7 +196,7 @@ fn open_once<'l>(line: &'l mut Option<Line>, target: &Target, trust: &Trust) -> 
         Some(opened) => opened,
         None => {
             let wire = Wire::new();
-            Line { agent: wire.agent(configure(), &target.allowed_hosts, secure(target, trust)?), wire }
+            Line { agent: agent(&wire, configure(), &target.allowed_hosts, secure(target, trust)?), wire }
         }
     };
     Ok(line.insert(opened))

@@ -4,6 +4,8 @@ mod secrets;
 mod redact;
 mod tls;
 mod wire;
+mod stream;
+mod connect;
 mod http;
 
 pub use http::{HIDDEN, Http, Request, reach, shown_headers};

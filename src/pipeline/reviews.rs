@@ -15,7 +15,7 @@ use crate::process::Environment;
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName};
 use crate::report::ReviewLine;
-use crate::repository::{Head, Objects, Reader, number_in};
+use crate::repository::{Head, Objects, Reader, number_in, short_branch};
 use crate::spool::{BranchKey, Receipt, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
 use crate::target::Target;
 use uuid::Uuid;
@@ -103,17 +103,15 @@ impl Pipeline<'_> {
         objects: &Objects,
         (sequence, receipt): (u64, &Receipt),
     ) -> Result<(), FileError> {
-        let changes = match held.known(sequence).map_err(|why| self.unread(&why))? {
-            Some(known) => known,
-            None => {
-                let changes = self.done_to_reviews(state, objects, (sequence, receipt))?;
-                if changes.is_empty() {
-                    return Ok(());
-                }
-                held.keep(sequence, &changes)?;
-                changes
+        // What whoever began to draw it in has kept is not worked out a second time: reviews may have changed since.
+        let mut changes = self.spool.review_changes(sequence).map_err(|why| self.unread(&why))?;
+        if changes.is_empty() {
+            changes = self.done_to_reviews(state, objects, (sequence, receipt))?;
+            if changes.is_empty() {
+                return Ok(());
             }
-        };
+            held.keep(sequence, &changes)?;
+        }
         for ReviewChange { namespace, after, .. } in &changes {
             let last = state.last.entry(namespace.clone()).or_insert(state.floor);
             *last = after.number.max(*last);
@@ -385,13 +383,12 @@ impl Push<'_> {
 
     /// The branch that a review is asked to be merged into.
     fn target(&self) -> Option<String> {
-        let short = |name: &String| name.strip_prefix("refs/heads/").unwrap_or(name).to_owned();
         let default = || {
             let Pipeline { common_dir, configuration, .. } = *self.pipeline;
             let head = Head::of(common_dir, configuration.layout, self.namespace);
             head.default_branch(common_dir, configuration.layout, self.namespace).map(|name| branch_of(&name))
         };
-        self.options.target.as_ref().map(short).or_else(default)
+        self.options.target.as_deref().map(short_branch).or_else(default)
     }
 
     fn with_head(&self, reader: &mut Reader<'_>, before: &ReviewRecord, new: ObjectId) -> Option<ReviewRecord> {

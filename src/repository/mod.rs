@@ -37,7 +37,7 @@ pub use beside::Opened;
 pub use describe::describe;
 pub use head::{Head, newest_branch};
 pub use refs::{Links, Refs, all, command as git, common_dir};
-pub use reviews::number_in;
+pub use reviews::{number_in, short_branch};
 pub use stat_data::{StatData, stat_data};
 
 use changes::Budget;

@@ -204,32 +204,27 @@ impl Reader<'_> {
         let Some(mut after) = self.review(revision, new, &moves.after, head_before, settings) else {
             return Vec::new();
         };
-        let mut request = new.last().cloned().unwrap_or_default();
-        let is_given_up = after.state == ReviewState::Closed;
-        if let (true, Some(before), Some(into)) = (is_given_up, &before, target_ref(new)) {
-            let tip = moves.after.get(&self.within(into.as_bytes())).and_then(|id| self.objects.peel(id));
-            // Who merges it and gives it up at once has merged it.
-            if before.state == ReviewState::Opened
-                && tip.is_some_and(|tip| self.is_ancestor(request.alias.unwrap_or(revision), tip))
-            {
-                after.state = ReviewState::Merged;
-                request.target_ref = into.clone();
-            }
+        let (Some(request), Some(into)) = (new.last(), target_ref(new)) else { return Vec::new() };
+        let start = request.alias.unwrap_or(revision);
+        let tip = self.commit_at(&moves.after, into);
+        let state = before.as_ref().map(|before| before.state);
+        // Who merges it and gives it up at once has merged it.
+        if (state, after.state) == (Some(ReviewState::Opened), ReviewState::Closed)
+            && tip.is_some_and(|tip| self.is_ancestor(start, tip))
+        {
+            after.state = ReviewState::Merged;
         }
         let [source, target, notes] =
-            [request.review_ref.as_bytes(), request.target_ref.as_bytes(), REQUESTS].map(|name| self.within(name));
+            [request.review_ref.as_bytes(), into.as_bytes(), REQUESTS].map(|name| self.within(name));
         let is_asked_anew = old != new;
         let by = |first: &RefName| match moves.moved.contains(first) {
             true => first.clone(),
             false if is_asked_anew => notes.clone(),
             false => source.clone(),
         };
-        if after.state == ReviewState::Merged
-            && before.as_ref().is_none_or(|before| before.state != ReviewState::Merged)
-        {
-            after.merge_commit = self.merged_by(revision, &request, moves);
+        if after.state == ReviewState::Merged && state != Some(ReviewState::Merged) {
+            after.merge_commit = tip.and_then(|tip| self.merge_on_first_parents(start, tip));
         }
-        let state = before.as_ref().map(|before| before.state);
         let (action, by) = match (state, after.state) {
             (None, ReviewState::Opened) => (Some(ReviewAction::Open), notes),
             (Some(ReviewState::Closed | ReviewState::Merged), ReviewState::Opened) => {
@@ -252,7 +247,8 @@ impl Reader<'_> {
         changed.into_iter().chain(verdicts.into_iter().map(verdict)).collect()
     }
 
-    /// A review at one moment; `None` where nobody had asked for it, or its commit cannot be read. Where its branch is gone it has the head that it had.
+    /// A review at one moment; `None` where nobody had asked for it, or its commit cannot be read. Where its branch is gone
+    /// it has the head that it had.
     pub(super) fn review(
         &mut self,
         revision: ObjectId,
@@ -264,8 +260,8 @@ impl Reader<'_> {
         let (first, last) = (requests.first()?, requests.last()?);
         let start = last.alias.unwrap_or(revision);
         let target_ref = target_ref(requests)?;
-        let target = tips.get(&self.within(target_ref.as_bytes())).and_then(|id| self.objects.peel(id));
-        let source = tips.get(&self.within(last.review_ref.as_bytes())).and_then(|id| self.objects.peel(id));
+        let target = self.commit_at(tips, target_ref);
+        let source = self.commit_at(tips, &last.review_ref);
         let is_merged = target.is_some_and(|target| self.is_ancestor(start, target));
         let state = match last.target_ref.is_empty() {
             true => ReviewState::Closed,
@@ -289,8 +285,8 @@ impl Reader<'_> {
             number: number(revision, &last.review_ref),
             title,
             description,
-            source: short(&last.review_ref),
-            target: short(target_ref),
+            source: short_branch(&last.review_ref),
+            target: short_branch(target_ref),
             author: person(&first.requester),
             reviewers: last.reviewers.iter().map(person).collect(),
             created: Time::utc(created),
@@ -325,14 +321,12 @@ impl Reader<'_> {
         is_here && (commit == of || self.revwalk.range(commit, &[of], 0).total == 0)
     }
 
-    /// The merge that brought a review to its target, along the target's first parents; `None` where that was none of its own.
-    fn merged_by(&mut self, revision: ObjectId, request: &Request, moves: &Moves) -> Option<ObjectId> {
-        let start = request.alias.unwrap_or(revision);
-        let tip = self.objects.peel(moves.after.get(&self.within(request.target_ref.as_bytes()))?)?;
-        self.merge_on_first_parents(start, tip)
+    /// The commit that a ref led to at one moment.
+    fn commit_at(&self, tips: &Tips, name: &str) -> Option<ObjectId> {
+        self.objects.peel(tips.get(&self.within(name.as_bytes()))?)
     }
 
-    /// The commit along first parents that brought another one, as its merge.
+    /// The commit along first parents that brought another one, as its merge; `None` where that was none of its own.
     pub(super) fn merge_on_first_parents(&mut self, start: ObjectId, tip: ObjectId) -> Option<ObjectId> {
         let mut commit = tip;
         for _ in 0..MOST_LOOKED_THROUGH {
@@ -379,7 +373,7 @@ fn target_ref(requests: &[Request]) -> Option<&String> {
 }
 
 /// A branch's name without what all branches have in front.
-fn short(name: &str) -> String {
+pub fn short_branch(name: &str) -> String {
     name.strip_prefix("refs/heads/").unwrap_or(name).to_owned()
 }
 

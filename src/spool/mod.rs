@@ -28,14 +28,16 @@ mod prune;
 mod dead;
 mod copied;
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::files::{FileError, Folder, Unfit};
+use crate::files::{Dir, FileError, Folder, Unfit};
 use crate::message;
-use crate::process;
+use crate::process::{self, Locked, lock_within};
 use crate::state_dir::StateDir;
 use crate::target::TargetName;
 
@@ -73,11 +75,26 @@ impl Spool {
 
     /// What a file right in our directory holds; `None` where there is none yet.
     fn kept<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Unfit> {
-        match self.state.root().open().map_err(Unfit::Unreadable).and_then(|root| root.read(name)) {
+        Self::kept_in(self.state.root(), name)
+    }
+
+    /// The same of a file in another directory of ours.
+    fn kept_in<T: DeserializeOwned>(folder: &Folder, name: &str) -> Result<Option<T>, Unfit> {
+        match folder.open().map_err(Unfit::Unreadable).and_then(|directory| directory.read(name)) {
             Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
             Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(why) => Err(why),
         }
+    }
+
+    /// Opens a file and locks it, for which others are waited for so long; who has it longer has been stopped, and goes on beside.
+    fn hold(directory: &Dir, name: &str, patience: Duration) -> Result<(File, Option<Locked>), FileError> {
+        let file = directory.open_to_overwrite(name)?;
+        let lock = lock_within(&file, patience);
+        if lock.is_none() {
+            log::warn!("{}", message::locked_for(directory.path_of(name).display(), patience.as_secs()));
+        }
+        Ok((file, lock))
     }
 
     /// Writes a scratch file where records would lie, as durably as a record, and tells whether locks hold there or why

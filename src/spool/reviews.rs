@@ -5,8 +5,6 @@
 //! own; so numbers, and what is told, do not depend on which process that is.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +16,7 @@ use super::record;
 use crate::event::{ReviewAction, ReviewRecord, ReviewState};
 use crate::files::{Dir, FileError, Unfit};
 use crate::message;
-use crate::process::{Locked, lock_within};
+use crate::process::Locked;
 use crate::ref_update::{ObjectId, RefName};
 use crate::signature::sha256_hex;
 
@@ -144,11 +142,7 @@ impl Spool {
     /// Where their directory or the lock cannot be made.
     pub fn hold_reviews(&self) -> Result<Reviews, FileError> {
         let directory = self.place("reviews").make()?;
-        let file: File = directory.open_to_overwrite(LOCK)?;
-        let lock = lock_within(&file, PATIENCE);
-        if lock.is_none() {
-            log::warn!("{}", message::locked_for(directory.path_of(LOCK).display(), PATIENCE.as_secs()));
-        }
+        let (_, lock) = Self::hold(&directory, LOCK, PATIENCE)?;
         Ok(Reviews { directory, _lock: lock })
     }
 
@@ -179,17 +173,13 @@ impl Spool {
         record::decode(&bytes).ok()
     }
 
-    /// What a push did to reviews, by its number.
+    /// What a push did to reviews, by its number; nothing where it did nothing, or that is not worked out yet.
     ///
     /// # Errors
     /// Where that cannot be read.
     pub fn review_changes(&self, sequence: u64) -> Result<Vec<ReviewChange>, Unfit> {
         let place = self.place("reviews").join("pushes");
-        match place.open().map_err(Unfit::Unreadable).and_then(|place| place.read(journal(sequence))) {
-            Ok(bytes) => record::decode(&bytes).map_err(Unfit::Unsound),
-            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(why) => Err(why),
-        }
+        Ok(Self::kept_in(&place, &journal(sequence))?.unwrap_or_default())
     }
 
     /// Removes what pushes with lower numbers did; reviews stay.
@@ -212,23 +202,6 @@ impl Reviews {
     /// How far all is drawn in; `None` where nothing is yet.
     pub fn state(&self) -> Option<ReviewsState> {
         record::decode(&self.directory.read(STATE).ok()?).ok()
-    }
-
-    /// What a push of this number did, as it was kept by whoever began to draw it in.
-    ///
-    /// # Errors
-    /// Where that cannot be read: it is not worked out a second time, for reviews may have changed since.
-    pub fn known(&self, sequence: u64) -> Result<Option<Vec<ReviewChange>>, Unfit> {
-        match self
-            .directory
-            .enter("pushes")
-            .map_err(Unfit::Unreadable)
-            .and_then(|pushes| pushes.read(journal(sequence)))
-        {
-            Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
-            Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(why) => Err(why),
-        }
     }
 
     /// Keeps what a push of this number did.

@@ -9,7 +9,7 @@ use super::Spool;
 use super::name::{HIGHEST, number};
 use crate::files::{Dir, FileError, Folder};
 use crate::message;
-use crate::process::{self, lock_within};
+use crate::process;
 
 /// Others hold the lock for a few microseconds; whoever holds it longer has been stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,11 +48,7 @@ impl Spool {
     /// Runs `step`, which nobody else does at the same time, with the spool's directory and the file that is locked.
     pub(super) fn locked<T>(&self, step: impl FnOnce(&Dir, &mut File) -> Result<T, FileError>) -> Result<T, FileError> {
         let spool = self.state.spool().make()?;
-        let mut file = spool.open_to_overwrite(NAME)?;
-        let lock = lock_within(&file, PATIENCE);
-        if lock.is_none() {
-            log::warn!("{}", message::locked_for(spool.path_of(NAME).display(), PATIENCE.as_secs()));
-        }
+        let (mut file, _lock) = Self::hold(&spool, NAME, PATIENCE)?;
         step(&spool, &mut file)
     }
 

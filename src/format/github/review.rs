@@ -35,20 +35,22 @@ pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Payload
     if let Some((action, state)) = verdict {
         return pull_request_review(context, request, action, state);
     }
-    let mut body = json!({ "action": "", "number": review.number });
-    body["action"] = match request.action {
+    let old_head = request.old_head();
+    let action = match request.action {
         ReviewAction::Open => "opened",
         ReviewAction::Reopen => "reopened",
         ReviewAction::Merge | ReviewAction::Close => "closed",
-        _ if request.old_head().is_some() => "synchronize",
+        _ if old_head.is_some() => "synchronize",
         _ => "edited",
-    }
-    .into();
-    if body["action"] == "synchronize" {
-        body["before"] = request.old_head().map(|id| id.to_string()).into();
-        body["after"] = review.head.id.to_string().into();
-    } else if body["action"] == "edited" {
-        body["changes"] = changes(request);
+    };
+    let mut body = json!({ "action": action, "number": review.number });
+    match action {
+        "synchronize" => {
+            body["before"] = old_head.map(|id| id.to_string()).into();
+            body["after"] = review.head.id.to_string().into();
+        }
+        "edited" => body["changes"] = changes(request),
+        _ => {}
     }
     body["pull_request"] = whole(context, review);
     append(&mut body, json!({ "repository": repository(context, false), "sender": sender(context) }));

@@ -7,14 +7,6 @@ use serde_json::Value;
 
 use crate::support::{Place, Receiver, World, ZERO, line, name, pre_receive, read_record, rewrite_record};
 
-/// Pushes while post-receive is away, as where the client is gone before it starts.
-fn push_unheard(world: &World, refspec: &str) {
-    let hook = world.server().join("hooks/post-receive");
-    fs::rename(&hook, hook.with_extension("away")).unwrap();
-    world.push(&[refspec]);
-    fs::rename(hook.with_extension("away"), hook).unwrap();
-}
-
 fn flush(world: &World) {
     let output = world.webhook(&["flush", "--now"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -42,7 +34,7 @@ fn an_intent_of_which_nobody_knows_the_receive_pack_holds_up_no_other_push() {
     let never = line(&("refs/heads/main".into(), first, "2".repeat(40)));
     assert!(world.feed(&mut pre_receive(&world), never.as_bytes()).status.success());
     let second = world.commit("two");
-    push_unheard(&world, "main");
+    world.unheard(|| world.push(&["main"]));
     world.age(61);
     receiver.take();
     flush(&world);
@@ -57,13 +49,13 @@ fn an_intent_of_which_nobody_knows_the_receive_pack_holds_up_no_other_push() {
 fn what_such_an_intent_shows_counts() {
     let (receiver, world) = world();
     let first = world.id("HEAD");
-    push_unheard(&world, "main");
+    world.unheard(|| world.push(&["main"]));
     let second = world.commit("two");
     // Of the push that put it there pre-receive was not below its receive-pack.
     let next = line(&("refs/heads/main".into(), first.clone(), second.clone()));
     assert!(world.feed(&mut pre_receive(&world), next.as_bytes()).status.success());
     fs::rename(world.server().join("hooks/pre-receive"), world.path("away")).unwrap();
-    push_unheard(&world, "main");
+    world.unheard(|| world.push(&["main"]));
     world.age(61);
     flush(&world);
     assert_eq!(receiver.take_one().json()["after"], first);

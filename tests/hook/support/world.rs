@@ -213,6 +213,15 @@ impl World {
         self.push_with(&[], refs)
     }
 
+    /// Does something while post-receive is away, as where the client is gone before it starts.
+    pub fn unheard<T>(&self, act: impl FnOnce() -> T) -> T {
+        let hook = self.server().join("hooks/post-receive");
+        fs::rename(&hook, hook.with_extension("away")).unwrap();
+        let outcome = act();
+        fs::rename(hook.with_extension("away"), hook).unwrap();
+        outcome
+    }
+
     pub fn push_with(&self, options: &[&str], refs: &[&str]) -> Pushed {
         let mut command = self.command("git", &self.work());
         command.args(["push", "--force"]).args(options).arg(self.server()).args(refs);

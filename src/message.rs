@@ -87,6 +87,7 @@ messages! {
     unused_by_format(format) = "is not used by format {format}: remove it";
     no_status() = "is no list of statuses from 200 to 499 or classes such as 2xx";
     no_ref_pattern() = "holds what no ref name can: write patterns such as refs/heads/* or !wip/*";
+    mistaken_ref_pattern(meant) = "holds what no ref name can: was '{meant}' meant?";
     two_secrets() = "stands beside secretFile: keep one of them";
     secret_bom() = "names a file that begins with a byte order mark: write it anew without";
     secret_cr() = "names a file with a CR at the end of a line: remove it, as tr -d '\\r' does";

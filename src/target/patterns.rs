@@ -52,36 +52,67 @@ impl RefPatterns {
         unmatched.filter_map(guess).collect()
     }
 
+    /// What was probably meant by the words of a value with one that no ref name can match; `None` where that is not plain.
+    pub fn meant<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let right = |word: &'a str| {
+            if Self::parse([word]).is_ok() {
+                return Some(word.to_owned());
+            }
+            let (sign, text) = word.strip_prefix('!').map_or(("", word), |text| ("!", text));
+            let meant = guess(text)?.iter().map(|text| format!("{sign}{text}")).collect::<Vec<_>>().join(" ");
+            Self::parse(meant.split(' ')).is_ok().then_some(meant)
+        };
+        words.into_iter().map(right).collect::<Option<Vec<_>>>().map(|words| words.join(" "))
+    }
+
     /// The patterns as they were written.
     pub fn words(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|pattern| pattern.signed(&pattern.text))
     }
 }
 
-/// What a pattern was to say that is written as elsewhere: as a list, for a shell, as a regular expression, or as git shows
-/// a clone's refs.
+/// What a pattern was to say that is written as elsewhere: as a list, for a shell, as a regular expression, as a path, or as
+/// git shows a clone's refs.
 fn guess(text: &str) -> Option<Vec<String>> {
-    if let Some((start, rest)) = text.split_once('{')
-        && let Some((choices, end)) = rest.split_once('}')
-    {
-        return Some(choices.split(',').map(|choice| format!("{start}{choice}{end}")).collect());
+    let anchored = text.strip_prefix('^').unwrap_or(text);
+    let anchored = anchored.strip_suffix('$').unwrap_or(anchored);
+    let words = choices(anchored).into_iter();
+    let words = words.map(|word| in_full(word.trim_start_matches('/')).replace(".*", "*"));
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    (!words.is_empty() && words != [text]).then_some(words)
+}
+
+/// `a/{b,c}`, `a/(b|c)` and `b;c`, one by one.
+fn choices(text: &str) -> Vec<String> {
+    const BETWEEN: [char; 3] = [',', '|', ';'];
+    for [open, close] in [['{', '}'], ['(', ')']] {
+        if let Some((start, rest)) = text.split_once(open)
+            && let Some((choices, end)) = rest.split_once(close)
+        {
+            return choices.split(BETWEEN).map(|choice| format!("{start}{choice}{end}")).collect();
+        }
     }
-    if text.contains([',', '|']) {
-        let words = text.trim_matches(['(', ')']).split([',', '|']).filter(|word| !word.is_empty());
-        return Some(words.map(str::to_owned).collect()).filter(|words: &Vec<_>| !words.is_empty());
-    }
+    text.split(BETWEEN).map(str::to_owned).collect()
+}
+
+/// The ref that is named as in a clone, in a hurry, or in the address of a forge's page.
+fn in_full(word: &str) -> String {
     let instead = [
         ("heads/", "refs/heads/"),
         ("tags/", "refs/tags/"),
         ("refs/head/", "refs/heads/"),
         ("refs/tag/", "refs/tags/"),
+        ("refs/branches/", "refs/heads/"),
+        ("branches/", "refs/heads/"),
+        ("branch/", "refs/heads/"),
+        ("tree/", "refs/heads/"),
         ("ref/", "refs/"),
         ("refs/remotes/origin/", "refs/heads/"),
         ("remotes/origin/", "refs/heads/"),
         ("origin/", "refs/heads/"),
     ];
-    let (rest, start) = instead.into_iter().find_map(|(wrong, right)| Some((text.strip_prefix(wrong)?, right)))?;
-    Some(vec![format!("{start}{rest}")])
+    let found = instead.into_iter().find_map(|(wrong, right)| Some((right, word.strip_prefix(wrong)?)));
+    found.map_or_else(|| word.to_owned(), |(start, rest)| format!("{start}{rest}"))
 }
 
 /// The ref whose name differs in capitals alone.
@@ -155,15 +186,25 @@ mod tests {
             ("heads/main", "refs/heads/main"),
             ("origin/main", "refs/heads/main"),
             ("refs/head/x", "refs/heads/x"),
+            ("refs/heads/(a|b)", "refs/heads/a refs/heads/b"),
+            ("dev;next", "dev next"),
+            ("branches/dev", "refs/heads/dev"),
+            ("/dev", "dev"),
+            ("refs/heads/release-.*", "refs/heads/release-*"),
+            ("(heads/a|origin/b)", "refs/heads/a refs/heads/b"),
             ("release", "Release"),
             ("refs/heads/release", "refs/heads/Release"),
         ] {
             assert_eq!(mistaken(text), [meant], "{text}");
         }
         // What is there, and what may come to be.
-        for text in ["main", "a,b", "dev", "feature/*", "refs/heads/next"] {
+        for text in ["main", "a,b", "dev", "feature/*", "refs/heads/next", "dev/"] {
             assert!(mistaken(text).is_empty(), "{text}");
         }
+        let meant = |text: &str| RefPatterns::meant(text.split_whitespace());
+        assert_eq!(meant("dev ^refs/heads/(main|next)$").as_deref(), Some("dev refs/heads/main refs/heads/next"));
+        assert_eq!(meant("!^wip/.*"), Some("!wip/*".into()));
+        assert_eq!(meant("feature-[0-9]+"), None);
     }
 
     #[test]

@@ -112,6 +112,10 @@ fn check_asks_about_patterns_that_match_nothing() {
         ("heads/main", "refs/heads/main"),
         ("origin/main", "refs/heads/main"),
         ("refs/head/main", "refs/heads/main"),
+        ("refs/heads/(main|dev)", "refs/heads/main refs/heads/dev"),
+        ("main;dev", "main dev"),
+        ("branches/main", "refs/heads/main"),
+        ("/main", "main"),
         ("MAIN", "main"),
     ] {
         let set_up = SetUp::new();
@@ -123,5 +127,17 @@ fn check_asks_about_patterns_that_match_nothing() {
         assert_eq!(set_up.world.server_git(&["config", "webhook.ci.ref"]), format!("keep/* {meant}"));
         set_up.world.commit("two");
         assert!(set_up.world.push(&["main"]).said()[0].starts_with("webhook ci: delivered main (200, "));
+    }
+}
+
+#[test]
+fn check_says_what_an_impossible_pattern_was_to_mean() {
+    for (pattern, meant) in [("^main$", "main"), ("^refs/heads/(main|dev)$", "refs/heads/main refs/heads/dev")] {
+        let set_up = SetUp::new();
+        set_up.world.commit("one");
+        set_up.world.push(&["main"]);
+        set_up.world.configure("webhook.ci.ref", &format!("keep/* {pattern}"));
+        set_up.mends("error", &format!("holds what no ref name can: was 'keep/* {meant}' meant?"));
+        assert_eq!(set_up.world.server_git(&["config", "webhook.ci.ref"]), format!("keep/* {meant}"));
     }
 }

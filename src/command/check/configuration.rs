@@ -9,7 +9,7 @@ use super::secrets;
 use crate::config::{self, Entry, Of, Problem, Scope, Unreadable};
 use crate::message;
 use crate::process::{self, Environment};
-use crate::target::Address;
+use crate::target::{Address, RefPatterns};
 
 /// Keys whose default can be written as a value.
 const WITH_DEFAULT: [&str; 13] = [
@@ -150,7 +150,11 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
         // Which header or word was meant only a person knows.
         "header" => mend::edit(file),
         "headerFile" => header_file(scene, file, last),
-        "ref" => mend::set(file, key, "refs/heads/*"),
+        "ref" => {
+            let text = String::from_utf8_lossy(last.value.as_deref().unwrap_or_default());
+            let meant = RefPatterns::meant(text.split_ascii_whitespace()).filter(|meant| !meant.is_empty());
+            mend::set(file, key, meant.unwrap_or_else(|| "refs/heads/*".into()))
+        }
         known_name if WITH_DEFAULT.contains(&known_name) => mend::set(file, key, known.default),
         _ => mend::unset(file, key),
     }

@@ -321,7 +321,11 @@ impl<'a> TargetReader<'a> {
         for (entry, value) in self.list("ref") {
             match RefPatterns::parse(value.split_ascii_whitespace()) {
                 Ok(_) => words.extend(value.split_ascii_whitespace()),
-                Err(_) => self.problem("ref", entry, message::no_ref_pattern()),
+                Err(_) => {
+                    let meant = RefPatterns::meant(value.split_ascii_whitespace());
+                    let why = meant.map_or_else(|| message::no_ref_pattern().into(), message::mistaken_ref_pattern);
+                    self.problem("ref", entry, why);
+                }
             }
         }
         RefPatterns::parse(words).unwrap_or_default()

@@ -1,11 +1,13 @@
 //! Where our own log lines go: the hook's to `webhook/hook.log` in the repository, for the administrator, since the
 //! pusher must not read them; the command's to standard error.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use env_logger::{Builder, Target};
-use log::LevelFilter;
+use log::{Level, LevelFilter};
 
 use crate::event;
 use crate::files::{FileError, Folder};
@@ -27,19 +29,35 @@ pub fn start(state: &StateDir, level: LevelFilter) {
     let outcome = Builder::new()
         .filter_module("git_webhook", level)
         .target(Target::Pipe(Box::new(writer)))
-        .format(|buffer, record| {
-            let time = event::present().strftime("%Y-%m-%dT%H:%M:%SZ");
-            let level = record.level().as_str().to_ascii_lowercase();
-            let line = sanitise(&record.args().to_string());
-            writeln!(buffer, "{time} [{}] {level}: {line}", std::process::id())
-        })
+        .format(|buffer, record| buffer.write_all(line(record.level(), record.args()).as_bytes()))
         .try_init();
     // Only a second start could fail, and the first goes on then.
     drop(outcome);
 }
 
+fn line(level: Level, what: impl Display) -> String {
+    let time = event::present().strftime("%Y-%m-%dT%H:%M:%SZ");
+    let level = level.as_str().to_ascii_lowercase();
+    format!("{time} [{}] {level}: {}\n", std::process::id(), sanitise(&what.to_string()))
+}
+
+/// Logs what whoever asks later why an event is as it is must find in the repository's own log, whichever program built it.
+pub fn warn(state: &StateDir, what: impl Display) {
+    log::warn!("{what}");
+    if ON_STDERR.load(Ordering::Relaxed) {
+        let mut file = LogFile { directory: state.root().clone(), file: None };
+        if let Err(error) = file.write_all(line(Level::Warn, what).as_bytes()) {
+            log::warn!("{error}");
+        }
+    }
+}
+
+/// Whether the process logs for its user instead of the repository.
+static ON_STDERR: AtomicBool = AtomicBool::new(false);
+
 /// Logs warnings and errors to standard error: for the command, whose user is the administrator.
 pub fn start_on_stderr() {
+    ON_STDERR.store(true, Ordering::Relaxed);
     let outcome = Builder::new()
         .filter_module("git_webhook", LevelFilter::Warn)
         .format(|buffer, record| {

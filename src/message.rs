@@ -366,6 +366,8 @@ messages! {
     has_no_deliveries_yet() = "there is none yet: the target has to be configured rightly, to say what it wants";
     waits_for_enable(name) = "waits for git webhook enable {name}";
     waits_for_namespace() = "waits until the server's webhook.repository tells namespaces apart";
+    waits_for_another_namespace(namespace) =
+        "waits: the namespace '{namespace}' cannot be part of a repository's path, as webhook.repository would have it";
     waits_for_configuration() = "waits for the configuration of the target";
     not_tried_now() = "not tried: the target does not answer, or an older event of the ref failed; it waits for its turn";
     no_target_yet(name) = "no target '{name}': there is none; add one with git webhook add {name} https://…";
@@ -393,8 +395,8 @@ messages! {
     waits_for_reconcile() = "git webhook reconcile --adopt or --baseline";
     bad_looks(path, why) = "cannot read '{path}': {why}; git webhook reconcile --all begins anew";
     timer_stopped(count) =
-        "{count} refs were rewound or deleted without a hook, so no such movement is announced any more: look at them, then run git \
-         webhook reconcile --all";
+        "{count} refs were rewound or deleted without a hook, so the timer announces no movement any more: look at them with git \
+         webhook reconcile --dry-run, then run git webhook reconcile --all";
     waits_for_all() = "git webhook reconcile --all";
     too_many_lost(most) =
         "more than {most} refs were rewound or deleted: look at them, then run git webhook reconcile --all";
@@ -463,6 +465,9 @@ messages! {
     check_dangling_alias(name, target) = "{name} leads to {target}, which is not there";
     check_withheld(name) =
         "target '{name}' is told nothing of pushes in namespaces until the server's webhook.repository tells them apart";
+    check_withheld_name(name, namespace) =
+        "target '{name}' is not told of a push in the namespace '{namespace}', which cannot be part of a repository's path as \
+         webhook.repository would have it";
     check_waiting(count, name, age) = "target '{name}' has {count} waiting, the oldest for {age}";
     check_untold(count, age) = "{count} pushes are told to nobody yet, the oldest for {age}";
     check_removed(count, name) = "'{name}' is configured no more, and has {count} waiting";

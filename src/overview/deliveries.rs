@@ -10,7 +10,7 @@ use crate::config::Configured;
 use crate::history::{self, Entry, State};
 use crate::identifier;
 use crate::message;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Withheld};
 use crate::ref_name;
 use crate::ref_update::{Namespace, RefEvent};
 use crate::spool::QueuedDelivery;
@@ -179,8 +179,10 @@ impl<'a> WaitsFor<'a> {
     }
 
     fn of(&mut self, row: &DeliveryRow) -> Option<String> {
-        if self.is_withheld(row) {
-            return Some(message::waits_for_namespace().into());
+        match self.withheld(row) {
+            Some(Withheld::Alike) => return Some(message::waits_for_namespace().into()),
+            Some(Withheld::NoName) => return Some(message::waits_for_another_namespace(&row.namespace)),
+            None => {}
         }
         let key = row.directory.as_ref().unwrap_or(&row.target);
         if let Some(known) = self.known.get(key) {
@@ -191,11 +193,12 @@ impl<'a> WaitsFor<'a> {
         what
     }
 
-    /// Whether the receiver could not tell in which namespace it was.
-    fn is_withheld(&self, row: &DeliveryRow) -> bool {
+    /// Why the receiver is told nothing of the namespace in which it was.
+    fn withheld(&self, row: &DeliveryRow) -> Option<Withheld> {
         let namespace = Namespace::new(row.namespace.as_bytes());
-        let target = self.pipeline.targets.iter().find(|target| row.is_for(&target.name));
-        row.event.is_none() && target.is_some_and(|target| self.pipeline.withholds(target, &namespace))
+        let target =
+            self.pipeline.targets.iter().find(|target| row.is_for(&target.name)).filter(|_| row.event.is_none())?;
+        self.pipeline.withholds(target, &namespace)
     }
 
     fn look(&self, row: &DeliveryRow) -> Option<String> {

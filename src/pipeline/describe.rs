@@ -13,6 +13,7 @@ use crate::delivery::Delivery;
 use crate::event::{Context, Repository, Time, Wanted};
 use crate::files::FileError;
 use crate::identifier;
+use crate::log_file;
 use crate::message;
 use crate::process::Environment;
 use crate::pusher::{self, Pusher};
@@ -98,7 +99,7 @@ impl Pipeline<'_> {
             let lines = || receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
             let is_asked = |target: &Target| !receipt.is_late || receipt.has_asked(target.name.as_str()) != Some(false);
             let is_wanting = |target: &Target| is_asked(target) && lines().any(|line| target.may_want(&line.update));
-            let is_told = |at: &usize| is_wanting(targets[*at]) && !self.withholds(targets[*at], namespace);
+            let is_told = |at: &usize| is_wanting(targets[*at]) && self.withholds(targets[*at], namespace).is_none();
             let places: Vec<_> = (0..targets.len()).filter(is_told).collect();
             let wanting: Vec<_> = places.iter().map(|at| targets[*at]).collect();
             let part = Part { sequence, receipt, namespace, updates: &updates, later: &later, changes };
@@ -134,6 +135,9 @@ impl Pipeline<'_> {
                 return;
             }
             let number = *number;
+            if let Some(new) = reader.missing(&line.update) {
+                log_file::warn(self.spool.state(), message::new_object_missing(line.update.name.text(), new));
+            }
             let events = reader.events(line.event, &line.update, &context);
             events.into_iter().for_each(|event| fan_out.add(number, event, send));
             if let Some(alias) = line.update.under_alias() {
@@ -152,18 +156,23 @@ impl Pipeline<'_> {
 
     /// Whether a target is told nothing of a namespace until it is configured so that its receiver can tell that from the
     /// repository itself and from other namespaces.
-    pub fn withholds(&self, target: &Target, namespace: &Namespace) -> bool {
+    pub fn withholds(&self, target: &Target, namespace: &Namespace) -> Option<Withheld> {
         let settings = &self.configuration.settings;
         let profile = if target.is_protected { &settings.protected_profile } else { &settings.profile };
-        let is_told_apart = profile.tells_namespaces();
-        !namespace.is_none() && if is_told_apart { namespace.words().is_none() } else { target.is_protected }
+        if namespace.is_none() {
+            return None;
+        }
+        match profile.tells_namespaces() {
+            true => namespace.words().is_none().then_some(Withheld::NoName),
+            false => target.is_protected.then_some(Withheld::Alike),
+        }
     }
 
     /// What of a push is withheld from a target that wants it; `None` for nothing.
     pub fn withheld(&self, target: &Target, receipt: &Receipt) -> Option<Receipt> {
         let is_withheld = |line: &&RefEvent| {
             let namespace = line.update.name.namespace();
-            !namespace.is_none() && self.withholds(target, &namespace) && target.may_want(&line.update)
+            self.withholds(target, &namespace).is_some() && target.may_want(&line.update)
         };
         let lines: Vec<_> = receipt.lines.iter().filter(is_withheld).cloned().collect();
         match lines.len() {
@@ -172,6 +181,15 @@ impl Pipeline<'_> {
             _ => Some(receipt.with(lines)),
         }
     }
+}
+
+/// Why a target is told nothing of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Its receiver would take it for the repository itself.
+    Alike,
+    /// `{namespace}` stands for what cannot be in a repository's path.
+    NoName,
 }
 
 /// What of a push lies in one namespace, and what was pushed since.

@@ -33,7 +33,7 @@ use crate::state_dir::StateDir;
 use crate::target::{Target, TargetName};
 
 pub use accept::{Accepted, Unkept, accept, fresh};
-pub use describe::{Scene, wanted_by};
+pub use describe::{Scene, Withheld, wanted_by};
 pub use fan_out::{FanOut, alone};
 pub use home::Displaced;
 pub use redeliver::{PutBack, PutBackPushes, Source};

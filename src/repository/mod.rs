@@ -292,13 +292,15 @@ impl<'a> Reader<'a> {
         self.commit(newest)
     }
 
+    /// Where an update leads, if that is not among the objects or cannot be read.
+    pub fn missing(&self, update: &RefUpdate) -> Option<ObjectId> {
+        update.new.filter(|new| self.objects.read(*new).is_none())
+    }
+
     /// Builds the events of one update, whose line in the receipt has this id; none for a ref that no event tells of.
     ///
     /// What cannot be read is left out: the ids always stand, for they came with the push.
     pub fn events(&mut self, line: Uuid, update: &RefUpdate, context: &Arc<Context>) -> Vec<Event> {
-        if let Some(new) = update.new.filter(|new| self.objects.read(*new).is_none()) {
-            log::warn!("{}", message::new_object_missing(update.name.text(), new));
-        }
         let default_branch = context.repository.default_branch.as_deref();
         let kinds = EventName::of(update).filter_map(|name| match name {
             EventName::Push => Some(EventKind::Push(self.push(update, default_branch))),

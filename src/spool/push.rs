@@ -1,6 +1,6 @@
 //! One push as it is written down: everything its events can be built from again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -314,12 +314,15 @@ impl ObjectDirectories {
     /// were before it as the alternates (tmp-objdir.c): that is what counts once the refs have moved.
     fn of(environment: &Environment) -> Option<Self> {
         let alternates = environment.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(split).unwrap_or_default();
-        let mut directories = environment.get("GIT_OBJECT_DIRECTORY").map(PathBuf::from).into_iter().chain(alternates);
+        let mut directories: VecDeque<_> =
+            environment.get("GIT_OBJECT_DIRECTORY").map(PathBuf::from).into_iter().chain(alternates).collect();
         if environment.get("GIT_QUARANTINE_PATH").is_some() {
-            directories.next();
+            directories.pop_front();
+            // git adds its own directory behind the others.
+            directories.rotate_right(directories.len().min(1));
         }
         let mut directories =
-            directories.filter_map(|path| Some(Text::from_os(std::path::absolute(path).ok()?.as_os_str())));
+            directories.into_iter().filter_map(|path| Some(Text::from_os(std::path::absolute(path).ok()?.as_os_str())));
         let directory = directories.next()?;
         Some(Self { directory, alternates: directories.collect(), unknown: Map::new() })
     }
@@ -396,8 +399,9 @@ mod tests {
     fn a_quarantine_is_no_place_that_lasts() {
         let quarantine = ("GIT_QUARANTINE_PATH", "/q");
         let directory = ("GIT_OBJECT_DIRECTORY", "/q");
-        let alternates = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/own:/a");
-        assert_eq!(objects(&[quarantine, directory, alternates]), Some(vec!["/own".into(), "/a".into()]));
+        let alternates = ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/a:/b:/own");
+        let all = ["/own", "/a", "/b"].map(String::from).to_vec();
+        assert_eq!(objects(&[quarantine, directory, alternates]), Some(all));
         assert_eq!(objects(&[quarantine, directory]), None);
     }
 }

@@ -155,6 +155,15 @@ fn a_target_of_the_server_is_told_of_namespaces_only_where_the_server_tells_them
     world.configure_globally("webhook.repository", "pool/{namespace}");
     assert!(world.webhook(&["flush"]).status.success());
     assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "pool/tenant");
+    // Its path would be another repository's.
+    push(&world, "-x", &["main"]);
+    assert!(receiver.take().is_empty());
+    let waiting: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let waiting = waiting.iter().find(|row| row["state"] == "waiting").unwrap();
+    let why = "waits: the namespace '-x' cannot be part of a repository's path, as webhook.repository would have it";
+    assert_eq!(waiting["waits_for"], why);
+    let said = String::from_utf8_lossy(&world.webhook(&["check"]).stdout).into_owned();
+    assert!(said.contains("is not told of a push in the namespace '-x', which cannot be part of"), "{said}");
 }
 
 /// What waits for a receiver does so for each namespace by itself.

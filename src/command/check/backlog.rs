@@ -6,8 +6,10 @@ use super::mend::{edit, protected_file, set, webhook};
 use crate::command::table::length;
 use crate::message;
 use crate::overview::{self, TargetState as State};
-use crate::pipeline::Pipeline;
-use crate::target::TargetName;
+use crate::pipeline::{Pipeline, Withheld};
+use crate::ref_update::RefEvent;
+use crate::target::{Target, TargetName};
+use crate::text::sanitise;
 
 /// Seconds: a receiver that is down for less is nobody's fault yet.
 const LONG: i64 = 3600;
@@ -50,9 +52,16 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 | State::Unknown,
                 _,
             ) => {}
-            _ if is_withheld(&pipeline, name) => {
-                let finding = Finding::error(Kind::Withheld, message::check_withheld(name)).of(name);
-                let file = protected_file(scene.is_shared(), scene.environment);
+            _ if let Some((target, namespace, why)) = withheld(&pipeline, name) => {
+                let message = match why {
+                    Withheld::Alike => message::check_withheld(name),
+                    Withheld::NoName => message::check_withheld_name(name, namespace),
+                };
+                let file = match target.is_protected {
+                    true => protected_file(scene.is_shared(), scene.environment),
+                    false => Some(scene.place.common_dir.join("config")),
+                };
+                let finding = Finding::error(Kind::Withheld, message).of(name);
                 findings.push(match file {
                     Some(file) => finding.mend(edit(&file)),
                     None => finding,
@@ -86,11 +95,13 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether pushes wait of which the target's receiver could not tell in which namespace they were.
-fn is_withheld(pipeline: &Pipeline<'_>, name: &str) -> bool {
-    let target = pipeline.targets.iter().find(|target| target.name.as_str() == name);
-    target.is_some_and(|target| {
-        let waiting = pipeline.spool.queue(&target.name).deferred();
-        waiting.iter().any(|push| pipeline.withheld(target, &push.receipt).is_some())
-    })
+/// Why pushes wait that the target is told nothing of, and the namespace of the first.
+fn withheld<'p>(pipeline: &Pipeline<'p>, name: &str) -> Option<(&'p Target, String, Withheld)> {
+    let target = *pipeline.targets.iter().find(|target| target.name.as_str() == name)?;
+    let waiting = pipeline.spool.queue(&target.name).deferred();
+    let why = |line: &RefEvent| {
+        let namespace = line.update.name.namespace();
+        Some((target, sanitise(&namespace.text()), pipeline.withholds(target, &namespace)?))
+    };
+    waiting.iter().filter_map(|push| pipeline.withheld(target, &push.receipt)?.lines.iter().find_map(why)).next()
 }

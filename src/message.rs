@@ -397,6 +397,9 @@ messages! {
     timer_stopped(count) =
         "{count} refs were rewound or deleted without a hook, so the timer announces no movement any more: look at them with git \
          webhook reconcile --dry-run, then run git webhook reconcile --all";
+    left_to_hooks(count) =
+        "refs with a push under way, or cut off less than a minute ago, which is left to its own hook: {count}; run git webhook \
+         reconcile again later";
     waits_for_all() = "git webhook reconcile --all";
     too_many_lost(most) =
         "more than {most} refs were rewound or deleted: look at them, then run git webhook reconcile --all";

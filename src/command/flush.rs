@@ -82,13 +82,20 @@ fn flush(
         }
         pipeline.tend(&run);
     });
+    let mut announced = Vec::new();
     if only.is_none() && (reconcile || configuration.settings.reconcile) {
-        is_well &= mirror::look(place, &pipeline, environment).inspect_err(|why| terminal::error(why)).is_ok();
+        match mirror::look(place, &pipeline, environment) {
+            Ok(done) => announced = done,
+            Err(why) => {
+                terminal::error(why);
+                is_well = false;
+            }
+        }
     }
     pipeline.expire(&run);
     pipeline.prune();
     is_well &= run.is_safe() && pipeline.spool.stuck().is_empty();
-    let done = run.take_done();
+    let done: Vec<_> = run.take_done().into_iter().chain(announced).collect();
     let row = |row: TargetRow| {
         let of_target = || done.iter().filter(|done| pipeline.targets[done.target].name == *row.target);
         FlushRow {

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::place::Place;
 use super::reconcile::{self, Differences, MOST_LOST};
 use super::terminal;
+use crate::dispatch::Done;
 use crate::message;
 use crate::pipeline::Pipeline;
 use crate::process::{self, Environment};
@@ -21,11 +22,11 @@ const LEAST_PART: usize = 10;
 /// After so many seconds all refs are read, whatever their files show: somebody may have written into one by hand.
 const LOOKED_AT_EACH: i64 = 3600;
 
-/// Looks at the refs, and announces what the look before showed too.
+/// Looks at the refs, and announces what the look before showed too. Returns what was done.
 ///
 /// # Errors
 /// Where refs, state or objects cannot be read, or what is to be kept cannot be written.
-pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environment) -> Result<Vec<Done>, Failure> {
     let path = || pipeline.spool.state().root().path().join("looks").display().to_string();
     let mut looks = pipeline.spool.looks().map_err(|why| Failure::new(message::bad_looks(path(), why)))?;
     // Before the refs: what moves between the two is seen by the next look.
@@ -34,10 +35,11 @@ pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environ
         known_by.as_ref() == Some(known) && (0..LOOKED_AT_EACH).contains(&(process::now() - at))
     };
     if looks.unmoved.as_ref().is_some_and(is_known) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let Some(mut found) = reconcile::differences(place, pipeline)? else {
-        return reconcile::take_snapshot(place, pipeline);
+        reconcile::take_snapshot(place, pipeline)?;
+        return Ok(Vec::new());
     };
     let before = looks.clone();
     looks.see(found.updates());
@@ -54,18 +56,19 @@ pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environ
         keep(pipeline, &looks)?;
     }
     if looks.stopped.is_some() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let steps = found.steps.len();
     found.retain(|update| looks.age(update) >= APART);
     found.are_steps_left |= found.steps.len() < steps;
-    if !found.is_empty() {
-        reconcile::announce(place, pipeline, &found, environment)?;
-    }
+    let done = match found.is_empty() {
+        true => Vec::new(),
+        false => reconcile::announce(place, pipeline, &found, environment)?,
+    };
     if !found.are_steps_left && (found.is_changed || !found.is_empty()) {
         pipeline.spool.set_snapshot(&found.snapshot).map_err(|error| Failure::new(error.to_string()))?;
     }
-    Ok(())
+    Ok(done)
 }
 
 /// By what it is known that nothing moves: the files with the refs, the number of the last push, and who wants what. With it,

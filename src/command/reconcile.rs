@@ -12,7 +12,7 @@ use super::failure::{Failure, failure};
 use super::output::{Reach, tell};
 use super::place::Place;
 use super::table::lay_out;
-use super::terminal::{Colour, in_colour};
+use super::terminal::{self, Colour, in_colour};
 use crate::config::Configured;
 use crate::dispatch::Done;
 use crate::event;
@@ -110,7 +110,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         return failure(message::displaced(why));
     }
     if !manner.dry_run {
-        pipeline.spool.settle_intents(&|| pipeline.refs(), &|since| pipeline.sent_from_memory(since));
+        pipeline.settle_intents();
     }
     let Some(mut found) = differences(place, &pipeline)? else {
         if !manner.dry_run {
@@ -122,6 +122,9 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         thread::sleep(GRACE);
         let Some(again) = differences(place, &pipeline)? else { return Ok((Vec::new(), true)) };
         found = found.still_in(again);
+    }
+    if found.under_way > 0 {
+        terminal::warning(message::left_to_hooks(found.under_way));
     }
     let row = |update: &RefUpdate, state: State| ReconcileRow {
         r#ref: update.name.text().into_owned(),
@@ -135,7 +138,7 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         let is_well = manner.dry_run && !loses_many;
         return Ok((found.updates().map(|update| row(update, State::Different)).collect(), is_well));
     }
-    let delivered = announce(place, &pipeline, &found, environment)?;
+    let delivered = told_to_all(announce(place, &pipeline, &found, environment)?);
     // What is announced has a receipt of its own now, which the next run draws in; what is neither told nor announced
     // stays a difference.
     if !found.are_steps_left {
@@ -186,11 +189,15 @@ pub(super) struct Differences {
     pub(super) partly: Vec<RefEvent>,
     /// What was told to nobody.
     pub(super) untold: Vec<RefUpdate>,
+    /// What nobody is to be told: of no target's refs, or alias and branch that took each other's place. The commits are known.
+    beside: Vec<RefUpdate>,
     /// What lies between pushes, and was told to nobody.
     pub(super) steps: Vec<Step>,
     /// There are more steps, of which nothing is told yet. They are seen between records that come after the snapshot: a
     /// newer one would hide them for ever.
     pub(super) are_steps_left: bool,
+    /// Refs that moved and have a push under way, which is left to its own hook.
+    under_way: usize,
 }
 
 impl Differences {
@@ -258,7 +265,9 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
     let since = different.map(|name| (name.clone(), last.get(name).copied().unwrap_or(first))).collect();
     let partly = pipeline.apply_told(&mut expected.refs, &since, &under_way);
     let mut found = difference(&expected, &now, place.configuration.layout.object_format);
+    let all = found.len();
     found.retain(|update| !under_way.contains(&update.name));
+    let moving = all - found.len();
     let (left, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| under_way.contains(&step.update.name));
     let are_steps_left = !left.is_empty();
     // A symbolic ref that came, went or leads elsewhere and stands where it stood is nothing to be told.
@@ -270,7 +279,17 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
     expected.apply(&unwanted);
     expected.asked = now.asked;
     let is_changed = (&kept.refs, &kept.links, &kept.asked) != (&expected.refs, &expected.links, &expected.asked);
-    Ok(Some(Differences { snapshot: expected, is_changed, partly, untold: wanted, steps, are_steps_left }))
+    let (under_way, beside) = (moving + left.len(), [alike, unwanted].concat());
+    Ok(Some(Differences {
+        snapshot: expected,
+        is_changed,
+        partly,
+        untold: wanted,
+        beside,
+        steps,
+        are_steps_left,
+        under_way,
+    }))
 }
 
 /// Draws in what was pushed, and returns the steps between that somebody is to hear of. Whether pushes that were sent from
@@ -323,7 +342,7 @@ fn difference(expected: &RefSnapshot, now: &RefSnapshot, format: ObjectFormat) -
     found
 }
 
-/// Makes receipts of the differences and delivers them. Returns the refs that every target was told of.
+/// Makes receipts of the differences and delivers them. Returns what was done.
 ///
 /// # Errors
 /// Where not all could be read by which it is known what was told, or something cannot be kept.
@@ -332,7 +351,7 @@ pub(super) fn announce(
     pipeline: &Pipeline<'_>,
     found: &Differences,
     environment: &Environment,
-) -> Result<HashSet<RefName>, Failure> {
+) -> Result<Vec<Done>, Failure> {
     // What was told may be where nobody could look.
     if let Some((_, why)) = place.unread().into_iter().next() {
         return failure(why);
@@ -347,26 +366,31 @@ pub(super) fn announce(
     // A ref may be among both: it went on after it was partly told.
     for lines in [found.partly.clone(), untold()].into_iter().filter(|lines| !lines.is_empty()) {
         let events = lines.iter().map(|line| line.event).collect();
-        let receipt = pipeline.receipt(lines, environment).late();
+        let receipt = pipeline.receipt(lines, environment).late().beside(fresh(found.beside.clone()));
         let owned = spool.keep(receipt).map_err(|error| Failure::new(error.to_string()))?;
         // Some of them may have been told from memory.
         jobs.push(Job::own(owned).without(pipeline.history.delivered_of(&events)));
     }
     if jobs.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     }
     let run = pipeline.run(None);
     pipeline.deliver(&run, jobs).map_err(|error| Failure::new(error.to_string()))?;
     pipeline.tend(&run);
+    Ok(run.take_done())
+}
+
+/// The refs that every target was told of.
+fn told_to_all(done: Vec<Done>) -> HashSet<RefName> {
     let (delivered, failed): (Vec<_>, Vec<_>) =
-        run.take_done().into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));
+        done.into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));
     // A delivery may tell of several refs.
     let names = |done: &[Done]| -> HashSet<RefName> {
         done.iter().flat_map(Done::refs).map(|(name, _)| name.clone()).collect()
     };
     let (mut delivered, failed) = (names(&delivered), names(&failed));
     delivered.retain(|name| !failed.contains(name));
-    Ok(delivered)
+    delivered
 }
 
 fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {

@@ -38,6 +38,15 @@ impl Pipeline<'_> {
         }
     }
 
+    /// Makes receipts of the intents whose hook never came, and lets go of them. What moved their refs before they were pushed
+    /// is in the log as if it had.
+    pub fn settle_intents(&self) {
+        let settled = self.spool.settle_intents(&|| self.refs(), &|since| self.sent_from_memory(since));
+        for OwnedReceipt { sequence, receipt, .. } in &settled {
+            self.warn_of_steps(*sequence, &receipt.updates());
+        }
+    }
+
     /// Becomes the owner of what other processes left behind when they died: intents whose hook never came, receipts
     /// that nobody settled. After `patience` no more is taken than one; in a copy of another repository only what was
     /// pushed to the copy.
@@ -46,7 +55,7 @@ impl Pipeline<'_> {
         let is_late = |at: usize| at > 0 && start.elapsed() > patience;
         let is_in_copy = self.is_in_copy();
         if !is_in_copy {
-            self.spool.settle_intents(&|| self.refs(), &|since| self.sent_from_memory(since));
+            self.settle_intents();
         }
         let mut receipts = self.spool.receipts(own);
         if is_in_copy {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use log::warn;
 use uuid::Uuid;
 
 use super::Pipeline;
 use crate::history::{Entry, LoggedUpdate, State};
 use crate::identifier;
+use crate::log_file;
 use crate::message;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::spool::{Receipt, Step};
@@ -60,7 +60,8 @@ impl Pipeline<'_> {
         }
         for (update, from) in self.spool.moved_before(sequence, updates) {
             let step = RefUpdate { old: from, new: update.old, ..update.clone() };
-            warn!("{}", message::moved_without_hook(update.name.text(), step.before(), step.after()));
+            let said = message::moved_without_hook(update.name.text(), step.before(), step.after());
+            log_file::warn(self.spool.state(), said);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Reader, refs};
 use crate::event::Push;
 use crate::message;
-use crate::ref_update::{ObjectId, RefKind, RefName, RefUpdate};
+use crate::ref_update::{Alias, ObjectId, RefKind, RefName, RefUpdate};
 
 impl Reader<'_> {
     /// Whether a tag was moved to where its old commit is no ancestor of, or from or to what is no commit.
@@ -84,8 +84,11 @@ impl Reader<'_> {
         if self.prior_tips.is_none() {
             let now = self.refs();
             let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
-            // A push to a symbolic ref moved the ref it names.
-            let moved = now.symbolic.iter().filter(|(name, _)| named.contains(name)).map(|(_, target)| target);
+            // A push to a symbolic ref moved the ref it names, and what happened to itself did not.
+            let is_itself = |update: &RefUpdate| matches!(update.alias.as_deref(), Some(Alias::Itself(_)));
+            let own: HashSet<_> = self.updates.iter().filter(|it| is_itself(it)).map(|update| &update.name).collect();
+            let named_so = |name: &RefName| named.contains(name) && !own.contains(name);
+            let moved = now.symbolic.iter().filter(|(name, _)| named_so(name)).map(|(_, target)| target);
             named.extend(moved.collect::<Vec<_>>());
             let others = now.direct.iter().filter(|(name, _)| !named.contains(name));
             let mut ids: HashSet<ObjectId> = others.map(|(_, id)| *id).collect();

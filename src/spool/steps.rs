@@ -173,7 +173,8 @@ impl Spool {
         };
         let last = |update: &'u RefUpdate| {
             let is_explained = recent.iter().any(|(_, receipt)| ends_at(receipt, update));
-            let last = recent.iter().rev().find_map(|(_, receipt)| of_ref(receipt, update));
+            let before = recent.iter().rev().filter(|(number, _)| *number < sequence);
+            let last = before.filter_map(|(_, receipt)| of_ref(receipt, update)).next();
             last.filter(|_| !is_explained).map(|last| (update, last))
         };
         let mut moved: Vec<_> = updates.iter().filter_map(last).collect();

@@ -172,3 +172,21 @@ fn a_push_by_an_alias_whose_hook_never_came_is_told_of_the_branch() {
     world.webhook(&["flush"]);
     assert_eq!(receiver.take_one().json()["ref"], "refs/heads/main");
 }
+
+/// They are those of the branch, which its own events listed.
+#[test]
+fn an_alias_that_comes_brings_no_commits() {
+    let (receiver, world, _) = world(&[]);
+    world.commit("two");
+    world.push(&["main"]);
+    receiver.take();
+    let commits = || receiver.take().iter().map(|request| request.commits().len()).collect::<Vec<_>>();
+    world.server_git(&["symbolic-ref", "refs/heads/next", "refs/heads/main"]);
+    reconcile(&world);
+    assert_eq!(commits(), [0]);
+    // main becomes an alias of the branch that it was.
+    world.server_git(&["branch", "-m", "main", "trunk"]);
+    world.server_git(&["symbolic-ref", "refs/heads/main", "refs/heads/trunk"]);
+    reconcile(&world);
+    assert_eq!(commits(), [0]);
+}

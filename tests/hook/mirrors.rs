@@ -93,7 +93,10 @@ fn what_a_fetch_brought_is_told_once_two_looks_have_shown_it() {
     world.git(&["branch", "new"]);
     world.git(&["tag", "v1"]);
     mirror.fetch();
-    assert_eq!(mirror.look_twice(), ["main", "new", "refs/tags/v1"]);
+    mirror.look();
+    mirror.time_passes(60);
+    assert_eq!(String::from_utf8_lossy(&world.webhook(&["flush"]).stdout), "ci: 3 delivered\n");
+    assert_eq!(mirror.told(), ["main", "new", "refs/tags/v1"]);
     assert!(mirror.look_twice_of_nothing());
     // What moves on is told when it rests, as one movement.
     let two = world.id("main");

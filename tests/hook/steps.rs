@@ -100,6 +100,26 @@ fn the_hook_says_that_there_was_a_step() {
     assert_eq!((log.lines().count(), log.contains(&said)), (1, true), "{log}");
 }
 
+/// Until then it is said that there is more.
+#[test]
+fn so_it_is_said_of_a_push_whose_hook_never_came() {
+    let site = Site::new(&[]);
+    let (old, new) = site.merges("main");
+    site.world.unheard(|| (site.pushes("main"), site.pushes("main")));
+    let output = site.world.webhook(&["reconcile"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("warning: refs with a push under way, or cut off less than a minute ago"), "{said}");
+    assert!(site.told().is_empty() && site.world.log().is_empty());
+    site.world.machine_restarts();
+    assert!(site.world.webhook(&["flush"]).status.success());
+    assert_eq!(site.told().len(), 2);
+    let log = site.world.log();
+    let said = format!("main moved from {old} to {new} without a hook: git webhook reconcile tells it");
+    assert_eq!((log.lines().count(), log.contains(&said)), (1, true), "{log}");
+    assert!(site.reconcile().contains("delivered"));
+    assert_eq!(site.told(), [(old, new)]);
+}
+
 #[test]
 fn several_steps_deletions_and_creations_among_them() {
     let site = Site::new(&[]);

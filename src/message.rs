@@ -305,6 +305,11 @@ messages! {
     malformed_line(line) = "webhook: malformed ref line {line}, passed over";
     never_existed(name) = "webhook: {name} never existed, passed over";
     unknown_push_option(name) = "webhook: push option {name} is unknown here, and passed over";
+    no_branch_to_merge_into(target) =
+        "webhook: no review opened: there is no branch '{target}' to be merged into; see push option merge_request.target";
+    nothing_to_review(target) = "webhook: no review opened: '{target}' has all that was pushed";
+    no_review_to_change() =
+        "webhook: no open review has what was pushed: push option merge_request.create opens one";
     foreign_ids(name) = "webhook: {name} has ids of another object format, passed over";
     input_cut_short() = "webhook: the list of refs was cut short, only what arrived was sent";
     usage() =

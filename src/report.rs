@@ -37,8 +37,8 @@ pub enum Notice<'a> {
     KeptThough(&'a str),
     /// What a push did to a review.
     Review(&'a ReviewLine),
-    /// A push option of the name that asks for something that there is not.
-    UnknownOption(&'a str),
+    /// A push option that did nothing, with the reason.
+    OptionPassedOver(&'a str),
     /// Standard input held something that is no ref update.
     Skipped(&'a Skipped),
     /// Standard input ended in silence; what arrived was told.
@@ -119,7 +119,7 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "webhook: {count} events are kept, and are delivered in the background")
             }
             Self::Review(review) => review.fmt(f),
-            Self::UnknownOption(name) => f.write_str(&message::unknown_push_option(name)),
+            Self::OptionPassedOver(why) => f.write_str(why),
             Self::Skipped(Skipped::Malformed(line)) => f.write_str(&message::malformed_line(line)),
             Self::Skipped(Skipped::NeverExisted(name)) => f.write_str(&message::never_existed(name.short_text())),
             Self::Skipped(Skipped::ForeignFormat(name)) => f.write_str(&message::foreign_ids(name.short_text())),

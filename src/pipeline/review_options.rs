@@ -29,18 +29,23 @@ impl ReviewOptions {
             options.iter().filter_map(|option| option.strip_prefix("merge_request.").or(option.strip_prefix("mr.")));
         for option in own {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
-            let text = || Some(decoded(value)).filter(|text| !text.is_empty());
+            let text = |is_kept: fn(char) -> bool| Some(decoded(value, is_kept)).filter(|text| !text.is_empty());
             match key {
                 "create" => all.creates = true,
                 "close" => all.closes = true,
                 "draft" => all.is_draft = true,
-                "target" => all.target = text(),
-                "title" => all.title = text(),
-                "description" => all.description = text(),
+                "target" => all.target = text(|_| false),
+                "title" => all.title = text(|_| false),
+                "description" => all.description = text(|c| c == '\n' || c == '\t'),
                 other => all.unknown.push(format!("merge_request.{other}")),
             }
         }
         all
+    }
+
+    /// Whether they say what a review is called, or what it is for.
+    pub fn have_text(&self) -> bool {
+        self.title.is_some() || self.description.is_some() || self.is_draft
     }
 
     /// The title that a review gets which has this one so far.
@@ -51,10 +56,13 @@ impl ReviewOptions {
     }
 }
 
-/// A value that is written in base64 says so: options are of one line each.
-fn decoded(value: &str) -> String {
+/// A value that is written in base64 says so: options are of one line each. What no line of text holds, unless it is kept,
+/// becomes a blank.
+fn decoded(value: &str, is_kept: fn(char) -> bool) -> String {
     let bytes = value.strip_prefix("{base64}").and_then(signature::from_base64);
-    bytes.map_or_else(|| value.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    let text = bytes.map_or_else(|| value.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let fit = |c: char| if c.is_control() && !is_kept(c) { ' ' } else { c };
+    text.replace("\r\n", "\n").chars().map(fit).collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]
@@ -80,6 +88,11 @@ mod tests {
         assert_eq!(of(&["merge_request.title={base64}w6Q="]).title.as_deref(), Some("\u{e4}"));
         assert_eq!(of(&["merge_request.title={base64}!"]).title.as_deref(), Some("{base64}!"));
         assert_eq!(of(&["merge_request.title="]).title, None);
+        // "a\nb\0c\x1b[1m\r\nd"
+        let odd = "{base64}YQpiAGMbWzFtDQpk";
+        assert_eq!(of(&[&format!("merge_request.title={odd}")]).title.as_deref(), Some("a b c [1m d"));
+        let description = of(&[&format!("merge_request.description={odd}")]).description;
+        assert_eq!(description.as_deref(), Some("a\nb c [1m\nd"));
         assert_eq!(of(&["merge_request", "x.merge_request.create"]), ReviewOptions::default());
     }
 

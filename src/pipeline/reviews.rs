@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
 use log::debug;
 
@@ -192,7 +193,10 @@ impl Pipeline<'_> {
         if !self.tells_reviews() {
             return (Vec::new(), Vec::new());
         }
-        let unknown = ReviewOptions::of(&pusher::push_options(environment)).unknown;
+        let options = ReviewOptions::of(&pusher::push_options(environment));
+        let changes = self.spool.review_changes(sequence).unwrap_or_default();
+        let mut refused: Vec<_> = options.unknown.iter().map(message::unknown_push_option).collect();
+        refused.extend(self.not_opened(&options, &changes, environment));
         let line = |change: ReviewChange| {
             let namespace = Namespace::new(change.namespace.as_bytes());
             let (git_dir, configuration) = (self.git_dir, self.configuration);
@@ -201,8 +205,38 @@ impl Pipeline<'_> {
             let page = if shown.review_url.is_empty() { String::new() } else { shown.review_address(number, "") };
             ReviewLine { number, action: change.action, branches: (change.after.source, change.after.target), page }
         };
-        let changes = self.spool.review_changes(sequence).unwrap_or_default();
-        (changes.into_iter().take(MOST_SAID).map(line).collect(), unknown)
+        (changes.into_iter().take(MOST_SAID).map(line).collect(), refused)
+    }
+
+    /// Why a push has no review though its options speak of one; `None` where it has.
+    fn not_opened(
+        &self,
+        options: &ReviewOptions,
+        changes: &[ReviewChange],
+        environment: &Environment,
+    ) -> Option<String> {
+        let has_one = changes.iter().any(|change| change.after.state == ReviewState::Opened);
+        if has_one || !(options.creates || options.have_text()) {
+            return None;
+        }
+        if !options.creates {
+            return Some(message::no_review_to_change().into());
+        }
+        let namespace = Namespace::new(environment.get("GIT_NAMESPACE").map_or(b"", OsStrExt::as_bytes));
+        let target = self.target_of(options, &namespace).unwrap_or_default();
+        let name = RefName::within(&namespace, format!("refs/heads/{target}").as_bytes());
+        let is_there = self.refs().is_none_or(|refs| refs.contains_key(&name));
+        Some(if is_there { message::nothing_to_review(target) } else { message::no_branch_to_merge_into(target) })
+    }
+
+    /// The branch that a review is asked to be merged into.
+    fn target_of(&self, options: &ReviewOptions, namespace: &Namespace) -> Option<String> {
+        let default = || {
+            let (common_dir, layout) = (self.common_dir, self.configuration.layout);
+            let head = Head::of(common_dir, layout, namespace);
+            head.default_branch(common_dir, layout, namespace).map(|name| branch_of(&name))
+        };
+        options.target.as_deref().map(short_branch).or_else(default)
     }
 
     /// All open reviews that push options opened, by their numbers.
@@ -277,16 +311,24 @@ impl Push<'_> {
         let is_of_reviews = self.pipeline.is_review_ref(&line.update.name);
         // That it moved asks for nothing new: it has its review.
         let asks = (self.options.creates && !is_of_reviews) || (is_of_reviews && known.is_empty());
-        let asked = asks.then(|| self.target()).flatten().filter(|target| *target != source);
+        let asked = asks
+            .then(|| self.pipeline.target_of(self.options, self.namespace))
+            .flatten()
+            .filter(|target| *target != source);
         for before in
             known.iter().filter(|review| review.state == ReviewState::Opened && Some(&review.target) != asked.as_ref())
         {
-            let Some(after) = self.with_head(reader, before, new) else { continue };
-            changes.extend(
-                (after.head != before.head).then(|| self.change(line, ReviewAction::Update, Some(before), after)),
-            );
+            let Some(mut after) = self.with_head(reader, before, new) else { continue };
+            // As at GitLab, what is said without asking for another review is said of the one that there is.
+            if !self.options.creates && self.is_meant(before) {
+                after.title = self.options.titled(after.title);
+                after.description = self.options.description.clone().unwrap_or(after.description);
+            }
+            let told = |review: &ReviewRecord| [&review.head, &review.title, &review.description].map(String::clone);
+            let is_changed = told(&after) != told(before);
+            changes.extend(is_changed.then(|| self.change(line, ReviewAction::Update, Some(before), after)));
         }
-        let Some(target) = asked else { return };
+        let Some(target) = asked.filter(|target| reader.branch_after(target).is_some()) else { return };
         let before = known.iter().find(|review| review.target == target);
         let Some(standing) = reader.standing(new, &target) else { return };
         if standing.commits == 0 {
@@ -371,9 +413,8 @@ impl Push<'_> {
     /// Its source is gone, or it is given up.
     fn closed(&self, line: &RefEvent, changes: &mut Vec<ReviewChange>) {
         let source = branch_of(&line.update.name);
-        let target = self.options.target.clone().filter(|_| line.update.new.is_some());
         for before in self.known(&source, changes) {
-            let is_meant = target.as_ref().is_none_or(|target| *target == before.target);
+            let is_meant = line.update.new.is_none() || self.is_meant(&before);
             if before.state == ReviewState::Opened && is_meant {
                 let after = ReviewRecord { state: ReviewState::Closed, updated: self.receipt.time, ..before.clone() };
                 changes.push(self.change(line, ReviewAction::Close, Some(&before), after));
@@ -381,14 +422,9 @@ impl Push<'_> {
         }
     }
 
-    /// The branch that a review is asked to be merged into.
-    fn target(&self) -> Option<String> {
-        let default = || {
-            let Pipeline { common_dir, configuration, .. } = *self.pipeline;
-            let head = Head::of(common_dir, configuration.layout, self.namespace);
-            head.default_branch(common_dir, configuration.layout, self.namespace).map(|name| branch_of(&name))
-        };
-        self.options.target.as_deref().map(short_branch).or_else(default)
+    /// Whether the options speak of this review: of all of a branch, unless they name a target.
+    fn is_meant(&self, review: &ReviewRecord) -> bool {
+        self.options.target.as_deref().map(short_branch).is_none_or(|target| target == review.target)
     }
 
     fn with_head(&self, reader: &mut Reader<'_>, before: &ReviewRecord, new: ObjectId) -> Option<ReviewRecord> {

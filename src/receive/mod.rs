@@ -282,8 +282,8 @@ fn receive(
         pipeline.prune();
     }
     if settings.report != Report::None {
-        let (reviews, unknown) = pipeline.said_of_reviews(sequence, environment);
-        unknown.iter().for_each(|name| printer.print(&Notice::UnknownOption(name)));
+        let (reviews, refused) = pipeline.said_of_reviews(sequence, environment);
+        refused.iter().for_each(|why| printer.print(&Notice::OptionPassedOver(why)));
         reviews.iter().for_each(|review| printer.print(&Notice::Review(review)));
     }
     let mut done = run.take_done();

@@ -104,6 +104,52 @@ fn its_texts_and_target_may_be_given() {
     assert_eq!(told, [("open".into(), 2, "main".into()), ("update".into(), 1, "stable".into())]);
 }
 
+/// Whoever asks for a review and gets none reads why.
+#[test]
+fn what_opens_nothing_says_so() {
+    let opened = Opened::new();
+    let nothing = |options: &[&str], refs: &[&str]| {
+        let said = opened.push(options, refs);
+        assert!(opened.told().is_empty());
+        said
+    };
+    assert_eq!(
+        nothing(&["merge_request.title=x"], &["topic"]),
+        ["webhook: no open review has what was pushed: push option merge_request.create opens one"]
+    );
+    assert_eq!(
+        nothing(&["merge_request.create", "merge_request.target=nope"], &["topic:a"]),
+        [
+            "webhook: no review opened: there is no branch 'nope' to be merged into; see push option merge_request.target"
+        ]
+    );
+    assert_eq!(
+        nothing(&["merge_request.create"], &["main:b"]),
+        ["webhook: no review opened: 'main' has all that was pushed"]
+    );
+    assert_eq!(String::from_utf8_lossy(&opened.world.webhook(&["reviews", "--json"]).stdout).trim(), "[]");
+}
+
+/// As at GitLab, where options without `merge_request.create` are about the review that there is.
+#[test]
+fn an_open_review_may_be_given_another_text() {
+    let opened = Opened::new();
+    opened.create();
+    opened.world.commit("three");
+    // A text is one line, whatever is in it.
+    let options = ["merge_request.title={base64}QQpCAEMbWzFt", "merge_request.description=why"];
+    assert_eq!(opened.push(&options, &["topic"]), ["webhook: review 1 updated, main <- topic"]);
+    let body = opened.receiver.take_one().json();
+    assert_eq!(body["changes"]["title"], json!({ "previous": "two", "current": "A B C [1m" }));
+    assert_eq!(body["object_attributes"]["description"], "why");
+    assert!(body["object_attributes"]["oldrev"].is_string());
+    // It is not what others of the branch are called.
+    opened.world.commit("four");
+    opened.push(&["merge_request.title=Other", "merge_request.target=stable"], &["topic"]);
+    let body = opened.receiver.take_one().json();
+    assert_eq!((&body["changes"]["title"], &body["object_attributes"]["title"]), (&json!(null), &json!("A B C [1m")));
+}
+
 #[test]
 fn what_was_merged_is_not_opened_again_beside_another_of_the_same_branches() {
     let opened = Opened::new();

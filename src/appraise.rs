@@ -69,7 +69,7 @@ pub fn new_lines<'n>(old: Option<&str>, new: &'n str) -> Vec<&'n str> {
 impl Request {
     /// From a line; `None` where it is no request: one that gives a review up says so by an empty target.
     fn parse(line: &str) -> Option<Self> {
-        let object = object(line)?;
+        let object = of_known_format(line)?;
         if !["targetRef", "TargetRef"].iter().any(|key| object.get(*key).is_some_and(Value::is_string)) {
             return None;
         }
@@ -97,7 +97,7 @@ impl Request {
 impl Comment {
     /// From a line; `None` where it is no comment.
     pub fn parse(line: &str) -> Option<Self> {
-        let object = object(line)?;
+        let object = of_known_format(line)?;
         let some = |key: &str| Some(text(&object, key)).filter(|text| !text.is_empty());
         Some(Self {
             id: id_of(line),
@@ -167,9 +167,10 @@ pub fn id_of(line: &str) -> String {
     sha1_hex(line.as_bytes())
 }
 
-fn object(line: &str) -> Option<Map<String, Value>> {
+/// A line of format 0; git-appraise too passes over what is of another.
+fn of_known_format(line: &str) -> Option<Map<String, Value>> {
     match serde_json::from_str(line).ok()? {
-        Value::Object(object) => Some(object),
+        Value::Object(object) => Some(object).filter(|object| object.get("v").is_none_or(|v| *v == 0)),
         _ => None,
     }
 }
@@ -219,14 +220,14 @@ mod tests {
     #[test]
     fn what_is_odd_is_read_as_far_as_it_goes() {
         let request =
-            Request::parse(r#"{"timestamp":10,"targetRef":"","reviewers":["a",1,null],"v":7,"alias":"x","new":{}}"#)
+            Request::parse(r#"{"timestamp":10,"targetRef":"","reviewers":["a",1,null],"v":0,"alias":"x","new":{}}"#)
                 .unwrap();
         assert_eq!(Request::parse(r#"{"timestamp":10,"description":"stray"}"#), None);
         assert_eq!((request.timestamp, request.reviewers, request.alias), (Some(10), vec!["a".into()], None));
         let comment = Comment::parse(r#"{"author":"a","Parent":"p","location":{"path":"f","range":{"startLine":3}}}"#);
         let comment = comment.unwrap();
         assert_eq!((comment.parent, comment.place), (Some("p".into()), Some((None, "f".into(), Some(3)))));
-        for line in ["", "[]", "1", "{", "{\"a\":}", "no"] {
+        for line in ["", "[]", "1", "{", "{\"a\":}", "no", r#"{"targetRef":"","description":"x","v":1}"#] {
             assert_eq!((Request::parse(line), Comment::parse(line)), (None, None), "{line}");
         }
         let words = |line: &str| Comment::parse(line).unwrap().words().to_owned();

@@ -138,6 +138,8 @@ fn of_review(event: TestEvent, push: &Event) -> Vec<Event> {
         head: Arc::clone(head),
         merge_commit: None,
         resolved: None,
+        commenters: Vec::new(),
+        reason: String::new(),
     };
     let note = Note {
         update: RefUpdate { name: RefName::new("refs/notes/commits"), ..pushed.update.clone() },
@@ -161,7 +163,8 @@ fn of_review(event: TestEvent, push: &Event) -> Vec<Event> {
         }
         _ => {
             let (update, action) = (pushed.update.clone(), ReviewAction::Open);
-            vec![EventKind::MergeRequest(Box::new(MergeRequest { update, review, before: None, action }))]
+            let request = MergeRequest { update, review, before: None, action, said: String::new(), size: None };
+            vec![EventKind::MergeRequest(Box::new(request))]
         }
     };
     kinds.into_iter().map(|kind| Event { kind, ..push.clone() }).collect()

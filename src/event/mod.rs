@@ -31,7 +31,7 @@ pub use name::{EventName, REVIEWS, can_tell_of};
 pub use note::{FileDiff, LineInDiff, Note, Place};
 pub use push::{Push, Tip};
 pub use repository::{Repository, Visibility};
-pub use review::{MergeRequest, Review, ReviewAction, ReviewRecord, ReviewState};
+pub use review::{MergeRequest, Review, ReviewAction, ReviewRecord, ReviewSize, ReviewState};
 pub use time::{Time, Utc, present};
 pub use wanted::Wanted;
 

@@ -41,6 +41,10 @@ pub struct Review {
     pub merge_commit: Option<ObjectId>,
     /// Whether it was accepted or rejected; `None` for neither.
     pub resolved: Option<bool>,
+    /// Who commented on it, by their own account, once for each comment.
+    pub commenters: Vec<Pusher>,
+    /// Why it was given up; empty where nobody says.
+    pub reason: String,
 }
 
 impl Review {
@@ -104,6 +108,21 @@ pub struct MergeRequest {
     pub before: Option<Review>,
     /// What happened.
     pub action: ReviewAction,
+    /// What was said with a verdict; may be empty.
+    pub said: String,
+    /// How much it changes; `None` where nobody wants to know, or it cannot be read.
+    pub size: Option<ReviewSize>,
+}
+
+/// How much a review changes, from its base to its head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReviewSize {
+    /// Files that differ; one that moved as it is counts once.
+    pub files: usize,
+    /// Lines that are new.
+    pub added: usize,
+    /// Lines that are gone.
+    pub removed: usize,
 }
 
 impl MergeRequest {

@@ -15,11 +15,14 @@ pub struct Wanted {
     pub reviews: bool,
     /// Comments.
     pub notes: bool,
+    /// How much reviews change, for which files are compared.
+    pub review_sizes: bool,
 }
 
 impl Wanted {
     /// No more than that something happened.
-    pub const NOTHING: Self = Self { commits: 0, paths: 0, before: false, known: false, reviews: false, notes: false };
+    pub const NOTHING: Self =
+        Self { commits: 0, paths: 0, before: false, known: false, reviews: false, notes: false, review_sizes: false };
 
     /// As much as the one or the other asks for.
     pub fn or(self, other: Self) -> Self {
@@ -30,6 +33,7 @@ impl Wanted {
             known: self.known || other.known,
             reviews: self.reviews || other.reviews,
             notes: self.notes || other.notes,
+            review_sizes: self.review_sizes || other.review_sizes,
         }
     }
 }

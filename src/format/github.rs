@@ -41,7 +41,7 @@ pub(super) const FORMAT: Format = Format {
     forge: "GitHub",
     hosts: &[],
     events: EVENTS,
-    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, known: true, ..Wanted::NOTHING },
+    wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, known: true, review_sizes: true, ..Wanted::NOTHING },
     each: payload,
     whole: None,
     ping: Some(ping),

@@ -172,7 +172,14 @@ impl Pipeline<'_> {
             Some((
                 *number,
                 line.event,
-                MergeRequest { update: line.update.clone(), review, before, action: change.action },
+                MergeRequest {
+                    update: line.update.clone(),
+                    review,
+                    before,
+                    action: change.action,
+                    said: String::new(),
+                    size: None,
+                },
             ))
         };
         changes.iter().filter_map(tell).collect()

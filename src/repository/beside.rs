@@ -1,6 +1,7 @@
 //! What a push tells beside its pushes: what happened to reviews, and what somebody said.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -64,6 +65,7 @@ impl Reader<'_> {
                 let id = identifier::derived(line.event, "merge_request", what.as_bytes());
                 events.push((*number, id, EventKind::MergeRequest(Box::new(request))));
             }
+            self.measure(events.iter_mut().map(|(_, _, kind)| kind));
         }
         if notes {
             for (number, line) in lines {
@@ -161,7 +163,7 @@ impl Reader<'_> {
             note.answers = comment.parent.as_ref().map(|id| about.number(id));
             note.discussion = root_of(&comment, &all);
             note.resolved = comment.resolved;
-            note.place = self.place_of(&comment, about.change.object, review.as_ref());
+            note.place = self.place_of(threaded(&comment, &all), about.change.object, review.as_ref());
             note.review = review.clone();
             (format!("{}\0{}", about.change.object, comment.id), note)
         };
@@ -210,18 +212,24 @@ impl Reader<'_> {
     }
 }
 
+/// A comment, and those that it answers or takes the place of, up to the first of the discussion.
+fn thread<'c>(comment: &'c Comment, all: &'c [Comment]) -> impl Iterator<Item = &'c Comment> {
+    let above = |comment: &&'c Comment| {
+        let above = comment.parent.as_ref().or(comment.original.as_ref());
+        above.and_then(|id| all.iter().find(|other| other.id == *id))
+    };
+    // Whoever writes two that answer each other gets no further than this.
+    iter::successors(Some(comment), above).take(all.len() + 1)
+}
+
 /// The first comment of a discussion, by its id.
 fn root_of(comment: &Comment, all: &[Comment]) -> String {
-    let mut root = comment;
-    // Whoever writes two that answer each other gets no further than this.
-    for _ in 0..all.len() {
-        let above = root.parent.as_ref().or(root.original.as_ref());
-        match above.and_then(|id| all.iter().find(|other| other.id == *id)) {
-            Some(next) => root = next,
-            None => break,
-        }
-    }
-    root.id.clone()
+    thread(comment, all).last().map_or_else(String::new, |root| root.id.clone())
+}
+
+/// The one of a discussion that says which line it is about: an answer is about the same.
+fn threaded<'c>(comment: &'c Comment, all: &'c [Comment]) -> &'c Comment {
+    thread(comment, all).find(|comment| comment.place.is_some()).unwrap_or(comment)
 }
 
 /// The note that something was said in.

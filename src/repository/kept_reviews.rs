@@ -74,6 +74,8 @@ impl Reader<'_> {
             commits: record.commits,
             merge_commit: id(&record.merge_commit),
             resolved: None,
+            commenters: Vec::new(),
+            reason: String::new(),
         })
     }
 }

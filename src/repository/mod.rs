@@ -15,6 +15,7 @@ mod describe;
 mod prior_refs;
 mod notes;
 mod place;
+mod size;
 mod reviews;
 mod beside;
 mod kept_reviews;

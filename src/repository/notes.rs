@@ -116,14 +116,14 @@ impl Objects {
         Some(entries)
     }
 
-    /// What a note says; `None` where it is no text, or no note.
+    /// What a note says, as git shows it: what is not UTF-8 as U+FFFD. `None` where it is no text, or no note.
     pub(super) fn note_text(&self, blob: ObjectId) -> Option<String> {
         if self.size(blob)? > LONGEST_NOTE {
             return None;
         }
         let object = self.read(blob).filter(|object| object.kind() == Kind::Blob)?;
-        let text = std::str::from_utf8(object.data()).ok()?;
-        (!text.contains('\0')).then(|| text.to_owned())
+        let is_text = !object.data().contains(&0);
+        is_text.then(|| String::from_utf8_lossy(object.data()).into_owned())
     }
 }
 

@@ -23,6 +23,15 @@ impl Objects {
         Place { path, line, head, base, in_diff, diff }
     }
 
+    /// How many lines of a file are new and how many are gone, between two commits; `None` where it is no text.
+    pub(super) fn lines_between(&self, base: ObjectId, head: ObjectId, path: &str) -> Option<[usize; 2]> {
+        let [before, after] =
+            [base, head].map(|commit| self.file(commit, path).map(|file| file.content).unwrap_or_default());
+        let patch = git2::Patch::from_buffers(&before, None, &after, None, None).ok()?;
+        let (_, added, removed) = patch.line_stats().ok()?;
+        Some([added, removed])
+    }
+
     /// The file of this path in a commit; `None` where there is none, or it is too large.
     fn file(&self, commit: ObjectId, path: &str) -> Option<FileAt> {
         let object = self.read(commit).filter(|object| object.kind() == Kind::Commit)?;

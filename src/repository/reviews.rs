@@ -52,6 +52,8 @@ struct Change {
     action: ReviewAction,
     before: Option<Review>,
     after: Review,
+    /// With a verdict.
+    said: String,
 }
 
 impl Reader<'_> {
@@ -86,9 +88,12 @@ impl Reader<'_> {
             if found.len() >= enough {
                 break;
             }
-            for Change { by, action, before, after } in self.changes_of(revision, [&before, &after], moves, settings) {
+            for Change { by, action, before, after, said } in
+                self.changes_of(revision, [&before, &after], moves, settings)
+            {
                 let Some(update) = self.updates.iter().find(|update| update.name == by) else { continue };
-                found.push((by, MergeRequest { update: update.clone(), review: after, before, action }));
+                let update = update.clone();
+                found.push((by, MergeRequest { update, review: after, before, action, said, size: None }));
             }
         }
         found
@@ -240,11 +245,22 @@ impl Reader<'_> {
                 ((!is_same).then_some(ReviewAction::Update), by(&source))
             }
         };
-        let changed = action.map(|action| Change { by, action, before: before.clone(), after: after.clone() });
+        let change = |action, by, said| Change { by, action, before: before.clone(), after: after.clone(), said };
+        let changed = action.map(|action| change(action, by, String::new()));
         let verdicts = verdicts(before.as_ref().and_then(|before| before.resolved), after.resolved);
+        let said = if verdicts.is_empty() { String::new() } else { self.said_with(after.resolved, revision, moves) };
         let comments = self.within(COMMENTS);
-        let verdict = |action| Change { by: comments.clone(), action, before: before.clone(), after: after.clone() };
+        let verdict = |action| change(action, comments.clone(), said.clone());
         changed.into_iter().chain(verdicts.into_iter().map(verdict)).collect()
+    }
+
+    /// What a push says with the verdict that a review has since; empty for nothing.
+    fn said_with(&self, verdict: Option<bool>, revision: ObjectId, moves: &Moves) -> String {
+        let known: HashSet<_> =
+            self.comments_on(&moves.before, revision).into_iter().map(|comment| comment.id).collect();
+        let mut new = self.comments_on(&moves.after, revision);
+        new.retain(|comment| !known.contains(&comment.id) && comment.resolved.is_some() && comment.resolved == verdict);
+        new.pop().map(|comment| comment.text).unwrap_or_default()
     }
 
     /// A review at one moment; `None` where nobody had asked for it, or its commit cannot be read. Where its branch is gone
@@ -280,6 +296,11 @@ impl Reader<'_> {
         let (title, description) = split(&last.description);
         let person = |word: &String| Pusher::claimed_by(word, &settings.users);
         let times = [last.timestamp, appraise::newest(&comments)];
+        let commenters = comments.iter().filter(|it| it.original.is_none() && it.says_anything());
+        let commenters = commenters.map(|comment| person(&comment.author)).collect();
+        // git-appraise gives a review up with a comment that rejects it.
+        let mut rejections = comments.iter().filter(|comment| comment.resolved == Some(false));
+        let rejection = rejections.next_back().filter(|_| state == ReviewState::Closed);
         let created = first.timestamp.unwrap_or(head.committer.time.seconds);
         Some(Review {
             number: number(revision, &last.review_ref),
@@ -297,6 +318,8 @@ impl Reader<'_> {
             head,
             merge_commit: None,
             resolved: appraise::verdict(&comments),
+            reason: rejection.map(|comment| comment.text.clone()).unwrap_or_default(),
+            commenters,
         })
     }
 

@@ -411,6 +411,84 @@ fn a_comment_on_a_line_has_its_place_in_the_difference() {
     assert_eq!((&position["head_sha"], &position["new_line"]), (&json!(head), &json!(2)));
     assert_eq!(position["base_sha"], reviews.world.id("main"));
     assert_eq!(told["line 9"]["object_attributes"]["line_code"], Value::Null);
+    // An answer that names no line is about the same.
+    let parent = sha1(&line(2).to_string());
+    reviews.say(json!({ "author": "al", "timestamp": "1700000600", "description": "yes", "parent": parent }));
+    reviews.push(&[COMMENTS]);
+    let answer = reviews.receiver.take_one().json();
+    assert_eq!(
+        (&answer["object_attributes"]["position"], &answer["object_attributes"]["type"]),
+        (position, &json!("DiffNote"))
+    );
+    assert_eq!(answer["object_attributes"]["discussion_id"], told["line 2"]["object_attributes"]["discussion_id"]);
+}
+
+/// What GitHub counts of a pull request, compared with `git diff`.
+#[test]
+fn github_is_told_how_much_a_review_changes() {
+    let reviews = Reviews::told_as("github");
+    let world = &reviews.world;
+    world.write("old", "a\nb\nc\n");
+    world.write("gone", "1\n2\n");
+    world.write("moved", "same\n");
+    world.git(&["checkout", "-q", "main"]);
+    world.commit_all("base");
+    world.push(&["main"]);
+    world.git(&["checkout", "-q", "topic"]);
+    world.git(&["rebase", "-q", "main"]);
+    world.write("old", "a\nB\nc\nd\n");
+    world.write("new", "1\n");
+    world.git(&["mv", "moved", "there"]);
+    world.git(&["rm", "-q", "gone"]);
+    world.commit_all("all kinds");
+    let first = world.id("topic~2");
+    reviews.append(
+        REQUESTS,
+        &first,
+        &json!({ "timestamp": "1700000100", "reviewRef": "refs/heads/topic", "targetRef": "refs/heads/main" })
+            .to_string(),
+    );
+    reviews.push(&["topic", REQUESTS]);
+    let body = reviews.receiver.take_one().json()["pull_request"].clone();
+    let expected = world.git(&["diff", "--shortstat", "-M100%", "main", "topic"]);
+    let [files, added, removed] = ["changed_files", "additions", "deletions"].map(|key| body[key].as_u64().unwrap());
+    let said = format!("{files} files changed, {added} insertions(+), {removed} deletions(-)");
+    assert_eq!((said.as_str(), removed), (expected.trim(), 3));
+}
+
+/// Who had a part in it, what was said with a verdict and why it was given up.
+#[test]
+fn a_review_tells_what_was_said_of_it() {
+    let tell = |format: &str| {
+        let reviews = Reviews::told_as(format);
+        reviews.ask(json!({}));
+        reviews.say(json!({ "author": "carol@example.org", "timestamp": "1700000500", "description": "hm" }));
+        reviews.push(&["topic", REQUESTS, COMMENTS]);
+        reviews.receiver.take();
+        reviews.say(json!({ "author": "bob@example.org", "timestamp": "1700000600", "description": "too slow", "resolved": false }));
+        reviews.push(&[COMMENTS]);
+        let rejected: Vec<Value> = reviews.receiver.take().iter().map(|request| request.json()).collect();
+        reviews.say(json!({ "author": "alice@example.org", "description": "not worth it", "resolved": false }));
+        reviews.ask(json!({ "timestamp": "1700000700", "targetRef": "" }));
+        reviews.push(&[REQUESTS, COMMENTS]);
+        let closed = reviews.receiver.take().iter().map(|request| request.json()).collect::<Vec<_>>();
+        (rejected, closed)
+    };
+    let is = |key: &str| {
+        let key = key.to_owned();
+        move |body: &&Value| !body[&key].is_null()
+    };
+    let (rejected, _) = tell("github");
+    assert_eq!(rejected.iter().find(is("review")).unwrap()["review"]["body"], "too slow");
+    let (rejected, _) = tell("gitea");
+    assert_eq!(rejected.iter().find(is("review")).unwrap()["review"]["content"], "too slow");
+    let (_, closed) = tell("bitbucket");
+    let request = &closed[0]["pullrequest"];
+    assert_eq!((&request["state"], &request["reason"]), (&json!("DECLINED"), &json!("not worth it")));
+    assert_eq!(request["comment_count"], 3);
+    let people: Vec<_> =
+        request["participants"].as_array().unwrap().iter().map(|it| (&it["user"]["nickname"], &it["role"])).collect();
+    assert_eq!(people, [(&json!("bob"), &json!("REVIEWER")), (&json!("carol"), &json!("PARTICIPANT"))]);
 }
 
 #[test]
@@ -620,7 +698,7 @@ fn github_is_told_in_its_own_events() {
         "update: pull_request synchronize",
         "edit: pull_request edited",
         "line: pull_request_review_comment created",
-        "answer: issue_comment created",
+        "answer: pull_request_review_comment created",
         "edited line: pull_request_review_comment edited",
         "comment: issue_comment created",
         "edited comment: issue_comment edited",
@@ -642,8 +720,8 @@ fn gitea_is_told_in_its_own_events() {
         "update: pull_request_sync synchronized",
         "edit: pull_request edited",
         "line: pull_request_review_comment reviewed",
-        "answer: pull_request_comment created",
-        "edited line: pull_request_review_comment reviewed",
+        "answer: pull_request_review_comment reviewed",
+        "edited line: pull_request_comment edited",
         "comment: pull_request_comment created",
         "edited comment: pull_request_comment edited",
         "reject: pull_request_comment created, pull_request_review_rejected reviewed",
@@ -789,7 +867,9 @@ fn what_is_odd_in_notes_is_passed_over() {
         reviews.append(COMMENTS, object, r#"{"description":"on no commit"}"#);
     }
     reviews.append(REQUESTS, &reviews.first, "no JSON");
-    reviews.ask(json!({ "v": 7, "unheard": { "of": [] } }));
+    reviews.ask(json!({ "v": 0, "unheard": { "of": [] } }));
+    // As git-appraise does with what a later program wrote.
+    reviews.ask(json!({ "v": 7, "timestamp": "1700000900", "description": "of another kind" }));
     // `git notes` takes no object that is not there, `git fast-import` does.
     let missing = "1".repeat(40);
     let stream = format!(
@@ -799,7 +879,15 @@ fn what_is_odd_in_notes_is_passed_over() {
     let output = reviews.world.feed(import.args(["fast-import", "--quiet"]), stream.as_bytes());
     assert!(output.status.success(), "{}", output.stderr.escape_ascii());
     reviews.push(&["topic", REQUESTS, COMMENTS]);
-    assert_eq!(reviews.actions(), ["open"]);
+    let body = reviews.receiver.take_one().json();
+    assert_eq!(
+        (&body["object_attributes"]["action"], &body["object_attributes"]["title"]),
+        (&json!("open"), &json!("Try it"))
+    );
+    let latin1 = reviews.world.git_with_input(&["hash-object", "-w", "--stdin"], b"sch\xf6n");
+    reviews.world.git(&["notes", "add", "-f", "-C", &latin1, &reviews.first]);
+    reviews.push(&["refs/notes/commits"]);
+    assert_eq!(reviews.receiver.take_one().json()["object_attributes"]["note"], "sch\u{fffd}n");
     let long = "x".repeat(1 << 20);
     let line = json!({ "author": "bob", "description": long }).to_string();
     let note = reviews.world.git_with_input(&["hash-object", "-w", "--stdin"], line.as_bytes());

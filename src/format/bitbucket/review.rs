@@ -2,11 +2,14 @@
 //!
 //! Source: as for pushes, "Pull request events" and "Commit comment created".
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::{actor, commit_links, html, repository, utc};
 use crate::event::{Context, MergeRequest, Note, Review, ReviewAction, ReviewState};
 use crate::format::{Payload, compact};
+use crate::pusher::Pusher;
 
 const PAGES: &str = "/pull-requests/";
 
@@ -74,17 +77,36 @@ fn pull_request_body(context: &Context, review: &Review) -> Value {
             "hash": id.to_string().get(..12),
             "links": commit_links(id, &context.repository),
         })),
-        "participants": [],
+        "participants": participants(context, review),
         "reviewers": review.reviewers.iter().map(|it| actor(it, &context.repository)).collect::<Vec<_>>(),
         "close_source_branch": false,
         "closed_by": is_over.then(|| actor(&context.pusher, &context.repository)),
-        "reason": "",
-        "comment_count": 0,
+        "reason": review.reason,
+        "comment_count": review.commenters.len(),
         "task_count": 0,
         "created_on": utc(review.created),
         "updated_on": utc(review.updated),
         "links": links(&page),
     })
+}
+
+/// Whoever had a part in it: those who were asked, and those who said something.
+fn participants(context: &Context, review: &Review) -> Vec<Value> {
+    let mut known = HashSet::new();
+    let people = review.reviewers.iter().map(|person| ("REVIEWER", person));
+    let people = people.chain(review.commenters.iter().map(|person| ("PARTICIPANT", person)));
+    let people = people.filter(|(_, person)| person.id != review.author.id && known.insert(person.id));
+    let body = |(role, person): (&str, &Pusher)| {
+        json!({
+            "type": "participant",
+            "user": actor(person, &context.repository),
+            "role": role,
+            "approved": false,
+            "state": null,
+            "participated_on": null,
+        })
+    };
+    people.map(body).collect()
 }
 
 /// `None` of what Bitbucket tells nobody: that a comment on a commit was changed.

@@ -50,7 +50,7 @@ pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Option<
         body["changes"] = changes(request);
     }
     let review = (action == "reviewed")
-        .then(|| json!({ "type": event.replace("pull_request_", "pull_request_review_"), "content": "" }));
+        .then(|| json!({ "type": event.replace("pull_request_", "pull_request_review_"), "content": request.said }));
     append(
         &mut body,
         json!({
@@ -118,7 +118,7 @@ fn pull_request_body(context: &Context, review: &Review) -> Value {
         "state": state(review),
         "draft": review.is_draft(),
         "is_locked": false,
-        "comments": 0,
+        "comments": review.commenters.len(),
         "html_url": page,
         "diff_url": format!("{page}.diff"),
         "patch_url": format!("{page}.patch"),
@@ -142,11 +142,12 @@ fn pull_request_body(context: &Context, review: &Review) -> Value {
 /// `None` for a comment on a commit by itself.
 pub(super) fn note(context: &Context, note: &Note) -> Option<Payload> {
     let review = note.review.as_ref()?;
-    if note.place.is_some() {
+    // That one on a line was changed is told as of any other.
+    if note.place.is_some() && note.replaces.is_none() {
         return Some(review_comment(context, note, review));
     }
     let page = page(context, review);
-    let body = json!({
+    let mut body = json!({
         "action": if note.replaces.is_some() { "edited" } else { "created" },
         "issue": issue(context, review, &page),
         "pull_request": pull_request_body(context, review),
@@ -167,6 +168,9 @@ pub(super) fn note(context: &Context, note: &Note) -> Option<Payload> {
         "sender": account(&note.author, context),
         "is_pull": true,
     });
+    if let Some(before) = &note.replaces {
+        body["changes"] = json!({ "body": { "from": before } });
+    }
     Some(compact("issue_comment", &body))
 }
 
@@ -190,7 +194,7 @@ fn issue(context: &Context, review: &Review, page: &str) -> Value {
         "assignees": null,
         "state": state(review),
         "is_locked": false,
-        "comments": 1,
+        "comments": review.commenters.len().max(1),
         "created_at": review.created.rfc3339(Utc::Letter),
         "updated_at": review.updated.rfc3339(Utc::Letter),
         "closed_at": ended(context, review),

@@ -52,7 +52,7 @@ pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Payload
         "edited" => body["changes"] = changes(request),
         _ => {}
     }
-    body["pull_request"] = whole(context, review);
+    body["pull_request"] = whole(context, request);
     append(&mut body, json!({ "repository": repository(context, false), "sender": sender(context) }));
     compact("pull_request", &body)
 }
@@ -146,7 +146,9 @@ fn simple(context: &Context, review: &Review) -> Value {
 }
 
 /// A pull request as its own event has it.
-fn whole(context: &Context, review: &Review) -> Value {
+fn whole(context: &Context, request: &MergeRequest) -> Value {
+    let review = &request.review;
+    let size = request.size.unwrap_or_default();
     let is_merged = review.state == ReviewState::Merged;
     let mut body = simple(context, review);
     append(
@@ -157,13 +159,13 @@ fn whole(context: &Context, review: &Review) -> Value {
             "rebaseable": null,
             "mergeable_state": "unknown",
             "merged_by": is_merged.then(|| sender(context)),
-            "comments": 0,
+            "comments": review.commenters.len(),
             "review_comments": 0,
             "maintainer_can_modify": false,
             "commits": review.commits,
-            "additions": 0,
-            "deletions": 0,
-            "changed_files": 0,
+            "additions": size.added,
+            "deletions": size.removed,
+            "changed_files": size.files,
         }),
     );
     body
@@ -179,7 +181,7 @@ fn pull_request_review(context: &Context, request: &MergeRequest, action: &str, 
             "id": id,
             "node_id": format!("PRR_{id}"),
             "user": sender(context),
-            "body": null,
+            "body": (!request.said.is_empty()).then_some(&request.said),
             "commit_id": review.head.id.to_string(),
             "submitted_at": context.time.rfc3339(Utc::Letter),
             "state": state,
@@ -282,7 +284,7 @@ fn issue_comment(context: &Context, note: &Note, review: &Review) -> Payload {
         "assignee": null,
         "assignees": [],
         "milestone": null,
-        "comments": 1,
+        "comments": review.commenters.len().max(1),
         "created_at": review.created.rfc3339(Utc::Letter),
         "updated_at": review.updated.rfc3339(Utc::Letter),
         "closed_at": (review.state != ReviewState::Opened).then(|| context.time.rfc3339(Utc::Letter)),

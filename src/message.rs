@@ -134,6 +134,7 @@ messages! {
     url_percent() = "has a percent sign in its host";
     url_unreadable() = "cannot be read as a URL: look at its host and port";
     url_port_0() = "has port 0";
+    no_proxy() = "is no HTTP proxy: write http://HOST:PORT, with user name and password before the host where it wants them";
     url_label() = "has a host with a part of more than 63 characters";
 
     // Repository. What cannot be read of the repository itself.
@@ -234,6 +235,11 @@ messages! {
     tls_certificate_refused(alert) = "the receiver does not accept the client certificate of sslCert ({alert})";
     tls_nothing_common() = "the receiver and git-webhook have no TLS version and cipher in common, or it wants a client certificate";
     tls_alert(alert) = "the receiver ended the TLS handshake ({alert})";
+    proxy_refused() = "the proxy refuses connections";
+    proxy_no_http() = "what is set as proxy does not answer as one";
+    proxy_wants_password() = "the proxy answered 407: it wants a user name and password, in the URL of webhook.proxy";
+    proxy_answered(status) = "the proxy answered {status}, and makes no connection to the receiver";
+    of_proxy(error) = "the proxy: {error}";
     no_tls() = "no trusted TLS connection";
     no_answer_in_time() = "no answer in time";
     closed() = "connection closed without an answer";

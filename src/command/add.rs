@@ -75,7 +75,10 @@ struct Values(Vec<(&'static str, String)>);
 const NO_OPTIONS: [&str; 3] = ["url", "secret", "signingSecret"];
 
 fn options() -> impl Iterator<Item = &'static Key> {
-    let is_option = |key: &&Key| matches!(key.of, Of::Target | Of::TargetAlone) && !NO_OPTIONS.contains(&key.name);
+    // What is protected would count for nothing where this writes.
+    let is_option = |key: &&Key| {
+        matches!(key.of, Of::Target | Of::TargetAlone) && !key.protected && !NO_OPTIONS.contains(&key.name)
+    };
     KEYS.iter().filter(is_option)
 }
 

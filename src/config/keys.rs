@@ -60,6 +60,7 @@ pub const KEYS: &[Key] = &[
     key("sslCAInfo", Of::TargetAlone, "none"),
     key("sslCert", Of::TargetAlone, "none"),
     key("sslKey", Of::TargetAlone, "none"),
+    protected("proxy", Of::Target, "none"),
     key("timeout", Of::Target, "10s"),
     key("retryFor", Of::Target, "3d"),
     key("maxCommits", Of::Target, "the forge's own"),
@@ -103,8 +104,9 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
 /// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
 /// and a secret is easily written behind `secretFile`.
 pub fn is_confidential(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 14] = [
         "url",
+        "proxy",
         "secret",
         "secretFile",
         "signingSecret",

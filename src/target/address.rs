@@ -62,6 +62,16 @@ impl Address {
         Ok(Self { url, credentials })
     }
 
+    /// Reads the value of `webhook.<name>.proxy`, where a user name and password may stand too.
+    ///
+    /// # Errors
+    /// As for a receiver's, and where it is not that of an HTTP proxy.
+    pub fn parse_proxy(text: &str) -> Result<Self, &'static str> {
+        let address = Self::parse(text)?;
+        let is_bare = address.url.path() == "/" && address.url.query().is_none();
+        if address.is_https() || !is_bare { Err(message::no_proxy()) } else { Ok(address) }
+    }
+
     /// The URL to dial, without user name and password. For the transport alone: people see [`Self::origin`].
     pub fn dial(&self) -> &str {
         self.url.as_str()

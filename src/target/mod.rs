@@ -61,6 +61,8 @@ pub struct Target {
     pub authorities: Certificates,
     /// The client certificate.
     pub identity: Option<Identity>,
+    /// The HTTP proxy that it is reached through.
+    pub proxy: Option<Address>,
     /// The time for one attempt, from name look-up to the answer's status line.
     pub timeout: Duration,
     /// How long a failing delivery is tried again.
@@ -199,6 +201,7 @@ pub(crate) mod tests {
             verify_certificate: true,
             authorities: Vec::new(),
             identity: None,
+            proxy: None,
             timeout: Duration::ZERO,
             retry_for: Duration::ZERO,
             max_commits: None,

@@ -18,25 +18,70 @@ use ureq::unversioned::transport::{Buffers, Either, LazyBuffers, NextTimeout, Tr
 use ureq::unversioned::transport::{ConnectionDetails, Connector};
 use ureq::{Agent, Error};
 
+use super::proxy::{self, of_proxy};
 use super::stream::{Secure, Tcp, Tls};
 use super::wire::{Wire, failed, timeout};
-use crate::target::{AllowedHosts, Refused};
+use crate::target::{Address, AllowedHosts, Refused, Target};
 
 /// An agent whose connections are made here, to what is allowed alone, over TLS where there is a configuration for it.
-pub(super) fn agent(wire: &Wire, config: Config, allowed: &Arc<AllowedHosts>, secure: Option<Secure>) -> Agent {
-    let connector = Dial(wire.clone()).chain(Wrap(secure)).chain(Watch(wire.clone()));
-    Agent::with_parts(config, connector, LookUp { wire: wire.clone(), allowed: Arc::clone(allowed) })
+pub(super) fn agent(wire: &Wire, config: Config, target: &Target, secure: Option<Secure>) -> Agent {
+    let way = Way::of(wire, target);
+    let connector = Dial(way.clone()).chain(Wrap(secure)).chain(Watch(wire.clone()));
+    Agent::with_parts(config, connector, LookUp(way))
 }
 
 /// The same, but each connection ends as [`Reached`] once it is made, so that no request is sent.
-pub(super) fn agent_that_stops(
-    wire: &Wire,
-    config: Config,
-    allowed: &Arc<AllowedHosts>,
-    secure: Option<Secure>,
-) -> Agent {
-    let connector = Dial(wire.clone()).chain(Wrap(secure)).chain(Stop);
-    Agent::with_parts(config, connector, LookUp { wire: wire.clone(), allowed: Arc::clone(allowed) })
+pub(super) fn agent_that_stops(wire: &Wire, config: Config, target: &Target, secure: Option<Secure>) -> Agent {
+    let way = Way::of(wire, target);
+    let connector = Dial(way.clone()).chain(Wrap(secure)).chain(Stop);
+    Agent::with_parts(config, connector, LookUp(way))
+}
+
+/// The way to a receiver.
+#[derive(Clone)]
+struct Way {
+    wire: Wire,
+    receiver: Address,
+    proxy: Option<Address>,
+    allowed: Arc<AllowedHosts>,
+}
+
+/// Without an address, which may hold a secret.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("wire", &self.wire).field("allowed", &self.allowed).finish_non_exhaustive()
+    }
+}
+
+impl Way {
+    fn of(wire: &Wire, target: &Target) -> Self {
+        Self {
+            wire: wire.clone(),
+            receiver: target.address.clone(),
+            proxy: target.proxy.clone(),
+            allowed: Arc::clone(&target.allowed_hosts),
+        }
+    }
+
+    /// The addresses to dial, all of them allowed.
+    fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+        let judge = |host: &str, address| {
+            self.allowed.judge(host, address).map_err(|refused| Error::Other(Box::new(Forbidden(refused))))
+        };
+        let own = self.receiver.host();
+        if self.proxy.is_some()
+            && let Some(literal) = literal(own, self.receiver.port().unwrap_or_default())
+        {
+            // A name is the proxy's to look up.
+            judge(own, literal)?;
+        }
+        let first = self.proxy.as_ref().unwrap_or(&self.receiver);
+        let (host, port) = (first.host(), first.port().unwrap_or_default());
+        let found = look_up(host, port, self.wire.left()?)?;
+        // Whoever answers with one that is allowed beside one that is not would have us try both.
+        found.iter().try_for_each(|address| judge(host, *address))?;
+        Ok(found)
+    }
 }
 
 /// A name has no address, in the system's words.
@@ -90,26 +135,22 @@ impl std::error::Error for Forbidden {}
 
 /// Looks names up, and judges what is found: what is dialled is what was judged.
 #[derive(Debug)]
-struct LookUp {
-    wire: Wire,
-    allowed: Arc<AllowedHosts>,
-}
+struct LookUp(Way);
 
 impl Resolver for LookUp {
-    fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        if self.wire.state().addresses.is_empty() {
-            let host = uri.host().unwrap_or_default();
-            let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-            let found = look_up(host, uri.port_u16().unwrap_or(default), self.wire.left()?)?;
-            // Whoever answers with one that is allowed beside one that is not would have us try both.
-            found
-                .iter()
-                .try_for_each(|address| self.allowed.judge(host, *address))
-                .map_err(|refused| Error::Other(Box::new(Forbidden(refused))))?;
-            self.wire.state().addresses = found;
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let Self(way) = self;
+        if way.wire.state().addresses.is_empty() {
+            let found = way.addresses();
+            let is_judged = |error: &Error| matches!(error, Error::Other(cause) if cause.is::<Forbidden>());
+            let found = match found {
+                Err(error) if way.proxy.is_some() && !is_judged(&error) => Err(of_proxy(error)),
+                found => found,
+            }?;
+            way.wire.state().addresses = found;
         }
         let mut addresses = self.empty();
-        for address in &self.wire.state().addresses {
+        for address in &way.wire.state().addresses {
             // There is room for 16, far more than are tried in the time there is.
             let _ = addresses.try_push(*address);
         }
@@ -117,9 +158,14 @@ impl Resolver for LookUp {
     }
 }
 
+/// An address that needs no look-up.
+fn literal(host: &str, port: u16) -> Option<SocketAddr> {
+    host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, port))
+}
+
 fn look_up(host: &str, port: u16, patience: Duration) -> Result<Vec<SocketAddr>, Error> {
-    if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
+    if let Some(address) = literal(host, port) {
+        return Ok(vec![address]);
     }
     // The system's look-up knows no deadline of ours: where it is passed, the thread is left behind.
     let (sender, found) = mpsc::channel();
@@ -137,19 +183,26 @@ fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     Ok(found.collect())
 }
 
-/// Opens TCP connections.
+/// Opens TCP connections, through a proxy where there is one.
 #[derive(Debug)]
-struct Dial(Wire);
+struct Dial(Way);
 
 impl Connector<()> for Dial {
     type Out = Tcp;
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Tcp>, Error> {
-        self.0.state().progress.dialled = true;
-        let stream = dial(&self.0, &details.addrs, TcpStream::connect_timeout)?;
+        let Self(Way { wire, receiver, proxy, .. }) = self;
+        wire.state().progress.dialled = true;
+        let stream = dial(wire, &details.addrs, TcpStream::connect_timeout);
+        let stream = if proxy.is_some() { stream.map_err(of_proxy) } else { stream }?;
         stream.set_nodelay(true)?;
+        wire.state().ends = stream.local_addr().ok().zip(stream.peer_addr().ok());
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Tcp::new(stream, self.0.clone(), buffers)))
+        let mut tcp = Tcp::new(stream, wire.clone(), buffers);
+        if let Some(proxy) = proxy {
+            proxy::open(&mut tcp, proxy, receiver)?;
+        }
+        Ok(Some(tcp))
     }
 }
 

@@ -14,6 +14,7 @@ use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::{Agent, Body, Error};
 
 use super::connect::{Forbidden, NoAddress, Reached, agent, agent_that_stops};
+use super::proxy::NoWay;
 use super::redact::told_headers;
 use super::secrets::Secrets;
 use super::stream::Secure;
@@ -178,7 +179,7 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
 pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
     agree(&target.address)?;
     let wire = Wire::new();
-    let agent = agent_that_stops(&wire, configure(), &target.allowed_hosts, secure(target, trust)?);
+    let agent = agent_that_stops(&wire, configure(), target, secure(target, trust)?);
     wire.begin(Instant::now() + target.timeout);
     match agent.get(target.address.dial()).call() {
         Err(Error::Other(cause)) if cause.is::<Reached>() => Ok(()),
@@ -196,7 +197,7 @@ fn open_once<'l>(line: &'l mut Option<Line>, target: &Target, trust: &Trust) -> 
         Some(opened) => opened,
         None => {
             let wire = Wire::new();
-            Line { agent: agent(&wire, configure(), &target.allowed_hosts, secure(target, trust)?), wire }
+            Line { agent: agent(&wire, configure(), target, secure(target, trust)?), wire }
         }
     };
     Ok(line.insert(opened))
@@ -303,7 +304,7 @@ fn kind_of(error: &Error, progress: Progress) -> FailureKind {
 fn quotes_receiver(error: &Error) -> bool {
     match error {
         Error::Io(error) => error.raw_os_error().is_none(),
-        Error::Other(cause) if cause.is::<Forbidden>() => false,
+        Error::Other(cause) if cause.is::<Forbidden>() || cause.is::<NoWay>() => false,
         Error::Other(cause) => cause.downcast_ref::<NoTls>().is_none_or(|why| why.quotes_receiver),
         _ => true,
     }

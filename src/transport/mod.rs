@@ -5,6 +5,7 @@ mod redact;
 mod tls;
 mod wire;
 mod stream;
+mod proxy;
 mod connect;
 mod http;
 

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use ureq::http::Uri;
 
 use crate::signature;
-use crate::target::Target;
+use crate::target::{Address, Target};
 use crate::text::hex;
 
 /// Shorter ones stand in half of all texts; taking them out would leave nothing to read.
@@ -47,7 +47,8 @@ impl Secrets {
             secrets.push(secret.expose().to_owned());
             secrets.push(secret.encoded().into());
         }
-        if let Some((user, password)) = target.address.credentials() {
+        let proxy = target.proxy.as_ref().and_then(Address::credentials);
+        for (user, password) in target.address.credentials().into_iter().chain(proxy) {
             secrets.extend([user.to_owned(), password.to_owned()]);
             let authorization = signature::basic_authorization(user, password);
             secrets.extend(authorization.split_whitespace().skip(1).map(Into::into));

@@ -26,6 +26,11 @@ impl Tcp {
     pub(super) fn new(stream: TcpStream, wire: Wire, buffers: LazyBuffers) -> Self {
         Self { socket: Socket { stream, wire, is_broken: false }, buffers }
     }
+
+    /// What it is written to and read from before ureq does.
+    pub(super) fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
 }
 
 impl Transport for Tcp {
@@ -50,7 +55,7 @@ impl Transport for Tcp {
 
 /// A socket that is read and written until the deadline.
 #[derive(Debug)]
-struct Socket {
+pub(super) struct Socket {
     stream: TcpStream,
     wire: Wire,
     /// The receiver takes no more.

@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) progress: Progress,
     /// What the look-up found, so that it is made once and what is dialled stays what was found.
     pub(super) addresses: Vec<SocketAddr>,
+    /// This end of the connection made last, and the other.
+    pub(super) ends: Option<(SocketAddr, SocketAddr)>,
 }
 
 /// How far an attempt came.
@@ -32,7 +34,8 @@ pub(super) struct Progress {
 
 impl Wire {
     pub(super) fn new() -> Self {
-        let state = State { deadline: Instant::now(), progress: Progress::default(), addresses: Vec::new() };
+        let state =
+            State { deadline: Instant::now(), progress: Progress::default(), addresses: Vec::new(), ends: None };
         Self(Arc::new(Mutex::new(state)))
     }
 

@@ -38,6 +38,7 @@ mod owners;
 mod races;
 mod payloads;
 mod pushers;
+mod proxy;
 mod queue;
 mod readme;
 mod receivers;

@@ -128,7 +128,7 @@ const DOORS: [(&str, &[&str], &[&str]); 30] = [
         &["process", "transport", "dispatch", "command"],
     ),
     ("env_logger", &["env_logger::"], &["log_file"]),
-    ("httparse", &["httparse::"], &["command"]),
+    ("httparse", &["httparse::"], &["command", "transport"]),
     ("clap", &["clap::"], &["command"]),
     ("log", &[], &[]),
     ("serde", &[], &[]),

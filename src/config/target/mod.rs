@@ -91,6 +91,7 @@ impl<'a> TargetReader<'a> {
         let headers = self.headers(format, has_credentials);
         let verify_certificate = self.boolean("sslVerify", true);
         let (authorities, identity) = (self.authorities(), self.identity());
+        let proxy = self.proxy();
         let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
         let retry_for = self.value("retryFor", days).unwrap_or(Duration::from_secs(3 * 86_400));
         let max_commits = self.value("maxCommits", positive_number).map(|number| number as usize);
@@ -113,6 +114,7 @@ impl<'a> TargetReader<'a> {
             verify_certificate,
             authorities,
             identity,
+            proxy,
             timeout,
             retry_for,
             max_commits,
@@ -212,11 +214,18 @@ impl<'a> TargetReader<'a> {
 
     /// The value in effect: the target's last, else the default's last where the key has one.
     fn last(&self, name: &str) -> Option<&'a Entry> {
-        let last = |entries: &[&'a Entry]| entries.iter().rev().find(|e| e.key.eq_ignore_ascii_case(name)).copied();
-        last(&self.own).or_else(|| {
-            keys::find(name, &[Of::Target])?;
-            last(&self.defaults)
-        })
+        let of_all = keys::find(name, &[Of::Target]);
+        let is_protected = of_all.is_some_and(|key| key.protected);
+        let counts =
+            |entry: &&Entry| entry.key.eq_ignore_ascii_case(name) && (!is_protected || entry.scope < Scope::Repository);
+        let last = |entries: &[&'a Entry]| entries.iter().rev().copied().find(|entry| counts(entry));
+        last(&self.own).or_else(|| of_all.and_then(|_| last(&self.defaults)))
+    }
+
+    /// An empty one takes the default back, as git's `http.proxy` does.
+    fn proxy(&mut self) -> Option<Address> {
+        let entry = self.last("proxy").filter(|entry| entry.value.as_deref() != Some(b""))?;
+        self.parse("proxy", entry, Address::parse_proxy)
     }
 
     fn parse<T, E: Into<String>>(

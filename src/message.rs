@@ -470,6 +470,11 @@ messages! {
     check_unverified(name) = "the certificate of target '{name}' is not verified";
     check_push_options(name) = "push options are not advertised, and target '{name}' asks for reviews";
     check_unreached(name, origin, why) = "cannot reach target '{name}' at {origin}: {why}";
+    check_reached(name, origin, from) = "target '{name}' at {origin}, from {from}";
+    check_certificate(names, issuer, days) = "certificate of {names} by {issuer}, for {days} days more";
+    check_certificate_ended(names, issuer, days) = "certificate of {names} by {issuer}, which ended {days} days ago";
+    check_certificate_ends(names, name, days) =
+        "the certificate of {names}, which target '{name}' shows, is valid for {days} days more";
     check_parked(name) = "target '{name}' answered 410 and gets nothing";
     check_unborn_head(target) =
         "HEAD names {target}, which is not there: clones check out nothing, and receivers take it for the default branch";

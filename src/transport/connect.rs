@@ -30,7 +30,7 @@ pub(super) fn agent(wire: &Wire, config: Config, target: &Target, secure: Option
     Agent::with_parts(config, connector, LookUp(way))
 }
 
-/// The same, but each connection ends as [`Reached`] once it is made, so that no request is sent.
+/// The same, but each connection ends as [`Made`] once it is made, so that no request is sent.
 pub(super) fn agent_that_stops(wire: &Wire, config: Config, target: &Target, secure: Option<Secure>) -> Agent {
     let way = Way::of(wire, target);
     let connector = Dial(way.clone()).chain(Wrap(secure)).chain(Stop);
@@ -98,15 +98,15 @@ impl std::error::Error for NoAddress {}
 
 /// A connection was made, TLS included.
 #[derive(Debug)]
-pub(super) struct Reached;
+pub(super) struct Made;
 
-impl fmt::Display for Reached {
+impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("reached")
+        f.write_str("made")
     }
 }
 
-impl std::error::Error for Reached {}
+impl std::error::Error for Made {}
 
 /// Ends a connection that is made: ureq asks for one before it writes anything, and [`Wrap`] hands one on only after the
 /// handshake.
@@ -117,7 +117,7 @@ impl<T: Transport> Connector<T> for Stop {
     type Out = T;
 
     fn connect(&self, _: &ConnectionDetails<'_>, _: Option<T>) -> Result<Option<T>, Error> {
-        Err(Error::Other(Box::new(Reached)))
+        Err(Error::Other(Box::new(Made)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! 64 KiB takes 104 MB).
 
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use log::warn;
@@ -13,7 +14,8 @@ use ureq::config::Config;
 use ureq::http::{HeaderName, HeaderValue, Response, Uri};
 use ureq::{Agent, Body, Error};
 
-use super::connect::{Forbidden, NoAddress, Reached, agent, agent_that_stops};
+use super::certificate::ShownCertificate;
+use super::connect::{Forbidden, Made, NoAddress, agent, agent_that_stops};
 use super::proxy::NoWay;
 use super::redact::told_headers;
 use super::secrets::Secrets;
@@ -172,23 +174,38 @@ fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderVa
     })
 }
 
+/// A receiver, as it was reached.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// This machine's address on the way there, which receivers put into their lists; that on the way to the proxy where
+    /// there is one.
+    pub from: IpAddr,
+    /// The address that was dialled.
+    pub to: IpAddr,
+    /// What it showed, its own certificate first; none over http. One that cannot be read is left out.
+    pub chain: Vec<ShownCertificate>,
+}
+
 /// Looks the receiver up, dials it and, for https, shakes hands with it as for a delivery. Nothing is sent.
 ///
 /// # Errors
 /// Why no request could be sent.
-pub fn reach(target: &Target, trust: &Trust) -> Result<(), Failure> {
+pub fn reach(target: &Target, trust: &Trust) -> Result<Reached, Failure> {
     agree(&target.address)?;
     let wire = Wire::new();
+    wire.state().chain = Some(Vec::new());
     let agent = agent_that_stops(&wire, configure(), target, secure(target, trust)?);
     wire.begin(Instant::now() + target.timeout);
-    match agent.get(target.address.dial()).call() {
-        Err(Error::Other(cause)) if cause.is::<Reached>() => Ok(()),
-        Err(error) => {
-            let progress = wire.progress();
-            Err(Failure::new(kind_of(&error, progress), describe(error, progress)))
+    // The connection ends before there is a request, so there is no answer.
+    let error = agent.get(target.address.dial()).call().err().unwrap_or(Error::ConnectionFailed);
+    let mut state = wire.state();
+    match (error, state.ends) {
+        (Error::Other(cause), Some((from, to))) if cause.is::<Made>() => {
+            let chain = state.chain.take().unwrap_or_default();
+            let chain = chain.iter().filter_map(|certificate| ShownCertificate::read(certificate)).collect();
+            Ok(Reached { from: from.ip().to_canonical(), to: to.ip().to_canonical(), chain })
         }
-        // The connection ends before there is a request, so there is no answer.
-        Ok(_) => Ok(()),
+        (error, _) => Err(Failure::new(kind_of(&error, state.progress), describe(error, state.progress))),
     }
 }
 

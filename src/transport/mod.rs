@@ -2,6 +2,7 @@
 
 mod secrets;
 mod redact;
+mod certificate;
 mod tls;
 mod wire;
 mod stream;
@@ -9,5 +10,6 @@ mod proxy;
 mod connect;
 mod http;
 
-pub use http::{HIDDEN, Http, Request, reach, shown_headers};
+pub use certificate::ShownCertificate;
+pub use http::{HIDDEN, Http, Reached, Request, reach, shown_headers};
 pub use tls::Trust;

@@ -141,7 +141,12 @@ impl Tls {
         let mut tls = Self { stream: StreamOwned::new(connection, tcp.socket), buffers: tcp.buffers, secure };
         let StreamOwned { conn, sock } = &mut tls.stream;
         match conn.complete_io(sock) {
-            Ok(_) => Ok(tls),
+            Ok(_) => {
+                if let Some(chain) = &mut sock.wire.state().chain {
+                    *chain = conn.peer_certificates().unwrap_or_default().to_vec();
+                }
+                Ok(tls)
+            }
             Err(error) => Err(tls.failed(error)),
         }
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
 use ureq::{Error, Timeout};
 
 /// What an agent's one connection and the code that sends over it tell each other.
@@ -19,6 +20,8 @@ pub(super) struct State {
     pub(super) addresses: Vec<SocketAddr>,
     /// This end of the connection made last, and the other.
     pub(super) ends: Option<(SocketAddr, SocketAddr)>,
+    /// The certificates that the receiver showed, where somebody wants to see them.
+    pub(super) chain: Option<Vec<CertificateDer<'static>>>,
 }
 
 /// How far an attempt came.
@@ -34,8 +37,13 @@ pub(super) struct Progress {
 
 impl Wire {
     pub(super) fn new() -> Self {
-        let state =
-            State { deadline: Instant::now(), progress: Progress::default(), addresses: Vec::new(), ends: None };
+        let state = State {
+            deadline: Instant::now(),
+            progress: Progress::default(),
+            addresses: Vec::new(),
+            ends: None,
+            chain: None,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 

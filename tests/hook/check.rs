@@ -116,10 +116,12 @@ fn a_set_up_with_nothing_wrong_is_said_to_be_well() {
     set_up.receiver.take_one();
     set_up.is_well();
     let output = set_up.world.webhook(&["check", "--connect"]);
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd; every receiver was reached\n"
+    let expected = format!(
+        "reached: target 'ci' at {}, from 127.0.0.1\n\
+         all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd; every receiver was reached\n",
+        set_up.receiver.origin()
     );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
     assert!(set_up.receiver.take().is_empty(), "a request was sent");
     assert_eq!(set_up.check(&[]), (0, Vec::new()));
     assert!(set_up.world.place(Place::Spool).is_dir());

@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::support::{Answer, Fan, Receiver, World};
+use crate::support::{Answer, Ends, Fan, Receiver, World};
 
 const UNTRUSTED: &str = "no trusted TLS connection";
 
@@ -89,6 +89,14 @@ pub fn self_signed() -> ServerConfig {
     let (key, params) = key_and_params(|_| ());
     let certificate: CertificateDer = params.self_signed(&key).unwrap().into();
     ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], der(&key)).unwrap()
+}
+
+/// Year, month and day that are so many days from now.
+fn days_from_now(days: u32) -> (i32, u8, u8) {
+    let command = std::process::Command::new("date").args(["-u", "+%Y %m %d", "-d", &format!("{days} days")]).ends();
+    let text = String::from_utf8(command.stdout).unwrap();
+    let parts: Vec<i32> = text.split_whitespace().map(|part| part.parse().unwrap()).collect();
+    (parts[0], parts[1] as u8, parts[2] as u8)
 }
 
 #[test]
@@ -427,4 +435,45 @@ fn bad_292_connections_that_end_early() {
         ],
     )
     .fails("connection closed without an answer");
+}
+
+/// What an administrator puts into a receiver's list of addresses, and sees before a certificate ends.
+#[test]
+fn check_shows_from_where_and_by_what_certificates_a_receiver_was_reached() {
+    let authority = Authority::called("Our root");
+    let secure = [3, 100].map(days_from_now).map(|(year, month, day)| {
+        Receiver::secure(authority.server_with(|params| {
+            params.not_after = date_time_ymd(year, month, day);
+            params.subject_alt_names.extend(names("hooks.example"));
+        }))
+    });
+    let plain = Receiver::new();
+    let world = authority.world();
+    world.add_target("plain", &plain, "gitlab");
+    world.add_target("soon", &secure[0], "gitlab");
+    world.add_target("later", &secure[1], "gitlab");
+    let output = world.webhook(&["check", "--connect"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = |name: &str, receiver: &Receiver, rest: &str| {
+        format!("reached: target '{name}' at {}, from 127.0.0.1{rest}\n", receiver.origin())
+    };
+    assert!(said.contains(&line("plain", &plain, "")), "{said}");
+    let by = "certificate of localhost, hooks.example by Our root, for";
+    let days_more = |receiver: &Receiver, name: &str, days: [i64; 2]| {
+        days.iter().any(|days| said.contains(&line(name, receiver, &format!(": {by} {days} days more"))))
+    };
+    // The certificate ends at midnight.
+    assert!(days_more(&secure[1], "later", [99, 100]) && days_more(&secure[0], "soon", [2, 3]), "{said}");
+    assert!(
+        said.contains("advice: the certificate of localhost, hooks.example, which target 'soon' shows, is valid for")
+    );
+    assert!(!said.contains("which target 'later' shows"), "{said}");
+    assert!(output.status.success(), "{said}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&world.webhook(&["check", "--connect", "--json"]).stdout).unwrap();
+    let rows = json.as_array().unwrap().iter().filter(|row| row["severity"] == "fact");
+    let row = rows.clone().find(|row| row["target"] == "later").unwrap();
+    assert_eq!((&row["from"], &row["certificates"][0]["issuer"]), (&"127.0.0.1".into(), &"Our root".into()));
+    assert_eq!(rows.count(), 3);
+    assert!(plain.take().is_empty() && secure.iter().all(|receiver| receiver.take().is_empty()), "nothing is sent");
 }

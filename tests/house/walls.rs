@@ -82,7 +82,7 @@ fn made_of(code: &str, children: &[String], item: &str) -> BTreeSet<String> {
 }
 
 /// What stands behind one door, the words that betray it, and the rooms that may say them.
-const DOORS: [(&str, &[&str], &[&str]); 30] = [
+const DOORS: [(&str, &[&str], &[&str]); 31] = [
     ("nix", &["nix::"], &["process", "files"]),
     ("close_fds", &["close_fds::"], &["process"]),
     ("making UUIDs", &["now_v7(", "new_v4(", "new_v5("], &["identifier"]),
@@ -120,6 +120,7 @@ const DOORS: [(&str, &[&str], &[&str]); 30] = [
     ("the files below `webhook/log`", &["join(\"log\")"], &["history", "state_dir"]),
     ("ureq", &["ureq::"], &["transport"]),
     ("rustls", &["rustls::"], &["target", "transport"]),
+    ("x509-cert", &["x509_cert::"], &["transport"]),
     ("openssl-probe", &["openssl_probe::"], &["transport"]),
     ("rustls-native-certs", &["rustls_native_certs::"], &["transport"]),
     (

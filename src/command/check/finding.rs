@@ -1,5 +1,7 @@
 //! What is wrong: of which kind, how bad, in words, and what mends it.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::mend::Mend;
@@ -13,6 +15,8 @@ pub(super) enum Severity {
     Error,
     /// It can.
     Advice,
+    /// It can, and nothing is wrong.
+    Fact,
 }
 
 /// What a finding is about.
@@ -56,7 +60,7 @@ kinds! {
     Secrets: SecretReadable, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
-    Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached;
+    Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached, CertificateEnds, Reached;
     Refs: HeadNamesNothing, OddPattern, DanglingAlias;
     Backlog: Parked, Untold, Removed, Withheld, Waiting, Dead, BodyLimit;
     Timer: NoTimer, TimerInactive;
@@ -72,11 +76,33 @@ pub(super) struct Finding {
     pub(super) message: String,
     /// One after the other.
     pub(super) mend: Vec<Mend>,
+    /// How the target was reached.
+    pub(super) reached: Option<ReachedRow>,
+}
+
+/// How a receiver was reached, for programs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ReachedRow {
+    /// This machine's address on the way.
+    pub(super) from: IpAddr,
+    pub(super) to: IpAddr,
+    pub(super) certificates: Vec<CertificateRow>,
+}
+
+/// A certificate that a receiver showed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct CertificateRow {
+    pub(super) names: Vec<String>,
+    pub(super) issuer: String,
+    /// In seconds since 1970.
+    pub(super) not_after: i64,
+    /// Whole days; negative where it has expired.
+    pub(super) days_left: i64,
 }
 
 impl Finding {
     pub(super) fn new(severity: Severity, kind: Kind, message: impl Into<String>) -> Self {
-        Self { severity, kind, target: None, message: message.into(), mend: Vec::new() }
+        Self { severity, kind, target: None, message: message.into(), mend: Vec::new(), reached: None }
     }
 
     pub(super) fn error(kind: Kind, message: impl Into<String>) -> Self {
@@ -111,13 +137,15 @@ pub(super) struct CheckRow {
     target: Option<String>,
     pub(super) message: String,
     pub(super) mend: Vec<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    reached: Option<ReachedRow>,
 }
 
 impl CheckRow {
     pub(super) fn new(finding: Finding, runner: &Runner<'_>) -> Self {
-        let Finding { severity, kind, target, message, mend } = finding;
+        let Finding { severity, kind, target, message, mend, reached } = finding;
         let is_last = mend.iter().any(Mend::is_last);
         let mend = mend.iter().map(|mend| runner.command(mend)).collect();
-        Self { severity, kind, is_last, about: kind.about(), target, message, mend }
+        Self { severity, kind, is_last, about: kind.about(), target, message, mend, reached }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
     };
     let found = visit_each(call, root, find, |path| {
         let findings = look(path, options.connect, call.environment);
-        let is_well = findings.iter().all(|finding| finding.severity == Severity::Advice);
+        let is_well = findings.iter().all(|finding| finding.severity != Severity::Error);
         Ok(Found::new(findings, is_well))
     })?;
     if call.is_owners {
@@ -99,7 +99,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
     look_at_machine(&mut said, root, call.environment);
     for one in &mut said {
         one.rows.sort_by_key(|row| (row.is_last, row.severity));
-        one.is_well &= one.rows.iter().all(|row| row.severity == Severity::Advice);
+        one.is_well &= one.rows.iter().all(|row| row.severity != Severity::Error);
     }
     if options.reach.json {
         return Ok(output::tell(call, true, said, |_| String::new()));
@@ -180,8 +180,9 @@ fn tell(said: &[Said<CheckRow>], connect: bool) {
         text += &heading(one);
         one.rows.iter().for_each(|row| text += &show(row, coloured));
     }
-    if text.is_empty() && said.iter().all(|one| one.is_well) {
-        text = "all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd".into();
+    let is_odd = |row: &CheckRow| row.severity != Severity::Fact;
+    if !said.iter().flat_map(|one| &one.rows).any(is_odd) && said.iter().all(|one| one.is_well) {
+        text += "all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd".into();
         text += if connect { "; every receiver was reached\n" } else { "; no receiver was dialled\n" };
     }
     print(&text);
@@ -195,6 +196,7 @@ fn show(row: &CheckRow, coloured: bool) -> String {
     let (word, colour) = match row.severity {
         Severity::Error => ("error", Colour::Red),
         Severity::Advice => ("advice", Colour::Yellow),
+        Severity::Fact => ("reached", Colour::Green),
     };
     let (start, end) = if coloured { colour.codes() } else { ("", "") };
     let mut text = format!("{start}{word}{end}: {}\n", sanitise(&row.message));

@@ -4,15 +4,22 @@ use std::sync::Mutex;
 use std::thread;
 
 use super::Scene;
-use super::finding::{Finding, Kind};
+use super::finding::{CertificateRow, Finding, Kind, ReachedRow, Severity};
 use super::git::git;
 use super::mend::{self, Mend};
 use crate::config::Configured;
 use crate::event::EventName;
 use crate::message;
 use crate::outcome::{Failure, FailureKind};
+use crate::process;
 use crate::target::Target;
-use crate::transport::{self, Trust};
+use crate::transport::{self, Reached, ShownCertificate, Trust};
+
+/// In seconds.
+const DAY: i64 = 86_400;
+
+/// A certificate that is valid for fewer days is spoken of: those that are renewed by themselves are, by then.
+const SOON: i64 = 14;
 
 pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
     if !scene.has_targets() {
@@ -39,7 +46,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         }
     }
     if connect {
-        findings.extend(unreached(scene, targets.iter().copied().filter(|target| target.switch.is_on())));
+        findings.extend(dialled(scene, targets.iter().copied().filter(|target| target.switch.is_on())));
     }
     findings
 }
@@ -92,16 +99,16 @@ fn advertises_push_options(scene: &Scene<'_>) -> bool {
 }
 
 /// Dials all of them at once: one that is silent takes its whole `timeout`.
-fn unreached<'a>(scene: &Scene<'_>, targets: impl Iterator<Item = &'a Target>) -> Vec<Finding> {
+fn dialled<'a>(scene: &Scene<'_>, targets: impl Iterator<Item = &'a Target>) -> Vec<Finding> {
     let trust = Trust::default();
     let found = Mutex::new(Vec::new());
     thread::scope(|scope| {
         let (trust, found) = (&trust, &found);
         for target in targets {
             let dial = move || {
-                let failure = transport::reach(target, trust).err();
-                if let (Some(failure), Ok(mut found)) = (failure, found.lock()) {
-                    found.push((target, failure));
+                let reached = transport::reach(target, trust);
+                if let Ok(mut found) = found.lock() {
+                    found.push((target, reached));
                 }
             };
             if thread::Builder::new().spawn_scoped(scope, dial).is_err() {
@@ -111,10 +118,49 @@ fn unreached<'a>(scene: &Scene<'_>, targets: impl Iterator<Item = &'a Target>) -
     });
     let mut found = found.into_inner().unwrap_or_default();
     found.sort_by(|(one, _), (other, _)| one.name.as_str().cmp(other.name.as_str()));
-    found.into_iter().map(|(target, failure)| finding(scene, target, failure)).collect()
+    let findings = found.into_iter().flat_map(|(target, reached)| match reached {
+        Ok(reached) => as_reached(target, &reached),
+        Err(failure) => vec![unreached(scene, target, failure)],
+    });
+    findings.collect()
 }
 
-fn finding(scene: &Scene<'_>, target: &Target, failure: Failure) -> Finding {
+/// From where a target was reached, and by what certificates it is known; that one of them ends soon.
+fn as_reached(target: &Target, Reached { from, to, chain }: &Reached) -> Vec<Finding> {
+    let name = target.name.as_str();
+    let now = process::now();
+    let row = |certificate: &ShownCertificate| {
+        let ShownCertificate { names, issuer, not_after } = certificate.clone();
+        CertificateRow { names, issuer, not_after, days_left: (not_after - now).div_euclid(DAY) }
+    };
+    let certificates: Vec<_> = chain.iter().map(row).collect();
+    let said = |it: &CertificateRow| {
+        let names = it.names.join(", ");
+        if it.days_left < 0 {
+            message::check_certificate_ended(names, &it.issuer, -it.days_left)
+        } else {
+            message::check_certificate(names, &it.issuer, it.days_left)
+        }
+    };
+    let chain = certificates.iter().map(said).collect::<Vec<_>>().join("; ");
+    let origin = target.address.origin();
+    let mut message = message::check_reached(name, origin, from);
+    if !chain.is_empty() {
+        message += &format!(": {chain}");
+    }
+    let mut findings = Vec::new();
+    if let Some(soonest) = certificates.iter().min_by_key(|it| it.days_left).filter(|it| it.days_left < SOON) {
+        let message = message::check_certificate_ends(soonest.names.join(", "), name, soonest.days_left);
+        let (host, port) = (target.address.host().into(), target.address.port().unwrap_or_default());
+        let finding = Finding::advice(Kind::CertificateEnds, message).of(name);
+        findings.push(finding.mend(Mend::ShowCertificate { host, port }));
+    }
+    let fact = Finding::new(Severity::Fact, Kind::Reached, message).of(name);
+    findings.push(Finding { reached: Some(ReachedRow { from: *from, to: *to, certificates }), ..fact });
+    findings
+}
+
+fn unreached(scene: &Scene<'_>, target: &Target, failure: Failure) -> Finding {
     let address = &target.address;
     let (host, port) = (address.host(), address.port().unwrap_or_default());
     let mend = match failure.kind {

@@ -9,7 +9,7 @@
 # shellcheck shell=bash
 
 __git_webhook_verbs="add remove list formats check test log show redeliver flush dead reviews status reconcile enable disable
-payload echo help"
+key payload echo help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
 __git_webhook_formats="codeup gitlab github gitea bitbucket slack"
@@ -19,11 +19,11 @@ __git_webhook_formats="codeup gitlab github gitea bitbucket slack"
 __git_webhook_options() {
     case $1 in
     add)
-        echo --secret --generate-secret --signing-secret --generate-signing-secret --format= --event= --ref= --success= \
+        echo --secret --generate-secret --signing-secret --generate-signing-secret --generate-signing-key --format= --event= --ref= --success= \
             --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
-    remove | formats | show | enable | disable) echo --json --help ;;
+    remove | formats | show | enable | disable | key) echo --json --help ;;
     list) echo --json --root= --help ;;
     check) echo --connect --json --root= --help ;;
     test) echo --event= --help ;;
@@ -58,7 +58,7 @@ __git_webhook_value() {
 # __git_webhook_argument HOW-MANY-STAND-BEFORE-IT
 __git_webhook_argument() {
     case $verb,$1 in
-    remove,0 | test,0 | enable,0 | disable,0) __git_webhook_offer "$cur" "$(__git_webhook_targets)" ;;
+    remove,0 | test,0 | enable,0 | disable,0 | key,0) __git_webhook_offer "$cur" "$(__git_webhook_targets)" ;;
     redeliver,*) [[ " ${words[*]} " == *" --failed "* ]] || __git_webhook_offer_ids ;;
     dead,*) [[ " ${words[*]} " != *" --drop "* ]] || __git_webhook_offer_ids ;;
     show,0) __git_webhook_offer_ids ;;

@@ -104,7 +104,8 @@ messages! {
     lacks_ssl_cert() = "is set without sslCert, and a key is nothing without its certificate";
     no_secret_file() = "names a file that is empty or holds more than one line of text";
     short_secret() = "may be guessed, being shorter than 24 bytes: set a longer one";
-    no_signing_secret() = "is no Standard Webhooks key: write whsec_ and base64";
+    no_signing_secret() =
+        "is no Standard Webhooks key: write whsec_ and base64, or whsk_ and the base64 of an ed25519 key's seed";
     header_of_format() = "names a header that the format sets itself";
     header_of_credentials() = "names a header that is made of the url's user name and password";
     empty() = "is empty";
@@ -419,6 +420,8 @@ messages! {
     not_roots_alone(path) = "'{path}' is root's, but others can write it, its configuration or a directory above it: run chmod go-w there, or chown '{path}' to whoever uses it";
     owner_takes_too_long(path) = "'{path}' took longer than ten minutes, and was left: run this there as its owner";
     section_stays(name, file) = "'{file}' spells the section of '{name}' in capitals, and nothing was changed: remove it with an editor";
+    no_public_key(name) =
+        "target '{name}' has no key of two halves: git webhook add --generate-signing-key makes one, or set its signingSecretFile";
     secret_without_use(format) = "format {format} sends no secret: leave it out, or make a key with --generate-signing-secret";
     no_secret_in_format(format) = "format {format} sends no secret: leave out --secret-file";
     missing_header(names) = "{names}: MISSING";

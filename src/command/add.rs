@@ -46,12 +46,15 @@ struct Secrets {
     /// Make a secret and keep it below webhook/secret/
     #[arg(long, conflicts_with = "secretFile")]
     generate_secret: bool,
-    /// Read a Standard Webhooks key (whsec_…) from standard input and keep it below webhook/secret/
-    #[arg(long, conflicts_with = "generate_signing_secret")]
+    /// Read a Standard Webhooks key (whsec_… or whsk_…) from standard input and keep it below webhook/secret/
+    #[arg(long, conflicts_with_all = ["generate_signing_secret", "generate_signing_key"])]
     signing_secret: bool,
-    /// Make a Standard Webhooks key and keep it below webhook/secret/
-    #[arg(long)]
+    /// Make a Standard Webhooks key that the receiver has too and keep it below webhook/secret/
+    #[arg(long, conflicts_with = "generate_signing_key")]
     generate_signing_secret: bool,
+    /// Make a Standard Webhooks key of which the receiver has the public half alone and keep it below webhook/secret/
+    #[arg(long)]
+    generate_signing_key: bool,
 }
 
 impl Secrets {
@@ -63,7 +66,8 @@ impl Secrets {
 
 /// The option that has a secret read or made, and takes no value, that an argument begins with.
 pub(super) fn secret_option(argument: &str) -> Option<&'static str> {
-    const OPTIONS: [&str; 4] = ["--secret", "--generate-secret", "--signing-secret", "--generate-signing-secret"];
+    const OPTIONS: [&str; 5] =
+        ["--secret", "--generate-secret", "--signing-secret", "--generate-signing-secret", "--generate-signing-key"];
     let name = argument.split('=').next().unwrap_or_default();
     OPTIONS.into_iter().find(|option| *option == name)
 }
@@ -134,6 +138,8 @@ pub(super) struct AddedTarget {
     format: String,
     /// The files its secrets are in, made by this.
     secrets: Vec<PathBuf>,
+    /// The public halves of its keys.
+    public_keys: Vec<String>,
 }
 
 pub(super) fn run(wish: &Wish, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
@@ -189,7 +195,8 @@ fn add(wish: &Wish, place: &Place, environment: &Environment) -> Result<AddedTar
     })?;
     let secrets = kept.needed().iter().map(|name| Path::new("webhook/secret").join(name)).collect();
     let url = format!("{}/…", target.address.origin());
-    Ok(AddedTarget { name: target.name.to_string(), url, format: target.format.name.into(), secrets })
+    let public_keys = target.signing_secrets.iter().filter_map(SigningSecret::public).collect();
+    Ok(AddedTarget { name: target.name.to_string(), url, format: target.format.name.into(), secrets, public_keys })
 }
 
 /// The target as it would be, and what is odd about it.
@@ -240,6 +247,8 @@ fn secrets(wish: &Wish, entries: &[Entry]) -> Result<Vec<NewSecret>, Failure> {
         secrets.push(("signingSecretFile", signing, typed()?));
     } else if wish.secrets.generate_signing_secret {
         secrets.push(("signingSecretFile", signing, SigningSecret::generate().map_err(no_random)?.into_bytes()));
+    } else if wish.secrets.generate_signing_key {
+        secrets.push(("signingSecretFile", signing, SigningSecret::generate_pair().map_err(no_random)?.into_bytes()));
     }
     Ok(secrets)
 }
@@ -299,8 +308,15 @@ impl Drop for Kept {
 fn text(row: &AddedTarget) -> String {
     let name = sanitise(&row.name);
     let mut text = format!("{name}: added, told of pushes in format {}\n", row.format);
+    let is_private = |path: &Path| !row.public_keys.is_empty() && path.to_string_lossy().contains(".signing");
     for path in &row.secrets {
-        text += &format!("the secret is in {}: give it to the receiver\n", path.display());
+        text += &match is_private(path) {
+            true => format!("the private key is in {}: it stays here\n", path.display()),
+            false => format!("the secret is in {}: give it to the receiver\n", path.display()),
+        };
+    }
+    for key in &row.public_keys {
+        text += &format!("the public key is {key}: give it to the receiver\n");
     }
     text + &format!("try it: git webhook test {name}\n")
 }

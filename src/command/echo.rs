@@ -77,7 +77,7 @@ fn verifier(source: &Source, call: &Call<'_>) -> Result<Verifier, Failure> {
         let text =
             fs::read_to_string(path).map_err(|error| Failure::new(message::cannot_read(path.display(), error)))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        match SigningSecret::parse(text).filter(|_| text.starts_with("whsec_")) {
+        match SigningSecret::parse(text).filter(|_| text.starts_with("whsec_") || text.starts_with("whsk_")) {
             Some(secret) => verifier.signing_secrets.push(secret),
             None => verifier.secret = Some(Secret::new(text)),
         }

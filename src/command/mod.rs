@@ -15,6 +15,7 @@ mod log;
 mod add;
 mod remove;
 mod enable;
+mod key;
 mod list;
 mod formats;
 mod reconcile;
@@ -189,6 +190,14 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Print the public keys by which a target's receiver verifies signatures
+    Key {
+        /// The target
+        name: String,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the body that a ref update would be told with; send nothing
     Payload {
         /// The format
@@ -212,7 +221,7 @@ enum Verb {
         /// The format to verify; without it, the one whose header is there
         #[arg(long, value_name = "F")]
         format: Option<String>,
-        /// The file that holds the secret or the whsec_ key
+        /// The file that holds the secret, or the whsec_ or whsk_ key
         #[arg(long, value_name = "FILE", conflicts_with = "target")]
         secret_file: Option<PathBuf>,
         /// Take format and secrets from this target of the repository
@@ -331,6 +340,7 @@ impl Verb {
             Self::Remove { name, json } => remove::run(&name, json, call),
             Self::Enable { name, json } => enable::run(&name, true, json, call),
             Self::Disable { name, json } => enable::run(&name, false, json, call),
+            Self::Key { name, json } => key::run(&name, json, call),
             Self::Payload { format, event, old, new, r#ref } => {
                 payload::run(&format, event.as_deref(), &old, &new, &r#ref, call)
             }

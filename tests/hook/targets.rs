@@ -113,6 +113,16 @@ fn a_secret_comes_from_standard_input_or_is_made() {
         let metadata = fs::metadata(world.server().join("webhook/secret").join(name)).unwrap();
         assert_eq!(metadata.mode() & 0o7777, 0o600, "{name}");
     }
+    // Of a pair the receiver has one half.
+    let said = well(&add("pair", "--generate-signing-key", b""));
+    assert!(said.contains("the private key is in webhook/secret/pair.signing: it stays here\n"), "{said}");
+    let public = well(&world.webhook(&["key", "pair"]));
+    assert!(said.contains(&format!("the public key is {}: give it to the receiver", public.trim())), "{said}");
+    assert!(public.starts_with("whpk_"), "{public}");
+    let none = world.webhook(&["key", "signed"]);
+    assert!(err(&none).starts_with("error: target 'signed' has no key of two halves"), "{}", err(&none));
+    assert_eq!(none.status.code(), Some(1));
+    world.webhook(&["remove", "pair"]);
     world.commit("one");
     world.push(&["main"]);
     let mut requests = receiver.take();

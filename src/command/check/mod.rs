@@ -182,7 +182,7 @@ fn tell(said: &[Said<CheckRow>], connect: bool) {
     }
     let is_odd = |row: &CheckRow| row.severity != Severity::Fact;
     if !said.iter().flat_map(|one| &one.rows).any(is_odd) && said.iter().all(|one| one.is_well) {
-        text += "all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd".into();
+        text += "all is well: hooks, configuration, secrets, state, targets, backlog, timer and sshd";
         text += if connect { "; every receiver was reached\n" } else { "; no receiver was dialled\n" };
     }
     print(&text);

@@ -6,6 +6,7 @@ mod buildbot;
 mod judge;
 mod libraries;
 mod tour;
+mod verify;
 mod webhook;
 
 pub use judge::{Judge, replay};

@@ -1,5 +1,7 @@
 //! Signs bytes: HMAC in hexadecimal, and Standard Webhooks; the only door to the crypto crates.
 
+mod standard_webhooks;
+
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -10,6 +12,8 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::text::hex;
+
+pub use standard_webhooks::{SigningSecret, standard_webhooks};
 
 /// The SHA-256 of `bytes` in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -87,78 +91,6 @@ impl Secret {
     }
 }
 
-/// A Standard Webhooks key, `whsec_<base64>`.
-///
-/// Source: the Standard Webhooks specification, "Signature scheme", symmetric.
-#[derive(Clone)]
-pub struct SigningSecret(Vec<u8>);
-
-impl SigningSecret {
-    /// Reads `whsec_<base64>`; the prefix may be missing, as the reference libraries allow.
-    ///
-    /// Returns `None` where the rest is not base64 or is empty.
-    pub fn parse(text: &str) -> Option<Self> {
-        let encoded = text.strip_prefix("whsec_").unwrap_or(text);
-        let key = STANDARD.decode(encoded).ok()?;
-        (!key.is_empty()).then_some(Self(key))
-    }
-
-    /// The key's bytes.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The key as it is written, without the prefix.
-    pub fn encoded(&self) -> String {
-        base64(&self.0)
-    }
-
-    /// Makes a new one of 32 bytes; the specification asks for 24 to 64.
-    ///
-    /// # Errors
-    /// Where the system has no random bytes to give.
-    pub fn generate() -> io::Result<String> {
-        Ok(format!("whsec_{}", base64(&random()?)))
-    }
-
-    /// The value of `webhook-signature` for one key: `v1,<base64>` over `id.timestamp.body`.
-    fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        let mac = self.mac(id, timestamp, body).finalize().into_bytes();
-        format!("v1,{}", base64(&mac))
-    }
-
-    /// Whether `header`, the value of `webhook-signature`, holds a signature made with this key.
-    pub fn verifies(&self, header: &str, id: &str, timestamp: i64, body: &[u8]) -> bool {
-        header
-            .split(' ')
-            .filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok())
-            .any(|signature| self.mac(id, timestamp, body).verify_slice(&signature).is_ok())
-    }
-
-    fn mac(&self, id: &str, timestamp: i64, body: &[u8]) -> Hmac<Sha256> {
-        let stamp = timestamp.to_string();
-        hmac_sha256(&self.0, &[id.as_bytes(), b".", stamp.as_bytes(), b".", body])
-    }
-}
-
-/// The three headers of Standard Webhooks, signed with each of `secrets` side by side, which is how a secret is
-/// rotated.
-///
-/// `timestamp` is seconds since 1970: of the attempt, so these are made anew for each.
-pub fn standard_webhooks(
-    secrets: &[SigningSecret],
-    id: &str,
-    timestamp: i64,
-    body: &[u8],
-) -> Vec<(&'static str, String)> {
-    let signatures: Vec<_> = secrets.iter().map(|secret| secret.sign(id, timestamp, body)).collect();
-    vec![
-        ("webhook-id", id.into()),
-        ("webhook-timestamp", timestamp.to_string()),
-        ("webhook-signature", signatures.join(" ")),
-    ]
-}
-
 /// The value of an `Authorization` header for HTTP Basic authentication (RFC 7617).
 pub fn basic_authorization(user: &[u8], password: &[u8]) -> String {
     let pair = [user, b":", password].concat();
@@ -210,15 +142,6 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
 mod tests {
     use super::*;
 
-    /// The vector of the Standard Webhooks reference libraries.
-    #[test]
-    fn the_published_vector() {
-        let secret = SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let headers =
-            standard_webhooks(&[secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
-        assert_eq!(headers[2].1, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    }
-
     /// GitHub's documentation, "Validating webhook deliveries", "Testing the webhook payload validation".
     #[test]
     fn the_vector_of_github() {
@@ -260,24 +183,6 @@ mod tests {
             (vec![0xaa; 131], long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
         ] {
             assert_eq!(Secret::new(key).hmac_sha256(data), expected);
-        }
-    }
-
-    #[test]
-    fn several_secrets_sign_side_by_side_and_each_verifies() {
-        let secrets = ["whsec_AAAA", "whsec_BBBB"].map(|text| SigningSecret::parse(text).unwrap());
-        let headers = standard_webhooks(&secrets, "id", 1, b"body");
-        for secret in &secrets {
-            assert!(secret.verifies(&headers[2].1, "id", 1, b"body"));
-            assert!(!secret.verifies(&headers[2].1, "id", 1, b"other"));
-            assert!(!secret.verifies(&headers[2].1, "id", 2, b"body"));
-        }
-    }
-
-    #[test]
-    fn what_is_not_base64_is_no_signing_secret() {
-        for text in ["whsec_", "whsec_***", "", "whsec_A"] {
-            assert!(SigningSecret::parse(text).is_none(), "{text}");
         }
     }
 

@@ -48,18 +48,19 @@ impl Pipeline<'_> {
 
     /// Whether nothing of what the newest push brought is here: then its receipt is newer than the repository.
     fn is_restored(&self) -> bool {
-        let Some((number, receipt)) = self.spool.newest_receipt() else { return false };
+        let Some((number, receipt)) = self.spool.newest_of_hooks() else { return false };
         let brought: Vec<_> = receipt.lines.iter().filter_map(|line| line.update.new).collect();
         if brought.is_empty() || number <= self.spool.accepted() {
             return false;
         }
-        // They may have gone to a place of the environment's, which is not here now.
-        let own = std::fs::canonicalize(self.common_dir.join("objects")).ok();
-        if receipt.object_directory().is_some_and(|to| std::fs::canonicalize(to).ok() != own) {
+        // They may have gone to a place of the environment's, or have been at one, that is not here now.
+        let directories = receipt.object_directories();
+        if receipt.lies_elsewhere() || directories.iter().any(|place| !place.is_dir()) {
             return false;
         }
         // What cannot be opened says nothing.
-        let Ok(objects) = repository::open(self.common_dir, self.configuration.layout) else { return false };
+        let opened = repository::open_with(self.common_dir, self.configuration.layout, &directories);
+        let Ok(objects) = opened else { return false };
         !brought.into_iter().any(|id| objects.has(id))
     }
 }

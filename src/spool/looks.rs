@@ -18,8 +18,8 @@ const NAME: &str = "looks";
 /// What was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looks {
-    /// The refs that stood elsewhere than was told, with where, and since when they have been seen there.
-    seen: BTreeMap<RefName, Seen>,
+    /// The movements that were told to nobody, a ref's in their order, each with when it was seen first.
+    seen: BTreeMap<RefName, Vec<Seen>>,
     /// How many refs had been rewound or deleted, where that were too many to announce them.
     pub stopped: Option<usize>,
     /// By what it is known that nothing has moved since a look that found nothing, and when that was, in seconds since 1970.
@@ -28,6 +28,8 @@ pub struct Looks {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
+    /// `None` in what programs of before kept.
+    old: Option<Option<ObjectId>>,
     new: Option<ObjectId>,
     /// In seconds since 1970, and on the clock that nobody sets.
     since: (i64, Moment),
@@ -36,6 +38,9 @@ struct Seen {
 #[derive(Serialize, Deserialize)]
 struct LooksForm {
     seen: Vec<(Text, String, i64, Moment)>,
+    /// Where each of them began.
+    #[serde(default)]
+    from: Vec<String>,
     stopped: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unmoved: Option<(String, i64)>,
@@ -44,18 +49,26 @@ struct LooksForm {
 impl Looks {
     /// Takes in what a look shows: these differences, and no others.
     pub fn see<'u>(&mut self, found: impl Iterator<Item = &'u RefUpdate>) {
-        let mut before = std::mem::take(&mut self.seen);
+        let before = std::mem::take(&mut self.seen);
         for update in found {
-            let known = before.remove(&update.name).filter(|seen| seen.new == update.new);
-            let now = || Seen { new: update.new, since: (process::now(), Moment::now()) };
-            self.seen.insert(update.name.clone(), known.unwrap_or_else(now));
+            let known = before.get(&update.name).into_iter().flatten().find(|seen| seen.is_of(update));
+            let since = known.map_or_else(|| (process::now(), Moment::now()), |seen| seen.since.clone());
+            let seen = Seen { old: Some(update.old), new: update.new, since };
+            self.seen.entry(update.name.clone()).or_default().push(seen);
         }
     }
 
-    /// For how many seconds the ref of a difference has been seen where it is.
+    /// For how many seconds a movement has been seen.
     pub fn age(&self, update: &RefUpdate) -> i64 {
-        let seen = self.seen.get(&update.name).filter(|seen| seen.new == update.new);
+        let seen = self.seen.get(&update.name).into_iter().flatten().find(|seen| seen.is_of(update));
         seen.map_or(0, |Seen { since: (time, moment), .. }| moment.age().unwrap_or_else(|| process::now() - time))
+    }
+}
+
+impl Seen {
+    /// A ref that stands where it stood is where it is, however it came there.
+    fn is_of(&self, update: &RefUpdate) -> bool {
+        self.new == update.new && self.old.is_none_or(|old| old == update.old)
     }
 }
 
@@ -66,11 +79,14 @@ impl Spool {
     /// Where it cannot be read, or is damaged.
     pub fn looks(&self) -> Result<Looks, Unfit> {
         let Some(form) = self.kept::<LooksForm>(NAME)? else { return Ok(Looks::default()) };
-        let seen = form.seen.into_iter().filter_map(|(name, new, time, moment)| {
-            let seen = Seen { new: ObjectId::from_hex(new.as_bytes()).flatten(), since: (time, moment) };
-            Some((RefName::new(name.bytes()?.into_owned()), seen))
-        });
-        Ok(Looks { seen: seen.collect(), stopped: form.stopped, unmoved: form.unmoved })
+        let id = |text: &String| ObjectId::from_hex(text.as_bytes()).flatten();
+        let mut seen: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (at, (name, new, time, moment)) in form.seen.into_iter().enumerate() {
+            let Some(name) = name.bytes() else { continue };
+            let one = Seen { old: form.from.get(at).map(id), new: id(&new), since: (time, moment) };
+            seen.entry(RefName::new(name.into_owned())).or_default().push(one);
+        }
+        Ok(Looks { seen, stopped: form.stopped, unmoved: form.unmoved })
     }
 
     /// Keeps what was seen.
@@ -78,12 +94,14 @@ impl Spool {
     /// # Errors
     /// Where it cannot be written.
     pub fn set_looks(&self, looks: &Looks) -> Result<(), FileError> {
+        let text = |id: Option<ObjectId>| id.map(|id| id.to_string()).unwrap_or_default();
+        let all = || looks.seen.iter().flat_map(|(name, all)| all.iter().map(move |seen| (name, seen)));
         let line = |(name, seen): (&RefName, &Seen)| {
-            let new = seen.new.map(|id| id.to_string()).unwrap_or_default();
-            (Text::new(name.whole()), new, seen.since.0, seen.since.1.clone())
+            (Text::new(name.whole()), text(seen.new), seen.since.0, seen.since.1.clone())
         };
-        let seen = looks.seen.iter().map(line).collect();
-        let form = LooksForm { seen, stopped: looks.stopped, unmoved: looks.unmoved.clone() };
+        let from = all().map(|(_, seen)| text(seen.old.flatten())).collect();
+        let form =
+            LooksForm { seen: all().map(line).collect(), from, stopped: looks.stopped, unmoved: looks.unmoved.clone() };
         self.state.root().make()?.write_durably(NAME, &record::encode(&form))
     }
 

@@ -63,6 +63,9 @@ pub struct Receipt {
     /// Where the objects lay, where that was not the repository's own place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) objects: Option<ObjectDirectories>,
+    /// They lay where only another user's processes are to look.
+    #[serde(skip)]
+    pub(super) lies_elsewhere: bool,
     /// The targets that were asked, those that wanted nothing of it too; `None` in version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) asked: Option<Vec<Asked>>,
@@ -136,6 +139,7 @@ impl Receipt {
             spool: None,
             host: Some(Host::this()),
             objects: ObjectDirectories::of(environment),
+            lies_elsewhere: false,
             asked: None,
             is_late: false,
             beside: Vec::new(),
@@ -157,8 +161,9 @@ impl Receipt {
     /// As far as a record of that user's counts: directories of objects do in his own processes. Else one member of a group
     /// had another's hook read, and send, what he may not read himself.
     pub(super) fn written_by(self, owner: u32) -> Self {
-        let objects = self.objects.filter(|_| owner == process::user_id());
-        Self { objects, ..self }
+        let is_own = owner == process::user_id();
+        let lies_elsewhere = self.objects.is_some() && !is_own;
+        Self { objects: self.objects.filter(|_| is_own), lies_elsewhere, ..self }
     }
 
     /// One of a push of which only the order is known: its number says what came before it.
@@ -220,9 +225,9 @@ impl Receipt {
         self.moment.age().unwrap_or_else(by_clock)
     }
 
-    /// The directory that its objects went to, where that was noted.
-    pub fn object_directory(&self) -> Option<PathBuf> {
-        self.object_directories().into_iter().next()
+    /// Whether its objects may be where this process is not to look.
+    pub fn lies_elsewhere(&self) -> bool {
+        self.lies_elsewhere
     }
 
     /// The directories that its objects lie in, where receive-pack was told of them.
@@ -328,23 +333,54 @@ impl ObjectDirectories {
     }
 }
 
-/// Takes a list of paths apart at its colons. git quotes a path that holds one; such a path is left out.
+/// Takes a list of paths apart at its colons. git quotes a path that holds one, or begins with a quote (quote.c).
 fn split(list: &OsStr) -> Vec<PathBuf> {
-    let mut is_quoted = false;
-    let is_path = |part: &&[u8]| {
-        let is_inside = is_quoted;
-        is_quoted = match is_inside {
-            true => !ends_quote(part),
-            false => part.strip_prefix(b"\"").is_some_and(|rest| !ends_quote(rest)),
+    let mut rest = list.as_bytes();
+    let mut paths = Vec::new();
+    while !rest.is_empty() {
+        let (path, after) = match rest.strip_prefix(b"\"").and_then(unquoted) {
+            Some(quoted) => quoted,
+            None => {
+                let end = rest.iter().position(|byte| *byte == b':').unwrap_or(rest.len());
+                (rest[..end].to_vec(), &rest[end..])
+            }
         };
-        !part.is_empty() && !is_inside && !part.starts_with(b"\"")
-    };
-    let parts = list.as_bytes().split(|byte| *byte == b':').filter(is_path);
-    parts.map(|part| PathBuf::from(OsStr::from_bytes(part))).collect()
+        rest = after.strip_prefix(b":").unwrap_or(&[]);
+        if !path.is_empty() {
+            paths.push(PathBuf::from(OsStr::from_bytes(&path)));
+        }
+    }
+    paths
 }
 
-fn ends_quote(part: &[u8]) -> bool {
-    part.ends_with(b"\"") && !part.ends_with(b"\\\"")
+/// What stands up to the closing quote, and what comes after it; `None` where there is none, or what is quoted wrongly.
+fn unquoted(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut path = Vec::new();
+    let mut bytes = text.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return Some((path, &text[at + 1..])),
+            b'\\' => {
+                let (_, escaped) = bytes.next()?;
+                path.push(match escaped {
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'r' => b'\r',
+                    b'a' => 7,
+                    b'b' => 8,
+                    b'f' => 12,
+                    b'v' => 11,
+                    b'0'..=b'3' => {
+                        let digits = [*escaped, *bytes.next()?.1, *bytes.next()?.1];
+                        u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 8).ok()?
+                    }
+                    other => *other,
+                });
+            }
+            other => path.push(*other),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -390,8 +426,11 @@ mod tests {
     #[test]
     fn object_directories_are_absolute_and_in_order() {
         let own = std::path::absolute("objects").unwrap().into_os_string().into_string().unwrap();
-        let variables = [("GIT_OBJECT_DIRECTORY", "objects"), ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/a::\"/b:c\":/d")];
-        assert_eq!(objects(&variables), Some(vec![own, "/a".into(), "/d".into()]));
+        let variables = [
+            ("GIT_OBJECT_DIRECTORY", "objects"),
+            ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/a::\"/b:c\\\"\\303\\244\":/d"),
+        ];
+        assert_eq!(objects(&variables), Some(vec![own, "/a".into(), "/b:c\"ä".into(), "/d".into()]));
         assert_eq!(objects(&[]), None);
     }
 

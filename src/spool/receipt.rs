@@ -20,6 +20,9 @@ const REFUSED: &str = "refused";
 /// How old such an intent is when the refs are asked about it a last time, in seconds.
 const REFUSED_LIFE: u64 = 3600;
 
+/// So many of the newest receipts are looked through for one of a hook.
+const MOST_LOOKED_THROUGH: usize = 20;
+
 /// A receipt that this process is to settle; nobody else can while it holds this.
 #[derive(Debug)]
 pub struct OwnedReceipt {
@@ -358,13 +361,13 @@ impl Spool {
             .collect()
     }
 
-    /// The receipt with the highest number, with that number.
-    pub fn newest_receipt(&self) -> Option<(u64, Receipt)> {
-        let all = self.newest_receipts().into_iter();
-        let (number, folder, file) = all
-            .filter_map(|(folder, file)| Some((number(&file)?, folder, file)))
-            .max_by_key(|(number, _, _)| *number)?;
-        Some((number, read(&folder.open().ok()?, &file).ok()?))
+    /// The receipt of a hook with the highest number, with that number; `None` where the newest that there are tell of what
+    /// moved without one.
+    pub fn newest_of_hooks(&self) -> Option<(u64, Receipt)> {
+        let mut all = self.newest_receipts();
+        all.sort_by_cached_key(|(_, file)| std::cmp::Reverse(number(file)));
+        let read = |(folder, file): (Folder, String)| Some((number(&file)?, read(&folder.open().ok()?, &file).ok()?));
+        all.into_iter().take(MOST_LOOKED_THROUGH).filter_map(read).find(|(_, receipt)| !receipt.is_late)
     }
 
     /// Every record in a directory of pushes, with its name.

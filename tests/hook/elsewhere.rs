@@ -113,3 +113,17 @@ fn a_new_commit_that_is_not_found_is_named() {
         assert!(log.contains(&said), "{log}");
     }
 }
+
+/// What lies elsewhere is no sign of a restored backup: a timer goes on.
+#[test]
+fn a_push_to_elsewhere_is_no_restored_backup() {
+    for environment in [OWN, ALTERNATE, BOTH, "GIT_OBJECT_DIRECTORY=$store:x"] {
+        let hosted = Hosted::new(environment);
+        fs::create_dir_all(hosted.world.path("store:x")).unwrap();
+        hosted.push(&["main"]);
+        assert_eq!(hosted.told(), ["one"], "{environment}");
+        let output = hosted.world.webhook(&["flush"]);
+        assert!(output.status.success(), "{environment}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(hosted.world.webhook(&["status"]).status.code(), Some(0), "{environment}");
+    }
+}

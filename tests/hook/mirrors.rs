@@ -85,6 +85,41 @@ fn a_step_before_a_push_is_told_once_two_looks_have_shown_it() {
     assert!(mirror.told().is_empty());
 }
 
+/// Two steps of one ref are two differences.
+#[test]
+fn two_steps_of_one_ref_are_told_both() {
+    let mirror = Mirror::new(0);
+    let world = &mirror.world;
+    for _ in 0..2 {
+        world.commit("merged on the server");
+        mirror.fetch();
+        world.commit("pushed");
+        world.push(&["main"]);
+    }
+    mirror.receiver.take();
+    assert_eq!(mirror.look_twice(), ["main", "main"]);
+    mirror.time_passes(60);
+    mirror.look();
+    assert!(mirror.told().is_empty());
+}
+
+/// What git has thrown away since was told: nothing of it says that a backup was restored.
+#[test]
+fn a_branch_that_is_gone_with_its_objects_is_told_as_gone() {
+    let mirror = Mirror::new(12);
+    let world = &mirror.world;
+    world.git(&["checkout", "-q", "-b", "short"]);
+    world.commit("lived");
+    mirror.fetch();
+    assert_eq!(mirror.look_twice(), ["short"]);
+    world.git(&["checkout", "-q", "main"]);
+    world.git(&["branch", "-q", "-D", "short"]);
+    mirror.fetch();
+    world.server_git(&["reflog", "expire", "--expire=now", "--all"]);
+    world.server_git(&["gc", "--quiet", "--prune=now"]);
+    assert_eq!(mirror.look_twice(), ["short"]);
+}
+
 #[test]
 fn what_a_fetch_brought_is_told_once_two_looks_have_shown_it() {
     let mirror = Mirror::new(0);

@@ -146,6 +146,8 @@ messages! {
     others_listed_as_new(error) = "{error}; commits of other refs are listed as new";
     new_object_missing(name, id) =
         "{name}: {id}, where it points now, is not among the repository's objects or cannot be read: told without commits";
+    ancestor_missing(name, id) =
+        "{name}: {id}, which its new commits build on, is not among the repository's objects or cannot be read: told without what is below it";
     too_many_review_events(most) =
         "this push makes more events of reviews and comments than webhook.maxReviewEvents allows, {most}: none of them is told; raise it, or \
          push them in parts";
@@ -293,6 +295,8 @@ messages! {
         "webhook {target}: is configured no more: {count} deliveries that waited are dead letters now";
     moved_without_hook(name, from, to) =
         "{name} moved from {from} to {to} without a hook: git webhook reconcile tells it";
+    many_moved_without_hook(count, first) =
+        "{count} refs, the first of them {first}, moved without a hook before this push: git webhook reconcile tells it";
     no_input_though_intent() =
         "post-receive was given no refs though pre-receive was: does a hook before it read its standard input?";
 

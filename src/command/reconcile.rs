@@ -133,7 +133,13 @@ fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result
         new: update.after(),
         state,
     };
-    let loses_many = found.lost(place)? > MOST_LOST;
+    // What stopped the timer is announced by nobody but who says that he means it.
+    let lost = found.lost(place)?;
+    let stopped = pipeline.spool.looks().ok().and_then(|looks| looks.stopped).filter(|_| lost > 0);
+    if let Some(count) = stopped.filter(|_| !manner.all) {
+        terminal::warning(message::timer_stopped(count));
+    }
+    let loses_many = lost > MOST_LOST || stopped.is_some();
     if manner.dry_run || (loses_many && !manner.all) {
         let is_well = manner.dry_run && !loses_many;
         return Ok((found.updates().map(|update| row(update, State::Different)).collect(), is_well));
@@ -230,7 +236,7 @@ impl Differences {
     }
 }
 
-/// Looks for them; `None` without an earlier snapshot.
+/// Looks for them; `None` where there is no earlier snapshot, and nothing lies between the pushes that are known.
 pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Option<Differences>, Failure> {
     let snapshot = match pipeline.spool.snapshot() {
         Ok(snapshot) => snapshot,
@@ -239,12 +245,12 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
             return failure(message::bad_snapshot(path.display(), why));
         }
     };
-    let Some(kept) = snapshot else { return Ok(None) };
-    let mut expected = kept.clone();
     // Pushes that are under way will be told by their own hooks.
     let under_way = pipeline.spool.intents();
     let under_way: HashSet<_> =
         under_way.iter().flat_map(|intent| &intent.lines).map(|line| &line.update.name).collect();
+    let Some(kept) = snapshot else { return proven(place, pipeline, &under_way) };
+    let mut expected = kept.clone();
     let mut now = refs(place, 0)?;
     let links = Links::new(&place.common_dir, place.configuration.layout);
     let unseen = expected.links.keys().filter(|name| !now.links.contains_key(*name) && !now.refs.contains_key(*name));
@@ -289,6 +295,31 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
         steps,
         are_steps_left,
         under_way,
+    }))
+}
+
+/// The steps that the pushes alone show, where no snapshot was ever taken.
+fn proven(
+    place: &Place,
+    pipeline: &Pipeline<'_>,
+    under_way: &HashSet<&RefName>,
+) -> Result<Option<Differences>, Failure> {
+    let snapshot = refs(place, pipeline.spool.last_sequence())?;
+    let mut nothing = RefSnapshot { sequence: 0, refs: BTreeMap::new(), asked: Vec::new(), ..snapshot.clone() };
+    let steps = draw_in(&mut nothing, &pipeline.spool.receipts_since(0), pipeline);
+    let (left, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| under_way.contains(&step.update.name));
+    if left.is_empty() && steps.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Differences {
+        snapshot,
+        is_changed: true,
+        partly: Vec::new(),
+        untold: Vec::new(),
+        beside: Vec::new(),
+        are_steps_left: !left.is_empty(),
+        under_way: left.len(),
+        steps,
     }))
 }
 
@@ -419,7 +450,8 @@ fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
     };
     let rows: Vec<_> = said.rows.iter().map(line).collect();
     let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());
-    if said.rows.iter().any(|row| row.state == State::Different) && !manner.dry_run {
+    let different = said.rows.iter().filter(|row| row.state == State::Different).count();
+    if different > MOST_LOST && !manner.dry_run {
         text += &(message::too_many_lost(MOST_LOST) + "\n");
     }
     text

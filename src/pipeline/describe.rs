@@ -139,6 +139,9 @@ impl Pipeline<'_> {
                 log_file::warn(self.spool.state(), message::new_object_missing(line.update.name.text(), new));
             }
             let events = reader.events(line.event, &line.update, &context);
+            if let Some(lacking) = reader.take_lacking() {
+                log_file::warn(self.spool.state(), message::ancestor_missing(line.update.name.text(), lacking));
+            }
             events.into_iter().for_each(|event| fan_out.add(number, event, send));
             if let Some(alias) = line.update.under_alias() {
                 let id = identifier::derived(line.event, "alias", alias.name.whole());

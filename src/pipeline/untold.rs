@@ -13,8 +13,8 @@ use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
 use crate::spool::{Receipt, Step};
 use crate::target::Target;
 
-/// In a push of more refs nothing is said of steps before it.
-const MOST_LOOKED_AT: usize = 20;
+/// Where more refs of one push had moved, the log has one line for all of them.
+const MOST_SAID: usize = 20;
 
 impl Pipeline<'_> {
     /// A push that cannot be written down, with the ids that its events have as differences.
@@ -54,11 +54,12 @@ impl Pipeline<'_> {
 
     /// Says in the log which refs of a push something has moved before it that no hook saw.
     pub fn warn_of_steps(&self, sequence: u64, updates: &[RefUpdate]) {
-        // Of a mirror's thousands `git webhook reconcile` tells.
-        if updates.len() > MOST_LOOKED_AT {
-            return;
+        let moved = self.spool.moved_before(sequence, updates);
+        if let Some((first, _)) = moved.first().filter(|_| moved.len() > MOST_SAID) {
+            let said = message::many_moved_without_hook(moved.len(), first.name.text());
+            return log_file::warn(self.spool.state(), said);
         }
-        for (update, from) in self.spool.moved_before(sequence, updates) {
+        for (update, from) in moved {
             let step = RefUpdate { old: from, new: update.old, ..update.clone() };
             let said = message::moved_without_hook(update.name.text(), step.before(), step.after());
             log_file::warn(self.spool.state(), said);

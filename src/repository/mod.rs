@@ -202,6 +202,7 @@ pub struct Reader<'a> {
     commit_bytes: usize,
     /// How many bytes of changed paths may still be cached for this push.
     path_bytes: usize,
+    lacking: Option<ObjectId>,
     wanted: Wanted,
 }
 
@@ -276,6 +277,7 @@ impl<'a> Reader<'a> {
             commits: HashMap::new(),
             commit_bytes: 0,
             path_bytes: MOST_PATH_BYTES,
+            lacking: None,
             wanted,
         }
     }
@@ -296,6 +298,11 @@ impl<'a> Reader<'a> {
     /// Where an update leads, if that is not among the objects or cannot be read.
     pub fn missing(&self, update: &RefUpdate) -> Option<ObjectId> {
         update.new.filter(|new| self.objects.read(*new).is_none())
+    }
+
+    /// A commit that those of the last update that was built would go on with and that is not there; it is told once.
+    pub fn take_lacking(&mut self) -> Option<ObjectId> {
+        self.lacking.take()
     }
 
     /// Builds the events of one update, whose line in the receipt has this id; none for a ref that no event tells of.
@@ -349,6 +356,7 @@ impl<'a> Reader<'a> {
         push.forced = push.head().is_some() && matches!(old, Some(Some(_))) && !range.builds_on_hidden;
         push.commits = range.newest.iter().filter_map(|id| self.commit(*id)).collect();
         push.total = range.total;
+        self.lacking = range.lacks;
     }
 
     fn tip(&mut self, id: Option<ObjectId>) -> Tip {

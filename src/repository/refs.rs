@@ -247,10 +247,19 @@ fn from_git(common_dir: &Path) -> Result<Refs, RefsError> {
         if target.is_empty() {
             refs.direct.push((name, id));
         } else {
-            refs.symbolic.push((name, RefName::new(target)));
+            let next = next_of_chain(common_dir, &name).unwrap_or_else(|| RefName::new(target));
+            refs.symbolic.push((name, next));
         }
     }
     Ok(refs)
+}
+
+/// Where a symbolic ref leads itself: of a chain of them `for-each-ref` tells the last. `None` where git is too old to tell.
+fn next_of_chain(common_dir: &Path, name: &RefName) -> Option<RefName> {
+    let name = std::str::from_utf8(name.whole()).ok()?;
+    let output = git(common_dir, &["symbolic-ref", "--no-recurse", name]).ok()?;
+    let next = output.strip_suffix(b"\n").unwrap_or(&output);
+    (!next.is_empty()).then(|| RefName::new(next))
 }
 
 /// git, in the repository whose directory this is.

@@ -48,6 +48,8 @@ pub struct Range {
     /// Whether one of the hidden commits is the parent of a listed one, or the tip itself: for an update, that it was
     /// no forced one.
     pub builds_on_hidden: bool,
+    /// A commit that it would go on to and that is not among the objects, or cannot be read: there may be more below it.
+    pub lacks: Option<ObjectId>,
 }
 
 /// Reachable from the tip.
@@ -108,6 +110,7 @@ impl<'a> Revwalk<'a> {
         let range = Range {
             total: walk.new.len() as u64,
             builds_on_hidden: self.builds_on_hidden(tip, &walk.new),
+            lacks: self.lacks(&walk.new),
             newest: self.newest(&walk.new, limit),
         };
         self.forget();
@@ -226,6 +229,15 @@ impl<'a> Revwalk<'a> {
             (Some((newest, _)), Some(oldest)) => newest.saturating_add(CLOCK_SLOP) < oldest,
             _ => true,
         }
+    }
+
+    fn lacks(&self, new: &[u32]) -> Option<ObjectId> {
+        let mut parents = new.iter().flat_map(|node| self.parents(*node));
+        let is_lacking = |node: &&u32| {
+            let is_hidden = self.flags[**node as usize] & HIDDEN != 0;
+            !is_hidden && matches!(self.nodes[**node as usize].state, State::Missing)
+        };
+        parents.find(is_lacking).map(|node| self.nodes[*node as usize].id)
     }
 
     fn builds_on_hidden(&self, tip: u32, new: &[u32]) -> bool {

@@ -1,7 +1,7 @@
 //! How the refs went from push to push, and the steps in between that no hook saw: a merge by `git update-ref`, a fetch, an
 //! import.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::Spool;
 use super::name::number;
@@ -59,7 +59,7 @@ impl RefSnapshot {
         }
         let mut steps = Vec::new();
         for (name, mut lines) in of_ref {
-            lines.sort_by_key(|line| line.sequence);
+            in_order(&mut lines);
             let is_link = |line: &Line<'_>| matches!(line.update.alias.as_deref(), Some(Alias::Itself(_)));
             if self.links.contains_key(name) || lines.iter().any(is_link) {
                 lines.iter().for_each(|line| self.apply(std::slice::from_ref(line.update)));
@@ -117,6 +117,17 @@ impl RefSnapshot {
     }
 }
 
+/// Sorts the oldest first. Hooks come in any order, and numbers with them; when a push was written down before its refs moved tells
+/// more, where all are of one run of the machine.
+fn in_order(lines: &mut [Line<'_>]) {
+    lines.sort_by_key(|line| line.sequence);
+    let moment = |line: &Line<'_>| line.receipt.map(|(receipt, _)| receipt.moment.clone());
+    let moments: Option<Vec<_>> = lines.iter().map(moment).collect();
+    if moments.is_some_and(|all| all.windows(2).all(|two| two[0].boot == two[1].boot)) {
+        lines.sort_by_key(|line| moment(line).map(|moment| (moment.seconds, moment.nanoseconds)));
+    }
+}
+
 /// How the ref gets from where it stands to the end of the first line, through others with higher numbers where it has to:
 /// the places of these lines, each without those taken before. `None` where it does not.
 fn way(at: Option<ObjectId>, first: Line<'_>, lines: &VecDeque<Line<'_>>) -> Option<Vec<usize>> {
@@ -166,22 +177,25 @@ impl Spool {
     /// Where the refs of a push with this number stood by the newest records, if none of them ends where it begins: something
     /// has moved them that no hook saw.
     pub fn moved_before<'u>(&self, sequence: u64, updates: &'u [RefUpdate]) -> Vec<(&'u RefUpdate, Option<ObjectId>)> {
-        let mut recent = self.recent();
-        recent.retain(|(number, _)| *number != sequence);
-        let of_ref = |receipt: &Receipt, update: &RefUpdate| {
-            receipt.lines.iter().rfind(|line| line.update.name == update.name).map(|line| line.update.new)
-        };
+        let recent = self.recent();
+        let mut of_ref: HashMap<&RefName, Vec<(u64, &RefUpdate)>> = HashMap::new();
+        for (number, receipt) in recent.iter().filter(|(number, _)| *number != sequence) {
+            for line in &receipt.lines {
+                of_ref.entry(&line.update.name).or_default().push((*number, &line.update));
+            }
+        }
         let last = |update: &'u RefUpdate| {
-            let is_explained = recent.iter().any(|(_, receipt)| ends_at(receipt, update));
-            let before = recent.iter().rev().filter(|(number, _)| *number < sequence);
-            let last = before.filter_map(|(_, receipt)| of_ref(receipt, update)).next();
-            last.filter(|_| !is_explained).map(|last| (update, last))
+            let known = of_ref.get(&update.name)?;
+            let is_explained = known.iter().any(|(_, other)| other.new == update.old);
+            let (_, last) = known.iter().rfind(|(number, _)| *number < sequence).filter(|_| !is_explained)?;
+            Some((update, last.new))
         };
         let mut moved: Vec<_> = updates.iter().filter_map(last).collect();
         // Nearly always there are none, and this is asked after each push.
         if !moved.is_empty() {
             let intents = self.intents();
-            moved.retain(|(update, _)| intents.iter().all(|intent| of_ref(intent, update).is_none()));
+            let under_way: HashSet<_> = intents.iter().flat_map(|it| &it.lines).map(|line| &line.update.name).collect();
+            moved.retain(|(update, _)| !under_way.contains(&update.name));
         }
         moved
     }

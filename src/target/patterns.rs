@@ -74,10 +74,12 @@ impl RefPatterns {
 /// What a pattern was to say that is written as elsewhere: as a list, for a shell, as a regular expression, as a path, or as
 /// git shows a clone's refs.
 fn guess(text: &str) -> Option<Vec<String>> {
-    let anchored = text.strip_prefix('^').unwrap_or(text);
+    let anchored = text.trim_matches(['"', '\'']);
+    let anchored = anchored.strip_prefix(['^', '+']).unwrap_or(anchored);
     let anchored = anchored.strip_suffix('$').unwrap_or(anchored);
+    let anchored = anchored.split_once(':').map_or(anchored, |(source, _)| source);
     let words = choices(anchored).into_iter();
-    let words = words.map(|word| in_full(word.trim_start_matches('/')).replace(".*", "*"));
+    let words = words.map(|word| in_full(without_classes(&word).trim_start_matches('/')));
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     (!words.is_empty() && words != [text]).then_some(words)
 }
@@ -85,14 +87,46 @@ fn guess(text: &str) -> Option<Vec<String>> {
 /// `a/{b,c}`, `a/(b|c)` and `b;c`, one by one.
 fn choices(text: &str) -> Vec<String> {
     const BETWEEN: [char; 3] = [',', '|', ';'];
-    for [open, close] in [['{', '}'], ['(', ')']] {
+    for [open, close] in [['{', '}'], ['(', ')'], ['[', ']']] {
         if let Some((start, rest)) = text.split_once(open)
             && let Some((choices, end)) = rest.split_once(close)
+            // `[0-9]` is a class, `[main,dev]` a list.
+            && (open != '[' || choices.contains(BETWEEN))
         {
             return choices.split(BETWEEN).map(|choice| format!("{start}{choice}{end}")).collect();
         }
     }
     text.split(BETWEEN).map(str::to_owned).collect()
+}
+
+/// With `*` for what a regular expression or a shell's pattern has in place of some characters.
+fn without_classes(word: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = word;
+    while let Some(c) = rest.chars().next() {
+        let class = match c {
+            '[' => rest.find(']').map(|end| end + 1),
+            '\\' => rest[1..].chars().next().filter(|next| "dwsDWS".contains(*next)).map(|next| 1 + next.len_utf8()),
+            '.' if rest[1..].starts_with(['*', '+']) => Some(1),
+            '?' => Some(1),
+            _ => None,
+        };
+        match class {
+            Some(length) => {
+                rest = rest[length..].trim_start_matches(['*', '+', '?']);
+                if !plain.ends_with('*') {
+                    plain.push('*');
+                }
+            }
+            // An escaped character is that.
+            None if c == '\\' => rest = &rest[1..],
+            None => {
+                plain.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    plain
 }
 
 /// The ref that is named as in a clone, in a hurry, or in the address of a forge's page.
@@ -112,6 +146,9 @@ fn in_full(word: &str) -> String {
         ("origin/", "refs/heads/"),
     ];
     let found = instead.into_iter().find_map(|(wrong, right)| Some((right, word.strip_prefix(wrong)?)));
+    // git has nothing right below refs/ but the stash.
+    let bare = || word.strip_prefix("refs/").filter(|rest| !rest.is_empty() && !rest.contains('/') && *rest != "stash");
+    let found = found.or_else(|| Some(("refs/heads/", bare()?)));
     found.map_or_else(|| word.to_owned(), |(start, rest)| format!("{start}{rest}"))
 }
 
@@ -192,6 +229,9 @@ mod tests {
             ("/dev", "dev"),
             ("refs/heads/release-.*", "refs/heads/release-*"),
             ("(heads/a|origin/b)", "refs/heads/a refs/heads/b"),
+            ("refs/next", "refs/heads/next"),
+            ("+refs/heads/next", "refs/heads/next"),
+            ("\"next\"", "next"),
             ("release", "Release"),
             ("refs/heads/release", "refs/heads/Release"),
         ] {
@@ -204,7 +244,11 @@ mod tests {
         let meant = |text: &str| RefPatterns::meant(text.split_whitespace());
         assert_eq!(meant("dev ^refs/heads/(main|next)$").as_deref(), Some("dev refs/heads/main refs/heads/next"));
         assert_eq!(meant("!^wip/.*"), Some("!wip/*".into()));
-        assert_eq!(meant("feature-[0-9]+"), None);
+        assert_eq!(meant("feature-[0-9]+").as_deref(), Some("feature-*"));
+        assert_eq!(meant("v[0-9]* v\\d+\\.\\d+$").as_deref(), Some("v* v*.*"));
+        assert_eq!(meant("[main,dev]").as_deref(), Some("main dev"));
+        assert_eq!(meant("+refs/heads/next:refs/remotes/x/next").as_deref(), Some("refs/heads/next"));
+        assert_eq!(meant("a~1"), None);
     }
 
     #[test]

@@ -190,3 +190,22 @@ fn an_alias_that_comes_brings_no_commits() {
     reconcile(&world);
     assert_eq!(commits(), [0]);
 }
+
+/// An alias of an alias leads to that, in a repository of either kind.
+#[test]
+fn only_that_link_of_a_chain_is_told_which_was_moved() {
+    for options in [&[][..], &["--ref-format=reftable"]] {
+        let (receiver, world, first) = world(options);
+        let second = world.commit("two");
+        world.push(&["main", "main~1:refs/heads/dev"]);
+        world.server_git(&["symbolic-ref", "refs/heads/outer", "refs/heads/master"]);
+        reconcile(&world);
+        receiver.take();
+        world.server_git(&["symbolic-ref", "refs/heads/master", "refs/heads/dev"]);
+        reconcile(&world);
+        assert_eq!(told(&receiver), [step("master", &second, &first)], "{options:?}");
+        world.server_git(&["symbolic-ref", "--delete", "refs/heads/master"]);
+        reconcile(&world);
+        assert_eq!(told(&receiver), [step("master", &first, ZERO)], "{options:?}");
+    }
+}

@@ -127,3 +127,28 @@ fn a_push_to_elsewhere_is_no_restored_backup() {
         assert_eq!(hosted.world.webhook(&["status"]).status.code(), Some(0), "{environment}");
     }
 }
+
+/// The total is short then, and the log says of what.
+#[test]
+fn an_ancestor_that_is_not_found_is_named() {
+    let hosted = Hosted::new(OWN);
+    let base = hosted.world.id("main");
+    hosted.world.commit("two");
+    hosted.push_untold();
+    let store = hosted.world.path("store");
+    let tip = hosted.world.git(&["cat-file", "commit", "main"]);
+    fs::remove_dir_all(store).unwrap();
+    let mut keep = hosted.world.command("git", &hosted.world.server());
+    let output = hosted.world.feed(
+        keep.args(["hash-object", "-t", "commit", "-w", "--literally", "--stdin"]),
+        format!("{tip}\n").as_bytes(),
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), hosted.world.id("main"));
+    hosted.world.webhook(&["flush"]);
+    assert_eq!(hosted.told(), ["two"]);
+    let log = hosted.world.log();
+    assert!(
+        log.contains(&format!("main: {base}, which its new commits build on, is not among the repository's objects")),
+        "{log}"
+    );
+}

@@ -193,7 +193,10 @@ fn many_refs_that_went_stop_it_until_somebody_has_looked() {
                 assert_eq!(mirror.look(), "");
                 mirror.time_passes(60);
             }
+            // Nor does a person who does not say that he means it.
+            assert_eq!(world.webhook(&["reconcile"]).status.code(), Some(1));
             assert!(mirror.told().is_empty());
+            assert_eq!(mirror.alarm(), Some(2));
             assert!(world.webhook(&["reconcile", way_out]).status.success());
             assert_eq!(mirror.told().len(), if way_out == "--all" { gone + 1 } else { 0 });
             assert_eq!(mirror.alarm(), Some(0));

@@ -235,3 +235,69 @@ fn a_hook_that_comes_after_reconcile_finds_its_push_told() {
         }
     }
 }
+
+/// Two receipts show it, whether a snapshot was ever taken or not.
+#[test]
+fn the_first_reconcile_tells_what_lies_between_pushes() {
+    let site = Site::new(&[]);
+    fs::remove_file(site.world.server().join("webhook/refs")).unwrap();
+    site.pushes("main");
+    let (old, new) = site.merges("main");
+    site.pushes("main");
+    site.receiver.take();
+    let output = site.world.webhook(&["reconcile", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("different"));
+    assert!(site.reconcile().contains("delivered"));
+    assert_eq!(site.told(), [(old, new)]);
+    assert_eq!(site.reconcile(), "nothing was missed\n");
+}
+
+/// A hook that is late with an older push: what was written down before the refs moved says what came first.
+#[test]
+fn hooks_that_come_in_another_order_invent_no_rewind() {
+    let site = Site::new(&[]);
+    let world = &site.world;
+    let ours = world.server().join("hooks/post-receive");
+    let program = fs::read_link(&ours).unwrap();
+    let script = format!(
+        "#!/bin/sh\n: >reached; n=0; until [ -e go ] || [ $((n += 1)) -gt 6000 ]; do sleep 0.02; done\nexec '{}'\n",
+        program.display()
+    );
+    fs::remove_file(&ours).unwrap();
+    crate::support::write_program(&ours, script);
+    world.commit("slow");
+    let mut push = world.command("git", &world.work());
+    let mut child = push.args(["push", "--quiet"]).arg(world.server()).arg("main").spawn().unwrap();
+    crate::support::until("the hook runs", || world.server().join("reached").exists());
+    fs::remove_file(&ours).unwrap();
+    std::os::unix::fs::symlink(&program, &ours).unwrap();
+    let (old, new) = site.merges("main");
+    site.pushes("main");
+    fs::write(world.server().join("go"), "").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(site.told().len(), 2);
+    site.reconcile();
+    assert_eq!(site.told(), [(old, new)]);
+    assert_eq!(site.reconcile(), "nothing was missed\n");
+}
+
+/// However many refs a push has, its log says that some had moved.
+#[test]
+fn of_many_refs_one_line_is_logged() {
+    let site = Site::new(&[]);
+    let names: Vec<_> = (0..25).map(|number| format!("main:b{number:02}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    site.world.push(&names);
+    for number in 0..25 {
+        let old = site.world.server_git(&["rev-parse", &format!("b{number:02}")]);
+        let new = site.world.server_git(&["commit-tree", "-p", &old, "-m", "merged", &format!("{old}^{{tree}}")]);
+        site.world.server_git(&["update-ref", &format!("refs/heads/b{number:02}"), &new]);
+    }
+    site.follows("b00");
+    site.world.commit("on top");
+    let forced: Vec<_> = names.iter().map(|name| format!("+{name}")).collect();
+    site.world.push(&forced.iter().map(String::as_str).collect::<Vec<_>>());
+    let log = site.world.log();
+    let said = "25 refs, the first of them refs/heads/b00, moved without a hook before this push: git webhook reconcile tells it";
+    assert_eq!((log.lines().count(), log.contains(said)), (1, true), "{log}");
+}

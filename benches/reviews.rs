@@ -101,6 +101,7 @@ fn by_options(directory: &Path) -> PathBuf {
     let spool = git_webhook::spool::Spool::new(state);
     let held = spool.hold_reviews().expect("they can be kept");
     let review = |number: usize, head: &String| git_webhook::event::ReviewRecord {
+        namespace: String::new(),
         number: number as u32 + 1,
         title: format!("Review {number}"),
         description: "Of some length, as people write them.".into(),

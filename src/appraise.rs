@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 use crate::ref_update::ObjectId;
 use crate::signature::sha1_hex;
 
+/// The last second that the forges can write: of the year 9999.
+const LATEST: i64 = 253_402_300_799;
+
 /// Answers to answers are followed so far.
 const DEEPEST_THREAD: usize = 64;
 
@@ -129,7 +132,21 @@ impl Comment {
 /// Whether a review is accepted or rejected by what is said of it: every discussion that has a verdict has to accept it, and a
 /// rejection is undone by its own answers alone.
 pub fn verdict(comments: &[Comment]) -> Option<bool> {
-    let comments: Vec<&Comment> = comments.iter().filter(|comment| comment.original.is_none()).collect();
+    // The newest edit stands in the place of what was said first.
+    let mut edits: HashMap<&str, &Comment> = HashMap::new();
+    for edit in comments.iter().filter(|comment| comment.original.is_some()) {
+        let of = edit.original.as_deref().unwrap_or_default();
+        let last = edits.entry(of).or_insert(edit);
+        if edit.timestamp.unwrap_or(0) >= last.timestamp.unwrap_or(0) {
+            *last = edit;
+        }
+    }
+    let edited = |comment: &Comment| match edits.get(comment.id.as_str()) {
+        Some(edit) => Comment { resolved: edit.resolved, ..comment.clone() },
+        None => comment.clone(),
+    };
+    let comments: Vec<_> = comments.iter().filter(|comment| comment.original.is_none()).map(edited).collect();
+    let comments: Vec<&Comment> = comments.iter().collect();
     let known: HashSet<&str> = comments.iter().map(|comment| comment.id.as_str()).collect();
     let mut answers: HashMap<&str, Vec<&Comment>> = HashMap::new();
     let mut roots = Vec::new();
@@ -183,10 +200,11 @@ fn text(object: &Map<String, Value>, key: &str) -> String {
 
 /// A time, which is written as text.
 fn time(object: &Map<String, Value>) -> Option<i64> {
-    match object.get("timestamp")? {
+    let time = match object.get("timestamp")? {
         Value::String(text) => text.trim().parse().ok(),
         number => number.as_i64(),
-    }
+    };
+    time.filter(|time| (0..=LATEST).contains(time))
 }
 
 fn place(location: &Value) -> Option<(Option<ObjectId>, String, Option<u32>)> {
@@ -252,5 +270,10 @@ mod tests {
         assert_eq!(of(&[&no, &taken_back, &yes]), Some(true));
         let against = line("but", Some(&yes), Some(false));
         assert_eq!(of(&[&yes, &against]), Some(false));
+        let edit = |time: i64, resolved: Option<bool>| {
+            serde_json::json!({ "original": id_of(&no), "timestamp": time, "resolved": resolved }).to_string()
+        };
+        let (better, worse) = (edit(10, Some(true)), edit(20, Some(false)));
+        assert_eq!([of(&[&no, &better]), of(&[&worse, &no, &better])], [Some(true), Some(false)]);
     }
 }

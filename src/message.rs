@@ -151,6 +151,7 @@ messages! {
     too_many_review_events(most) =
         "this push makes more events of reviews and comments than webhook.maxReviewEvents allows, {most}: none of them is told; raise it, or \
          push them in parts";
+    note_too_large(name, id) = "{name}: the note on {id} is larger than 8 MiB: passed over";
     notes_unreadable(name) = "{name}: its notes cannot be read, so none of them is told";
     files_in_part(commit) = "commit {commit}: changed files are listed in part, there are too many";
 
@@ -318,7 +319,9 @@ messages! {
     unknown_push_option(name) = "webhook: push option {name} is unknown here, and passed over";
     no_branch_to_merge_into(target) =
         "webhook: no review opened: there is no branch '{target}' to be merged into; see push option merge_request.target";
-    nothing_to_review(target) = "webhook: no review opened: '{target}' has all that was pushed";
+    nothing_to_review(target) = "webhook: no review opened: no branch was pushed that has what '{target}' has not";
+    no_default_branch() =
+        "webhook: no review opened: HEAD names no branch that is there to be merged into; see push option merge_request.target";
     no_review_to_change() =
         "webhook: no open review has what was pushed: push option merge_request.create opens one";
     foreign_ids(name) = "webhook: {name} has ids of another object format, passed over";

@@ -108,7 +108,10 @@ impl Place {
         let line = RefEvent::new(update.clone(), line);
         let pipeline = self.pipeline();
         // What an option would have asked for nobody has said here.
-        let opened = Opened { requests: Vec::new(), beside: &|commit| pipeline.reviews_beside(commit) };
+        let opened = Opened {
+            requests: Vec::new(),
+            beside: &|commit| pipeline.reviews_beside(&update.name.namespace(), u64::MAX, commit),
+        };
         let beside = reader.events_beside(&[(0, &line)], &context, &self.configuration.settings, opened);
         events.extend(beside.into_iter().map(|(_, event)| event));
         events

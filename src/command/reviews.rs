@@ -9,11 +9,14 @@ use super::place::Place;
 use super::table::lay_out;
 use super::terminal::{Colour, in_colour};
 use crate::event::{Time, Utc};
+use crate::ref_name;
 
 /// One open review.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ReviewRow {
     number: u32,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    namespace: String,
     source: String,
     target: String,
     title: String,
@@ -40,6 +43,7 @@ fn open(place: &Place) -> Result<Vec<ReviewRow>, Failure> {
         .into_iter()
         .map(|review| ReviewRow {
             number: review.number,
+            namespace: review.namespace,
             source: review.source,
             target: review.target,
             title: review.title,
@@ -53,6 +57,7 @@ fn open(place: &Place) -> Result<Vec<ReviewRow>, Failure> {
     if place.configuration.settings.notes.reviews {
         rows.extend(place.reviews_in_notes()?.into_iter().map(|review| ReviewRow {
             number: review.number,
+            namespace: String::new(),
             source: review.source,
             target: review.target,
             title: review.title,
@@ -76,7 +81,7 @@ fn text(said: &Said<ReviewRow>) -> String {
     }
     let line = |row: &ReviewRow| {
         let head = row.head.get(..12).unwrap_or_default().to_owned();
-        let branches = format!("{} <- {}", row.target, row.source);
+        let branches = ref_name::shown(&format!("{} <- {}", row.target, row.source), &row.namespace);
         (
             [row.number.to_string(), branches, row.commits.to_string(), head, row.author.clone(), row.title.clone()],
             Colour::None,

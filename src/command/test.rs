@@ -76,7 +76,9 @@ pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool,
         }
     };
     // What is tried out is sent, whatever the target is to get otherwise.
-    let (events, narrowed) = (vec![name], Vec::new());
+    // Of an event that its forge calls by several names, that which the target takes.
+    let narrowed = target.narrowed.iter().filter(|(known, _)| *known == name).copied().collect();
+    let events = vec![name];
     let target = &Target { switch: Switch::On, events, narrowed, refs: RefPatterns::default(), ..target.clone() };
     let delivery = delivery(&place, target, event, environment)?;
     let Some(delivery) = delivery else {

@@ -63,6 +63,15 @@ pub enum EventKind {
 }
 
 impl Event {
+    /// Its place among the events of a push: what moved, then what happened to reviews, then what was said.
+    pub fn rank(&self) -> u32 {
+        match self.kind {
+            EventKind::Push(_) | EventKind::TagPush(_) => 0,
+            EventKind::MergeRequest(_) => 1,
+            EventKind::Note(_) => 2,
+        }
+    }
+
     /// The same, as it is told where all events share this.
     pub fn within(&self, context: &Arc<Context>) -> Self {
         Self { context: Arc::clone(context), ..self.clone() }

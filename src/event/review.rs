@@ -41,8 +41,8 @@ pub struct Review {
     pub merge_commit: Option<ObjectId>,
     /// Whether it was accepted or rejected; `None` for neither.
     pub resolved: Option<bool>,
-    /// Who commented on it, by their own account, once for each comment.
-    pub commenters: Vec<Pusher>,
+    /// Who commented on it, by their own account, once for each comment, with whether that accepts or rejects.
+    pub commenters: Vec<(Pusher, Option<bool>)>,
     /// Why it was given up; empty where nobody says.
     pub reason: String,
 }
@@ -59,6 +59,9 @@ impl Review {
 pub struct ReviewRecord {
     /// As in [`Review`].
     pub number: u32,
+    /// The namespace that its branches lie in; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
     /// As in [`Review`].
     pub title: String,
     /// As in [`Review`].

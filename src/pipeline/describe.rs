@@ -150,7 +150,8 @@ impl Pipeline<'_> {
             }
         }
         let requests = Self::told_of_reviews(&mut reader, &lines, part.changes);
-        let opened = Opened { requests, beside: &|commit| self.reviews_beside(commit) };
+        let beside = |commit| self.reviews_beside(part.namespace, part.sequence, commit);
+        let opened = Opened { requests, beside: &beside };
         for (number, event) in reader.events_beside(&lines, &context, &self.configuration.settings, opened) {
             fan_out.add(number, event, send);
         }

@@ -120,7 +120,10 @@ impl<'a> FanOut<'a> {
 
     /// Takes an event of the receipt's line that has this number.
     pub fn add(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
-        let at_line = self.count_of_line(number);
+        // Of one push branches and tags come first, then reviews, then comments, whatever their lines.
+        let lines = self.receipt.lines.len() as u32;
+        let rank = lines.saturating_mul(event.rank()).saturating_add(number);
+        let at_line = self.count_of_line(rank);
         let mut batch = Batch::new();
         for (at, target) in self.receiving(|target| !target.format.tells_in_whole(&event)) {
             let mut ids = HashSet::new();
@@ -141,7 +144,7 @@ impl<'a> FanOut<'a> {
                     };
                     let place = at_line.saturating_mul(EventName::ALL.len() as u16).saturating_add(first + place);
                     let queue_key =
-                        QueueKey { sequence: self.sequence, number: QueueKey::number(number, place), order, id };
+                        QueueKey { sequence: self.sequence, number: QueueKey::number(rank, place), order, id };
                     let Some(mut delivery) = self.delivery(target, queue_key, &[number], payload) else { continue };
                     // What receivers and the log call the event: a line may have made several.
                     delivery.line.event = event.id;

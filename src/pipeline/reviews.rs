@@ -22,7 +22,7 @@ use crate::target::Target;
 use uuid::Uuid;
 
 /// So many open reviews are looked through for the one that a comment on a commit belongs to.
-const MOST_SEARCHED: usize = 50;
+const MOST_SEARCHED: usize = 1000;
 
 /// A pusher reads of so many.
 const MOST_SAID: usize = 10;
@@ -31,9 +31,9 @@ const MOST_SAID: usize = 10;
 const MOST_DRAWN_IN: u64 = 1000;
 
 impl Pipeline<'_> {
-    /// Whether anybody wants to hear of reviews.
+    /// Whether anybody wants to hear of reviews, or of comments, which may be a review's.
     pub fn tells_reviews(&self) -> bool {
-        let wants = |target: &&Target| target.switch.is_on() && target.wanted().reviews;
+        let wants = |target: &&Target| target.switch.is_on() && (target.wanted().reviews || target.wanted().notes);
         self.configuration.settings.notes.reviews && self.targets.iter().any(wants)
     }
 
@@ -185,14 +185,26 @@ impl Pipeline<'_> {
         changes.iter().filter_map(tell).collect()
     }
 
-    /// The open reviews that a comment on a commit may belong to, those first whose head it is.
-    pub fn reviews_beside(&self, commit: ObjectId) -> Vec<ReviewRecord> {
+    /// The reviews of a namespace that a comment on a commit may belong to, those first whose head it is: those that were open when
+    /// the push of this number was over, as they were then.
+    pub fn reviews_beside(&self, namespace: &Namespace, sequence: u64, commit: ObjectId) -> Vec<ReviewRecord> {
+        let key = |review: &ReviewRecord| (review.namespace.clone(), review.source.clone(), review.number);
+        // What came later is taken back, from the newest on, so that the oldest has the last word.
+        let mut then = HashMap::new();
+        for change in self.spool.review_changes_since(sequence).unwrap_or_default().into_iter().rev() {
+            then.insert(key(&change.after), change.before);
+        }
+        let head = ReviewFile::head_of(&commit);
         let mut files = self.spool.review_files().unwrap_or_default();
         files.retain(ReviewFile::is_open);
-        let head = ReviewFile::head_of(&commit);
         files.sort_by_key(|file| file.head() != head);
         files.truncate(MOST_SEARCHED);
-        files.iter().filter_map(|file| self.spool.review(file)).collect()
+        let kept = files.iter().filter_map(|file| self.spool.review(file));
+        let mut open: Vec<_> = kept.filter(|review| !then.contains_key(&key(review))).collect();
+        open.extend(then.into_values().flatten());
+        open.retain(|review| review.state == ReviewState::Opened && review.namespace == namespace.text());
+        open.sort_by_cached_key(|review| (!review.head.starts_with(&head), review.number));
+        open
     }
 
     /// What the pusher reads of what this push did to reviews, and of options that ask for what there is not.
@@ -230,7 +242,9 @@ impl Pipeline<'_> {
             return Some(message::no_review_to_change().into());
         }
         let namespace = Namespace::new(environment.get("GIT_NAMESPACE").map_or(b"", OsStrExt::as_bytes));
-        let target = self.target_of(options, &namespace).unwrap_or_default();
+        let Some(target) = self.target_of(options, &namespace) else {
+            return Some(message::no_default_branch().into());
+        };
         let name = RefName::within(&namespace, format!("refs/heads/{target}").as_bytes());
         let is_there = self.refs().is_none_or(|refs| refs.contains_key(&name));
         Some(if is_there { message::nothing_to_review(target) } else { message::no_branch_to_merge_into(target) })
@@ -291,8 +305,9 @@ impl Push<'_> {
     /// A review as it is by what this push has done so far.
     fn now(&self, file: &ReviewFile, changes: &[ReviewChange]) -> Option<ReviewRecord> {
         let kept = self.pipeline.spool.review(file)?;
-        let is_same =
-            |change: &&ReviewChange| (&change.after.source, &change.after.target) == (&kept.source, &kept.target);
+        // From one branch into another there were others before, which are merged.
+        let name = |review: &ReviewRecord| (review.number, review.source.clone(), review.target.clone());
+        let is_same = |change: &&ReviewChange| name(&change.after) == name(&kept);
         Some(changes.iter().rev().find(is_same).map(|change| change.after.clone()).unwrap_or(kept))
     }
 
@@ -336,14 +351,15 @@ impl Push<'_> {
             changes.extend(is_changed.then(|| self.change(line, ReviewAction::Update, Some(before), after)));
         }
         let Some(target) = asked.filter(|target| reader.branch_after(target).is_some()) else { return };
-        let before = known.iter().find(|review| review.target == target);
+        let of_both = known.iter().filter(|review| review.target == target);
+        let before = of_both.max_by_key(|review| (review.state == ReviewState::Opened, review.number));
         let Some(standing) = reader.standing(new, &target) else { return };
         if standing.commits == 0 {
             return debug!("{source}: {target} has all of it, so there is nothing to be reviewed");
         }
         // A review that is merged is over: what is asked for now is another.
         let continued = before.filter(|before| before.state != ReviewState::Merged);
-        let given = number_in(&source).filter(|_| is_of_reviews);
+        let given = number_in(&source).filter(|number| is_of_reviews && !self.is_taken(*number, *next));
         let number = continued.map(|before| before.number).or(given).unwrap_or(*next + 1);
         *next = number.max(*next);
         let (title, description) = match continued {
@@ -353,6 +369,7 @@ impl Push<'_> {
         let author = continued.map(|before| before.author.clone()).unwrap_or_else(|| self.author(reader));
         let after = ReviewRecord {
             number,
+            namespace: self.namespace.text().into_owned(),
             title: self.options.titled(title),
             description: self.options.description.clone().unwrap_or(description),
             source,
@@ -372,6 +389,13 @@ impl Push<'_> {
             Some(_) => ReviewAction::Reopen,
         };
         changes.push(self.change(line, action, continued, after));
+    }
+
+    /// Whether another review of the namespace has a number; above the last one that was given none has.
+    fn is_taken(&self, number: u32, last: u32) -> bool {
+        let namespace = self.namespace.text();
+        let has_it = |review: ReviewRecord| review.number == number && review.namespace == namespace;
+        number <= last && self.files.iter().filter_map(|file| self.pipeline.spool.review(file)).any(has_it)
     }
 
     /// Its target has its head now, or has it no more.

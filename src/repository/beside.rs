@@ -1,6 +1,6 @@
 //! What a push tells beside its pushes: what happened to reviews, and what somebody said.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::sync::Arc;
 
@@ -15,12 +15,8 @@ use crate::event::{Commit, Context, Event, EventKind, MergeRequest, Note, Review
 use crate::identifier;
 use crate::message;
 use crate::pusher::Pusher;
-use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
+use crate::ref_update::{ObjectId, RefEvent, RefKind, RefName, RefUpdate};
 use crate::text::shorten;
-
-/// A comment may be about a commit of an open review though it is on another than the review's first; of so many reviews that
-/// is looked for.
-const MOST_SEARCHED: usize = 50;
 
 /// What stands behind a note that was cut.
 const MARK: &str = "…";
@@ -45,6 +41,10 @@ impl Reader<'_> {
     ) -> Vec<(u32, Event)> {
         let (reviews, notes) = (self.wanted.reviews && settings.notes.reviews, self.wanted.notes);
         if !reviews && !notes {
+            return Vec::new();
+        }
+        // Tags are neither, and to know more than that all refs would have to be read.
+        if lines.iter().all(|(_, line)| line.update.name.kind() == RefKind::Tag) {
             return Vec::new();
         }
         let of_names: HashMap<&RefName, &(u32, &RefEvent)> =
@@ -115,7 +115,11 @@ impl Reader<'_> {
             };
             let text = |blob: Option<ObjectId>| blob.and_then(|blob| self.objects.note_text(blob));
             let Some(now) = text(change.new) else {
-                log::debug!("{}: {}: the note is gone, or no text", update.name.text(), change.object);
+                let is_large = change.new.is_some_and(|blob| self.objects.is_too_large_for_note(blob));
+                match is_large {
+                    true => log::warn!("{}", message::note_too_large(update.name.text(), change.object)),
+                    false => log::debug!("{}: {}: the note is gone, or no text", update.name.text(), change.object),
+                }
                 continue;
             };
             let before = text(change.old);
@@ -192,8 +196,18 @@ impl Reader<'_> {
         }
         let name = self.within(super::reviews::REQUESTS);
         let all = self.objects.changed_notes(None, moves.after.get(&name)).unwrap_or_default();
-        for note in all.into_iter().rev().take(MOST_SEARCHED) {
+        let mut above: HashMap<String, HashSet<ObjectId>> = HashMap::new();
+        for note in all {
             let Some(requests) = self.requests(moves, note.object) else { continue };
+            let Some(last) = requests.last().filter(|last| !last.target_ref.is_empty()) else { continue };
+            // It goes on from the first commit of its review, which its target has not.
+            let above = above.entry(last.target_ref.clone()).or_insert_with_key(|name| {
+                let target: Vec<_> = self.commit_at(&moves.after, name).into_iter().collect();
+                self.revwalk.range(object, &target, usize::MAX).newest.into_iter().collect()
+            });
+            if !above.contains(&last.alias.unwrap_or(note.object)) {
+                continue;
+            }
             let Some(review) = self.review(note.object, &requests, &moves.after, None, settings) else { continue };
             if self.has_commit(&review, object) {
                 return Some(review);

@@ -29,7 +29,7 @@ impl Reader<'_> {
         Some(Standing {
             head: commit.id,
             message: (title.trim().to_owned(), rest.trim().to_owned()),
-            base: self.base(&range.newest, target),
+            base: target.and_then(|_| self.base(commit.id, &range.newest)),
             commits: range.total,
         })
     }
@@ -41,12 +41,15 @@ impl Reader<'_> {
         self.objects.peel(id)
     }
 
-    /// The commits that a push brought to a branch that was there, and those that it took from it.
+    /// The commits that a push brought to a branch, and those that it took from it; to one that was not there it brought all, and
+    /// one that is gone has lost none.
     pub fn exchange(&mut self, update: &RefUpdate) -> [HashSet<ObjectId>; 2] {
-        let ends = [update.old, update.new].map(|id| id.and_then(|id| self.objects.peel(id)));
-        let [Some(old), Some(new)] = ends else { return Default::default() };
-        [(new, old), (old, new)]
-            .map(|(tip, hidden)| self.revwalk.range(tip, &[hidden], usize::MAX).newest.into_iter().collect())
+        let [old, new] = [update.old, update.new].map(|id| id.and_then(|id| self.objects.peel(id)));
+        let mut between = |tip: Option<ObjectId>, hidden: Option<ObjectId>| -> HashSet<ObjectId> {
+            let hidden: Vec<_> = hidden.into_iter().collect();
+            tip.map(|tip| self.revwalk.range(tip, &hidden, usize::MAX).newest.into_iter().collect()).unwrap_or_default()
+        };
+        [between(new, old), if new.is_some() { between(old, new) } else { HashSet::new() }]
     }
 
     /// The merge that brought a commit to a branch; `None` where that was none of its own.

@@ -116,6 +116,11 @@ impl Objects {
         Some(entries)
     }
 
+    /// Whether a note has more text than anybody says.
+    pub(super) fn is_too_large_for_note(&self, blob: ObjectId) -> bool {
+        self.size(blob).is_some_and(|size| size > LONGEST_NOTE)
+    }
+
     /// What a note says, as git shows it: what is not UTF-8 as U+FFFD. `None` where it is no text, or no note.
     pub(super) fn note_text(&self, blob: ObjectId) -> Option<String> {
         if self.size(blob)? > LONGEST_NOTE {
@@ -165,16 +170,36 @@ impl Reader<'_> {
 /// rewritten one said before; `None` where it says nothing new.
 pub(super) fn new_part(old: Option<&str>, new: &str) -> Option<(String, Option<String>)> {
     let (part, replaced) = match old.map(str::trim_end) {
-        None | Some("") => (new, None),
+        None | Some("") => (new.to_owned(), None),
         Some(old) => match new.strip_prefix(old) {
             // `git notes append` puts an empty line in between.
             Some(rest) if rest.trim().is_empty() => return None,
-            Some(rest) if rest.starts_with('\n') => (rest, None),
-            _ => (new, Some(old.to_owned())),
+            Some(rest) if rest.starts_with('\n') => (rest.to_owned(), None),
+            _ => match added_lines(old, new) {
+                Some(added) => (added, None),
+                None => (new.to_owned(), Some(old.to_owned())),
+            },
         },
     };
     let part = part.trim_matches('\n');
     (!part.trim().is_empty()).then(|| (part.to_owned(), replaced))
+}
+
+/// What stands between the old lines, where all of them are there still: a merge of two notes puts the others' lines anywhere
+/// among them. `None` where one is gone.
+fn added_lines(old: &str, new: &str) -> Option<String> {
+    let mut left: HashMap<&str, usize> = HashMap::new();
+    old.lines().filter(|line| !line.trim().is_empty()).for_each(|line| *left.entry(line).or_default() += 1);
+    let mut added = String::new();
+    for line in new.lines() {
+        match left.get_mut(line) {
+            Some(count) if *count > 0 => *count -= 1,
+            // One empty line is as good as two.
+            _ if line.trim().is_empty() && (added.is_empty() || added.ends_with("\n\n")) => {}
+            _ => added.extend([line, "\n"]),
+        }
+    }
+    left.values().all(|count| *count == 0).then_some(added)
 }
 
 #[cfg(test)]
@@ -191,5 +216,10 @@ mod tests {
         assert_eq!(new_part(Some("one\n"), "one\n\n"), None);
         assert_eq!(new_part(Some("one\n"), ""), None);
         assert_eq!(new_part(None, "\n"), None);
+        // As a union merge, and cat_sort_uniq, leave them.
+        assert_eq!(new_part(Some("one\n\nmine\n"), "one\n\nyours\n\nmine\n"), told("yours", None));
+        assert_eq!(new_part(Some("one\nmine\n"), "a\nb\nmine\none\n"), told("a\nb", None));
+        assert_eq!(new_part(Some("one\ntwo\n"), "two\none\n"), None);
+        assert_eq!(new_part(Some("one\none\n"), "zero\none\n"), told("zero\none", Some("one\none")));
     }
 }

@@ -15,6 +15,9 @@ use crate::ref_update::{ObjectId, RefName, RefUpdate};
 pub(super) const REQUESTS: &[u8] = b"refs/notes/devtools/reviews";
 pub(super) const COMMENTS: &[u8] = b"refs/notes/devtools/discuss";
 
+/// Of so many commits that a review builds on the base is chosen.
+const MOST_BASES: usize = 16;
+
 /// So many commits of a target are looked through for the one that merged a review.
 const MOST_LOOKED_THROUGH: usize = 1000;
 
@@ -105,8 +108,18 @@ impl Reader<'_> {
         let name = self.within(REQUESTS);
         let notes = self.objects.changed_notes(None, moves.after.get(&name)).unwrap_or_default();
         let mut open = Vec::new();
+        let mut known: HashMap<String, HashSet<ObjectId>> = HashMap::new();
         for note in notes {
             let Some(requests) = self.requests(&moves, note.object) else { continue };
+            let Some(last) = requests.last().filter(|last| !last.target_ref.is_empty()) else { continue };
+            // Most of them are merged: then their target has them, which is asked of all of one target at once.
+            let merged = known.entry(last.target_ref.clone()).or_insert_with_key(|name| {
+                let tip = self.commit_at(&moves.after, name);
+                tip.map(|tip| self.revwalk.range(tip, &[], usize::MAX).newest).unwrap_or_default().into_iter().collect()
+            });
+            if merged.contains(&last.alias.unwrap_or(note.object)) {
+                continue;
+            }
             let review = self.review(note.object, &requests, &moves.after, None, settings);
             open.extend(review.filter(|review| review.state == ReviewState::Opened));
         }
@@ -134,12 +147,16 @@ impl Reader<'_> {
                 let requests = parse(note.new);
                 let Some(last) = requests.last() else { continue };
                 let start = last.alias.unwrap_or(note.object);
-                let mut has_moved = || {
-                    let target = exchanged.get_mut(last.target_ref.as_bytes());
-                    target.is_some_and(|target| self.exchanges(target, start))
+                let has_moved = match exchanged.get_mut(last.target_ref.as_bytes()) {
+                    Some(target) => self.exchanges(target, start),
+                    None => false,
                 };
-                if has_moved() || exchanged.contains_key(last.review_ref.as_bytes()) {
-                    touched.push((note.object, requests.clone(), requests));
+                let of_source = exchanged.get(last.review_ref.as_bytes());
+                if has_moved || of_source.is_some() {
+                    let is_new = of_source.is_some_and(|source| source.old.is_none()) && self.is_brought(note.object);
+                    // Nobody has seen it without its first commit.
+                    let before = if is_new { Vec::new() } else { requests.clone() };
+                    touched.push((note.object, before, requests));
                 }
             }
         }
@@ -163,15 +180,22 @@ impl Reader<'_> {
         updates.map(|update| (update.name.as_bytes().to_vec(), exchanged(update))).collect()
     }
 
+    /// Whether a commit came with this push: no ref had it before.
+    fn is_brought(&mut self, commit: ObjectId) -> bool {
+        let prior = self.prior_tips();
+        self.objects.has(commit) && self.revwalk.range(commit, &prior, 0).total > 0
+    }
+
     /// Whether a push brought a commit to a branch, or took it from there.
     fn exchanges(&mut self, branch: &mut Exchanged, commit: ObjectId) -> bool {
         let mut find = || {
             let ends = [branch.old, branch.new].map(|id| id.and_then(|id| self.objects.peel(id)));
             let [(old, new), (new_again, old_again)] = [(ends[0], ends[1]), (ends[1], ends[0])];
             let mut between = |from: Option<ObjectId>, to: Option<ObjectId>| {
-                let hidden = from.map_or_else(|| self.prior_tips().to_vec(), |from| vec![from]);
+                let hidden: Vec<_> = from.into_iter().collect();
                 to.map(|to| self.revwalk.range(to, &hidden, usize::MAX).newest).unwrap_or_default()
             };
+            // To a target that was not there it brought all that it has.
             let mut commits: HashSet<_> = between(old, new).into_iter().collect();
             commits.extend(between(new_again, old_again));
             commits
@@ -231,7 +255,10 @@ impl Reader<'_> {
             after.merge_commit = tip.and_then(|tip| self.merge_on_first_parents(start, tip));
         }
         let (action, by) = match (state, after.state) {
-            (None, ReviewState::Opened) => (Some(ReviewAction::Open), notes),
+            // Its branch alone, where it was asked for before that came.
+            (None, ReviewState::Opened) => {
+                (Some(ReviewAction::Open), if moves.moved.contains(&notes) { notes } else { source })
+            }
             (Some(ReviewState::Closed | ReviewState::Merged), ReviewState::Opened) => {
                 (Some(ReviewAction::Reopen), by(&target))
             }
@@ -247,10 +274,13 @@ impl Reader<'_> {
         };
         let change = |action, by, said| Change { by, action, before: before.clone(), after: after.clone(), said };
         let changed = action.map(|action| change(action, by, String::new()));
-        let verdicts = verdicts(before.as_ref().and_then(|before| before.resolved), after.resolved);
+        let resolved = before.as_ref().and_then(|before| before.resolved);
+        let verdicts = verdicts(resolved, after.resolved);
         let said = if verdicts.is_empty() { String::new() } else { self.said_with(after.resolved, revision, moves) };
         let comments = self.within(COMMENTS);
-        let verdict = |action| change(action, comments.clone(), said.clone());
+        // What else happened has its own event, before this.
+        let then = changed.as_ref().map(|_| Review { resolved, ..after.clone() }).or(before.clone());
+        let verdict = |action| Change { before: then.clone(), ..change(action, comments.clone(), said.clone()) };
         changed.into_iter().chain(verdicts.into_iter().map(verdict)).collect()
     }
 
@@ -289,15 +319,21 @@ impl Reader<'_> {
             Some(head) => self.commit(head),
             None => known_head.filter(|_| source.is_none()).or_else(|| self.commit(start)),
         }?;
-        let hidden: Vec<_> = target.into_iter().collect();
+        // What is merged is measured against what was there before it.
+        let merge_commit = target.filter(|_| is_merged).and_then(|tip| self.merge_on_first_parents(start, tip));
+        let hidden: Vec<_> = match (state, merge_commit) {
+            (ReviewState::Merged, Some(merge)) => self.objects.parents(merge).into_iter().flatten().take(1).collect(),
+            (ReviewState::Merged, None) => self.objects.parents(start).unwrap_or_default(),
+            _ => target.into_iter().collect(),
+        };
         let range = self.revwalk.range(head.id, &hidden, usize::MAX);
-        let base = self.base(&range.newest, target);
+        let base = if hidden.is_empty() { None } else { self.base(head.id, &range.newest) };
         let comments = self.comments_on(tips, revision);
         let (title, description) = split(&last.description);
         let person = |word: &String| Pusher::claimed_by(word, &settings.users);
         let times = [last.timestamp, appraise::newest(&comments)];
         let commenters = comments.iter().filter(|it| it.original.is_none() && it.says_anything());
-        let commenters = commenters.map(|comment| person(&comment.author)).collect();
+        let commenters = commenters.map(|comment| (person(&comment.author), comment.resolved)).collect();
         // git-appraise gives a review up with a comment that rejects it.
         let mut rejections = comments.iter().filter(|comment| comment.resolved == Some(false));
         let rejection = rejections.next_back().filter(|_| state == ReviewState::Closed);
@@ -316,7 +352,7 @@ impl Reader<'_> {
             base,
             commits: range.total,
             head,
-            merge_commit: None,
+            merge_commit: merge_commit.filter(|_| state == ReviewState::Merged),
             resolved: appraise::verdict(&comments),
             reason: rejection.map(|comment| comment.text.clone()).unwrap_or_default(),
             commenters,
@@ -330,12 +366,21 @@ impl Reader<'_> {
         appraise::lines(&text).filter_map(Comment::parse).collect()
     }
 
-    /// The commit of the target that the commits of a review, oldest first, build on.
-    pub(super) fn base(&self, commits: &[ObjectId], target: Option<ObjectId>) -> Option<ObjectId> {
-        match commits.first() {
-            Some(oldest) => self.objects.parents(*oldest)?.first().copied(),
-            None => target,
+    /// The commit that the target and a review have in common: the newest that the review's commits build on and that is none of
+    /// them, as `git merge-base` finds it; the head itself of one that has none. `None` where they have nothing in common.
+    pub(super) fn base(&mut self, head: ObjectId, commits: &[ObjectId]) -> Option<ObjectId> {
+        let own: HashSet<_> = commits.iter().copied().collect();
+        if own.is_empty() {
+            return Some(head);
         }
+        let below: HashSet<_> = commits.iter().flat_map(|commit| self.objects.parents(*commit)).flatten().collect();
+        let mut below: Vec<_> = below.into_iter().filter(|commit| !own.contains(commit)).collect();
+        below.sort_by_cached_key(|commit| (std::cmp::Reverse(self.revwalk.commit_time(*commit)), *commit));
+        let is_below = |reader: &mut Self, commit: ObjectId, others: &[ObjectId]| {
+            others.iter().take(MOST_BASES).any(|other| *other != commit && reader.is_ancestor(commit, *other))
+        };
+        let best = below.iter().take(MOST_BASES).find(|commit| !is_below(self, **commit, &below));
+        best.or(below.first()).copied()
     }
 
     /// Whether a commit is another one or among its ancestors.
@@ -345,7 +390,7 @@ impl Reader<'_> {
     }
 
     /// The commit that a ref led to at one moment.
-    fn commit_at(&self, tips: &Tips, name: &str) -> Option<ObjectId> {
+    pub(super) fn commit_at(&self, tips: &Tips, name: &str) -> Option<ObjectId> {
         self.objects.peel(tips.get(&self.within(name.as_bytes()))?)
     }
 

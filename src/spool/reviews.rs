@@ -182,6 +182,19 @@ impl Spool {
         Ok(Self::kept_in(&place, &journal(sequence))?.unwrap_or_default())
     }
 
+    /// What pushes with higher numbers did to reviews, oldest first.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn review_changes_since(&self, sequence: u64) -> Result<Vec<ReviewChange>, Unfit> {
+        let names = self.place("reviews").join("pushes").names().unwrap_or_default();
+        let mut later: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        later.retain(|number| *number > sequence);
+        later.sort_unstable();
+        let changes = later.into_iter().map(|number| self.review_changes(number));
+        changes.collect::<Result<Vec<_>, _>>().map(|all| all.into_iter().flatten().collect())
+    }
+
     /// Removes what pushes with lower numbers did; reviews stay.
     pub(super) fn prune_reviews(&self, below: u64) {
         let Ok(place) = self.place("reviews").join("pushes").open() else { return };

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ends, Place, Receiver, World, rewrite_record};
+use crate::support::{Answer, Ends, Place, Receiver, World, rewrite_record};
 
 /// A repository that takes push options, with one commit on `main`, and one more on `topic` here.
 struct Opened {
@@ -125,7 +125,7 @@ fn what_opens_nothing_says_so() {
     );
     assert_eq!(
         nothing(&["merge_request.create"], &["main:b"]),
-        ["webhook: no review opened: 'main' has all that was pushed"]
+        ["webhook: no review opened: no branch was pushed that has what 'main' has not"]
     );
     assert_eq!(String::from_utf8_lossy(&opened.world.webhook(&["reviews", "--json"]).stdout).trim(), "[]");
 }
@@ -358,8 +358,22 @@ fn reviews_and_their_numbers_are_a_namespaces() {
     opened.push(&[], &["main"]);
     opened.push(&["merge_request.create", "merge_request.target=main"], &["topic"]);
     assert_eq!(opened.told(), of(&[("open", 1)]));
-    opened.push(&[], &["topic:main"]);
-    assert_eq!(opened.told(), of(&[("merge", 1)]));
+    let listed = String::from_utf8(opened.world.webhook(&["reviews"]).stdout).unwrap();
+    assert!(listed.contains("main <- topic in team ") && listed.contains("main <- topic  "), "{listed}");
+    // A comment on a commit that a review outside has is not its.
+    opened.push(&["merge_request.close"], &["topic~1:topic"]);
+    opened.push(&[], &["+topic~1:topic"]);
+    opened.receiver.take();
+    opened.world.git(&[
+        "notes",
+        "--ref=devtools/discuss",
+        "append",
+        "-m",
+        r#"{"author":"bob","description":"hm"}"#,
+        "topic",
+    ]);
+    opened.push(&[], &["refs/notes/devtools/discuss"]);
+    assert_eq!(opened.receiver.take_one().json()["object_attributes"]["noteable_type"], "Commit");
 }
 
 /// Each line of the page, in a clone, as somebody types it.
@@ -425,4 +439,164 @@ fn a_target_of_one_branch_hears_of_its_reviews() {
     opened.world.git(&["notes", "add", "-m", "plain", "topic"]);
     opened.push(&[], &["refs/notes/commits"]);
     assert_eq!(opened.receiver.take_one().json()["object_attributes"]["note"], "plain");
+}
+
+/// From one branch into another: what happened to those that are merged stays theirs.
+#[test]
+fn of_several_reviews_of_two_branches_one_is_open() {
+    let opened = Opened::new();
+    opened.create();
+    opened.push(&[], &["topic:main"]);
+    assert_eq!(opened.told(), of(&[("merge", 1)]));
+    for (option, told) in [
+        ("create", of(&[("open", 2)])),
+        ("create", of(&[("update", 2)])),
+        ("close", of(&[("close", 2), ("update", 2)])),
+        ("create", of(&[("reopen", 2)])),
+    ] {
+        opened.world.commit("more");
+        opened.push(&[&format!("merge_request.{option}")], &["topic"]);
+        assert_eq!(opened.told(), told);
+    }
+    opened.push(&[], &["topic:main"]);
+    assert_eq!(opened.told(), of(&[("merge", 2)]));
+    opened.world.commit("more");
+    opened.push(&["merge_request.create"], &["topic"]);
+    assert_eq!(opened.told(), of(&[("open", 3)]));
+    assert_eq!(opened.push(&[], &[":topic"]), ["webhook: review 3 closed, main <- topic"]);
+    assert_eq!(opened.told(), of(&[("close", 3)]));
+}
+
+#[test]
+fn a_target_that_comes_with_the_commits_has_merged_them() {
+    let opened = Opened::new();
+    opened.push(&[], &["main:stable"]);
+    opened.push(&["merge_request.create", "merge_request.target=stable"], &["topic"]);
+    opened.push(&[], &[":stable"]);
+    opened.told();
+    opened.push(&[], &["topic:stable"]);
+    assert_eq!(opened.told(), [("merge".into(), 1, "stable".into())]);
+}
+
+/// What a comment belongs to is asked as of its push, whenever it is told and how often.
+#[test]
+fn a_comment_told_again_is_what_it_was() {
+    for format in ["codeup", "github"] {
+        for after in [&["+topic~1:main", ":topic"][..], &["topic:main"]] {
+            let receiver = Receiver::new();
+            let world = World::told_to(&receiver, format);
+            world.configure("webhook.ci.event", "all");
+            world.commit("one");
+            world.push(&["main"]);
+            world.git(&["checkout", "-q", "-b", "topic"]);
+            world.commit("two");
+            assert!(world.push_with(&["-o", "merge_request.create"], &["topic"]).accepted);
+            world.git(&[
+                "notes",
+                "--ref=devtools/discuss",
+                "append",
+                "-m",
+                r#"{"author":"bob","description":"hm"}"#,
+                "topic",
+            ]);
+            receiver.take();
+            world.push(&["refs/notes/devtools/discuss"]);
+            let first = receiver.take_one();
+            let is_of_review = ["merge_request", "issue"].iter().any(|key| first.json()[key].is_object());
+            assert!(is_of_review, "{format}: {}", first.json());
+            // A later text, then the end of it.
+            world.commit("three");
+            world.push_with(&["-o", "merge_request.title=Another"], &["topic"]);
+            world.push(after);
+            receiver.take();
+            let log: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+            let note = log.iter().find(|row| row["ref"] == "refs/notes/devtools/discuss").unwrap();
+            let output = world.webhook(&["redeliver", note["id"].as_str().unwrap()]);
+            assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stdout));
+            assert_eq!(receiver.take_one().body, first.body, "{format} {after:?}");
+        }
+    }
+}
+
+/// Whoever wants comments alone hears of whose they are.
+#[test]
+fn comments_are_a_reviews_for_who_wants_no_reviews() {
+    let opened = Opened::new();
+    opened.world.server_git(&["config", "--replace-all", "webhook.ci.event", "push note"]);
+    opened.push(&["merge_request.create"], &["topic"]);
+    assert_eq!(opened.receiver.take_one().json()["object_kind"], "push");
+    opened.world.git(&[
+        "notes",
+        "--ref=devtools/discuss",
+        "append",
+        "-m",
+        r#"{"author":"bob","description":"hm"}"#,
+        "topic",
+    ]);
+    opened.push(&[], &["refs/notes/devtools/discuss"]);
+    assert_eq!(opened.receiver.take_one().json()["object_attributes"]["noteable_type"], "MergeRequest");
+}
+
+/// What the target has is none of the review, though it was merged into the branch.
+#[test]
+fn a_review_goes_from_what_both_have_to_its_head() {
+    let opened = Opened::new();
+    opened.create();
+    let world = &opened.world;
+    world.git(&["checkout", "-q", "main"]);
+    world.write("theirs", "1\n2\n");
+    world.commit_all("on main");
+    world.git(&["checkout", "-q", "topic"]);
+    world.git(&["merge", "-q", "-m", "join", "main"]);
+    world.write("ours", "1\n");
+    world.commit_all("on topic");
+    opened.push(&[], &["main", "topic"]);
+    opened.receiver.take();
+    let say = |text: &str, object: &str, path: &str| {
+        let line =
+            json!({ "author": "bob", "description": text, "location": { "path": path, "range": { "startLine": 1 } } });
+        world.git(&["notes", "--ref=devtools/discuss", "append", "-m", &line.to_string(), object]);
+        opened.push(&[], &["refs/notes/devtools/discuss"]);
+        opened.receiver.take_one().json()["object_attributes"].clone()
+    };
+    assert_eq!(say("theirs", "main", "theirs")["noteable_type"], "Commit");
+    let note = say("ours", "topic", "ours");
+    assert_eq!(note["noteable_type"], "MergeRequest");
+    let base = world.git(&["merge-base", "main", "topic"]);
+    assert_eq!((&note["position"]["base_sha"], &note["position"]["new_line"]), (&json!(base.trim()), &json!(1)));
+    assert_eq!(say("not ours", "topic", "theirs")["line_code"], Value::Null);
+}
+
+#[test]
+fn a_number_that_another_review_has_is_not_given_by_a_ref() {
+    let opened = Opened::new();
+    opened.world.configure("webhook.reviewRef", "refs/merge-requests/*/head");
+    opened.create();
+    opened.push(&[], &["topic:refs/merge-requests/1/head", "topic:refs/merge-requests/7/head"]);
+    assert_eq!(opened.told(), of(&[("open", 2), ("open", 7)]));
+    opened.world.commit("three");
+    opened.push(&["merge_request.create"], &["topic:other"]);
+    assert_eq!(opened.told(), of(&[("open", 8)]));
+}
+
+/// In the order in which a reader understands them, however late.
+#[test]
+fn what_moved_comes_before_reviews_and_they_before_comments() {
+    let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
+    let world = World::told_to(&receiver, "gitlab");
+    world.configure("webhook.ci.event", "all");
+    world.commit("one");
+    world.push(&["main"]);
+    receiver.take();
+    world.git(&["checkout", "-q", "-b", "topic"]);
+    world.commit("two");
+    world.git(&["tag", "v1"]);
+    world.git(&["notes", "add", "-m", "well", "topic"]);
+    let refs = ["refs/notes/commits", "topic:a", "topic:b", "v1"];
+    assert!(world.push_with(&["-o", "merge_request.create"], &refs).accepted);
+    receiver.take();
+    world.webhook(&["flush", "--now"]);
+    let kinds: Vec<_> =
+        receiver.take().iter().map(|request| request.json()["object_kind"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds, ["push", "push", "push", "tag_push", "merge_request", "merge_request", "note"]);
 }

@@ -916,3 +916,97 @@ fn an_import_of_many_reviews_tells_none_and_says_so() {
     reviews.push(&[COMMENTS]);
     assert_eq!(comments(&reviews).len(), 1);
 }
+
+/// Nobody has seen a review whose commits are not there yet.
+#[test]
+fn a_request_that_comes_before_its_branch_is_open_when_that_comes() {
+    let reviews = Reviews::new();
+    reviews.ask(json!({}));
+    reviews.push(&[REQUESTS]);
+    assert!(reviews.actions().is_empty());
+    reviews.push(&["topic"]);
+    assert_eq!(reviews.actions(), ["open"]);
+    reviews.world.commit("four");
+    reviews.push(&["topic"]);
+    assert_eq!(reviews.actions(), ["update"]);
+}
+
+#[test]
+fn a_target_that_comes_with_a_review_has_merged_it() {
+    let reviews = Reviews::new();
+    reviews.ask(json!({ "targetRef": "refs/heads/stable" }));
+    reviews.push(&["topic", REQUESTS]);
+    assert_eq!(reviews.actions(), ["open"]);
+    reviews.push(&["topic:stable"]);
+    assert_eq!(reviews.actions(), ["merge"]);
+}
+
+/// After the merge too a review is what it was, and its lines have their places.
+#[test]
+fn a_merged_review_is_measured_against_what_was_before_it() {
+    for options in [&["--no-ff"][..], &["--ff-only"]] {
+        let reviews = Reviews::told_as("github");
+        let world = &reviews.world;
+        world.write("six", "a\nb\n");
+        world.commit_all("a file");
+        reviews.ask(json!({}));
+        reviews.push(&["topic", REQUESTS]);
+        let opened = reviews.receiver.take_one().json()["pull_request"].clone();
+        world.git(&["checkout", "-q", "main"]);
+        world.git(&[&["merge", "-q", "-m", "bring it"], options, &["topic"]].concat());
+        reviews.push(&["main"]);
+        let merged = reviews.receiver.take_one().json()["pull_request"].clone();
+        for key in ["commits", "additions", "changed_files"] {
+            assert_eq!(merged[key], opened[key], "{key} {options:?}");
+        }
+        assert_eq!(merged["base"]["sha"], opened["base"]["sha"]);
+        let location = json!({ "path": "six", "range": { "startLine": 2 }, "commit": world.id("topic") });
+        reviews.say(json!({ "author": "bob", "timestamp": "1700000500", "description": "late", "location": location }));
+        reviews.push(&[COMMENTS]);
+        let said = reviews.receiver.take_one().json();
+        assert_eq!((&said["comment"]["path"], &said["comment"]["line"]), (&json!("six"), &json!(2)), "{options:?}");
+        assert_eq!(said["pull_request"]["merge_commit_sha"], merged["merge_commit_sha"]);
+    }
+}
+
+/// However many there are.
+#[test]
+fn a_comment_finds_its_review_among_many() {
+    let reviews = Reviews::new();
+    let world = &reviews.world;
+    for number in 0..60 {
+        world.git(&["checkout", "-q", "-b", &format!("b{number}"), "main"]);
+        let first = world.commit(&format!("first of {number}"));
+        world.commit(&format!("second of {number}"));
+        let request = json!({ "timestamp": "1700000100", "reviewRef": format!("refs/heads/b{number}"), "targetRef": "refs/heads/main" });
+        reviews.append(REQUESTS, &first, &request.to_string());
+    }
+    world.configure("webhook.maxReviewEvents", "100");
+    world.git(&["push", "-q", world.server().to_str().unwrap(), "refs/heads/b*:refs/heads/b*", REQUESTS]);
+    reviews.receiver.take();
+    for number in [0, 30, 59] {
+        reviews.append(COMMENTS, &format!("b{number}"), &json!({ "author": "bob", "description": "hm" }).to_string());
+        reviews.push(&[COMMENTS]);
+        let note = reviews.receiver.take_one().json();
+        assert_eq!(note["merge_request"]["source_branch"], format!("b{number}"));
+    }
+    let open: Vec<Value> = serde_json::from_slice(&world.webhook(&["reviews", "--json"]).stdout).unwrap();
+    assert_eq!(open.len(), 60);
+}
+
+/// What somebody says anew of his comment takes its place, his verdict too.
+#[test]
+fn a_verdict_may_be_edited() {
+    let reviews = Reviews::told_as("bitbucket");
+    reviews.ask(json!({}));
+    reviews.push(&["topic", REQUESTS]);
+    let no = reviews.say(json!({ "author": "bob@example.org", "timestamp": "1700000500", "resolved": false }));
+    reviews.push(&[COMMENTS]);
+    reviews.receiver.take();
+    reviews.say(json!({ "author": "bob@example.org", "timestamp": "1700000600", "resolved": true, "original": no }));
+    reviews.push(&[COMMENTS]);
+    let mut told: Vec<_> =
+        reviews.receiver.take().iter().map(|request| request.header("X-Event-Key").to_owned()).collect();
+    told.sort();
+    assert_eq!(told, ["pullrequest:approved", "pullrequest:changes_request_removed", "pullrequest:comment_updated"]);
+}

@@ -83,7 +83,9 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
         let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
         findings.push(Finding::advice(Kind::EventUnsent, message).of(target.name.as_str()).mend(set(&sent.join(" "))));
     }
-    let wants_reviews = target.events.contains(&EventName::MergeRequest) && target.format.has(EventName::MergeRequest);
+    let wants_reviews = scene.place.configuration.settings.notes.reviews
+        && target.events.contains(&EventName::MergeRequest)
+        && target.format.has(EventName::MergeRequest);
     if wants_reviews && !advertises_push_options(scene) {
         let finding =
             Finding::advice(Kind::NoPushOptions, message::check_push_options(&target.name)).of(target.name.as_str());

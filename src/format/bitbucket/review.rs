@@ -94,15 +94,17 @@ fn pull_request_body(context: &Context, review: &Review) -> Value {
 fn participants(context: &Context, review: &Review) -> Vec<Value> {
     let mut known = HashSet::new();
     let people = review.reviewers.iter().map(|person| ("REVIEWER", person));
-    let people = people.chain(review.commenters.iter().map(|person| ("PARTICIPANT", person)));
+    let people = people.chain(review.commenters.iter().map(|(person, _)| ("PARTICIPANT", person)));
     let people = people.filter(|(_, person)| person.id != review.author.id && known.insert(person.id));
     let body = |(role, person): (&str, &Pusher)| {
+        let own = review.commenters.iter().filter(|(other, _)| other.id == person.id);
+        let verdict = own.filter_map(|(_, verdict)| *verdict).next_back();
         json!({
             "type": "participant",
             "user": actor(person, &context.repository),
             "role": role,
-            "approved": false,
-            "state": null,
+            "approved": verdict == Some(true),
+            "state": verdict.map(|accepts| if accepts { "approved" } else { "changes_requested" }),
             "participated_on": null,
         })
     };

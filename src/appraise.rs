@@ -71,7 +71,7 @@ pub fn new_lines<'n>(old: Option<&str>, new: &'n str) -> Vec<&'n str> {
 
 impl Request {
     /// From a line; `None` where it is no request: one that gives a review up says so by an empty target.
-    fn parse(line: &str) -> Option<Self> {
+    pub fn parse(line: &str) -> Option<Self> {
         let object = of_known_format(line)?;
         if !["targetRef", "TargetRef"].iter().any(|key| object.get(*key).is_some_and(Value::is_string)) {
             return None;

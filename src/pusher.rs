@@ -122,8 +122,10 @@ fn find_login(environment: &Environment, variables: &[String]) -> (String, Sourc
     if let Some(login) = environment.text("REMOTE_USER") {
         return (login, Source::Http);
     }
-    // "G": the signature is good and the key trusted (git-receive-pack(1)); a key without trust could name anybody.
+    // "G": the signature is good and the key trusted (git-receive-pack(1)); a key without trust could name anybody. And with
+    // another nonce than the one that was asked for, a certificate may be of a push long ago, which somebody else repeats.
     if environment.text("GIT_PUSH_CERT_STATUS").as_deref() == Some("G")
+        && environment.text("GIT_PUSH_CERT_NONCE_STATUS").as_deref() == Some("OK")
         && let Some(signer) = environment.text("GIT_PUSH_CERT_SIGNER")
     {
         return from_signer(&signer);
@@ -178,6 +180,7 @@ mod tests {
             ("GL_USER", "gitolite"),
             ("REMOTE_USER", "http"),
             ("GIT_PUSH_CERT_STATUS", "G"),
+            ("GIT_PUSH_CERT_NONCE_STATUS", "OK"),
             ("GIT_PUSH_CERT_SIGNER", "A Signer <signer@example.org>"),
         ];
         for login in ["sso", "gitolite", "http"] {
@@ -194,8 +197,15 @@ mod tests {
 
     #[test]
     fn a_certificate_that_is_not_good_names_nobody() {
-        let pusher = find(&[("GIT_PUSH_CERT_STATUS", "U"), ("GIT_PUSH_CERT_SIGNER", "eve")]);
-        assert_eq!(pusher.login, process::os_user());
+        for (status, nonce) in [("U", "OK"), ("G", "BAD"), ("G", "SLOP"), ("G", "MISSING"), ("G", "UNSOLICITED")] {
+            let certificate = [
+                ("GIT_PUSH_CERT_STATUS", status),
+                ("GIT_PUSH_CERT_NONCE_STATUS", nonce),
+                ("GIT_PUSH_CERT_SIGNER", "eve"),
+            ];
+            assert_eq!(find(&certificate).login, process::os_user(), "{status} {nonce}");
+        }
+        assert_eq!(find(&[("GIT_PUSH_CERT_STATUS", "G"), ("GIT_PUSH_CERT_SIGNER", "eve")]).login, process::os_user());
     }
 
     #[test]

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kind_comes_from_the_full_prefix() {
+    fn bad_52_the_kind_comes_from_the_full_prefix() {
         let kind = |name: &str| RefName::new(name).kind();
         assert_eq!(kind("refs/heads/HEAD"), RefKind::Branch);
         assert_eq!(kind("refs/tags/refs/heads/main"), RefKind::Tag);

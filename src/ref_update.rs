@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_costs_only_itself() {
+    fn bad_4_to_19_a_malformed_line_costs_only_itself() {
         let upper = A.replace('1', "A");
         let long = "x".repeat(1 << 20);
         let bad = [

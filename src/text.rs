@@ -101,6 +101,23 @@ pub fn glob(pattern: &[u8], subject: &[u8], one: Option<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever text it is, a terminal obeys nothing of what is shown of it, and JSON says the same as before.
+        #[test]
+        fn nothing_that_a_terminal_obeys_is_left(text in any::<String>(), odd in "[\\x00-\\x1f\\x7f-\\u{9f}\\u{200b}-\\u{202e}\\u{300}-\\u{310}a]{0,12}") {
+            let text = text + &odd;
+            prop_assert!(!sanitise(&text).chars().any(is_obeyed));
+            let json = serde_json::to_string(&text).unwrap();
+            let safe = json_for_terminal(&json);
+            prop_assert!(!safe.chars().any(|c| c != '\n' && is_obeyed(c)), "{safe:?}");
+            prop_assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text.clone());
+            prop_assert!(!lines_for_terminal(&text, &[]).chars().any(|c| c != '\n' && is_obeyed(c)));
+        }
+    }
 
     #[test]
     fn foreign_text_is_made_safe() {

@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     fs::write(DIRECTORY.join("config"), file).expect("the file can be written");
     let environment = Environment::new([("GIT_CONFIG_NOSYSTEM".into(), "1".into())]);
     let Ok(configuration) = Configuration::read(&DIRECTORY, &DIRECTORY, &environment) else { return };
-    let broken = configuration.broken.iter().flat_map(|target| &target.problems);
+    let broken = configuration.broken().flat_map(|target| &target.problems);
     for problem in broken.chain(&configuration.problems).chain(&configuration.warnings) {
         assert!(!problem.to_string().contains(CANARY), "{problem}");
     }

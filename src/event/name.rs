@@ -119,8 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn of_other_refs_there_is_no_event() {
-        for name in ["refs/notes", "refs/heads", "refs/changes/1/1", "HEAD"] {
+    fn bad_27_57_to_63_of_other_refs_there_is_no_event() {
+        for name in ["refs/notes", "refs/heads", "refs/changes/1/1", "refs/meta/config", "refs/stash", "refs/x", "HEAD"]
+        {
             assert_eq!(names('0', '1', name), [], "{name}");
             assert!(!can_tell_of(&RefName::new(name)), "{name}");
         }

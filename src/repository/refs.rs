@@ -112,6 +112,10 @@ impl<'a> Links<'a> {
     /// The ref that a symbolic one leads to, be it there or not; `None` where it is none. `leads_nowhere`: it may be one
     /// whose ref is gone.
     pub fn behind(&self, name: &RefName, leads_nowhere: bool) -> Option<RefName> {
+        // git pushes to nothing but what lies below refs/: whoever feeds a hook HEAD means nobody's branch.
+        if !name.as_bytes().starts_with(b"refs/") {
+            return None;
+        }
         let mut behind = self.next(name).or_else(|| leads_nowhere.then(|| self.ask(name)).flatten())?;
         // As far as git follows them (SYMREF_MAXDEPTH).
         for _ in 1..DEEPEST_LINK {

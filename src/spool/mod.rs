@@ -27,6 +27,8 @@ mod reviews;
 mod prune;
 mod dead;
 mod copied;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 
 use std::fs::File;
 use std::io;

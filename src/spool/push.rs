@@ -18,13 +18,14 @@ use crate::target::TargetName;
 
 /// What is kept of the environment: the variables that say who pushed what to where. Never all of it: behind a web
 /// server it holds the pusher's password.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "GL_USER",
     "GL_REPO",
     "REMOTE_USER",
     "GIT_COMMITTER_EMAIL",
     "GIT_PUSH_CERT_STATUS",
     "GIT_PUSH_CERT_SIGNER",
+    "GIT_PUSH_CERT_NONCE_STATUS",
     "GIT_PROJECT_ROOT",
     "GIT_PUSH_OPTION_COUNT",
 ];

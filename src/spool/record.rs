@@ -216,6 +216,7 @@ fn update(form: &RefEventForm) -> Option<RefUpdate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn line(name: &[u8]) -> RefEvent {
         let update = RefUpdate {
@@ -233,6 +234,31 @@ mod tests {
         for name in [b"refs/heads/main".as_slice(), b"refs/heads/\xff\xfe", "refs/heads/日本".as_bytes()] {
             let line = line(name);
             assert_eq!(decode::<RefEvent>(&encode(&line)), Ok(line));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Of names and texts of any bytes; and nothing but what was written is read.
+        #[test]
+        fn any_line_is_read_back_and_no_change_of_it(
+            name in proptest::collection::vec(1_u8.., 0..40),
+            namespace in "([a-z]{1,5}/)?",
+            ids in any::<[[u8; 32]; 2]>(),
+            is_short in any::<bool>(),
+            change in any::<(proptest::sample::Index, u8)>(),
+        ) {
+            let length = if is_short { 20 } else { 32 };
+            let [old, new] = ids.map(|id| ObjectId::from_bytes(&id[..length]));
+            let format = if is_short { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 };
+            let name = RefName::new([b"refs/namespaces/".as_slice(), namespace.as_bytes(), &name].concat());
+            let line = RefEvent::new(RefUpdate { old, new, format, name, alias: None }, Uuid::from_bytes([7; 16]));
+            let whole = encode(&line);
+            prop_assert_eq!(decode::<RefEvent>(&whole), Ok(line));
+            let mut other = whole.clone();
+            other[change.0.index(whole.len())] = change.1;
+            prop_assert!(other == whole || decode::<RefEvent>(&other).is_err());
         }
     }
 

@@ -50,6 +50,11 @@ impl Address {
         if url.port() == Some(0) {
             return Err(message::url_port_0());
         }
+        // What other parsers take for the end of a host, or for none at all.
+        let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if url.domain().is_some_and(|host| !host.bytes().all(is_of_host)) {
+            return Err(message::url_unreadable());
+        }
         let too_long = |host: &str| host.split('.').any(|label| label.len() > 63);
         if url.domain().is_some_and(too_long) {
             return Err(message::url_label());
@@ -146,6 +151,9 @@ mod tests {
             "ftp://h/",
             "gopher://h/",
             "unix:/run/x",
+            "http://a`b/",
+            "http://a'b/",
+            "http://a!b/",
             "http+unix://x/",
             "javascript:alert(1)",
             "h/x",
@@ -200,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn international_names_become_ascii() {
+    fn bad_255_international_names_become_ascii() {
         let address = Address::parse("http://例え.invalid/x").unwrap();
         assert_eq!(address.origin(), "http://xn--r8jz45g.invalid");
     }

@@ -185,7 +185,7 @@ mod tests {
 
     /// Bad inputs 196 to 254, as the system's look-up gives them back.
     #[test]
-    fn every_range_has_its_class_up_to_its_edges() {
+    fn bad_206_to_254_every_range_has_its_class_up_to_its_edges() {
         for (wanted, texts) in [
             (
                 External,

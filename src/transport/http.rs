@@ -232,7 +232,7 @@ fn secure(target: &Target, trust: &Trust) -> Result<Option<Secure>, Failure> {
     Ok(Some(Secure { configuration, host, shows_itself: target.identity.is_some() }))
 }
 
-fn configure() -> Config {
+pub(super) fn configure() -> Config {
     // Time limits are the wire's.
     Agent::config_builder()
         .proxy(None)
@@ -250,7 +250,7 @@ fn configure() -> Config {
 }
 
 /// Sees to it that ureq's own parser finds the host and port that were judged.
-fn agree(address: &Address) -> Result<(), Failure> {
+pub(super) fn agree(address: &Address) -> Result<(), Failure> {
     let is_alike = |uri: Uri| {
         let port = uri.port_u16().or(match uri.scheme_str() {
             Some("https") => Some(443),
@@ -264,7 +264,7 @@ fn agree(address: &Address) -> Result<(), Failure> {
     Err(Failure::new(FailureKind::Lookup, message::two_hosts()))
 }
 
-fn judge(response: &Response<Body>, elapsed: Duration, target: &Target) -> Outcome {
+pub(super) fn judge(response: &Response<Body>, elapsed: Duration, target: &Target) -> Outcome {
     let status = response.status().as_u16();
     let retry_after = response.headers().get("retry-after").and_then(retry_after);
     let failed = |kind, detail| Outcome::Failed(Failure { kind, detail, retry_after });
@@ -281,7 +281,7 @@ fn judge(response: &Response<Body>, elapsed: Duration, target: &Target) -> Outco
 }
 
 /// `Retry-After: 120`, or a date (RFC 9110, section 10.2.3).
-fn retry_after(value: &HeaderValue) -> Option<Duration> {
+pub(super) fn retry_after(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -292,7 +292,7 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
 
 /// Reads what there is of the body, for people, and so that the connection can be used again. Whatever happens here, the
 /// outcome stands.
-fn read(response: Response<Body>, target: &Target) -> Answer {
+pub(super) fn read(response: Response<Body>, target: &Target) -> Answer {
     let secrets = Secrets::of(target);
     let headers = told_headers(response.headers(), &secrets);
     let mut body = Vec::new();
@@ -362,5 +362,33 @@ fn describe(error: Error, progress: Progress) -> String {
         Error::Other(error) => error.to_string(),
         Error::BadUri(_) => message::bad_url().into(),
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever is taken for a URL, two parsers find one host and port in, and user name and password are taken out of it.
+        #[test]
+        fn parsers_agree_on_what_is_taken_for_a_url(
+            scheme in "(https?|HTTPS?|ftp)?",
+            between in "(://|:/|:|//|:///)",
+            user in "([a-z%@:#?/]{0,8}@)?",
+            host in r"([a-z0-9.\-_~!$&'()*+,;=%`{}|^<>äß。０１]{0,20}|\[[0-9a-f:.%]{0,20}\]|[0-9a-fx.]{1,16})",
+            port in "(:[0-9a-z]{0,6})?",
+            rest in r"([/?#\\][a-zA-Z0-9/?#@:%.\\]{0,12})?",
+        ) {
+            let text = format!("{scheme}{between}{user}{host}{port}{rest}");
+            if let Ok(address) = Address::parse(&text) {
+                prop_assert!(agree(&address).is_ok(), "{text}: {}", address.dial());
+                let authority = address.dial().split("://").nth(1).unwrap().split(['/', '?']).next().unwrap().to_owned();
+                prop_assert!(!authority.contains('@') && !address.origin().contains('@'), "{text}");
+            }
+        }
     }
 }

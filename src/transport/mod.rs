@@ -9,6 +9,8 @@ mod stream;
 mod proxy;
 mod connect;
 mod http;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 
 pub use certificate::ShownCertificate;
 pub use http::{HIDDEN, Http, Reached, Request, reach, shown_headers};

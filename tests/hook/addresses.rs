@@ -99,37 +99,160 @@ fn no_packet_reaches_a_metadata_service_in_whatever_way_it_is_written() {
     });
 }
 
-/// A name server that answers every question for an IPv4 address with what it is told to.
-fn name_server(answers: &Arc<Mutex<Vec<Ipv4Addr>>>) {
+/// What a name server says of a name.
+enum Reply {
+    Addresses(Vec<Ipv4Addr>),
+    /// It is another name, with this address.
+    Alias(&'static str, Ipv4Addr),
+    Nothing,
+    /// Not even that.
+    Silence,
+}
+
+/// A name as questions and answers have it (RFC 1035, section 3.1).
+fn labels(name: &str) -> Vec<u8> {
+    let label = |label: &str| [&[label.len() as u8], label.as_bytes()].concat();
+    name.split('.').flat_map(label).chain([0]).collect()
+}
+
+/// A name server that answers questions for IPv4 addresses so.
+fn serve_names(reply: impl Fn(&str) -> Reply + Send + 'static) {
     let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
-    let answers = Arc::clone(answers);
     thread::spawn(move || {
         let mut question = [0; 512];
         while let Ok((length, asker)) = socket.recv_from(&mut question) {
             let question = &question[..length];
-            // The name ends with a byte 0; the type and class are behind it (RFC 1035, section 4.1.2).
-            let end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
-            let is_for_v4 = question[end - 3] == 1;
-            let found = if is_for_v4 { answers.lock().unwrap().clone() } else { Vec::new() };
-            let mut answer = question[..2].to_vec();
-            answer.extend([0x81, 0x80, 0, 1, 0, found.len() as u8, 0, 0, 0, 0]);
-            answer.extend(&question[12..end]);
-            for address in found {
-                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
-                answer.extend(address.octets());
+            let mut name = Vec::new();
+            let mut at = 12;
+            while question[at] != 0 {
+                let end = at + 1 + usize::from(question[at]);
+                name.push(String::from_utf8_lossy(&question[at + 1..end]).into_owned());
+                at = end;
             }
+            // Type and class are behind it.
+            let end = at + 5;
+            let reply = if question[end - 3] == 1 { reply(&name.join(".")) } else { Reply::Nothing };
+            let mut records = Vec::new();
+            let mut record = |owner: &[u8], kind: u8, data: &[u8]| {
+                records.push([owner, &[0, kind, 0, 1, 0, 0, 0, 0, 0, data.len() as u8], data].concat());
+            };
+            match reply {
+                Reply::Addresses(found) => found.iter().for_each(|address| record(&[0xc0, 12], 1, &address.octets())),
+                Reply::Alias(other, address) => {
+                    record(&[0xc0, 12], 5, &labels(other));
+                    record(&labels(other), 1, &address.octets());
+                }
+                Reply::Nothing => {}
+                Reply::Silence => continue,
+            }
+            let mut answer = question[..2].to_vec();
+            answer.extend([0x81, 0x80, 0, 1, 0, records.len() as u8, 0, 0, 0, 0]);
+            answer.extend(&question[12..end]);
+            answer.extend(records.concat());
             socket.send_to(&answer, asker).unwrap();
         }
     });
 }
 
+/// The same answer to every question.
+fn name_server(answers: &Arc<Mutex<Vec<Ipv4Addr>>>) {
+    let answers = Arc::clone(answers);
+    serve_names(move |_| Reply::Addresses(answers.lock().unwrap().clone()));
+}
+
+/// Has this network ask us for names, with this text behind.
+fn ask_here(further: &str) -> tempfile::NamedTempFile {
+    let resolv = tempfile::NamedTempFile::new().unwrap();
+    fs::write(resolv.path(), format!("nameserver 127.0.0.1\n{further}")).unwrap();
+    let bound = Command::new("mount").arg("--bind").arg(resolv.path()).arg("/etc/resolv.conf").ends();
+    assert!(bound.status.success(), "{}", String::from_utf8_lossy(&bound.stderr));
+    resolv
+}
+
 #[test]
-fn what_a_name_server_says_is_judged_at_each_look_and_holds_nothing_back() {
-    in_network("what_a_name_server_says_is_judged_at_each_look_and_holds_nothing_back", || {
-        let resolv = tempfile::NamedTempFile::new().unwrap();
-        fs::write(resolv.path(), "nameserver 127.0.0.1\n").unwrap();
-        let bound = Command::new("mount").arg("--bind").arg(resolv.path()).arg("/etc/resolv.conf").ends();
-        assert!(bound.status.success(), "{}", String::from_utf8_lossy(&bound.stderr));
+fn bad_249_256_258_names_are_looked_up_as_the_system_does_and_what_is_found_is_judged() {
+    in_network("bad_249_256_258_names_are_looked_up_as_the_system_does_and_what_is_found_is_judged", || {
+        let _resolv = ask_here("search corp.example\n");
+        let evil = Ipv4Addr::new(169, 254, 169, 254);
+        // An address to which there is no way.
+        let away = Ipv4Addr::new(192, 0, 2, 1);
+        serve_names(move |name| match name {
+            "alias.example" => Reply::Alias("inside.example", evil),
+            "intranet.corp.example" => Reply::Addresses(vec![Ipv4Addr::LOCALHOST]),
+            "metadata.corp.example" => Reply::Addresses(vec![evil]),
+            "both.example" => Reply::Addresses(vec![away, Ipv4Addr::LOCALHOST]),
+            _ => Reply::Nothing,
+        });
+        let receiver = Receiver::new();
+        let port = receiver.origin().rsplit_once(':').unwrap().1.to_owned();
+        for (host, is_delivered) in
+            [("alias.example", false), ("intranet", true), ("metadata", false), ("both.example", true)]
+        {
+            let world = World::new();
+            world.configure("webhook.ci.url", &format!("http://{host}:{port}/"));
+            world.configure("webhook.ci.format", "gitlab");
+            let said = pushed(&world, "one");
+            match is_delivered {
+                true => assert!(said[0].starts_with("webhook ci: delivered one (200, "), "{host}: {said:?}"),
+                false => assert_eq!(said, [not_delivered("ci", "one")], "{host}"),
+            }
+            assert_eq!(receiver.take().len(), usize::from(is_delivered), "{host}");
+        }
+    });
+}
+
+#[test]
+fn bad_252_a_name_server_that_is_silent_takes_the_time_of_an_attempt() {
+    in_network("bad_252_a_name_server_that_is_silent_takes_the_time_of_an_attempt", || {
+        let _resolv = ask_here("options timeout:30 attempts:5\n");
+        serve_names(|_| Reply::Silence);
+        let world = World::new();
+        world.configure("webhook.ci.url", "http://silent.example/");
+        world.configure("webhook.ci.timeout", "1s");
+        let said = pushed(&world, "one");
+        assert_eq!(said, ["webhook ci: not delivered: one (no answer in time); kept, and tried again later"]);
+        assert_eq!(world.waiting("ci").len(), 1);
+    });
+}
+
+/// Runs the hook for a new branch of this name, its system calls failing as told, and returns why it was not delivered.
+fn failing(world: &World, name: &str, trace: &str, inject: &str) -> String {
+    let mut strace = world.command("strace", &world.server());
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={trace}"), "-e", &format!("inject={inject}")]);
+    strace.arg(world.server().join("hooks/post-receive")).env("GIT_DIR", ".");
+    let (zero, id) = ("0".repeat(40), world.id("HEAD"));
+    let output = world.feed(&mut strace, format!("{zero} {id} refs/heads/{name}\n").as_bytes());
+    assert!(output.status.success());
+    last(world)["reason"].as_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs strace: run tests/run"]
+fn bad_295_296_whatever_the_system_has_against_it_the_event_waits() {
+    let receiver = Receiver::new();
+    for (call, error) in [
+        ("connect", "EHOSTUNREACH"),
+        ("connect", "ENETUNREACH"),
+        ("connect", "ENETDOWN"),
+        ("connect", "ENOBUFS"),
+        ("socket", "EMFILE"),
+        ("socket", "ENFILE"),
+    ] {
+        let world = World::told_to(&receiver, "gitlab");
+        world.commit("one");
+        world.git(&["push", "-q", world.server().to_str().unwrap(), "HEAD:refs/heads/elsewhere"]);
+        receiver.take();
+        let reason = failing(&world, "x", call, &format!("{call}:error={error}"));
+        assert!(reason.starts_with("no connection ("), "{error}: {reason}");
+        assert_eq!(world.waiting("ci").len(), 1, "{error}");
+    }
+    assert!(receiver.take().is_empty());
+}
+
+#[test]
+fn bad_244_to_248_what_a_name_server_says_is_judged_at_each_look_and_holds_nothing_back() {
+    in_network("bad_244_to_248_what_a_name_server_says_is_judged_at_each_look_and_holds_nothing_back", || {
+        let _resolv = ask_here("");
         let receiver = Receiver::new();
         let port = receiver.origin().rsplit_once(':').unwrap().1.to_owned();
         let metadata = TcpListener::bind(format!("169.254.169.254:{port}")).unwrap();
@@ -238,25 +361,19 @@ fn what_the_system_forbids_is_named_as_that() {
     world.git(&["push", world.server().to_str().unwrap(), "HEAD:refs/heads/elsewhere"]);
     receiver.take();
     for error in ["EACCES", "EPERM"] {
-        let mut strace = world.command("strace", &world.server());
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=connect", "-e"]);
-        strace.arg(format!("inject=connect:error={error}")).arg(world.server().join("hooks/post-receive"));
-        strace.env("GIT_DIR", ".");
-        let (zero, id) = ("0".repeat(40), world.id("HEAD"));
-        let output = world.feed(&mut strace, format!("{zero} {id} refs/heads/{error}\n").as_bytes());
-        assert!(output.status.success());
-        let reason = last(&world)["reason"].as_str().unwrap().to_owned();
+        let reason = failing(&world, error, "connect", &format!("connect:error={error}"));
         assert!(reason.contains("setsebool -P httpd_can_network_connect on"), "{error}: {reason}");
     }
 }
 
 /// However a loopback address is written, it is one.
 #[test]
-fn spellings_of_this_machine_are_one_class() {
+fn bad_196_to_218_spellings_of_this_machine_are_one_class() {
     let world = World::new();
     world.configure_globally("webhook.allowedHosts", "external private");
     let hosts = "127.0.0.1 127.0.1 127.1 0x7f.1 0x7f000001 0177.1 017700000001 127.000.000.001 127.0.0.2 localhost \
-                 [::1] [::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] [::ffff:0:7f00:1] [64:ff9b::7f00:1] [2002:7f00:1::]";
+                 [::1] [::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] [::ffff:0:7f00:1] [64:ff9b::7f00:1] [2002:7f00:1::] \
+                 0 0.0.0.0 [::] １２７.０.０.１ 127。0。0。1";
     for (number, host) in hosts.split_whitespace().enumerate() {
         world.configure(&format!("webhook.t{number}.url"), &format!("http://{host}:1/"));
     }

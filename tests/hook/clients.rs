@@ -666,3 +666,71 @@ fn over_ssh_a_detached_delivery_does_not_hold_up_the_push() {
     until("it is delivered", || deliveries(&site.world) == ["delivered"]);
     assert_eq!(refs(&site.receiver), ["refs/heads/main"]);
 }
+
+/// Ends with the test.
+struct Daemon(std::process::Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn bad_375_over_gits_own_protocol_a_push_is_told_too() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut daemon = world.command("git", &world.path(""));
+    daemon.args(["daemon", "--listen=127.0.0.1", "--reuseaddr", "--export-all", "--enable=receive-pack"]);
+    daemon.arg(format!("--port={port}")).arg(format!("--base-path={}", world.path("").display()));
+    let quiet = daemon.stdout(Stdio::null()).stderr(Stdio::null());
+    let _daemon = Daemon(quiet.spawn().unwrap());
+    crate::support::until("git daemon listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    world.git(&["push", "-q", &format!("git://127.0.0.1:{port}/project.git"), "main"]);
+    assert_eq!(receiver.take_one().json()["ref"], "refs/heads/main");
+}
+
+/// A hook that is told to end, as when the machine is stopped, leaves its push to whoever comes next.
+#[test]
+fn bad_357_signals_that_end_a_hook_lose_nothing() {
+    for signal in ["TERM", "HUP", "INT", "QUIT"] {
+        let receiver = Receiver::in_turn([Answer::Never, Answer::Status(200)]);
+        let world = World::told_to(&receiver, "gitlab");
+        let id = world.commit("one");
+        world.git(&["push", "-q", "--no-verify", world.server().to_str().unwrap(), "HEAD:refs/keep/x"]);
+        let mut hook = world.hook();
+        let mut child = hook.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let line = format!("{} {id} refs/heads/main\n", "0".repeat(40));
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), line.as_bytes()).unwrap();
+        crate::support::until("it has sent", || !receiver.requests().is_empty());
+        let kill = world.command("kill", &world.path("")).args([&format!("-{signal}"), &child.id().to_string()]).ends();
+        assert!(kill.status.success());
+        child.wait().unwrap();
+        world.webhook(&["flush", "--now"]);
+        let told = receiver.take();
+        assert_eq!(told.len(), 2, "{signal}");
+        assert_eq!(told[0].header("idempotency-key"), told[1].header("idempotency-key"), "{signal}");
+        assert!(world.waiting("ci").is_empty() && world.receipts().is_empty(), "{signal}");
+    }
+}
+
+/// What is gone has nothing to tell any more, and whoever is at it ends well.
+#[test]
+fn bad_344_a_repository_that_goes_during_a_delivery_takes_all_of_it_along() {
+    let world = World::new();
+    let server = world.server();
+    let gone = server.clone();
+    let receiver = Receiver::wild(move |mut stream| {
+        crate::support::read_head(&mut stream);
+        let _ = std::fs::remove_dir_all(&gone);
+        let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+    });
+    world.add_target("ci", &receiver, "gitlab");
+    let id = world.commit("one");
+    let output = world.feed(&mut world.hook(), format!("{} {id} refs/heads/main\n", "0".repeat(40)).as_bytes());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!server.join("config").exists());
+}

@@ -369,6 +369,37 @@ fn bad_123_a_damaged_object_is_left_out() {
     assert_eq!(request.commits(), [second]);
 }
 
+/// What cannot be read of a pack is left out, and what can is told.
+#[test]
+fn bad_123_a_damaged_pack_costs_no_event() {
+    let crafted = Crafted::new();
+    let id = crafted.commit(WHO.as_bytes(), b"first\n");
+    crafted.world.server_git(&["update-ref", "refs/heads/packed", &id]);
+    crafted.world.server_git(&["gc", "--quiet"]);
+    let pack =
+        crafted.world.files("objects/pack").into_iter().find(|path| path.extension().is_some_and(|it| it == "pack"));
+    let pack = pack.unwrap();
+    let whole = fs::read(&pack).unwrap();
+    for at in [12, whole.len() / 3, whole.len() / 2, whole.len() - 30] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        fs::remove_file(&pack).unwrap();
+        fs::write(&pack, bytes).unwrap();
+        assert_eq!(crafted.told(&crafted.base, &id, &format!("refs/heads/x{at}")).json()["after"], id.as_str());
+    }
+}
+
+/// Whose content nobody unpacks here.
+#[test]
+fn bad_104_files_of_a_directory_of_gits_are_listed() {
+    let crafted = Crafted::new();
+    let blob = crafted.object("blob", b"x");
+    let inner = crafted.object("tree", &tree(&[("100644", b"config", &blob)]));
+    let outer = crafted.object("tree", &tree(&[("40000", b".git", &inner)]));
+    let id = crafted.object("commit", format!("tree {outer}\nparent {}\n{WHO}\nm\n", crafted.base).as_bytes());
+    assert_eq!(crafted.brought(&id)["added"], json!([".git/config"]));
+}
+
 #[test]
 fn a_branch_that_holds_no_commit_is_told_with_its_ids() {
     let crafted = Crafted::new();

@@ -62,7 +62,7 @@ fn no_address_or_secret_reaches_the_pusher() {
 }
 
 #[test]
-fn ref_names_are_made_safe_for_the_terminal() {
+fn bad_30_to_55_ref_names_are_made_safe_for_the_terminal() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
@@ -75,6 +75,7 @@ fn ref_names_are_made_safe_for_the_terminal() {
         "\"",
         "<script>",
         "%0a%0d",
+        "-rf",
         "--upload-pack=x",
         "\u{202e}evil",
         "zero\u{200b}width",
@@ -86,6 +87,7 @@ fn ref_names_are_made_safe_for_the_terminal() {
         "refs/heads/x",
         &"0".repeat(40),
         &"n".repeat(200),
+        &vec!["n".repeat(250); 12].join("/"),
     ];
     for name in names {
         let full = format!("refs/heads/{name}");
@@ -99,7 +101,7 @@ fn ref_names_are_made_safe_for_the_terminal() {
 }
 
 #[test]
-fn a_ref_name_that_is_not_utf8_is_told_with_replacement_characters() {
+fn bad_45_46_a_ref_name_that_is_not_utf8_is_told_with_replacement_characters() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     let id = world.commit("one");
@@ -189,7 +191,7 @@ fn bad_1_20_28_input_that_is_empty_closed_or_not_from_git() {
 }
 
 #[test]
-fn a_bad_line_is_said_and_the_others_are_delivered() {
+fn bad_2_3_8_12_a_bad_line_is_said_and_the_others_are_delivered() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     let id = world.commit("one");
@@ -248,4 +250,101 @@ fn a_failing_push_tells_nobody() {
     receiver.take();
     assert!(!world.push(&[":main"]).accepted);
     assert!(receiver.take().is_empty());
+}
+
+/// What is no branch and no tag is nobody's business; git refuses the last two itself.
+#[test]
+fn bad_27_57_to_63_other_refs_and_head_are_not_told() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let id = world.commit("one");
+    world.push(&["main"]);
+    receiver.take();
+    let replaced = format!("main:refs/replace/{id}");
+    world.commit("two");
+    for name in
+        ["main:refs/meta/config", "main:refs/for/main", "main:refs/changes/01/1/1", "main:refs/notes/x", &replaced]
+    {
+        assert!(world.push(&[name]).accepted, "{name}");
+    }
+    let new = world.id("main");
+    let lines = ["HEAD", "refs/stash", "refs/x"].map(|name| format!("{id} {new} {name}\n")).concat();
+    let output = world.feed(&mut world.hook(), lines.as_bytes());
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(receiver.take().is_empty());
+}
+
+/// As a file system with capitals knows them apart, or a reftable anywhere.
+#[test]
+fn bad_64_names_that_differ_in_capitals_are_two() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    world.commit("one");
+    world.push(&["main", "main:Main"]);
+    let mut told: Vec<_> =
+        receiver.take().iter().map(|request| request.json()["ref"].as_str().unwrap().to_owned()).collect();
+    told.sort();
+    assert_eq!(told, ["refs/heads/Main", "refs/heads/main"]);
+}
+
+#[test]
+fn bad_56_a_name_of_nine_thousand_bytes() {
+    let receiver = Receiver::new();
+    let world = World::with(&["--ref-format=reftable"]);
+    world.add_target("ci", &receiver, "gitlab");
+    world.configure("reftable.blockSize", "65535");
+    world.commit("one");
+    let name = vec!["n".repeat(250); 36].join("/");
+    let pushed = world.push(&[&format!("main:refs/heads/{name}")]);
+    assert!(pushed.accepted, "{}", pushed.output);
+    assert_eq!(receiver.take_one().json()["ref"], format!("refs/heads/{name}"));
+    assert!(pushed.said()[0].len() <= 1024, "{}", pushed.said()[0].len());
+}
+
+#[test]
+fn bad_21_at_a_terminal_the_hook_says_what_it_is() {
+    let world = World::new();
+    let mut script = world.command("script", &world.server());
+    let output = script.env("GIT_DIR", ".").args(["-qec", "hooks/post-receive", "/dev/null"]).ends();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.starts_with("post-receive is a git hook: link it as"), "{said}");
+}
+
+/// What came is told, and that more was to come is said.
+#[test]
+fn bad_22_a_writer_that_stops_is_not_waited_for() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let id = world.commit("one");
+    world.push(&["main"]);
+    receiver.take();
+    let line = format!("{} {id} refs/heads/x", "0".repeat(40));
+    let mut shell = world.command("sh", &world.server());
+    // The writer goes on for as long as the hook does.
+    shell.env("GIT_DIR", ".").args(["-c", "{ echo \"$1\"; printf '%s' \"$2\"; while kill -0 $$ 2>/dev/null && [ -e waiting ]; do sleep 0.1; done; } | { hooks/post-receive; rm waiting; }"]);
+    std::fs::write(world.server().join("waiting"), "").unwrap();
+    let output = shell.args(["sh", &line, &line.replace("/x", "/y")]).ends();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("the list of refs was cut short, only what arrived was sent"), "{said}");
+    // By then the time of a push is over.
+    world.webhook(&["flush"]);
+    let mut told: Vec<_> = receiver.take().iter().map(|request| request.json()["ref"].to_string()).collect();
+    told.sort();
+    assert_eq!(told, ["\"refs/heads/x\"", "\"refs/heads/y\""]);
+}
+
+#[test]
+fn bad_372_a_hook_may_run_where_no_directory_is_any_more() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "gitlab");
+    let id = world.commit("one");
+    world.push(&["main"]);
+    receiver.take();
+    let mut shell = world.command("sh", &world.server());
+    shell.env("GIT_DIR", world.server()).arg("-c");
+    shell.arg("hook=$PWD/hooks/post-receive; mkdir gone; cd gone; rmdir ../gone; exec \"$hook\"");
+    let line = format!("{} {id} refs/heads/x\n", "0".repeat(40));
+    let output = world.feed(&mut shell, line.as_bytes());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(receiver.take_one().json()["ref"], "refs/heads/x");
 }

@@ -85,7 +85,7 @@ fn overwrite(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 type Damage = (&'static str, fn(&Path));
 
 /// Damages that need no privilege.
-const DAMAGES: [Damage; 14] = [
+const DAMAGES: [Damage; 16] = [
     ("it is no record of git-webhook", |path| overwrite(path, |bytes| bytes.truncate(1))),
     ("it is no record of git-webhook", |path| overwrite(path, |bytes| bytes.truncate(10))),
     ("it is torn", |path| {
@@ -101,6 +101,8 @@ const DAMAGES: [Damage; 14] = [
             bytes[middle] ^= 1;
         });
     }),
+    ("its version cannot be read", |path| overwrite(path, |bytes| bytes[12] = b'x')),
+    ("it is of version 0", |path| overwrite(path, |bytes| bytes[12] = b'0')),
     ("it is of version 3", |path| overwrite(path, |bytes| bytes[12] = b'3')),
     ("it is no record of git-webhook", |path| overwrite(path, |bytes| *bytes = b"\xff\xfe garbage\n".repeat(99))),
     ("it is no regular file", |path| {
@@ -168,7 +170,7 @@ fn a_queue_survives(damages: &[Damage], deliver: impl FnOnce(&World) -> String) 
 }
 
 #[test]
-fn what_is_damaged_in_a_queue_becomes_a_dead_letter_and_the_rest_delivered() {
+fn bad_324_to_332_what_is_damaged_in_a_queue_becomes_a_dead_letter_and_the_rest_delivered() {
     a_queue_survives(&DAMAGES, flush);
 }
 

@@ -477,3 +477,19 @@ fn check_shows_from_where_and_by_what_certificates_a_receiver_was_reached() {
     assert_eq!(rows.count(), 3);
     assert!(plain.take().is_empty() && secure.iter().all(|receiver| receiver.take().is_empty()), "nothing is sent");
 }
+
+/// More certificates than any chain has: no more is read of them than a handshake may have.
+#[test]
+fn bad_308_a_chain_without_end_is_no_trusted_connection() {
+    let authority = Authority::new();
+    let (key, params) = key_and_params(|_| ());
+    let certificate: CertificateDer = params.signed_by(&key, &authority.0).unwrap().into();
+    let config = ServerConfig::builder().with_no_client_auth();
+    let receiver = Receiver::secure(config.with_single_cert(vec![certificate; 2000], der(&key)).unwrap());
+    let world = authority.world();
+    world.add_target("ci", &receiver, "gitlab");
+    let said = world.push(&["main"]).said();
+    assert!(said[0].starts_with("webhook ci: not delivered: main ("), "{said:?}");
+    assert_eq!(world.waiting("ci").len(), 1);
+    assert!(receiver.take().is_empty());
+}

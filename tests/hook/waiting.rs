@@ -192,6 +192,25 @@ fn what_there_is_no_room_for_in_memory_waits_in_the_queue_and_is_delivered() {
     assert_eq!((told.len(), told.iter().collect::<HashSet<_>>().len()), (200, 200));
 }
 
+#[test]
+#[ignore = "needs strace: run tests/run"]
+fn bad_369_not_even_root_needs_threads() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    let id = world.commit("one");
+    world.push(&["main"]);
+    for name in ["one", "two", "three"] {
+        world.configure(&format!("webhook.{name}.url"), &receiver.url().replace("127.0.0.1", "localhost"));
+    }
+    let mut strace = world.command("strace", &world.server());
+    strace.env("GIT_DIR", ".").args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
+    strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]).arg(world.server().join("hooks/post-receive"));
+    let output = world.feed(&mut strace, format!("{ZERO} {id} refs/heads/x\n").as_bytes());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.matches(": delivered x (200, ").count(), 3, "{said}");
+    assert_eq!(receiver.take().len(), 3);
+}
+
 /// For root no such limit holds, and the test shows nothing.
 #[test]
 fn bad_369_where_no_thread_can_be_started_all_is_delivered_in_turn() {

@@ -237,6 +237,7 @@ fn bad_156_157_158_headers_that_cannot_be() {
         ("X-A(: canary", "has a name that no header can have"),
         ("X-A: canary\\nX-B: canary", "holds a control character"),
         ("X-A: canary\\b", "holds a control character"),
+        ("X-A: canary\rX-B: canary", "holds a control character"),
         ("Host: canary", "names a header that is set by git-webhook itself"),
         ("content-length: 5", "names a header that is set by git-webhook itself"),
         ("Transfer-Encoding : canary", "names a header that is set by git-webhook itself"),

@@ -26,7 +26,7 @@ fn of_two_pushes_in_a_row_whose_hooks_died_both_are_told() {
 
 #[test]
 #[ignore = "needs strace: run tests/run"]
-fn whatever_system_call_fails_or_is_the_last_no_event_is_lost_or_doubled() {
+fn bad_314_to_355_whatever_system_call_fails_or_is_the_last_no_event_is_lost_or_doubled() {
     let lab = || Lab::new(Arc::new(Journal::default()));
     let labs: Vec<_> = thread::scope(|scope| {
         let labs: Vec<_> = (0..3).map(|_| scope.spawn(lab)).collect();

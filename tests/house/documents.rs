@@ -1,8 +1,10 @@
 //! What must be documented: keys, verbs, the versions of receivers.
 
+use std::collections::BTreeSet;
+
 use git_webhook::config::KEYS;
 
-use crate::{Tree, text};
+use crate::{Tree, sources, text};
 
 /// A key has its row in `docs/config.md`, with its default, and its item in the manual.
 pub fn keys(tree: &Tree) -> Vec<String> {
@@ -50,9 +52,28 @@ pub fn receivers(tree: &Tree) -> Vec<String> {
     lacking.map(|(name, version)| format!("docs/formats names no version {version} of {name}")).collect()
 }
 
+/// Each test that `docs/security.md` names is there.
+pub fn shown(tree: &Tree) -> Vec<String> {
+    let page = text(tree, "docs/security.md").lines().filter(|line| line.starts_with('|'));
+    let is_test = |word: &&str| {
+        word.matches('_').count() > 1
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let named: BTreeSet<_> = page.flat_map(|line| line.split('`').skip(1).step_by(2)).filter(is_test).collect();
+    let code: Vec<_> = ["tests", "src"].iter().flat_map(|place| sources(tree, place)).map(|(_, code)| code).collect();
+    let lacking = named.into_iter().filter(|name| !code.iter().any(|code| code.contains(&format!("fn {name}("))));
+    lacking.map(|name| format!("docs/security.md names {name}, which is no test")).collect()
+}
+
 mod tests {
     use super::*;
     use crate::finds_changed;
+
+    #[test]
+    fn what_shows_a_promise_is_there() {
+        let page = "docs/security.md";
+        finds_changed(shown, (page, "`bad_372_a_hook", "`bad_372_the_hook"), "names bad_372_the_hook");
+    }
 
     #[test]
     fn a_key_is_documented_with_its_default() {

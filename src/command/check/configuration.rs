@@ -149,7 +149,9 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
         "secretFile" | "signingSecretFile" => secret_file(scene, name, key, file, last),
         // Which header or word was meant only a person knows.
         "header" => mend::edit(file),
-        "headerFile" => header_file(scene, file, last),
+        "headerFile" | "sslKey" => file_of_person(scene, file, last, true),
+        "sslCAInfo" | "sslCert" => file_of_person(scene, file, last, false),
+        "proxy" => mend::edit(file),
         "ref" => {
             let text = String::from_utf8_lossy(last.value.as_deref().unwrap_or_default());
             let meant = RefPatterns::meant(text.split_ascii_whitespace()).filter(|meant| !meant.is_empty());
@@ -201,16 +203,16 @@ fn is_beside_file(scene: &Scene<'_>, name: &Name<'_>) -> bool {
     scene.entries.iter().any(|entry| file.names(entry))
 }
 
-/// A file of headers that others can read, or that is wrong in itself; what belongs into one that is not there only a person
-/// knows.
-fn header_file(scene: &Scene<'_>, file: &Path, entry: &Entry) -> Mend {
+/// A file that others can read, where it is a secret, or that is wrong in itself; what belongs into one that is not there only a
+/// person knows.
+fn file_of_person(scene: &Scene<'_>, file: &Path, entry: &Entry, is_secret: bool) -> Mend {
     let value = String::from_utf8_lossy(entry.value.as_deref().unwrap_or_default());
     // Where that is absolute it stands for itself.
     let place = scene.place.git_dir.join("webhook/secret").join(&*value);
     match place.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => {
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-            if mode & 0o007 != 0 { mend::close_to_others(&place) } else { mend::edit(&place) }
+            if is_secret && mode & 0o007 != 0 { mend::close_to_others(&place) } else { mend::edit(&place) }
         }
         _ => mend::edit(file),
     }

@@ -1,8 +1,9 @@
 //! What a timer announces: what moved the refs without a hook, once two looks have shown it.
 
+use super::differences::{self, Differences, MOST_LOST};
 use super::failure::Failure;
 use super::place::Place;
-use super::reconcile::{self, Differences, MOST_LOST};
+use super::reconcile;
 use super::terminal;
 use crate::dispatch::Done;
 use crate::message;
@@ -37,8 +38,8 @@ pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environ
     if looks.unmoved.as_ref().is_some_and(is_known) {
         return Ok(Vec::new());
     }
-    let Some(mut found) = reconcile::differences(place, pipeline)? else {
-        reconcile::take_snapshot(place, pipeline)?;
+    let Some(mut found) = differences::differences(place, pipeline)? else {
+        differences::take_snapshot(place, pipeline)?;
         return Ok(Vec::new());
     };
     let before = looks.clone();
@@ -75,7 +76,7 @@ pub(super) fn look(place: &Place, pipeline: &Pipeline<'_>, environment: &Environ
 /// whether the files have been left alone for so long that any change will show.
 fn known_by(place: &Place, pipeline: &Pipeline<'_>) -> (Option<String>, bool) {
     let Some(data) = repository::stat_data(&place.common_dir, place.configuration.layout) else { return (None, false) };
-    let asked = serde_json::to_vec(&reconcile::asked(place)).unwrap_or_default();
+    let asked = serde_json::to_vec(&differences::asked(place)).unwrap_or_default();
     let sequence = pipeline.spool.last_sequence().to_le_bytes();
     (Some(data.digest(&[&sequence[..], &asked].concat())), data.is_settled(process::now()))
 }

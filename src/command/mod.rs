@@ -18,6 +18,7 @@ mod enable;
 mod key;
 mod list;
 mod formats;
+mod differences;
 mod reconcile;
 mod mirror;
 mod flush;

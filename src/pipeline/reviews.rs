@@ -350,16 +350,31 @@ impl Push<'_> {
             let is_changed = told(&after) != told(before);
             changes.extend(is_changed.then(|| self.change(line, ReviewAction::Update, Some(before), after)));
         }
-        let Some(target) = asked.filter(|target| reader.branch_after(target).is_some()) else { return };
+        if let Some(target) = asked.filter(|target| reader.branch_after(target).is_some()) {
+            changes.extend(self.asked(reader, line, (new, source, target), &known, next));
+        }
+    }
+
+    /// It is asked to have a branch that stands there merged into another: one that is known goes on, or it is the next.
+    fn asked(
+        &self,
+        reader: &mut Reader<'_>,
+        line: &RefEvent,
+        (new, source, target): (ObjectId, String, String),
+        known: &[ReviewRecord],
+        next: &mut u32,
+    ) -> Option<ReviewChange> {
         let of_both = known.iter().filter(|review| review.target == target);
         let before = of_both.max_by_key(|review| (review.state == ReviewState::Opened, review.number));
-        let Some(standing) = reader.standing(new, &target) else { return };
+        let standing = reader.standing(new, &target)?;
         if standing.commits == 0 {
-            return debug!("{source}: {target} has all of it, so there is nothing to be reviewed");
+            debug!("{source}: {target} has all of it, so there is nothing to be reviewed");
+            return None;
         }
         // A review that is merged is over: what is asked for now is another.
         let continued = before.filter(|before| before.state != ReviewState::Merged);
-        let given = number_in(&source).filter(|number| is_of_reviews && !self.is_taken(*number, *next));
+        let given = number_in(&source)
+            .filter(|number| self.pipeline.is_review_ref(&line.update.name) && !self.is_taken(*number, *next));
         let number = continued.map(|before| before.number).or(given).unwrap_or(*next + 1);
         *next = number.max(*next);
         let (title, description) = match continued {
@@ -388,7 +403,7 @@ impl Push<'_> {
             Some(ReviewState::Opened) => ReviewAction::Update,
             Some(_) => ReviewAction::Reopen,
         };
-        changes.push(self.change(line, action, continued, after));
+        Some(self.change(line, action, continued, after))
     }
 
     /// Whether another review of the namespace has a number; above the last one that was given none has.

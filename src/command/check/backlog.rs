@@ -52,21 +52,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 | State::Unknown,
                 _,
             ) => {}
-            _ if let Some((target, namespace, why)) = withheld(&pipeline, name) => {
-                let message = match why {
-                    Withheld::Alike => message::check_withheld(name),
-                    Withheld::NoName => message::check_withheld_name(name, namespace),
-                };
-                let file = match target.is_protected {
-                    true => protected_file(scene.is_shared(), scene.environment),
-                    false => Some(scene.place.common_dir.join("config")),
-                };
-                let finding = Finding::error(Kind::Withheld, message).of(name);
-                findings.push(match file {
-                    Some(file) => finding.mend(edit(&file)),
-                    None => finding,
-                });
-            }
+            _ if let Some(withheld) = withheld(&pipeline, name) => findings.push(of_withheld(scene, withheld)),
             (_, Some(age)) => {
                 let mend = verb(&["flush", "--now", "--target", name]);
                 findings.push(advice(Kind::Waiting, message::check_waiting(row.waiting, name, age)).mend(mend));
@@ -104,4 +90,21 @@ fn withheld<'p>(pipeline: &Pipeline<'p>, name: &str) -> Option<(&'p Target, Stri
         Some((target, sanitise(&namespace.text()), pipeline.withholds(target, &namespace)?))
     };
     waiting.iter().filter_map(|push| pipeline.withheld(target, &push.receipt)?.lines.iter().find_map(why)).next()
+}
+
+fn of_withheld(scene: &Scene<'_>, (target, namespace, why): (&Target, String, Withheld)) -> Finding {
+    let name = target.name.as_str();
+    let message = match why {
+        Withheld::Alike => message::check_withheld(name),
+        Withheld::NoName => message::check_withheld_name(name, namespace),
+    };
+    let file = match target.is_protected {
+        true => protected_file(scene.is_shared(), scene.environment),
+        false => Some(scene.place.common_dir.join("config")),
+    };
+    let finding = Finding::error(Kind::Withheld, message).of(name);
+    match file {
+        Some(file) => finding.mend(edit(&file)),
+        None => finding,
+    }
 }

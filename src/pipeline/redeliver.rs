@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Pipeline;
+use super::{Pipeline, Withheld};
 use crate::delivery::Delivery;
 use crate::event::EventName;
 use crate::format::{self, Payload};
@@ -13,7 +13,7 @@ use crate::history::Entry;
 use crate::message;
 use crate::schedule::{Queued, Schedule};
 use crate::signature::sha256_hex;
-use crate::spool::{Addition, Bodies, Queue, QueueIndex};
+use crate::spool::{Addition, Bodies, Queue, QueueIndex, Receipt};
 use crate::target::{RefPatterns, Switch, Target};
 
 /// Where a body comes from that is shown or sent again.
@@ -89,7 +89,7 @@ impl Pipeline<'_> {
                 continue;
             }
             let made = self.build_for(target, push.sequence, &push.receipt);
-            let made = made.ok_or_else(|| message::no_objects_now().to_string()).and_then(|deliveries| {
+            let made = made.ok_or_else(|| self.not_built(target, &push.receipt)).and_then(|deliveries| {
                 let of = |delivery: &Delivery| {
                     let queued = Queued { key: delivery.key.clone(), schedule: delivery.schedule };
                     Addition::of(queued, delivery)
@@ -139,6 +139,17 @@ impl Pipeline<'_> {
         put.map(|()| (queued, source)).map_err(|error| error.to_string())
     }
 
+    /// Why nothing is built of a push.
+    fn not_built(&self, target: &Target, receipt: &Receipt) -> String {
+        let namespaces = receipt.lines.iter().map(|line| line.update.name.namespace());
+        let mut withheld = namespaces.filter_map(|namespace| Some((self.withholds(target, &namespace)?, namespace)));
+        match withheld.next() {
+            Some((Withheld::Alike, _)) => message::waits_for_namespace().into(),
+            Some((Withheld::NoName, namespace)) => message::waits_for_another_namespace(namespace.text()),
+            None => message::no_objects_now().into(),
+        }
+    }
+
     fn rebuilt(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
         let last = self.history.of(id).pop().ok_or_else(|| message::no_such_delivery(id))?;
         let mut delivery = self.rebuild(target, &last)?;
@@ -157,7 +168,8 @@ impl Pipeline<'_> {
         let (events, refs) = (EventName::ALL.to_vec(), RefPatterns::default());
         let as_it_may_have_been = Target { events, refs, ..as_it_is.clone() };
         for target in [as_it_is, as_it_may_have_been] {
-            let built = self.build_for(&target, sequence, &receipt).ok_or_else(message::no_objects_now)?;
+            let built = self.build_for(&target, sequence, &receipt);
+            let built = built.ok_or_else(|| self.not_built(&target, &receipt))?;
             if let Some(delivery) = built.into_iter().find(|delivery| delivery.id() == last.id) {
                 return Ok(delivery);
             }

@@ -151,6 +151,9 @@ fn a_target_of_the_server_is_told_of_namespaces_only_where_the_server_tells_them
     let found = world.webhook(&["check"]);
     let said = String::from_utf8_lossy(&found.stdout).into_owned();
     assert!(said.contains("is told nothing of pushes in namespaces"), "{said}");
+    let again = world.webhook(&["redeliver", "--failed"]);
+    let again = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(again.contains("waits until the server's webhook.repository tells namespaces apart"), "{again}");
     assert_eq!(found.status.code(), Some(1));
     world.configure_globally("webhook.repository", "pool/{namespace}");
     assert!(world.webhook(&["flush"]).status.success());

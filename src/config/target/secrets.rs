@@ -45,27 +45,41 @@ impl TargetReader<'_> {
         }
     }
 
+    /// In the order in which they are configured, whichever of the two keys has them.
     pub(super) fn signing_secrets(&mut self) -> Vec<SigningSecret> {
-        let parse = |text: &str| SigningSecret::parse(text).ok_or(message::no_signing_secret());
+        let mut words = self.list("signingSecret");
+        let files = self.list("signingSecretFile");
+        words.extend(&files);
+        let place = |entry: &Entry| self.own.iter().position(|other| std::ptr::eq(*other, entry));
+        words.sort_by_key(|(entry, _)| place(entry));
         let mut secrets = Vec::new();
-        for (entry, value) in self.list("signingSecret") {
-            for word in value.split_ascii_whitespace() {
-                match parse(word) {
-                    Ok(secret) => secrets.push(secret),
-                    Err(why) => self.problem("signingSecret", entry, why),
-                }
-            }
-        }
-        for (entry, value) in self.list("signingSecretFile") {
-            for path in value.split_ascii_whitespace() {
-                let Some(bytes) = self.secret_file("signingSecretFile", entry, path) else { continue };
-                match std::str::from_utf8(&bytes).map_err(|_| message::no_signing_secret()).and_then(parse) {
-                    Ok(secret) => secrets.push(secret),
-                    Err(why) => self.problem("signingSecretFile", entry, why),
-                }
+        for (entry, word) in
+            words.iter().flat_map(|(entry, value)| value.split_ascii_whitespace().map(move |it| (*entry, it)))
+        {
+            let is_file = files.iter().any(|(file, _)| std::ptr::eq(*file, entry));
+            match self.signing_secret(entry, word, is_file) {
+                Ok(secret) => secrets.extend(secret),
+                Err((name, why)) => self.problem(name, entry, why),
             }
         }
         secrets
+    }
+
+    /// `Ok(None)` for one whose file cannot be read, which is told already.
+    fn signing_secret(
+        &mut self,
+        entry: &Entry,
+        word: &str,
+        is_file: bool,
+    ) -> Result<Option<SigningSecret>, (&'static str, Wrong)> {
+        let parse = |text: &str| SigningSecret::parse(text).ok_or(message::no_signing_secret());
+        if !is_file {
+            return parse(word).map(Some).map_err(|why| ("signingSecret", why));
+        }
+        let name = "signingSecretFile";
+        let Some(bytes) = self.secret_file(name, entry, word) else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).map_err(|_| (name, message::no_signing_secret()))?;
+        parse(text).map(Some).map_err(|why| (name, why))
     }
 
     pub(super) fn authorities(&mut self) -> Certificates {

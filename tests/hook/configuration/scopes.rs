@@ -20,6 +20,7 @@ fn value_of(key: &str) -> String {
         "signingSecretFile" => "key".into(),
         "header" => format!("X-Token: {CANARY}"),
         "headerFile" => "headers".into(),
+        "proxy" => "http://127.0.0.1:2".into(),
         "sslCAInfo" | "sslCert" | "sslKey" => "pem".into(),
         "timeout" | "retryFor" | "maxCommits" => "7".into(),
         "maxBody" => "1m".into(),

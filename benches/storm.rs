@@ -367,8 +367,9 @@ fn serve(mut stream: &TcpStream, target: usize, heard: &Mutex<Vec<Heard>>, answe
         reader.read_exact(&mut body).ok()?;
         let status = answer();
         if status == 200 {
-            let id = headers.get("idempotency-key").cloned().unwrap_or_default();
-            let one = Heard::new(target, id, &serde_json::from_slice(&body).ok()?)?;
+            let header = |name: &str| headers.get(name).cloned().unwrap_or_default();
+            let (id, event) = (header("idempotency-key"), header("x-gitlab-event-uuid"));
+            let one = Heard::new(target, id, &event, &serde_json::from_slice(&body).ok()?)?;
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(one);
         }
         stream.write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).ok()?;

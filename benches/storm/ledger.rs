@@ -17,15 +17,18 @@ pub struct Heard {
     id: String,
     update: Update,
     commits: Vec<String>,
+    /// Whether nothing was written down of the push: the event's id is made of what it changed, of version 5.
+    is_from_memory: bool,
 }
 
 impl Heard {
-    /// From GitLab's body; `None` where it is none.
-    pub fn new(target: usize, id: String, body: &Value) -> Option<Self> {
+    /// From GitLab's body and the ids of delivery and event; `None` where it is none.
+    pub fn new(target: usize, id: String, event: &str, body: &Value) -> Option<Self> {
         let text = |key: &str| Some(body[key].as_str()?.to_owned());
         let commits = body["commits"].as_array()?.iter();
         let commits = commits.filter_map(|commit| Some(commit["id"].as_str()?.to_owned())).collect();
-        Some(Self { target, id, update: (text("ref")?, text("before")?, text("after")?), commits })
+        let is_from_memory = event.get(14..15) == Some("5");
+        Some(Self { target, id, update: (text("ref")?, text("before")?, text("after")?), commits, is_from_memory })
     }
 }
 
@@ -44,7 +47,12 @@ pub struct Ledger {
     wrong_commits: Vec<String>,
     /// Came behind newer ones of their ref, which wait for five attempts and no longer.
     let_pass: usize,
+    /// Came behind newer ones of their ref that no disk had room for, which are sent out of their order rather than never.
+    passed_from_memory: usize,
 }
+
+/// Branches that are pushed while the disk is full.
+const FULL: &str = "refs/heads/full";
 
 /// A delivery that failed so often holds up newer ones of its ref no longer.
 const LETS_PASS: u64 = 5;
@@ -65,6 +73,7 @@ impl Ledger {
         for target in 0..targets {
             let mut ids: BTreeMap<&Update, BTreeSet<&str>> = BTreeMap::new();
             let mut latest: BTreeMap<&str, usize> = BTreeMap::new();
+            let mut latest_from_memory: BTreeMap<&str, usize> = BTreeMap::new();
             for one in heard.iter().filter(|one| one.target == target) {
                 let Some(at) = known.get(&one.update) else {
                     match sums_up(&updates, &one.update) {
@@ -81,11 +90,19 @@ impl Ledger {
                 if !is_first {
                     continue;
                 }
-                let newest = latest.entry(&one.update.0).or_insert(*at);
+                let name = one.update.0.as_str();
+                let newest = latest.entry(name).or_default();
                 match *newest > *at {
                     true if let_pass.contains(&one.id) => ledger.let_pass += 1,
                     true => ledger.out_of_order.push(format!("{target}: {:?}", one.update)),
-                    false => *newest = *at,
+                    false if one.is_from_memory && name.starts_with(FULL) => {
+                        let newest = latest_from_memory.entry(name).or_insert(*at);
+                        *newest = (*newest).max(*at);
+                    }
+                    false => {
+                        *newest = *at;
+                        ledger.passed_from_memory += usize::from(latest_from_memory.get(name) > Some(at));
+                    }
                 }
             }
             ledger
@@ -117,7 +134,7 @@ impl Ledger {
 fn sums_up(updates: &[Update], (name, old, new): &Update) -> bool {
     let of_ref = || updates.iter().filter(|update| update.0 == *name);
     let (from, to) = (of_ref().position(|update| update.1 == *old), of_ref().position(|update| update.2 == *new));
-    name.starts_with("refs/heads/full") && from.zip(to).is_some_and(|(from, to)| from < to)
+    name.starts_with(FULL) && from.zip(to).is_some_and(|(from, to)| from < to)
 }
 
 /// What moved each ref, in order. git writes a reflog before the ref: a line that the next one does not follow on, and on
@@ -146,6 +163,7 @@ impl fmt::Display for Ledger {
         writeln!(f, "{} ref updates, {} requests taken", self.updates, self.requests)?;
         writeln!(f, "{} of them sum up what was told from memory", self.summed_up)?;
         writeln!(f, "{} came behind newer ones after {LETS_PASS} attempts, as they may", self.let_pass)?;
+        writeln!(f, "{} came behind newer ones that were told from memory, as they may", self.passed_from_memory)?;
         let lists = [
             ("lost", &self.lost),
             ("never happened", &self.ghosts),

@@ -10,11 +10,10 @@ export function verify(headers, body, publicKey, now = Date.now() / 1000) {
   const raw = Buffer.from(publicKey.replace(/^whpk_/, ""), "base64");
   const key = createPublicKey({ key: Buffer.concat([PREFIX, raw]), format: "der", type: "spki" });
   const timestamp = headers["webhook-timestamp"] ?? "";
-  if (!/^\d+$/.test(timestamp) || Math.abs(now - Number(timestamp)) > TOLERANCE) return false;
+  if (!/^[0-9]{1,15}$/.test(timestamp) || Math.abs(now - Number(timestamp)) > TOLERANCE) return false;
   const signed = Buffer.concat([Buffer.from(`${headers["webhook-id"] ?? ""}.${timestamp}.`), body]);
   return (headers["webhook-signature"] ?? "")
     .split(" ")
-    .map((signature) => signature.split(","))
-    .filter(([version]) => version === "v1a")
-    .some(([, encoded]) => verifySignature(null, signed, key, Buffer.from(encoded ?? "", "base64")));
+    .map((signature) => /^v1a,([A-Za-z0-9+/]{86}==)$/.exec(signature)?.[1])
+    .some((encoded) => encoded && verifySignature(null, signed, key, Buffer.from(encoded, "base64")));
 }

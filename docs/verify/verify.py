@@ -1,6 +1,7 @@
 """Verifies the v1a signatures of Standard Webhooks: verify(headers, body, public_key), with cryptography (PyPI)."""
 
 import base64
+import re
 import time
 
 from cryptography.exceptions import InvalidSignature
@@ -13,14 +14,14 @@ def verify(headers, body, public_key, now=None):
     """Whether body, in bytes, was signed by the owner of public_key, 'whpk_…'; headers by their names in lower case."""
     key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
     timestamp = headers.get("webhook-timestamp", "")
-    if not timestamp.isdecimal() or abs((now or time.time()) - int(timestamp)) > TOLERANCE:
+    if not re.fullmatch("[0-9]{1,15}", timestamp) or abs((now or time.time()) - int(timestamp)) > TOLERANCE:
         return False
-    signed = f"{headers.get('webhook-id', '')}.{timestamp}.".encode() + body
+    signed = f"{headers.get('webhook-id', '')}.{timestamp}.".encode("utf-8", "surrogatepass") + body
     for signature in headers.get("webhook-signature", "").split():
         version, _, encoded = signature.partition(",")
         if version == "v1a":
             try:
-                key.verify(base64.b64decode(encoded), signed)
+                key.verify(base64.b64decode(encoded, validate=True), signed)
                 return True
             except (InvalidSignature, ValueError):
                 continue

@@ -4,11 +4,11 @@
 #     verify.sh whpk_… ID TIMESTAMP SIGNATURES <body
 #
 # ID, TIMESTAMP and SIGNATURES are the headers webhook-id, webhook-timestamp and webhook-signature. Exits 0 if one is right.
-set -eu
+set -euf
 public=${1#whpk_} id=$2 timestamp=$3 signatures=$4
 tolerance=300 # seconds between the sender's clock and ours
 
-case $timestamp in '' | *[!0-9]* | ???????????*) exit 1 ;; esac
+case $timestamp in '' | 0* | *[!0-9]* | ???????????*) exit 1 ;; esac
 apart=$(($(date +%s) - timestamp))
 [ "${apart#-}" -le $tolerance ] || exit 1
 
@@ -20,6 +20,7 @@ cd "$directory"
 { printf '\060\052\060\005\006\003\053\145\160\003\041\000' && printf '%s' "$public" | openssl base64 -d -A; } >key
 for signature in $signatures; do
     case $signature in
+    v1a,*[!A-Za-z0-9+/=]*) ;;
     v1a,*)
         printf '%s' "${signature#v1a,}" | openssl base64 -d -A >signature
         if openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in signed -sigfile signature >/dev/null 2>&1; then

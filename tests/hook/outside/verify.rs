@@ -74,20 +74,21 @@ fn cases(request: &Request, key: &str) -> Vec<(&'static str, bool, Value)> {
         change(&mut case);
         case
     };
+    let signed_as = |signature: &str| case(&|case| case["headers"]["webhook-signature"] = signature.into());
     let signatures: Vec<_> = header("webhook-signature").split(' ').map(String::from).collect();
     vec![
         ("as it came", true, case(&|_| ())),
-        ("the pair's alone", true, case(&|case| case["headers"]["webhook-signature"] = signatures[1].as_str().into())),
-        (
-            "no signature of a pair",
-            false,
-            case(&|case| case["headers"]["webhook-signature"] = signatures[0].as_str().into()),
-        ),
-        ("nothing", false, case(&|case| case["headers"]["webhook-signature"] = "".into())),
-        ("no base64", false, case(&|case| case["headers"]["webhook-signature"] = "v1a,*** v1a v1a,".into())),
+        ("the pair's alone", true, signed_as(&signatures[1])),
+        ("no signature of a pair", false, signed_as(&signatures[0])),
+        ("nothing", false, signed_as("")),
+        ("no base64", false, signed_as("v1a,*** v1a v1a,")),
+        ("more behind it", false, signed_as(&format!("{},x {}*", signatures[1], signatures[1]))),
+        ("patterns and paths", false, signed_as("* v1a,* v1a,../verify.sh [a-z]* \"v1a,")),
         ("another body", false, case(&|case| case["body"] = format!("{} ", case["body"].as_str().unwrap()).into())),
         ("another id", false, case(&|case| case["headers"]["webhook-id"] = "x".into())),
         ("another time", false, case(&|case| case["headers"]["webhook-timestamp"] = (time + 1).to_string().into())),
+        ("a time in octal", false, case(&|case| case["headers"]["webhook-timestamp"] = format!("0{time}").into())),
+        ("no number", false, case(&|case| case["headers"]["webhook-timestamp"] = "9".repeat(5000).into())),
         ("no time", false, case(&|case| case["headers"]["webhook-timestamp"] = "".into())),
         ("another key", false, case(&|case| case["key"] = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=".into())),
         ("long ago", false, case(&|case| case["now"] = (time + 400).into())),

@@ -46,7 +46,9 @@ fn add_has_an_option_for_each_key_of_a_target() {
     let world = World::new();
     let help = well(&world.webhook(&["add", "-h"]));
     let target = [git_webhook::config::Of::Target, git_webhook::config::Of::TargetAlone];
-    for key in git_webhook::config::KEYS.iter().filter(|key| target.contains(&key.of) && key.name != "url") {
+    for key in
+        git_webhook::config::KEYS.iter().filter(|key| target.contains(&key.of) && !key.protected && key.name != "url")
+    {
         let option: String = key
             .name
             .chars()
@@ -299,9 +301,11 @@ fn the_verbs_tell_programs_what_they_did() {
         rows[0].clone()
     };
     let added = row(&["add", "ci", "https://x.example/secret", "--generate-secret", "--json"]);
+    let secrets = ["webhook/secret/ci"];
+    let url = "https://x.example/…";
     assert_eq!(
         added,
-        serde_json::json!({"name": "ci", "url": "https://x.example/…", "format": "codeup", "secrets": ["webhook/secret/ci"]})
+        serde_json::json!({"name": "ci", "url": url, "format": "codeup", "secrets": secrets, "public_keys": []})
     );
     assert_eq!(row(&["disable", "ci", "--json"]), serde_json::json!({"name": "ci", "enabled": false, "waiting": 0}));
     assert_eq!(row(&["enable", "ci", "--json"])["enabled"], true);

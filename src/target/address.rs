@@ -109,16 +109,14 @@ impl Address {
     }
 }
 
-/// Whether `user:password` seems to go on behind the character that ends the authority: what is there is no port, or is one
-/// whose query or fragment holds an `@` and no parameter before it.
+/// Whether `user:password@` or `token@` seems to go on behind the character that ends the authority: an `@` in what follows a `?` or
+/// `#` right behind it, or behind a `/` where what stands before is no port.
 fn is_cut_in_password(authority: &str, rest: &str) -> bool {
-    let Some((_, port)) = authority.rsplit_once(':').filter(|_| !authority.contains('@') && !authority.ends_with(']'))
-    else {
+    if authority.contains('@') || !rest.contains('@') {
         return false;
-    };
-    let Some((before, _)) = rest.split_once('@') else { return false };
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
-    !is_port || before.starts_with(['?', '#']) && !before.contains('=')
+    }
+    let port = authority.rsplit_once(':').filter(|_| !authority.ends_with(']')).map(|(_, port)| port);
+    rest.starts_with(['?', '#']) || port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn strip_scheme(text: &str) -> Option<&str> {
@@ -187,12 +185,21 @@ mod tests {
 
     #[test]
     fn a_password_that_ends_the_authority_is_named() {
-        for text in ["http://u:p#s@h/", "http://u:p?s@h/x", "https://u:p/s@h/", "http://u:12#3@h/", "http://u:12?3@h/"]
-        {
+        for text in [
+            "http://u:p#s@h/",
+            "http://u:p?s@h/x",
+            "https://u:p/s@h/",
+            "http://u:12#3@h/",
+            "http://u:12?3@h/",
+            "http://alice:2024?x=S@h/",
+            "http://token?x@h/",
+            "http://token#e@h/",
+            "http://h:80?mail=a@b",
+        ] {
             assert_eq!(Address::parse(text).err(), Some(message::url_password()), "{text}");
         }
         for text in
-            ["http://h:80/a@b", "http://h:80?mail=a@b", "http://h/?a@b", "http://u:p@h/#x@y", "http://[::1]:80/@"]
+            ["http://h:80/a@b", "http://h:80/?mail=a@b", "http://h/?a@b", "http://u:p@h/#x@y", "http://[::1]:80/@"]
         {
             assert!(Address::parse(text).is_ok(), "{text}");
         }

@@ -57,6 +57,8 @@ const V4: &[(Ipv4Net, AddressClass)] = &[
     // Alibaba; Oracle's older one, inside a range for protocols. The others' is link-local.
     (v4(100, 100, 100, 200, 32), Never(Metadata)),
     (v4(192, 0, 0, 192, 32), Never(Metadata)),
+    // Azure's WireServer, which gives a machine its certificates.
+    (v4(168, 63, 129, 16, 32), Never(Metadata)),
     (v4(169, 254, 0, 0, 16), Never(LinkLocal)),
     (v4(0, 0, 0, 0, 8), Never(Unspecified)),
     (v4(224, 0, 0, 0, 4), Never(Multicast)),
@@ -125,13 +127,14 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
     if matches!(segments[4], 0 | 0x200) && segments[5] == 0x5efe {
         return own.max(AddressClass::of(last_32(address).into()));
     }
-    // A site's own NAT64: it may put one at the end, or right behind the prefix (RFC 6052, section 2.2).
+    // A site's own NAT64: behind a prefix of 48, 56, 64 or 96 bits, around the octet that is kept free (RFC 6052, section 2.2).
     if SITE_NAT64.contains(&address) {
         let octets = address.octets();
-        let behind_prefix = Ipv4Addr::new(octets[6], octets[7], octets[9], octets[10]);
+        let behind = |places: [usize; 4]| Ipv4Addr::from(places.map(|at| octets[at]));
+        let all = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]].map(behind);
         let leads_to_metadata =
             |inner| matches!(AddressClass::of(IpAddr::V4(inner)), Never(Metadata | LinkLocal | Multicast));
-        if [last_32(address), behind_prefix].into_iter().any(leads_to_metadata) {
+        if all.into_iter().any(leads_to_metadata) {
             return Never(Metadata);
         }
     }
@@ -208,6 +211,10 @@ mod tests {
             (
                 Never(Metadata),
                 "fd00:c1::a9fe:a9fe ::ffff:100.100.100.200 64:ff9b:1::a9fe:a9fe 64:ff9b:1:a9fe:a9:fe00::",
+            ),
+            (
+                Never(Metadata),
+                "64:ff9b:1:0:a9:fea9:fe00:0 64:ff9b:1:a9:fe:a9fe:: 64:ff9b:1:0:64:6464:c800:0 168.63.129.16",
             ),
             (Never(LinkLocal), "169.254.169.254 169.254.0.0 169.254.255.255 fe80::1 febf::1 ::ffff:169.254.1.1"),
             (Never(LinkLocal), "64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: ::a9fe:a9fe fe80::5efe:8.8.8.8"),

@@ -93,6 +93,7 @@ messages! {
     secret_cr() = "names a file with a CR at the end of a line: remove it, as tr -d '\\r' does";
     secret_blank() =
         "names a file whose secret begins or ends with a blank, which counts: remove it, if the receiver has none";
+    secret_blank_ignored() = "names a file whose key has blanks or empty lines around it, which are left out";
     no_secret_mode() = "is neither private nor any";
     header_file_no_utf8() = "names a file that is not UTF-8";
     header_file_line(line, why) = "names a file whose line {line} {why}";
@@ -100,6 +101,7 @@ messages! {
     no_certificate() = "names a file without a certificate in PEM, or with one that cannot be read";
     no_private_key() = "names a file without a private key in PEM, or with one that is encrypted";
     other_private_key() = "names a key that is not the one of the certificate in sslCert";
+    old_certificate() = "belongs to a certificate of X.509 version 1, which TLS libraries take no more: have it issued anew as version 3";
     lacks_ssl_key() = "is set without sslKey, and a certificate is nothing without its key";
     lacks_ssl_cert() = "is set without sslCert, and a key is nothing without its certificate";
     no_secret_file() = "names a file that is empty or holds more than one line of text";
@@ -216,7 +218,7 @@ messages! {
     answered_gone(status) = "answered {status}: gone for good";
     redirect(status) = "answered {status}, a redirect, which is not followed";
     address_refused() = "the server does not allow the receiver's address";
-    never_dialled(address, class) = "{address} is a {class} address, which is never dialled";
+    never_dialled(address, class) = "{address} is a {class} address, which is never dialled, whatever webhook.allowedHosts says";
     not_allowed(address, class) = "{address} is a {class} address, which webhook.allowedHosts does not allow";
     no_lookup() = "the receiver's name cannot be looked up";
     refused() = "connection refused";
@@ -230,18 +232,24 @@ messages! {
     tls_expired(day) = "the certificate has expired on {day}: the receiver needs a new one";
     tls_not_valid_yet(day) = "the certificate is not valid before {day}: is one of the clocks wrong?";
     tls_other_name(names, host) = "the certificate is for {names}, not for {host}: set the URL to a name that it has";
-    tls_no_name() = "no name";
+    tls_no_names(host) = "the certificate names no host, as it has to in its subjectAltName: the receiver needs one for {host}";
+    tls_authority_itself() =
+        "the certificate is an authority's own, as openssl req -x509 makes them: set sslCAInfo to a file with that very certificate";
+    tls_old_certificate() =
+        "the certificate is of X.509 version 1, which TLS libraries take no more: the receiver needs one of version 3";
+    tls_endless_chain() = "the receiver shows more certificates than any chain has";
     tls_bad_certificate(error) = "the certificate cannot be used: {error}";
     tls_old_version() = "the receiver speaks no TLS newer than 1.1: it needs an update";
     tls_none_spoken() = "what answers there does not speak TLS: is it http:// or another port?";
     tls_unknown_name() = "the receiver has no certificate for the host in the URL";
     tls_wants_certificate() = "the receiver wants a client certificate: set sslCert and sslKey";
     tls_certificate_refused(alert) = "the receiver does not accept the client certificate of sslCert ({alert})";
-    tls_nothing_common() = "the receiver and git-webhook have no TLS version and cipher in common, or it wants a client certificate";
+    tls_nothing_common() = "the receiver and git-webhook have no TLS version and cipher in common, or it wants a client certificate: set sslCert and sslKey then";
     tls_alert(alert) = "the receiver ended the TLS handshake ({alert})";
     proxy_refused() = "the proxy refuses connections";
     proxy_no_http() = "what is set as proxy does not answer as one";
     proxy_wants_password() = "the proxy answered 407: it wants a user name and password, in the URL of webhook.proxy";
+    proxy_refuses_password() = "the proxy answered 407: it does not take the user name and password in the URL of webhook.proxy";
     proxy_answered(status) = "the proxy answered {status}, and makes no connection to the receiver";
     of_proxy(error) = "the proxy: {error}";
     no_tls() = "no trusted TLS connection";

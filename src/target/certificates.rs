@@ -37,8 +37,13 @@ impl Identity {
     pub fn parse(chain: Certificates, key: &[u8]) -> Result<Self, &'static str> {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| message::no_private_key())?;
         // Whoever would use them unchecked panics in the midst of a delivery.
-        CertifiedKey::from_der(chain.clone(), key.clone_key(), &ring::default_provider())
-            .map_err(|_| message::other_private_key())?;
+        CertifiedKey::from_der(chain.clone(), key.clone_key(), &ring::default_provider()).map_err(
+            |error| match error {
+                rustls::Error::InconsistentKeys(_) => message::other_private_key(),
+                rustls::Error::InvalidCertificate(_) => message::old_certificate(),
+                _ => message::no_private_key(),
+            },
+        )?;
         Ok(Self { chain, key: Arc::new(key) })
     }
 

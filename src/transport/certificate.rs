@@ -7,6 +7,7 @@ use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
+use x509_cert::time::Time;
 
 /// So many names of a certificate are told.
 const MOST_NAMES: usize = 10;
@@ -36,6 +37,14 @@ impl ShownCertificate {
         let end = certificate.validity().not_after.to_unix_duration();
         Some(Self { names, issuer: short(certificate.issuer()), not_after: i64::try_from(end.as_secs()).ok()? })
     }
+}
+
+/// From when until when a certificate is valid, in seconds since 1970; `None` where it cannot be read.
+pub(super) fn validity(der: &[u8]) -> Option<[i64; 2]> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let validity = certificate.tbs_certificate().validity();
+    let seconds = |time: &Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
+    Some([seconds(&validity.not_before)?, seconds(&validity.not_after)?])
 }
 
 fn host(name: &GeneralName) -> Option<String> {

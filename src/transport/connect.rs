@@ -21,6 +21,7 @@ use ureq::{Agent, Error};
 use super::proxy::{self, of_proxy};
 use super::stream::{Secure, Tcp, Tls};
 use super::wire::{Wire, failed, timeout};
+use crate::message;
 use crate::target::{Address, AllowedHosts, Refused, Target};
 
 /// An agent whose connections are made here, to what is allowed alone, over TLS where there is a configuration for it.
@@ -65,21 +66,22 @@ impl Way {
 
     /// The addresses to dial, all of them allowed.
     fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
-        let judge = |host: &str, address| {
-            self.allowed.judge(host, address).map_err(|refused| Error::Other(Box::new(Forbidden(refused))))
+        let judge = |host: &str, address, is_proxy| {
+            let judged = self.allowed.judge(host, address);
+            judged.map_err(|refused| Error::Other(Box::new(Forbidden { refused, is_proxy })))
         };
         let own = self.receiver.host();
         if self.proxy.is_some()
             && let Some(literal) = literal(own, self.receiver.port().unwrap_or_default())
         {
             // A name is the proxy's to look up.
-            judge(own, literal)?;
+            judge(own, literal, false)?;
         }
         let first = self.proxy.as_ref().unwrap_or(&self.receiver);
         let (host, port) = (first.host(), first.port().unwrap_or_default());
         let found = look_up(host, port, self.wire.left()?)?;
         // Whoever answers with one that is allowed beside one that is not would have us try both.
-        found.iter().try_for_each(|address| judge(host, *address))?;
+        found.iter().try_for_each(|address| judge(host, *address, self.proxy.is_some()))?;
         Ok(found)
     }
 }
@@ -123,11 +125,18 @@ impl<T: Transport> Connector<T> for Stop {
 
 /// An address that was found may not be dialled.
 #[derive(Debug)]
-pub(super) struct Forbidden(Refused);
+pub(super) struct Forbidden {
+    refused: Refused,
+    /// It is the proxy's.
+    is_proxy: bool,
+}
 
 impl fmt::Display for Forbidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.is_proxy {
+            true => f.write_str(&message::of_proxy(&self.refused)),
+            false => self.refused.fmt(f),
+        }
     }
 }
 

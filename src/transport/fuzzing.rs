@@ -30,7 +30,7 @@ pub fn retry_after(data: &[u8]) {
 
 /// An answer of any bytes: an outcome and at most so much of a body, in which the target's secrets are not.
 pub fn answer(target: &Target, data: &[u8], secret: &str) -> Outcome {
-    let agent = Agent::with_parts(http::configure(), Memory(Arc::new(Mutex::new(Some(data.to_vec())))), Nowhere);
+    let agent = Agent::with_parts(http::configure(0), Memory(Arc::new(Mutex::new(Some(data.to_vec())))), Nowhere);
     let start = Instant::now();
     let Ok(response) = agent.post("http://fuzz.example/").send(&b"{}"[..]) else {
         return Outcome::Delivered { status: 0, elapsed: Duration::ZERO };

@@ -194,7 +194,7 @@ pub fn reach(target: &Target, trust: &Trust) -> Result<Reached, Failure> {
     agree(&target.address)?;
     let wire = Wire::new();
     wire.state().chain = Some(Vec::new());
-    let agent = agent_that_stops(&wire, configure(), target, secure(target, trust)?);
+    let agent = agent_that_stops(&wire, configure(head_of(target)), target, secure(target, trust)?);
     wire.begin(Instant::now() + target.timeout);
     // The connection ends before there is a request, so there is no answer.
     let error = agent.get(target.address.dial()).call().err().unwrap_or(Error::ConnectionFailed);
@@ -214,7 +214,7 @@ fn open_once<'l>(line: &'l mut Option<Line>, target: &Target, trust: &Trust) -> 
         Some(opened) => opened,
         None => {
             let wire = Wire::new();
-            Line { agent: agent(&wire, configure(), target, secure(target, trust)?), wire }
+            Line { agent: agent(&wire, configure(head_of(target)), target, secure(target, trust)?), wire }
         }
     };
     Ok(line.insert(opened))
@@ -232,7 +232,15 @@ fn secure(target: &Target, trust: &Trust) -> Result<Option<Secure>, Failure> {
     Ok(Some(Secure { configuration, host, shows_itself: target.identity.is_some() }))
 }
 
-pub(super) fn configure() -> Config {
+/// About how many bytes the head of a request has: ureq writes one only where all of it has room in its buffer.
+fn head_of(target: &Target) -> usize {
+    let headers = target.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+    let secret = target.secret.as_ref().map_or(0, |secret| secret.expose().len());
+    let credentials = target.address.credentials().map_or(0, |(user, password)| 2 * (user.len() + password.len()));
+    headers + secret + credentials + target.address.dial().len() + 128 * target.signing_secrets.len()
+}
+
+pub(super) fn configure(head: usize) -> Config {
     // Time limits are the wire's.
     Agent::config_builder()
         .proxy(None)
@@ -244,7 +252,7 @@ pub(super) fn configure() -> Config {
         // The defaults are 128 KiB each, for every target. A buffer that is full is taken for the connection's end, so
         // the limit must be reached before.
         .input_buffer_size(HEADER_LIMIT + 1024)
-        .output_buffer_size(16 * 1024)
+        .output_buffer_size(16 * 1024 + head)
         .max_idle_connections_per_host(1)
         .build()
 }

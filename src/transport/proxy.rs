@@ -63,6 +63,7 @@ pub(super) fn open(tcp: &mut Tcp, proxy: &Address, receiver: &Address) -> Result
     })?;
     match status {
         200..=299 => Ok(()),
+        407 if proxy.credentials().is_some() => Err(no_way(message::proxy_refuses_password())),
         407 => Err(no_way(message::proxy_wants_password())),
         status => Err(no_way(message::proxy_answered(status))),
     }
@@ -80,11 +81,21 @@ fn exchange(socket: &mut (impl Read + Write), request: &[u8]) -> io::Result<u16>
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         answer.extend(&piece[..count]);
-        let mut headers = [httparse::EMPTY_HEADER; 64];
+        if let Some(status) = final_status(&mut answer)? {
+            return Ok(status);
+        }
+    }
+}
+
+/// The status of the answer, once all of its head is there; those that only come before it are passed over (RFC 9110, section 15.2).
+fn final_status(answer: &mut Vec<u8>) -> io::Result<Option<u16>> {
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; 256];
         let mut response = httparse::Response::new(&mut headers);
-        match response.parse(&answer) {
-            Ok(httparse::Status::Complete(_)) => return response.code.ok_or(io::ErrorKind::InvalidData.into()),
-            Ok(httparse::Status::Partial) if answer.len() < ANSWER_LIMIT => {}
+        match response.parse(answer).map(|head| (head, response.code)) {
+            Ok((httparse::Status::Complete(length), Some(100 | 102..=199))) => drop(answer.drain(..length)),
+            Ok((httparse::Status::Complete(_), Some(status))) => return Ok(Some(status)),
+            Ok((httparse::Status::Partial, _)) if answer.len() < ANSWER_LIMIT => return Ok(None),
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -120,7 +131,8 @@ mod tests {
     #[test]
     fn the_status_is_read_in_whatever_pieces_it_comes() {
         let large = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'x'; ANSWER_LIMIT]].concat();
-        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(100));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(300));
+        let some = format!("HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(100));
         for (answer, status) in [
             (&b"HTTP/1.1 200 Connection established\r\n\r\n"[..], Some(200)),
             (b"HTTP/1.0 407 No\r\nProxy-Authenticate: Basic\r\n\r\n", Some(407)),
@@ -129,6 +141,8 @@ mod tests {
             (b"", None),
             (&large, None),
             (many.as_bytes(), None),
+            (some.as_bytes(), Some(200)),
+            (b"HTTP/1.1 101 Switching\r\n\r\n", Some(101)),
         ] {
             for size in [1, 7, 4096] {
                 let mut proxy = Proxy(answer, size, Vec::new());

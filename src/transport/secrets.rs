@@ -1,5 +1,7 @@
 //! What is secret of a target, found again in what its receiver says: as it is, and as programs write it.
 
+use std::collections::HashMap;
+
 use percent_encoding::percent_decode_str;
 use ureq::http::Uri;
 
@@ -16,8 +18,15 @@ const LONG: usize = 8;
 /// `\ud834\udd1e`.
 const LONGEST_ESCAPE: usize = 12;
 
+/// So many characters are compared with those of secrets in one text; each takes some hundred nanoseconds.
+const MOST_STEPS: usize = 1_000_000;
+
 /// What must not reach the log.
-pub(super) struct Secrets(Vec<Form>);
+pub(super) struct Secrets {
+    forms: Vec<Form>,
+    /// The places of those that begin with a character, in small letters.
+    by_first: HashMap<char, Vec<usize>>,
+}
 
 /// One form of one secret, each character of which may be written as it is or escaped.
 struct Form {
@@ -65,7 +74,16 @@ impl Secrets {
         secrets.retain(|secret| secret.len() >= SHORTEST);
         secrets.sort();
         secrets.dedup();
-        Self(secrets.iter().flat_map(|secret| forms(secret)).collect())
+        Self::of_forms(secrets.iter().flat_map(|secret| forms(secret)).collect())
+    }
+
+    fn of_forms(forms: Vec<Form>) -> Self {
+        let mut by_first: HashMap<char, Vec<usize>> = HashMap::new();
+        for (at, form) in forms.iter().enumerate() {
+            let Some(first) = form.chars.first() else { continue };
+            by_first.entry(in_small(*first)).or_default().push(at);
+        }
+        Self { forms, by_first }
     }
 
     /// The text with `…` in place of each secret.
@@ -78,14 +96,21 @@ impl Secrets {
         self.hide_in(text, true)
     }
 
+    /// Who has chosen the secrets may have chosen the text as well, so that each place of it begins many that go on for long: what
+    /// takes too much of the push's time is hidden whole.
     fn hide_in(&self, text: &str, is_cut: bool) -> String {
         let mut hidden = String::with_capacity(text.len());
-        let mut at = 0;
+        let (mut at, mut left) = (0, MOST_STEPS);
         while let Some(next) = text[at..].chars().next() {
-            // Most places begin no secret, and the push waits for this.
+            // Most places begin no secret.
             let read = readings(&text[at..]);
-            let begun = self.0.iter().filter(|form| form.begins_with(&read));
-            match begun.filter_map(|form| form.end(text, at, is_cut)).max() {
+            let begun = read.iter().flatten().filter_map(|(read, _)| self.by_first.get(&in_small(*read))).flatten();
+            let begun = begun.map(|at| &self.forms[*at]).filter(|form| form.begins_with(&read));
+            let end = begun.filter_map(|form| form.end(text, at, is_cut, &mut left)).max();
+            if left == 0 {
+                return "…".into();
+            }
+            match end {
                 Some(end) => {
                     hidden.push('…');
                     at = end;
@@ -98,6 +123,11 @@ impl Secrets {
         }
         hidden
     }
+}
+
+/// By what forms are found that do not look at capitals.
+fn in_small(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
 }
 
 /// As it is, backwards, in hexadecimal, and what of it stands in any base64 that holds it.
@@ -120,9 +150,13 @@ impl Form {
     ///
     /// A character has few readings, and places that were reached in two ways are one: the time is at most the product of
     /// both lengths.
-    fn end(&self, text: &str, at: usize, is_cut: bool) -> Option<usize> {
+    fn end(&self, text: &str, at: usize, is_cut: bool, left: &mut usize) -> Option<usize> {
         let mut places = vec![at];
         for (number, wanted) in self.chars.iter().enumerate() {
+            *left = left.saturating_sub(places.len());
+            if *left == 0 {
+                return None;
+            }
             if is_cut && number >= SHORTEST && places.last() == Some(&text.len()) {
                 break;
             }
@@ -255,7 +289,7 @@ mod tests {
     const SECRET: &str = "a/b+c=d \"e&f<g'h\\é𝄞%ij";
 
     fn hidden(secret: &str, text: &str) -> String {
-        Secrets(forms(secret.as_bytes()).collect()).hide(text)
+        Secrets::of_forms(forms(secret.as_bytes()).collect()).hide(text)
     }
 
     fn each(escape: impl Fn(char) -> String) -> String {
@@ -306,7 +340,7 @@ mod tests {
             }
         }
         for cut in ["tok%65%6", "tok%65%", "&#116;&#111;&#107;&#101;&#110", "tok\\u0065\\u006", "tok\\u0065\\"] {
-            assert_eq!(Secrets(forms(b"token").collect()).hide_cut(cut), "…", "{cut}");
+            assert_eq!(Secrets::of_forms(forms(b"token").collect()).hide_cut(cut), "…", "{cut}");
         }
     }
 
@@ -314,9 +348,18 @@ mod tests {
     fn what_is_no_secret_stays() {
         assert_eq!(hidden("token", "no such tok, \\u00 %4 &#; &x; % & \\"), "no such tok, \\u00 %4 &#; &x; % & \\");
         assert_eq!(hidden("token", "tok%65n; TOKEN\ntoke"), "…; …\ntoke");
-        let cut = Secrets(forms(b"token").collect());
+        let cut = Secrets::of_forms(forms(b"token").collect());
         assert_eq!(cut.hide_cut("tok%65n; TOKEN\ntoke"), "…; …\n…");
         assert_eq!(hidden("%25%41", "%25%41 %2525%2541"), "… …");
+    }
+
+    /// Where looking takes too long nothing is shown.
+    #[test]
+    fn what_would_take_too_long_is_hidden_whole() {
+        let secret = "a".repeat(7000) + "b";
+        assert_eq!(hidden(&secret, &"a".repeat(16 * 1024)), "…");
+        let few = "a".repeat(20) + "b";
+        assert_eq!(hidden(&few, &format!("{few} {}", "a".repeat(1024))), format!("… {}", "a".repeat(1024)));
     }
 
     /// Both the secret and the answer may be anybody's.

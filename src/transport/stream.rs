@@ -5,7 +5,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -14,6 +14,9 @@ use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport}
 
 use super::tls::NoTls;
 use super::wire::{Wire, failed};
+
+/// How long a receiver has to object to a client certificate.
+const TIME_TO_OBJECT: Duration = Duration::from_millis(300);
 
 /// A TCP connection.
 #[derive(Debug)]
@@ -142,12 +145,24 @@ impl Tls {
         let StreamOwned { conn, sock } = &mut tls.stream;
         match conn.complete_io(sock) {
             Ok(_) => {
-                if let Some(chain) = &mut sock.wire.state().chain {
-                    *chain = conn.peer_certificates().unwrap_or_default().to_vec();
+                let chain = conn.peer_certificates().unwrap_or_default().to_vec();
+                let is_looked_at = sock.wire.state().chain.as_mut().map(|kept| *kept = chain).is_some();
+                if is_looked_at {
+                    tls.hear()?;
                 }
                 Ok(tls)
             }
             Err(error) => Err(tls.failed(error)),
+        }
+    }
+
+    /// Waits for what a receiver has against the client certificate: from TLS 1.3 on it says so only after the handshake (RFC 8446,
+    /// section 4.4.2.4), and without a request nobody would hear of it. Silence is consent.
+    fn hear(&mut self) -> Result<(), Error> {
+        self.stream.sock.wire.end_by(Instant::now() + TIME_TO_OBJECT);
+        match self.stream.read(&mut [0]) {
+            Err(error) if NoTls::of(&error, self.secure.shows_itself).is_some() => Err(self.failed(error)),
+            _ => Ok(()),
         }
     }
 
@@ -193,7 +208,6 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
     use std::thread;
-    use std::time::Instant;
 
     /// A connection with little time, and its other end.
     fn connection() -> (Tcp, TcpStream) {

@@ -7,17 +7,25 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use log::warn;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
+    SignatureScheme,
 };
 
+use super::certificate::validity;
 use crate::message;
 use crate::target::{Certificates, Target};
+
+/// So many names of a certificate are told.
+const MOST_NAMES: usize = 10;
 
 /// The TLS configurations of a run. Targets that agree on theirs share one, and the system's trust store is read when the first
 /// of them asks for it.
@@ -60,7 +68,17 @@ impl Trust {
             let mut roots = RootCertStore::empty();
             let all = self.system.get_or_init(system).iter().chain(&target.authorities);
             roots.add_parsable_certificates(all.cloned());
-            builder.with_root_certificates(roots)
+            let known = || {
+                let roots = Arc::new(roots.clone());
+                WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().ok()
+            };
+            match known().filter(|_| !target.authorities.is_empty()) {
+                Some(inner) => {
+                    let verifier = Named { inner, named: target.authorities.clone() };
+                    builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+                }
+                None => builder.with_root_certificates(roots),
+            }
         } else {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
         };
@@ -97,6 +115,74 @@ fn store() -> (Option<PathBuf>, Option<PathBuf>) {
     }
 }
 
+/// Takes what the authorities vouch for, and a certificate that is itself in `sslCAInfo`, as OpenSSL does: one that was made by
+/// `openssl req -x509` is its own authority, which webpki takes for no server's.
+#[derive(Debug)]
+struct Named {
+    inner: Arc<WebPkiServerVerifier>,
+    named: Certificates,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now);
+        if verified.is_ok() || !self.named.iter().any(|named| named == end_entity) {
+            return verified;
+        }
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        let seconds = |time: i64| UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time).unwrap_or(0)));
+        let Some([not_before, not_after]) = validity(end_entity).map(|times| times.map(seconds)) else {
+            return verified;
+        };
+        if now > not_after {
+            return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
+        }
+        if now < not_before {
+            return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// What cannot be read, an X.509 certificate of version 1 say, has no key to verify by: whoever takes any certificate takes that.
+fn unread_is_taken(verified: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
+    match verified {
+        Err(Error::InvalidCertificate(CertificateError::BadEncoding | CertificateError::Other(_))) => {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+        verified => verified,
+    }
+}
+
 /// `sslVerify = false`: takes any certificate, of whomever it is.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
@@ -120,7 +206,8 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        let algorithms = &self.0.signature_verification_algorithms;
+        unread_is_taken(crypto::verify_tls12_signature(message, certificate, signed, algorithms))
     }
 
     fn verify_tls13_signature(
@@ -129,7 +216,8 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        let algorithms = &self.0.signature_verification_algorithms;
+        unread_is_taken(crypto::verify_tls13_signature(message, certificate, signed, algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -182,6 +270,9 @@ fn words(error: &Error, shows_itself: bool) -> String {
         Error::PeerIncompatible(rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             message::tls_old_version().into()
         }
+        Error::InvalidMessage(
+            InvalidMessage::HandshakePayloadTooLarge | InvalidMessage::CertificatePayloadTooLarge,
+        ) => message::tls_endless_chain().into(),
         Error::InvalidMessage(_) => message::tls_none_spoken().into(),
         error => error.to_string(),
     }
@@ -193,12 +284,26 @@ fn of_certificate(error: &CertificateError) -> String {
         CertificateError::ExpiredContext { not_after, .. } => message::tls_expired(day(*not_after)),
         CertificateError::NotValidYetContext { not_before, .. } => message::tls_not_valid_yet(day(*not_before)),
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
-            let names = if names.is_empty() { message::tls_no_name().into() } else { names.join(", ") };
-            message::tls_other_name(names, expected.to_str())
+            let names: Vec<_> = presented.iter().take(MOST_NAMES).map(|name| bare(name)).collect();
+            match names.is_empty() {
+                true => message::tls_no_names(expected.to_str()),
+                false => message::tls_other_name(names.join(", "), expected.to_str()),
+            }
         }
+        CertificateError::Other(other) if is(other, webpki_text::CA) => message::tls_authority_itself().into(),
+        CertificateError::Other(other) if is(other, webpki_text::VERSION) => message::tls_old_certificate().into(),
         error => message::tls_bad_certificate(error),
     }
+}
+
+/// What webpki says in words of its own alone.
+mod webpki_text {
+    pub(super) const CA: &str = "CaUsedAsEndEntity";
+    pub(super) const VERSION: &str = "UnsupportedCertVersion";
+}
+
+fn is(error: &rustls::OtherError, name: &str) -> bool {
+    format!("{error:?}").contains(name)
 }
 
 /// A name that a certificate is for, which may stand in `DnsName("…")`.

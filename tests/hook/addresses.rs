@@ -271,7 +271,9 @@ fn bad_244_to_248_what_a_name_server_says_is_judged_at_each_look_and_holds_nothi
         assert_eq!(pushed(&world, "two"), [not_delivered("ci", "two")]);
         let line = last(&world);
         assert_eq!((&line["state"], &line["attempt"]), (&"waiting".into(), &0.into()), "{line}");
-        let reason = format!("{REFUSED} (169.254.169.254 is a link-local address, which is never dialled)");
+        let never =
+            "169.254.169.254 is a link-local address, which is never dialled, whatever webhook.allowedHosts says";
+        let reason = format!("{REFUSED} ({never})");
         assert_eq!(line["reason"], reason.as_str());
         // One that is allowed beside it changes nothing.
         answer(&[good, evil]);

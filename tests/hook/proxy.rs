@@ -2,11 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::support::{Receiver, World};
+use crate::support::{Receiver, Running, World};
 use crate::tls::Authority;
 
 /// A proxy that speaks as told, and what was asked of it.
@@ -126,8 +126,12 @@ fn a_receiver_of_either_scheme_is_reached_through_the_proxy() {
 fn what_goes_wrong_with_the_proxy_is_told_as_that() {
     let receiver = Receiver::new();
     for (answer, words) in [
-        ("HTTP/1.1 407 No\r\n\r\n", "the proxy answered 407: it wants a user name and password"),
+        ("HTTP/1.1 407 No\r\n\r\n", "the proxy answered 407: it does not take the user name and password"),
         ("HTTP/1.1 403 Secret\r\n\r\n", "the proxy answered 403, and makes no connection to the receiver"),
+        (
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 No\r\n\r\n",
+            "the proxy answered 502, and makes no connection to the receiver",
+        ),
         ("SSH-2.0-OpenSSH_9\r\n\r\n", "what is set as proxy does not answer as one"),
         ("", "the proxy: unexpected end of file"),
     ] {
@@ -184,16 +188,6 @@ fn a_proxy_is_no_way_around_what_may_be_dialled() {
     world.configure("webhook.ci.url", "http://inside.example/");
     world.configure_globally("webhook.allowedHosts", "external private");
     refused("two", "127.0.0.1 is a loopback address, which webhook.allowedHosts does not allow");
-}
-
-/// Ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::support::{Answer, Ends, Fan, Receiver, World};
+use crate::support::{Answer, Ends, Fan, Receiver, Running, World, until};
 
 const UNTRUSTED: &str = "no trusted TLS connection";
 
@@ -91,6 +91,15 @@ pub fn self_signed() -> ServerConfig {
     ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], der(&key)).unwrap()
 }
 
+/// A server that is its own authority, as `openssl req -x509` makes it, and its certificate in PEM.
+fn its_own_authority(change: impl FnOnce(&mut CertificateParams)) -> (ServerConfig, String) {
+    let (key, mut params) = key_and_params(change);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let builder = ServerConfig::builder().with_no_client_auth();
+    (builder.with_single_cert(vec![certificate.der().clone()], der(&key)).unwrap(), certificate.pem())
+}
+
 /// Year, month and day that are so many days from now.
 fn days_from_now(days: u32) -> (i32, u8, u8) {
     let command = std::process::Command::new("date").args(["-u", "+%Y %m %d", "-d", &format!("{days} days")]).ends();
@@ -136,7 +145,10 @@ fn bad_297_298_300_304_306_certificates_that_are_not_right() {
             authority.server_with(|params| params.subject_alt_names = names("other.example")),
             "is for other.example, not for localhost: set the URL",
         ),
-        (authority.server_with(|params| params.subject_alt_names.clear()), "is for no name, not for localhost"),
+        (
+            authority.server_with(|params| params.subject_alt_names.clear()),
+            "names no host, as it has to in its subjectAltName: the receiver needs one for localhost",
+        ),
     ];
     let (configs, causes): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
     let mut receivers: Vec<_> = configs.into_iter().map(Receiver::secure).collect();
@@ -205,6 +217,8 @@ fn bad_307_a_certificate_of_ours_is_demanded() {
         let receiver = Receiver::secure(authority.demanding(versions));
         let fan = Fan::of(authority.world(), [&receiver]);
         assert!(fan.world.log().contains("a client certificate"), "{}", fan.world.log());
+        let checked = String::from_utf8(fan.world.webhook(&["check", "--connect"]).stdout).unwrap();
+        assert!(checked.contains("wants a client certificate"), "{checked}");
         fan.fails(UNTRUSTED);
         assert!(receiver.take().is_empty());
     }
@@ -252,6 +266,111 @@ fn a_target_trusts_an_authority_of_its_own_beside_the_system_s() {
         let listed = world.webhook(&["list"]);
         let text = String::from_utf8_lossy(&listed.stderr).into_owned() + &String::from_utf8_lossy(&listed.stdout);
         assert!(text.contains(why), "{text}");
+    }
+}
+
+/// It is trusted for what it says of itself, and for nothing else.
+#[test]
+fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_named() {
+    let said_of = |(config, pem): (ServerConfig, String), named: Option<&str>| {
+        let receiver = Receiver::secure(config);
+        let world = world_of(&receiver);
+        name_file(&world, "sslCAInfo", named.unwrap_or(&pem), 0o644);
+        let said = world.push(&["main"]).said();
+        format!("{said:?} {}", world.log())
+    };
+    let plain = || its_own_authority(|_| ());
+    let said = said_of(plain(), None);
+    assert!(said.contains("delivered main (200, "), "{said}");
+    // Another of the same name.
+    for (case, named, why) in [
+        (plain(), Some(plain().1), "an authority's own, as openssl req -x509 makes them: set sslCAInfo"),
+        (its_own_authority(|params| params.not_after = date_time_ymd(2001, 2, 3)), None, "has expired on 2001-02-03: "),
+        (
+            its_own_authority(|params| params.not_before = date_time_ymd(2999, 2, 3)),
+            None,
+            "not valid before 2999-02-03",
+        ),
+        (
+            its_own_authority(|params| params.subject_alt_names = names("other.example")),
+            None,
+            "is for other.example, not for localhost",
+        ),
+    ] {
+        let said = said_of(case, named.as_deref());
+        assert!(said.contains(why) && !said.contains("delivered main (200"), "{why}: {said}");
+    }
+}
+
+/// As OpenSSL made them before there was `-addext`.
+#[test]
+#[ignore = "needs openssl: run tests/run"]
+fn a_certificate_of_version_1_is_named_as_that() {
+    let directory = World::new();
+    let openssl = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("openssl");
+        command.current_dir(directory.path(""));
+        command.args(arguments);
+        command
+    };
+    let made = |arguments: &[&str]| assert!(openssl(arguments).ends().status.success(), "{arguments:?}");
+    made(&[
+        "req",
+        "-new",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "key",
+        "-subj",
+        "/CN=localhost",
+        "-out",
+        "request",
+    ]);
+    made(&["x509", "-req", "-in", "request", "-signkey", "key", "-out", "certificate"]);
+    let receiver = Receiver::wild(|_| ()).over_https();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut serve =
+        openssl(&["s_server", "-cert", "certificate", "-key", "key", "-accept", &format!("127.0.0.1:{port}")]);
+    serve.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).args(["-www", "-quiet"]);
+    let _running = Running(serve.spawn().unwrap());
+    let open = || std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok();
+    until("s_server listens", open);
+    let world = world_of(&receiver);
+    world.configure("webhook.ci.url", &format!("https://127.0.0.1:{port}/"));
+    world.push(&["main"]);
+    assert!(world.log().contains("the certificate is of X.509 version 1, which"), "{}", world.log());
+    world.configure("webhook.ci.sslVerify", "false");
+    world.commit("two");
+    world.push(&["main"]);
+    let last = world.attempts().last().unwrap()["reason"].to_string();
+    assert!(!last.contains("TLS"), "{last}");
+    let pem = |name: &str| fs::read_to_string(directory.path(name)).unwrap();
+    name_file(&world, "sslCert", &pem("certificate"), 0o644);
+    name_file(&world, "sslKey", &pem("key"), 0o600);
+    world.commit("three");
+    world.push(&["main"]);
+    assert!(world.log().contains("belongs to a certificate of X.509 version 1"), "{}", world.log());
+}
+
+/// A head that is larger than a buffer.
+#[test]
+fn a_header_of_20_kilobytes_is_sent_over_either_scheme() {
+    let authority = Authority::new();
+    let receivers = [Receiver::new(), Receiver::secure(authority.server())];
+    let world = authority.world();
+    let token = "x".repeat(20_000);
+    fs::create_dir_all(world.server().join("webhook/secret")).unwrap();
+    fs::write(world.server().join("webhook/secret/ci"), &token).unwrap();
+    fs::set_permissions(world.server().join("webhook/secret/ci"), fs::Permissions::from_mode(0o600)).unwrap();
+    for (name, receiver) in ["plain", "secure"].iter().zip(&receivers) {
+        world.add_plain_target(name, receiver, "gitlab");
+        world.configure(&format!("webhook.{name}.secretFile"), "ci");
+    }
+    let said = world.push(&["main"]).said();
+    assert!(said.iter().all(|line| line.contains("delivered main (200")), "{said:?} {}", world.log());
+    for receiver in &receivers {
+        assert_eq!(receiver.take_one().header("x-gitlab-token"), token);
     }
 }
 
@@ -494,6 +613,7 @@ fn bad_308_a_chain_without_end_is_no_trusted_connection() {
     world.add_target("ci", &receiver, "gitlab");
     let said = world.push(&["main"]).said();
     assert!(said[0].starts_with("webhook ci: not delivered: main ("), "{said:?}");
+    assert!(world.log().contains("the receiver shows more certificates than any chain has"), "{}", world.log());
     assert_eq!(world.waiting("ci").len(), 1);
     assert!(receiver.take().is_empty());
 }

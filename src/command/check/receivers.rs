@@ -1,5 +1,6 @@
 //! The targets: whether each asks for anything that is sent, and, where that is wanted, whether it can be reached.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::thread;
 
@@ -12,7 +13,7 @@ use crate::event::EventName;
 use crate::message;
 use crate::outcome::{Failure, FailureKind};
 use crate::process;
-use crate::target::Target;
+use crate::target::{AddressClass, Target};
 use crate::transport::{self, Reached, ShownCertificate, Trust};
 
 /// In seconds.
@@ -151,7 +152,9 @@ fn as_reached(target: &Target, Reached { from, to, chain }: &Reached) -> Vec<Fin
         message += &format!(": {chain}");
     }
     let mut findings = Vec::new();
-    if let Some(soonest) = certificates.iter().min_by_key(|it| it.days_left).filter(|it| it.days_left < SOON) {
+    if let Some(soonest) =
+        certificates.iter().min_by_key(|it| it.days_left).filter(|it| (0..SOON).contains(&it.days_left))
+    {
         let message = message::check_certificate_ends(soonest.names.join(", "), name, soonest.days_left);
         let (host, port) = (target.address.host().into(), target.address.port().unwrap_or_default());
         let finding = Finding::advice(Kind::CertificateEnds, message).of(name);
@@ -166,7 +169,12 @@ fn unreached(scene: &Scene<'_>, target: &Target, failure: Failure) -> Finding {
     let address = &target.address;
     let (host, port) = (address.host(), address.port().unwrap_or_default());
     let mend = match failure.kind {
-        FailureKind::Forbidden => allow(scene, target, &format!("{host}:{port}")),
+        FailureKind::Forbidden => match &target.proxy {
+            Some(proxy) if failure.detail.starts_with(&message::of_proxy("")) => {
+                allow(scene, target, proxy.host(), proxy.port().unwrap_or_default())
+            }
+            _ => allow(scene, target, host, port),
+        },
         FailureKind::Lookup => Mend::LookUp { host: host.trim_matches(['[', ']']).into() },
         FailureKind::Tls => Mend::ShowCertificate { host: host.into(), port },
         _ => Mend::Dial { origin: address.origin() },
@@ -175,12 +183,14 @@ fn unreached(scene: &Scene<'_>, target: &Target, failure: Failure) -> Finding {
     Finding::error(Kind::Unreached, message).of(target.name.as_str()).mend(mend)
 }
 
-/// Adds a host to those that are allowed, where something says which are; else it is one that never is, and the URL is wrong.
-fn allow(scene: &Scene<'_>, target: &Target, host: &str) -> Mend {
-    match scene.place.configuration.settings.allowing.last() {
+/// Adds a host to those that are allowed, where something says which are and it may be; else the URL is wrong.
+fn allow(scene: &Scene<'_>, target: &Target, host: &str, port: u16) -> Mend {
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    let may_be = address.map_or(true, |address| !matches!(AddressClass::of(address), AddressClass::Never(_)));
+    match scene.place.configuration.settings.allowing.last().filter(|_| may_be) {
         Some(file) => {
-            let file = mend::shown(file);
-            mend::git(&scene.place.git_dir, &["config", "--file", &file, "--add", "webhook.allowedHosts", host])
+            let (file, host) = (mend::shown(file), format!("{host}:{port}"));
+            mend::git(&scene.place.git_dir, &["config", "--file", &file, "--add", "webhook.allowedHosts", &host])
         }
         None => mend::edit(&file_of(scene, target, "url")),
     }

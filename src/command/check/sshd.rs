@@ -11,7 +11,7 @@ use crate::message;
 const FILE: &str = "/etc/ssh/sshd_config";
 
 /// What must not come from a client. `GIT_PROTOCOL` may, and does where git-daemon(1)'s advice is followed.
-const GUARDED: [&str; 11] = [
+const GUARDED: [&str; 13] = [
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_SYSTEM",
     "GIT_CONFIG_NOSYSTEM",
@@ -21,6 +21,8 @@ const GUARDED: [&str; 11] = [
     "GIT_NAMESPACE",
     "HOME",
     "XDG_CONFIG_HOME",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "GL_USER",
     "REMOTE_USER",
 ];

@@ -79,7 +79,10 @@ impl TargetReader<'_> {
         let name = "signingSecretFile";
         let Some(bytes) = self.secret_file(name, entry, word) else { return Ok(None) };
         let text = std::str::from_utf8(&bytes).map_err(|_| (name, message::no_signing_secret()))?;
-        parse(text).map(Some).map_err(|why| (name, why))
+        if text.trim().len() < text.len() && parse(text.trim()).is_ok() {
+            self.warn(name, entry, message::secret_blank_ignored());
+        }
+        parse(text.trim()).map(Some).map_err(|why| (name, why))
     }
 
     pub(super) fn authorities(&mut self) -> Certificates {

@@ -17,7 +17,7 @@ pub use fan::Fan;
 pub use gate::Gate;
 pub use journal::{Heard, Journal, Update, line, told};
 pub use lab::{Lab, Scene, chain, dead, pre_receive};
-pub use program::{Ends, PATIENCE, write_program};
+pub use program::{Ends, PATIENCE, Running, write_program};
 pub use receiver::{Answer, Receiver, Request, hold, ok, read_head};
 pub use spool::{Place, copy_as_tried, name, read_record, rewrite_record};
 pub use world::{World, ZERO, until};

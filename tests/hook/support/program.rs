@@ -17,6 +17,17 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Looks at what each program printed.
 pub static JUDGE: OnceLock<fn(&Command, &Output)> = OnceLock::new();
 
+/// One that ends with the test.
+#[allow(dead_code, reason = "the tests of the installation start none")]
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A program that has to end.
 pub trait Ends: Sized {
     /// Waits for it, and returns what it printed.

@@ -46,7 +46,20 @@ pub(super) fn run(json: bool) -> Result<bool, Failure> {
     };
     let rows: Vec<_> = FORMATS.iter().map(|format| (cells(format), Colour::None)).collect();
     print(&lay_out(["NAME", "FOR", "TOLD", "EVENTS", "SECRET"], &rows, 0, false));
+    for format in FORMATS {
+        let narrower: Vec<_> = EventName::ALL.iter().filter_map(|event| narrower(format, *event)).collect();
+        if !narrower.is_empty() {
+            print(&format!("{}: {}\n", format.name, narrower.join("; ")));
+        }
+    }
     Ok(true)
+}
+
+/// By which events of its own a forge tells one of ours, where they are several: what is not among them it does not have.
+fn narrower(format: &Format, event: EventName) -> Option<String> {
+    let names = format.events.iter().filter(|(known, _)| *known == event).map(|(_, name)| *name);
+    let names: Vec<_> = names.collect();
+    (names.len() > 1).then(|| format!("{} is {}", event.word(), names.join(", ")))
 }
 
 fn row(format: &Format) -> FormatRow {

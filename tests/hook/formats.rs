@@ -41,6 +41,16 @@ fn formats_lists_all_that_each_can_tell() {
     let rows: Vec<Vec<&str>> =
         table.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect()).collect();
     let cell = |row: usize, column: usize| rows[row][column].trim();
+    // Gitea has no comments on commits.
+    assert!(
+        table.contains("\ngitea: note is issue_comment, pull_request_comment; merge_request is pull_request, "),
+        "{table}"
+    );
+    assert!(
+        table.contains("\ngithub: note is commit_comment, issue_comment, pull_request_review_comment; "),
+        "{table}"
+    );
+    let rows = &rows[..=FORMATS.len()];
     assert_eq!(rows[0].iter().map(|cell| cell.trim()).collect::<Vec<_>>(), ["NAME", "FOR", "TOLD", "EVENTS", "SECRET"]);
     assert_eq!(
         (1..rows.len()).map(|row| cell(row, 0)).collect::<Vec<_>>(),

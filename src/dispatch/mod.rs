@@ -24,7 +24,7 @@ use crate::message;
 use crate::outcome::{Failure, FailureKind, Outcome};
 use crate::process;
 use crate::ref_update::RefName;
-use crate::schedule::{self, Queued, Unsettled};
+use crate::schedule::{self, QueueKey, Queued, Unsettled};
 use crate::spool::{Addition, Bodies, Queue, Receipt, Spool};
 use crate::target::Target;
 use crate::transport::Trust;
@@ -250,8 +250,8 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// Puts a delivery behind what waits. One that is written down nowhere, and cannot be here either, is sent out of its
-    /// order rather than never.
+    /// Puts a delivery behind what waits. One that is written down nowhere, and cannot be here either, is sent behind what is older
+    /// of its ref as far as that is taken, and out of its order rather than never.
     fn line_up(&self, session: &TargetSession<'a>, delivery: Delivery, why: FailureKind) {
         if self.unkept != Some(delivery.key.sequence) || why == FailureKind::Parked {
             return self.enqueue(session, &delivery, why);
@@ -260,10 +260,24 @@ impl<'a> Dispatcher<'a> {
         match session.queue.put(&[Addition::of(queued, &delivery)], &self.bodies) {
             Ok(()) => self.note(session, &delivery, Outcome::Failed(Failure::new(why, ""))),
             Err(error) => {
-                log::error!("{}", message::about_target(&session.target.name, error));
+                log::error!("{}", message::about_target(&session.target.name, &error));
+                if error.is_full_disk() {
+                    self.send_older(session, &delivery.key);
+                }
                 self.send_alone(session, Task::Fresh(Box::new(delivery)));
             }
         }
+    }
+
+    /// Sends what waits and is older of a delivery's ref, due or not. Where nobody could remove it, it would come again with each push.
+    fn send_older(&self, session: &TargetSession<'a>, key: &QueueKey) {
+        let taken = session.lock.is_none().then(|| session.queue.lock().ok().flatten());
+        if taken.as_ref().is_some_and(Option::is_none) {
+            return;
+        }
+        let mut older = self.list(session);
+        older.retain(|queued| queued.key.order == key.order && queued.key.sequence < key.sequence);
+        self.send_queued(session, older);
     }
 
     /// Sends what waits for these targets and is due, side by side.

@@ -21,6 +21,11 @@ impl FileError {
     pub fn reason(&self) -> &io::Error {
         &self.source
     }
+
+    /// Whether there was no room, so that what is there may still be removed.
+    pub fn is_full_disk(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
 }
 
 impl fmt::Display for FileError {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -190,6 +191,30 @@ fn on_a_read_only_disk_what_waits_does_not_hold_up_what_cannot_wait() {
         receiver.take();
         world.webhook(&["flush", "--now"]);
         assert_eq!(receiver.take_one().json()["ref"], "refs/heads/waits");
+    });
+}
+
+#[test]
+#[ignore = "needs mount: run tests/run"]
+fn on_a_full_disk_what_waits_of_a_ref_is_sent_before_what_cannot_wait() {
+    with_mounts("on_a_full_disk_what_waits_of_a_ref_is_sent_before_what_cannot_wait", || {
+        let receiver = Receiver::in_turn([Answer::Busy, Answer::Status(200)]);
+        let world = World::told_to(&receiver, "gitlab");
+        world.commit("one");
+        mount(&world, "size=128k");
+        world.push(&["main:b", "main:other"]);
+        let waiting = world.waiting("ci").len();
+        assert!(waiting > 0);
+        let one = world.id("main");
+        receiver.take();
+        let mut ballast = fs::File::create(world.server().join("webhook/ballast")).unwrap();
+        while ballast.write_all(&[0; 4096]).is_ok() {}
+        world.commit("two");
+        let said = world.push(&["main:b"]).said();
+        assert!(said[0].starts_with(LOUD) && said[2].starts_with("webhook ci: delivered b (200, "), "{said:?}");
+        let after: Vec<_> = receiver.take().iter().map(|it| it.json()["after"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(after, [one, world.id("main")]);
+        assert_eq!(world.waiting("ci").len(), waiting - 1);
     });
 }
 

@@ -20,7 +20,7 @@ cd "$directory"
 { printf '\060\052\060\005\006\003\053\145\160\003\041\000' && printf '%s' "$public" | openssl base64 -d -A; } >key
 for signature in $signatures; do
     case $signature in
-    v1a,*[!A-Za-z0-9+/=]*) ;;
+    v1a,*[!A-Za-z0-9+/=]* | v1a,*===) ;;
     v1a,*)
         printf '%s' "${signature#v1a,}" | openssl base64 -d -A >signature
         if openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in signed -sigfile signature >/dev/null 2>&1; then

@@ -132,8 +132,7 @@ fn of_v6(address: Ipv6Addr) -> AddressClass {
         let octets = address.octets();
         let behind = |places: [usize; 4]| Ipv4Addr::from(places.map(|at| octets[at]));
         let all = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]].map(behind);
-        let leads_to_metadata =
-            |inner| matches!(AddressClass::of(IpAddr::V4(inner)), Never(Metadata | LinkLocal | Multicast));
+        let leads_to_metadata = |inner| matches!(AddressClass::of(IpAddr::V4(inner)), Never(Metadata | LinkLocal));
         if all.into_iter().any(leads_to_metadata) {
             return Never(Metadata);
         }
@@ -204,6 +203,7 @@ mod tests {
                 Private,
                 "::ffff:10.0.0.1 ::10.0.0.1 ::ffff:0:a00:1 64:ff9b::a00:1 2002:a00:1::5 2001:0:1:2:3:4:f5ff:fffe",
             ),
+            (Private, "64:ff9b:1:e1::5db8:d822 64:ff9b:1:808:e0:100:: 64:ff9b:1:8e0:1:100::"),
             (Private, "2606:4700::5efe:10.0.0.1 2606:4700::200:5efe:192.168.0.1"),
             (Loopback, "127.0.0.1 127.255.255.255 ::1 ::ffff:127.0.0.1 ::ffff:7f00:1 ::127.0.0.1 ::ffff:0:7f00:1"),
             (Loopback, "64:ff9b::7f00:1 2002:7f00:1:: 2001:0:1:2:3:4:80ff:fffe"),

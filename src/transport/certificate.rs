@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use x509_cert::Certificate;
+use x509_cert::certificate::Version;
 use x509_cert::der::Decode;
-use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::der::oid::db::rfc5280::{ANY_EXTENDED_KEY_USAGE, ID_KP_SERVER_AUTH};
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName};
 use x509_cert::name::Name;
 use x509_cert::time::Time;
 
@@ -45,6 +47,26 @@ pub(super) fn validity(der: &[u8]) -> Option<[i64; 2]> {
     let validity = certificate.tbs_certificate().validity();
     let seconds = |time: &Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
     Some([seconds(&validity.not_before)?, seconds(&validity.not_after)?])
+}
+
+/// Whether it may vouch for others: of version 1, as old roots are, or an authority by its own words, and not expired. webpki asks
+/// for neither of a root.
+pub(super) fn is_authority(der: &[u8], now: i64) -> bool {
+    let Ok(certificate) = Certificate::from_der(der) else { return false };
+    let certificate = certificate.tbs_certificate();
+    let constraints = certificate.get_extension::<BasicConstraints>().ok().flatten();
+    let is_one = certificate.version() == Version::V1 || constraints.is_some_and(|(_, it)| it.ca);
+    is_one && validity(der).is_some_and(|[_, not_after]| now <= not_after)
+}
+
+/// Whether it may be a server's, so far as it says for what it is.
+pub(super) fn is_for_servers(der: &[u8]) -> bool {
+    let Ok(certificate) = Certificate::from_der(der) else { return false };
+    match certificate.tbs_certificate().get_extension::<ExtendedKeyUsage>() {
+        Ok(Some((_, usage))) => usage.0.iter().any(|it| [ID_KP_SERVER_AUTH, ANY_EXTENDED_KEY_USAGE].contains(it)),
+        Ok(None) => true,
+        Err(_) => false,
+    }
 }
 
 fn host(name: &GeneralName) -> Option<String> {

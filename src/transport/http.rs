@@ -307,9 +307,16 @@ pub(super) fn read(response: Response<Body>, target: &Target) -> Answer {
     // What came before an error is as good as what comes before the limit.
     let outcome = response.into_body().into_reader().take(BODY_LIMIT).read_to_end(&mut body);
     let is_cut = outcome.is_err() || body.len() as u64 == BODY_LIMIT;
-    let text = String::from_utf8_lossy(&body);
+    let text = String::from_utf8_lossy(if is_cut { without_cut_character(&body) } else { &body });
     let text = if is_cut { secrets.hide_cut(&text) } else { secrets.hide(&text) };
     Answer { headers, size: body.len(), body: shorten(text, KEPT_OF_BODY) }
+}
+
+/// Less the beginning of a character at its end, behind which the beginning of a secret would not be at the end.
+fn without_cut_character(body: &[u8]) -> &[u8] {
+    let tail = body.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    let is_begun = std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none());
+    &body[..body.len() - if is_begun { tail.len() } else { 0 }]
 }
 
 fn kind_of(error: &Error, progress: Progress) -> FailureKind {

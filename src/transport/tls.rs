@@ -20,8 +20,9 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::certificate::validity;
+use super::certificate::{is_authority, is_for_servers, validity};
 use crate::message;
+use crate::process;
 use crate::target::{Certificates, Target};
 
 /// So many names of a certificate are told.
@@ -66,18 +67,16 @@ impl Trust {
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let builder = if target.verify_certificate {
             let mut roots = RootCertStore::empty();
-            let all = self.system.get_or_init(system).iter().chain(&target.authorities);
-            roots.add_parsable_certificates(all.cloned());
-            let known = || {
-                let roots = Arc::new(roots.clone());
-                WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().ok()
-            };
-            match known().filter(|_| !target.authorities.is_empty()) {
-                Some(inner) => {
-                    let verifier = Named { inner, named: target.authorities.clone() };
-                    builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-                }
-                None => builder.with_root_certificates(roots),
+            let now = process::now();
+            let named = target.authorities.iter().filter(|it| is_authority(it, now));
+            roots.add_parsable_certificates(self.system.get_or_init(system).iter().chain(named).cloned());
+            if target.authorities.is_empty() {
+                builder.with_root_certificates(roots)
+            } else {
+                let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+                // Without any root there is none.
+                let verifier = Named { inner: inner.build().ok(), named: target.authorities.clone(), provider };
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
             }
         } else {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
@@ -115,12 +114,13 @@ fn store() -> (Option<PathBuf>, Option<PathBuf>) {
     }
 }
 
-/// Takes what the authorities vouch for, and a certificate that is itself in `sslCAInfo`, as OpenSSL does: one that was made by
-/// `openssl req -x509` is its own authority, which webpki takes for no server's.
+/// Takes what the authorities vouch for, and a certificate that is itself in `sslCAInfo`, as OpenSSL does with a partial chain: one
+/// that was made by `openssl req -x509` is its own authority, which webpki takes for no server's.
 #[derive(Debug)]
 struct Named {
-    inner: Arc<WebPkiServerVerifier>,
+    inner: Option<Arc<WebPkiServerVerifier>>,
     named: Certificates,
+    provider: Arc<CryptoProvider>,
 }
 
 impl ServerCertVerifier for Named {
@@ -132,8 +132,17 @@ impl ServerCertVerifier for Named {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now);
-        if verified.is_ok() || !self.named.iter().any(|named| named == end_entity) {
+        let verified = match &self.inner {
+            Some(inner) => inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        let has_no_way_up = match &verified {
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => true,
+            Err(Error::InvalidCertificate(CertificateError::Other(other))) => is(other, webpki_text::CA),
+            _ => false,
+        };
+        let is_named = || self.named.iter().any(|named| named == end_entity) && is_for_servers(end_entity);
+        if !has_no_way_up || !is_named() {
             return verified;
         }
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -156,7 +165,8 @@ impl ServerCertVerifier for Named {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        crypto::verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -165,11 +175,12 @@ impl ServerCertVerifier for Named {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        crypto::verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

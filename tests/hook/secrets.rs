@@ -75,6 +75,19 @@ fn what_a_receiver_repeats_without_end_is_taken_out_to_the_end() {
     assert_eq!(body.trim_matches('…'), "", "{body}");
 }
 
+/// The answer ends in the midst of a letter of the secret.
+#[test]
+fn what_a_receiver_repeats_as_far_as_half_a_letter_is_taken_out() {
+    let head = b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\n";
+    let receiver = Receiver::answering(Answer::Raw([head, &b"you sent geheimer-schl\xc3"[..]].concat()));
+    let world = World::new();
+    let url = receiver.url().replace("http://", "http://us:geheimer-schl%C3%BCssel@");
+    world.configure("webhook.ci.url", &url);
+    world.commit("one");
+    world.push(&["main"]);
+    assert_eq!(world.attempts()[0]["answer"]["body"], "you sent …");
+}
+
 /// A receiver names one cookie or one part of the path, without the rest of the header or the URL.
 #[test]
 fn what_a_receiver_repeats_of_a_part_is_taken_out() {

@@ -292,6 +292,13 @@ fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_named() {
             "not valid before 2999-02-03",
         ),
         (
+            its_own_authority(|params| {
+                params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+            }),
+            None,
+            "set sslCAInfo",
+        ),
+        (
             its_own_authority(|params| params.subject_alt_names = names("other.example")),
             None,
             "is for other.example, not for localhost",
@@ -299,6 +306,28 @@ fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_named() {
     ] {
         let said = said_of(case, named.as_deref());
         assert!(said.contains(why) && !said.contains("delivered main (200"), "{why}: {said}");
+    }
+}
+
+/// It vouches for none but itself, and an authority for none any more once it has expired.
+#[test]
+fn what_is_named_vouches_for_others_only_as_an_authority_that_is_valid() {
+    let issuer = |change: &dyn Fn(&mut CertificateParams)| {
+        let (key, mut params) = key_and_params(|params| params.distinguished_name.push(DnType::CommonName, "issuer"));
+        change(&mut params);
+        Authority(CertifiedIssuer::self_signed(params, key).unwrap())
+    };
+    let ca = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let old = |params: &mut CertificateParams| {
+        ca(params);
+        params.not_after = date_time_ymd(2001, 2, 3);
+    };
+    for (issuer, is_trusted) in [(issuer(&ca), true), (issuer(&|_| ()), false), (issuer(&old), false)] {
+        let receiver = Receiver::secure(issuer.server());
+        let world = world_of(&receiver);
+        name_file(&world, "sslCAInfo", &issuer.0.pem(), 0o644);
+        let said = world.push(&["main"]).said();
+        assert_eq!(said[0].contains("delivered main (200, "), is_trusted, "{said:?} {}", world.log());
     }
 }
 

@@ -42,7 +42,7 @@ fn where_post_receive_lacks_memory_the_event_is_kept_and_told_later() {
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     branches(&world, 3_000);
-    run_below(&world, "post-receive", "ulimit -v 23000;");
+    run_below(&world, "post-receive", "ulimit -v 28000;");
     let pushed = world.push(&["refs/heads/n*:refs/heads/n*"]);
     assert!(pushed.accepted, "{}", pushed.output);
     assert_eq!(pushed.said(), ["webhook: the event cannot be sent now (out of memory), it is kept"]);

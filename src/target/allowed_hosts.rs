@@ -37,6 +37,13 @@ pub struct Refused {
     class: AddressClass,
 }
 
+impl Refused {
+    /// Whether `allowedHosts` may allow it.
+    pub fn may_be_allowed(&self) -> bool {
+        !matches!(self.class, AddressClass::Never(_))
+    }
+}
+
 impl Default for AllowedHosts {
     fn default() -> Self {
         let classes = [AddressClass::External, AddressClass::Private, AddressClass::Loopback];

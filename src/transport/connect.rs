@@ -126,9 +126,9 @@ impl<T: Transport> Connector<T> for Stop {
 /// An address that was found may not be dialled.
 #[derive(Debug)]
 pub(super) struct Forbidden {
-    refused: Refused,
+    pub(super) refused: Refused,
     /// It is the proxy's.
-    is_proxy: bool,
+    pub(super) is_proxy: bool,
 }
 
 impl fmt::Display for Forbidden {

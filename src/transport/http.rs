@@ -186,11 +186,26 @@ pub struct Reached {
     pub chain: Vec<ShownCertificate>,
 }
 
+/// Why a receiver could not be reached.
+#[derive(Clone, Debug)]
+pub struct Unreached {
+    /// What failed.
+    pub failure: Failure,
+    /// Host and port of the receiver, or the proxy, if it could be allowed and is not.
+    pub to_allow: Option<String>,
+}
+
+impl From<Failure> for Unreached {
+    fn from(failure: Failure) -> Self {
+        Self { failure, to_allow: None }
+    }
+}
+
 /// Looks the receiver up, dials it and, for https, shakes hands with it as for a delivery. Nothing is sent.
 ///
 /// # Errors
 /// Why no request could be sent.
-pub fn reach(target: &Target, trust: &Trust) -> Result<Reached, Failure> {
+pub fn reach(target: &Target, trust: &Trust) -> Result<Reached, Unreached> {
     agree(&target.address)?;
     let wire = Wire::new();
     wire.state().chain = Some(Vec::new());
@@ -205,8 +220,20 @@ pub fn reach(target: &Target, trust: &Trust) -> Result<Reached, Failure> {
             let chain = chain.iter().filter_map(|certificate| ShownCertificate::read(certificate)).collect();
             Ok(Reached { from: from.ip().to_canonical(), to: to.ip().to_canonical(), chain })
         }
-        (error, _) => Err(Failure::new(kind_of(&error, state.progress), describe(error, state.progress))),
+        (error, _) => {
+            let to_allow = to_allow(&error, target);
+            let failure = Failure::new(kind_of(&error, state.progress), describe(error, state.progress));
+            Err(Unreached { failure, to_allow })
+        }
     }
+}
+
+fn to_allow(error: &Error, target: &Target) -> Option<String> {
+    let Error::Other(cause) = error else { return None };
+    let Forbidden { refused, is_proxy } = cause.downcast_ref()?;
+    let proxy = target.proxy.as_ref().filter(|_| *is_proxy);
+    let address = proxy.unwrap_or(&target.address);
+    refused.may_be_allowed().then(|| format!("{}:{}", address.host(), address.port().unwrap_or_default()))
 }
 
 fn open_once<'l>(line: &'l mut Option<Line>, target: &Target, trust: &Trust) -> Result<&'l Line, Failure> {

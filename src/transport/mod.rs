@@ -13,5 +13,5 @@ mod http;
 pub mod fuzzing;
 
 pub use certificate::ShownCertificate;
-pub use http::{HIDDEN, Http, Reached, Request, reach, shown_headers};
+pub use http::{HIDDEN, Http, Reached, Request, Unreached, reach, shown_headers};
 pub use tls::Trust;

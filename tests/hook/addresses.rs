@@ -297,6 +297,11 @@ fn bad_244_to_248_what_a_name_server_says_is_judged_at_each_look_and_holds_nothi
         world.time_passes("ci");
         world.webhook(&["flush"]);
         assert_eq!(receiver.take().len(), 2, "{}", world.log());
+        // Nobody is told to allow what never is.
+        answer(&[evil]);
+        world.configure_globally("webhook.allowedHosts", "external private loopback");
+        let checked = String::from_utf8(world.webhook(&["check", "--connect"]).stdout).unwrap();
+        assert!(checked.contains("169.254.169.254") && !checked.contains("--add webhook.allowedHosts"), "{checked}");
         metadata.set_nonblocking(true).unwrap();
         assert!(metadata.accept().is_err());
     });

@@ -1,6 +1,5 @@
 //! The targets: whether each asks for anything that is sent, and, where that is wanted, whether it can be reached.
 
-use std::net::IpAddr;
 use std::sync::Mutex;
 use std::thread;
 
@@ -11,10 +10,10 @@ use super::mend::{self, Mend};
 use crate::config::Configured;
 use crate::event::EventName;
 use crate::message;
-use crate::outcome::{Failure, FailureKind};
+use crate::outcome::FailureKind;
 use crate::process;
-use crate::target::{AddressClass, Target};
-use crate::transport::{self, Reached, ShownCertificate, Trust};
+use crate::target::Target;
+use crate::transport::{self, Reached, ShownCertificate, Trust, Unreached};
 
 /// In seconds.
 const DAY: i64 = 86_400;
@@ -123,7 +122,7 @@ fn dialled<'a>(scene: &Scene<'_>, targets: impl Iterator<Item = &'a Target>) -> 
     found.sort_by(|(one, _), (other, _)| one.name.as_str().cmp(other.name.as_str()));
     let findings = found.into_iter().flat_map(|(target, reached)| match reached {
         Ok(reached) => as_reached(target, &reached),
-        Err(failure) => vec![unreached(scene, target, failure)],
+        Err(why) => vec![unreached(scene, target, why)],
     });
     findings.collect()
 }
@@ -165,16 +164,11 @@ fn as_reached(target: &Target, Reached { from, to, chain }: &Reached) -> Vec<Fin
     findings
 }
 
-fn unreached(scene: &Scene<'_>, target: &Target, failure: Failure) -> Finding {
+fn unreached(scene: &Scene<'_>, target: &Target, Unreached { failure, to_allow }: Unreached) -> Finding {
     let address = &target.address;
     let (host, port) = (address.host(), address.port().unwrap_or_default());
     let mend = match failure.kind {
-        FailureKind::Forbidden => match &target.proxy {
-            Some(proxy) if failure.detail.starts_with(&message::of_proxy("")) => {
-                allow(scene, target, proxy.host(), proxy.port().unwrap_or_default())
-            }
-            _ => allow(scene, target, host, port),
-        },
+        FailureKind::Forbidden => allow(scene, target, to_allow),
         FailureKind::Lookup => Mend::LookUp { host: host.trim_matches(['[', ']']).into() },
         FailureKind::Tls => Mend::ShowCertificate { host: host.into(), port },
         _ => Mend::Dial { origin: address.origin() },
@@ -184,12 +178,10 @@ fn unreached(scene: &Scene<'_>, target: &Target, failure: Failure) -> Finding {
 }
 
 /// Adds a host to those that are allowed, where something says which are and it may be; else the URL is wrong.
-fn allow(scene: &Scene<'_>, target: &Target, host: &str, port: u16) -> Mend {
-    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
-    let may_be = address.map_or(true, |address| !matches!(AddressClass::of(address), AddressClass::Never(_)));
-    match scene.place.configuration.settings.allowing.last().filter(|_| may_be) {
-        Some(file) => {
-            let (file, host) = (mend::shown(file), format!("{host}:{port}"));
+fn allow(scene: &Scene<'_>, target: &Target, to_allow: Option<String>) -> Mend {
+    match scene.place.configuration.settings.allowing.last().zip(to_allow) {
+        Some((file, host)) => {
+            let file = mend::shown(file);
             mend::git(&scene.place.git_dir, &["config", "--file", &file, "--add", "webhook.allowedHosts", &host])
         }
         None => mend::edit(&file_of(scene, target, "url")),

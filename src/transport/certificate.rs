@@ -12,7 +12,7 @@ use x509_cert::name::Name;
 use x509_cert::time::Time;
 
 /// So many names of a certificate are told.
-const MOST_NAMES: usize = 10;
+pub(super) const MOST_NAMES: usize = 10;
 
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,13 +20,10 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::certificate::{is_authority, is_for_servers, validity};
+use super::certificate::{MOST_NAMES, is_authority, is_for_servers, validity};
 use crate::message;
 use crate::process;
 use crate::target::{Certificates, Target};
-
-/// So many names of a certificate are told.
-const MOST_NAMES: usize = 10;
 
 /// The TLS configurations of a run. Targets that agree on theirs share one, and the system's trust store is read when the first
 /// of them asks for it.
@@ -75,11 +72,12 @@ impl Trust {
             } else {
                 let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
                 // Without any root there is none.
-                let verifier = Named { inner: inner.build().ok(), named: target.authorities.clone(), provider };
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+                let trusted = Trusted::Named { inner: inner.build().ok(), named: target.authorities.clone() };
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { trusted, provider }))
             }
         } else {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            let verifier = Verifier { trusted: Trusted::Anybody, provider };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         };
         match &target.identity {
             Some(identity) => builder.with_client_auth_cert(identity.chain().to_vec(), identity.key()),
@@ -114,16 +112,24 @@ fn store() -> (Option<PathBuf>, Option<PathBuf>) {
     }
 }
 
-/// Takes what the authorities vouch for, and a certificate that is itself in `sslCAInfo`, as OpenSSL does with a partial chain: one
-/// that was made by `openssl req -x509` is its own authority, which webpki takes for no server's.
+/// Judges certificates where webpki alone is not what was asked for. That the other side has the key of what it shows is seen
+/// whoever is trusted.
 #[derive(Debug)]
-struct Named {
-    inner: Option<Arc<WebPkiServerVerifier>>,
-    named: Certificates,
+struct Verifier {
+    trusted: Trusted,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Named {
+#[derive(Debug)]
+enum Trusted {
+    /// `sslVerify = false`: any certificate, of whomever it is.
+    Anybody,
+    /// What the authorities vouch for, and a certificate that is itself in `sslCAInfo`, as OpenSSL has it with a partial chain: one that
+    /// was made by `openssl req -x509` is its own authority, which webpki takes for no server's.
+    Named { inner: Option<Arc<WebPkiServerVerifier>>, named: Certificates },
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -132,7 +138,8 @@ impl ServerCertVerifier for Named {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = match &self.inner {
+        let Trusted::Named { inner, named } = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        let verified = match inner {
             Some(inner) => inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now),
             None => Err(CertificateError::UnknownIssuer.into()),
         };
@@ -141,22 +148,11 @@ impl ServerCertVerifier for Named {
             Err(Error::InvalidCertificate(CertificateError::Other(other))) => is(other, webpki_text::CA),
             _ => false,
         };
-        let is_named = || self.named.iter().any(|named| named == end_entity) && is_for_servers(end_entity);
-        if !has_no_way_up || !is_named() {
-            return verified;
+        if has_no_way_up && named.iter().any(|named| named == end_entity) && is_for_servers(end_entity) {
+            verify_named(end_entity, server_name, now)
+        } else {
+            verified
         }
-        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-        let seconds = |time: i64| UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time).unwrap_or(0)));
-        let Some([not_before, not_after]) = validity(end_entity).map(|times| times.map(seconds)) else {
-            return verified;
-        };
-        if now > not_after {
-            return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
-        }
-        if now < not_before {
-            return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
-        }
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -166,7 +162,7 @@ impl ServerCertVerifier for Named {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+        self.judged(crypto::verify_tls12_signature(message, certificate, signed, algorithms))
     }
 
     fn verify_tls13_signature(
@@ -176,7 +172,7 @@ impl ServerCertVerifier for Named {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+        self.judged(crypto::verify_tls13_signature(message, certificate, signed, algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -184,56 +180,36 @@ impl ServerCertVerifier for Named {
     }
 }
 
-/// What cannot be read, an X.509 certificate of version 1 say, has no key to verify by: whoever takes any certificate takes that.
-fn unread_is_taken(verified: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
-    match verified {
-        Err(Error::InvalidCertificate(CertificateError::BadEncoding | CertificateError::Other(_))) => {
-            Ok(HandshakeSignatureValid::assertion())
+impl Verifier {
+    /// What cannot be read, an X.509 certificate of version 1 say, has no key to verify by: whoever takes any certificate takes that.
+    fn judged(&self, verified: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
+        match (&self.trusted, verified) {
+            (
+                Trusted::Anybody,
+                Err(Error::InvalidCertificate(CertificateError::BadEncoding | CertificateError::Other(_))),
+            ) => Ok(HandshakeSignatureValid::assertion()),
+            (_, verified) => verified,
         }
-        verified => verified,
     }
 }
 
-/// `sslVerify = false`: takes any certificate, of whomever it is.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+/// Whether a certificate that is trusted itself is for this server now.
+fn verify_named(
+    certificate: &CertificateDer<'_>,
+    server_name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, Error> {
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, server_name)?;
+    let seconds = |time: i64| UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time).unwrap_or(0)));
+    let times = validity(certificate).map(|times| times.map(seconds));
+    let [not_before, not_after] = times.ok_or(CertificateError::BadEncoding)?;
+    if now > not_after {
+        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
     }
-
-    // That the other side has the key of the certificate it shows costs nothing to see.
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        unread_is_taken(crypto::verify_tls12_signature(message, certificate, signed, algorithms))
+    if now < not_before {
+        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
     }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        unread_is_taken(crypto::verify_tls13_signature(message, certificate, signed, algorithms))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    Ok(ServerCertVerified::assertion())
 }
 
 /// No TLS, in a person's words.

@@ -202,8 +202,8 @@ impl Reader<'_> {
             let Some(last) = requests.last().filter(|last| !last.target_ref.is_empty()) else { continue };
             // It goes on from the first commit of its review, which its target has not.
             let above = above.entry(last.target_ref.clone()).or_insert_with_key(|name| {
-                let target: Vec<_> = self.commit_at(&moves.after, name).into_iter().collect();
-                self.revwalk.range(object, &target, usize::MAX).newest.into_iter().collect()
+                let target = self.commit_at(&moves.after, name);
+                self.between(target, Some(object))
             });
             if !above.contains(&last.alias.unwrap_or(note.object)) {
                 continue;

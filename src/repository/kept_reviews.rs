@@ -45,11 +45,7 @@ impl Reader<'_> {
     /// one that is gone has lost none.
     pub fn exchange(&mut self, update: &RefUpdate) -> [HashSet<ObjectId>; 2] {
         let [old, new] = [update.old, update.new].map(|id| id.and_then(|id| self.objects.peel(id)));
-        let mut between = |tip: Option<ObjectId>, hidden: Option<ObjectId>| -> HashSet<ObjectId> {
-            let hidden: Vec<_> = hidden.into_iter().collect();
-            tip.map(|tip| self.revwalk.range(tip, &hidden, usize::MAX).newest.into_iter().collect()).unwrap_or_default()
-        };
-        [between(new, old), if new.is_some() { between(old, new) } else { HashSet::new() }]
+        [self.between(old, new), if new.is_some() { self.between(new, old) } else { HashSet::new() }]
     }
 
     /// The merge that brought a commit to a branch; `None` where that was none of its own.

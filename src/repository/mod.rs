@@ -16,6 +16,7 @@ mod prior_refs;
 mod notes;
 mod place;
 mod size;
+mod merge;
 mod reviews;
 mod beside;
 mod kept_reviews;

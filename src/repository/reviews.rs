@@ -15,12 +15,6 @@ use crate::ref_update::{ObjectId, RefName, RefUpdate};
 pub(super) const REQUESTS: &[u8] = b"refs/notes/devtools/reviews";
 pub(super) const COMMENTS: &[u8] = b"refs/notes/devtools/discuss";
 
-/// Of so many commits that a review builds on the base is chosen.
-const MOST_BASES: usize = 16;
-
-/// So many commits of a target are looked through for the one that merged a review.
-const MOST_LOOKED_THROUGH: usize = 1000;
-
 /// Where refs stand at one moment: those of today, less what a push moved.
 pub(super) struct Tips {
     all: Arc<HashMap<RefName, ObjectId>>,
@@ -115,7 +109,7 @@ impl Reader<'_> {
             // Most of them are merged: then their target has them, which is asked of all of one target at once.
             let merged = known.entry(last.target_ref.clone()).or_insert_with_key(|name| {
                 let tip = self.commit_at(&moves.after, name);
-                tip.map(|tip| self.revwalk.range(tip, &[], usize::MAX).newest).unwrap_or_default().into_iter().collect()
+                self.between(None, tip)
             });
             if merged.contains(&last.alias.unwrap_or(note.object)) {
                 continue;
@@ -189,15 +183,10 @@ impl Reader<'_> {
     /// Whether a push brought a commit to a branch, or took it from there.
     fn exchanges(&mut self, branch: &mut Exchanged, commit: ObjectId) -> bool {
         let mut find = || {
-            let ends = [branch.old, branch.new].map(|id| id.and_then(|id| self.objects.peel(id)));
-            let [(old, new), (new_again, old_again)] = [(ends[0], ends[1]), (ends[1], ends[0])];
-            let mut between = |from: Option<ObjectId>, to: Option<ObjectId>| {
-                let hidden: Vec<_> = from.into_iter().collect();
-                to.map(|to| self.revwalk.range(to, &hidden, usize::MAX).newest).unwrap_or_default()
-            };
+            let [old, new] = [branch.old, branch.new].map(|id| id.and_then(|id| self.objects.peel(id)));
             // To a target that was not there it brought all that it has.
-            let mut commits: HashSet<_> = between(old, new).into_iter().collect();
-            commits.extend(between(new_again, old_again));
+            let mut commits = self.between(old, new);
+            commits.extend(self.between(new, old));
             commits
         };
         if branch.commits.is_none() {
@@ -239,9 +228,10 @@ impl Reader<'_> {
         let state = before.as_ref().map(|before| before.state);
         // Who merges it and gives it up at once has merged it.
         if (state, after.state) == (Some(ReviewState::Opened), ReviewState::Closed)
-            && tip.is_some_and(|tip| self.is_ancestor(start, tip))
+            && let Some(tip) = tip.filter(|tip| self.is_ancestor(start, *tip))
         {
             after.state = ReviewState::Merged;
+            after.merge_commit = self.merge_on_first_parents(start, tip);
         }
         let [source, target, notes] =
             [request.review_ref.as_bytes(), into.as_bytes(), REQUESTS].map(|name| self.within(name));
@@ -251,9 +241,6 @@ impl Reader<'_> {
             false if is_asked_anew => notes.clone(),
             false => source.clone(),
         };
-        if after.state == ReviewState::Merged && state != Some(ReviewState::Merged) {
-            after.merge_commit = tip.and_then(|tip| self.merge_on_first_parents(start, tip));
-        }
         let (action, by) = match (state, after.state) {
             // Its branch alone, where it was asked for before that came.
             (None, ReviewState::Opened) => {
@@ -366,46 +353,9 @@ impl Reader<'_> {
         appraise::lines(&text).filter_map(Comment::parse).collect()
     }
 
-    /// The commit that the target and a review have in common: the newest that the review's commits build on and that is none of
-    /// them, as `git merge-base` finds it; the head itself of one that has none. `None` where they have nothing in common.
-    pub(super) fn base(&mut self, head: ObjectId, commits: &[ObjectId]) -> Option<ObjectId> {
-        let own: HashSet<_> = commits.iter().copied().collect();
-        if own.is_empty() {
-            return Some(head);
-        }
-        let below: HashSet<_> = commits.iter().flat_map(|commit| self.objects.parents(*commit)).flatten().collect();
-        let mut below: Vec<_> = below.into_iter().filter(|commit| !own.contains(commit)).collect();
-        below.sort_by_cached_key(|commit| (std::cmp::Reverse(self.revwalk.commit_time(*commit)), *commit));
-        let is_below = |reader: &mut Self, commit: ObjectId, others: &[ObjectId]| {
-            others.iter().take(MOST_BASES).any(|other| *other != commit && reader.is_ancestor(commit, *other))
-        };
-        let best = below.iter().take(MOST_BASES).find(|commit| !is_below(self, **commit, &below));
-        best.or(below.first()).copied()
-    }
-
-    /// Whether a commit is another one or among its ancestors.
-    pub(super) fn is_ancestor(&mut self, commit: ObjectId, of: ObjectId) -> bool {
-        let is_here = self.objects.has(commit);
-        is_here && (commit == of || self.revwalk.range(commit, &[of], 0).total == 0)
-    }
-
     /// The commit that a ref led to at one moment.
     pub(super) fn commit_at(&self, tips: &Tips, name: &str) -> Option<ObjectId> {
         self.objects.peel(tips.get(&self.within(name.as_bytes()))?)
-    }
-
-    /// The commit along first parents that brought another one, as its merge; `None` where that was none of its own.
-    pub(super) fn merge_on_first_parents(&mut self, start: ObjectId, tip: ObjectId) -> Option<ObjectId> {
-        let mut commit = tip;
-        for _ in 0..MOST_LOOKED_THROUGH {
-            let parents = self.objects.parents(commit)?;
-            let first = *parents.first()?;
-            if !self.is_ancestor(start, first) {
-                return (parents.len() > 1).then_some(commit);
-            }
-            commit = first;
-        }
-        None
     }
 }
 

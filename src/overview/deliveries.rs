@@ -179,10 +179,8 @@ impl<'a> WaitsFor<'a> {
     }
 
     fn of(&mut self, row: &DeliveryRow) -> Option<String> {
-        match self.withheld(row) {
-            Some(Withheld::Alike) => return Some(message::waits_for_namespace().into()),
-            Some(Withheld::NoName) => return Some(message::waits_for_another_namespace(&row.namespace)),
-            None => {}
+        if let Some(withheld) = self.withheld(row) {
+            return Some(withheld.waits_for(&row.namespace));
         }
         let key = row.directory.as_ref().unwrap_or(&row.target);
         if let Some(known) = self.known.get(key) {

@@ -196,6 +196,16 @@ pub enum Withheld {
     NoName,
 }
 
+impl Withheld {
+    /// What is waited for, of that namespace.
+    pub fn waits_for(self, namespace: &str) -> String {
+        match self {
+            Self::Alike => message::waits_for_namespace().into(),
+            Self::NoName => message::waits_for_another_namespace(namespace),
+        }
+    }
+}
+
 /// What of a push lies in one namespace, and what was pushed since.
 struct Part<'p> {
     sequence: u64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Pipeline, Withheld};
+use super::Pipeline;
 use crate::delivery::Delivery;
 use crate::event::EventName;
 use crate::format::{self, Payload};
@@ -144,8 +144,7 @@ impl Pipeline<'_> {
         let namespaces = receipt.lines.iter().map(|line| line.update.name.namespace());
         let mut withheld = namespaces.filter_map(|namespace| Some((self.withholds(target, &namespace)?, namespace)));
         match withheld.next() {
-            Some((Withheld::Alike, _)) => message::waits_for_namespace().into(),
-            Some((Withheld::NoName, namespace)) => message::waits_for_another_namespace(namespace.text()),
+            Some((withheld, namespace)) => withheld.waits_for(&namespace.text()),
             None => message::no_objects_now().into(),
         }
     }

@@ -89,7 +89,7 @@ fn withheld<'p>(pipeline: &Pipeline<'p>, name: &str) -> Option<(&'p Target, Stri
         let namespace = line.update.name.namespace();
         Some((target, sanitise(&namespace.text()), pipeline.withholds(target, &namespace)?))
     };
-    waiting.iter().filter_map(|push| pipeline.withheld(target, &push.receipt)?.lines.iter().find_map(why)).next()
+    waiting.iter().find_map(|push| pipeline.withheld(target, &push.receipt)?.lines.iter().find_map(why))
 }
 
 fn of_withheld(scene: &Scene<'_>, (target, namespace, why): (&Target, String, Withheld)) -> Finding {

@@ -115,7 +115,7 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
     let first = expected.sequence;
     let mut last = HashMap::new();
     let receipts = pipeline.spool.receipts_since(first);
-    let steps = draw_in(&mut expected, &receipts, pipeline);
+    let (steps, left) = draw_in(&mut expected, &receipts, pipeline, &under_way);
     for (sequence, receipt) in receipts {
         last.extend(receipt.lines.into_iter().map(|line| (line.update.name, sequence)));
     }
@@ -130,8 +130,6 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
     let all = found.len();
     found.retain(|update| !under_way.contains(&update.name));
     let moving = all - found.len();
-    let (left, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| under_way.contains(&step.update.name));
-    let are_steps_left = !left.is_empty();
     // A symbolic ref that came, went or leads elsewhere and stands where it stood is nothing to be told.
     let (moved, alike): (Vec<_>, Vec<_>) = found.into_iter().partition(|update| update.old != update.new);
     let (mut wanted, unwanted): (Vec<_>, Vec<_>) =
@@ -141,7 +139,7 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
     expected.apply(&unwanted);
     expected.asked = now.asked;
     let is_changed = (&kept.refs, &kept.links, &kept.asked) != (&expected.refs, &expected.links, &expected.asked);
-    let (under_way, beside) = (moving + left.len(), [alike, unwanted].concat());
+    let (under_way, beside) = (moving + left, [alike, unwanted].concat());
     Ok(Some(Differences {
         snapshot: expected,
         is_changed,
@@ -149,7 +147,7 @@ pub(super) fn differences(place: &Place, pipeline: &Pipeline<'_>) -> Result<Opti
         untold: wanted,
         beside,
         steps,
-        are_steps_left,
+        are_steps_left: left > 0,
         under_way,
     }))
 }
@@ -162,9 +160,8 @@ fn proven(
 ) -> Result<Option<Differences>, Failure> {
     let snapshot = refs(place, pipeline.spool.last_sequence())?;
     let mut nothing = RefSnapshot { sequence: 0, refs: BTreeMap::new(), asked: Vec::new(), ..snapshot.clone() };
-    let steps = draw_in(&mut nothing, &pipeline.spool.receipts_since(0), pipeline);
-    let (left, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| under_way.contains(&step.update.name));
-    if left.is_empty() && steps.is_empty() {
+    let (steps, left) = draw_in(&mut nothing, &pipeline.spool.receipts_since(0), pipeline, under_way);
+    if left == 0 && steps.is_empty() {
         return Ok(None);
     }
     Ok(Some(Differences {
@@ -173,15 +170,21 @@ fn proven(
         partly: Vec::new(),
         untold: Vec::new(),
         beside: Vec::new(),
-        are_steps_left: !left.is_empty(),
-        under_way: left.len(),
+        are_steps_left: left > 0,
+        under_way: left,
         steps,
     }))
 }
 
-/// Draws in what was pushed, and returns the steps between that somebody is to hear of. Whether pushes that were sent from
-/// memory fill them is looked for only where there are any: that reads the whole log.
-fn draw_in(expected: &mut RefSnapshot, receipts: &[(u64, Receipt)], pipeline: &Pipeline<'_>) -> Vec<Step> {
+/// Draws in what was pushed, and returns the steps between that somebody is to hear of now, and how many more there are, of refs
+/// with a push under way. Whether pushes that were sent from memory fill them is looked for only where there are any: that reads
+/// the whole log.
+fn draw_in(
+    expected: &mut RefSnapshot,
+    receipts: &[(u64, Receipt)],
+    pipeline: &Pipeline<'_>,
+    under_way: &HashSet<&RefName>,
+) -> (Vec<Step>, usize) {
     let mut drawn = expected.clone();
     let mut steps = drawn.draw_in(receipts, &[]);
     if !steps.is_empty() {
@@ -196,7 +199,11 @@ fn draw_in(expected: &mut RefSnapshot, receipts: &[(u64, Receipt)], pipeline: &P
         let is_asked = |target: &&Configured| step.targets.contains(&target.name().to_string());
         pipeline.asked().filter(is_asked).any(|target| may_want(target, &step.update))
     };
-    steps.into_iter().filter(wants).collect()
+    steps.retain(wants);
+    let wanted = steps.len();
+    steps.retain(|step| !under_way.contains(&step.update.name));
+    let left = wanted - steps.len();
+    (steps, left)
 }
 
 /// What a snapshot of a program of before lacks counts as told.

@@ -141,36 +141,39 @@ pub fn verdict(comments: &[Comment]) -> Option<bool> {
             *last = edit;
         }
     }
-    let edited = |comment: &Comment| match edits.get(comment.id.as_str()) {
-        Some(edit) => Comment { resolved: edit.resolved, ..comment.clone() },
-        None => comment.clone(),
-    };
-    let comments: Vec<_> = comments.iter().filter(|comment| comment.original.is_none()).map(edited).collect();
-    let comments: Vec<&Comment> = comments.iter().collect();
-    let known: HashSet<&str> = comments.iter().map(|comment| comment.id.as_str()).collect();
-    let mut answers: HashMap<&str, Vec<&Comment>> = HashMap::new();
+    let firsts = || comments.iter().filter(|comment| comment.original.is_none());
+    let known: HashSet<&str> = firsts().map(|comment| comment.id.as_str()).collect();
+    let mut answers: HashMap<&str, Vec<Said<'_>>> = HashMap::new();
     let mut roots = Vec::new();
-    for comment in comments {
+    for comment in firsts() {
+        let resolved = edits.get(comment.id.as_str()).unwrap_or(&comment).resolved;
+        let said = Said { id: &comment.id, resolved };
         match comment.parent.as_deref().filter(|parent| known.contains(parent)) {
-            Some(parent) => answers.entry(parent).or_default().push(comment),
-            None => roots.push(comment),
+            Some(parent) => answers.entry(parent).or_default().push(said),
+            None => roots.push(said),
         }
     }
     all_of(&roots, &answers, 0)
 }
 
-fn all_of(comments: &[&Comment], answers: &HashMap<&str, Vec<&Comment>>, depth: usize) -> Option<bool> {
-    let verdicts = comments.iter().filter_map(|comment| of_thread(comment, answers, depth));
+/// A comment as it was edited last.
+struct Said<'c> {
+    id: &'c str,
+    resolved: Option<bool>,
+}
+
+fn all_of(said: &[Said<'_>], answers: &HashMap<&str, Vec<Said<'_>>>, depth: usize) -> Option<bool> {
+    let verdicts = said.iter().filter_map(|said| of_thread(said, answers, depth));
     verdicts.reduce(|all, one| all && one)
 }
 
-fn of_thread(comment: &Comment, answers: &HashMap<&str, Vec<&Comment>>, depth: usize) -> Option<bool> {
-    let below = answers.get(comment.id.as_str()).filter(|_| depth < DEEPEST_THREAD);
+fn of_thread(said: &Said<'_>, answers: &HashMap<&str, Vec<Said<'_>>>, depth: usize) -> Option<bool> {
+    let below = answers.get(said.id).filter(|_| depth < DEEPEST_THREAD);
     match below.and_then(|below| all_of(below, answers, depth + 1)) {
-        None => comment.resolved,
+        None => said.resolved,
         Some(false) => Some(false),
         // What accepts a rejection takes it back, and no more.
-        Some(true) => comment.resolved.filter(|resolved| *resolved),
+        Some(true) => said.resolved.filter(|resolved| *resolved),
     }
 }
 

@@ -77,6 +77,11 @@ impl Address {
         if address.is_https() || !is_bare { Err(message::no_proxy()) } else { Ok(address) }
     }
 
+    /// Host and port, as `CONNECT` and `webhook.allowedHosts` have them.
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host(), self.port().unwrap_or_default())
+    }
+
     /// The URL to dial, without user name and password. For the transport alone: people see [`Self::origin`].
     pub fn dial(&self) -> &str {
         self.url.as_str()

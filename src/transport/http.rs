@@ -232,8 +232,7 @@ fn to_allow(error: &Error, target: &Target) -> Option<String> {
     let Error::Other(cause) = error else { return None };
     let Forbidden { refused, is_proxy } = cause.downcast_ref()?;
     let proxy = target.proxy.as_ref().filter(|_| *is_proxy);
-    let address = proxy.unwrap_or(&target.address);
-    refused.may_be_allowed().then(|| format!("{}:{}", address.host(), address.port().unwrap_or_default()))
+    refused.may_be_allowed().then(|| proxy.unwrap_or(&target.address).authority())
 }
 
 fn open_once<'l>(line: &'l mut Option<Line>, target: &Target, trust: &Trust) -> Result<&'l Line, Failure> {

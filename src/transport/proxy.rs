@@ -48,7 +48,7 @@ fn no_way(words: impl Into<String>) -> Error {
 
 /// Asks the proxy at the other end for a connection to a receiver.
 pub(super) fn open(tcp: &mut Tcp, proxy: &Address, receiver: &Address) -> Result<(), Error> {
-    let authority = format!("{}:{}", receiver.host(), receiver.port().unwrap_or_default());
+    let authority = receiver.authority();
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
     if let Some((user, password)) = proxy.credentials() {
         request.extend(b"Proxy-Authorization: ");

@@ -271,10 +271,13 @@ impl<'a> Dispatcher<'a> {
 
     /// Sends what waits and is older of a delivery's ref, due or not. Where nobody could remove it, it would come again with each push.
     fn send_older(&self, session: &TargetSession<'a>, key: &QueueKey) {
-        let taken = session.lock.is_none().then(|| session.queue.lock().ok().flatten());
-        if taken.as_ref().is_some_and(Option::is_none) {
-            return;
-        }
+        let _lock = match &session.lock {
+            Some(_) => None,
+            None => {
+                let Ok(Some(lock)) = session.queue.lock() else { return };
+                Some(lock)
+            }
+        };
         let mut older = self.list(session);
         older.retain(|queued| queued.key.order == key.order && queued.key.sequence < key.sequence);
         self.send_queued(session, older);

@@ -79,10 +79,11 @@ impl TargetReader<'_> {
         let name = "signingSecretFile";
         let Some(bytes) = self.secret_file(name, entry, word) else { return Ok(None) };
         let text = std::str::from_utf8(&bytes).map_err(|_| (name, message::no_signing_secret()))?;
-        if text.trim().len() < text.len() && parse(text.trim()).is_ok() {
+        let secret = parse(text.trim()).map_err(|why| (name, why))?;
+        if text.trim().len() < text.len() {
             self.warn(name, entry, message::secret_blank_ignored());
         }
-        parse(text.trim()).map(Some).map_err(|why| (name, why))
+        Ok(Some(secret))
     }
 
     pub(super) fn authorities(&mut self) -> Certificates {

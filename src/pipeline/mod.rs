@@ -6,6 +6,7 @@ mod fan_out;
 mod review_options;
 mod home;
 mod describe;
+mod reviewed_push;
 mod reviews;
 mod recover;
 mod redeliver;

@@ -308,7 +308,9 @@ impl Drop for Kept {
 fn text(row: &AddedTarget) -> String {
     let name = sanitise(&row.name);
     let mut text = format!("{name}: added, told of pushes in format {}\n", row.format);
-    let is_private = |path: &Path| !row.public_keys.is_empty() && path.to_string_lossy().contains(".signing");
+    let own = format!("{}.signing", row.name);
+    let is_signing = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&own));
+    let is_private = |path: &Path| !row.public_keys.is_empty() && is_signing(path);
     for path in &row.secrets {
         text += &match is_private(path) {
             true => format!("the private key is in {}: it stays here\n", path.display()),

@@ -124,6 +124,12 @@ fn a_secret_comes_from_standard_input_or_is_made() {
     let none = world.webhook(&["key", "signed"]);
     assert!(err(&none).starts_with("error: target 'signed' has no key of two halves"), "{}", err(&none));
     assert_eq!(none.status.code(), Some(1));
+    // A target may be called as another one's key.
+    let both = ["add", "x.signing", "https://x.example/", "--generate-secret", "--generate-signing-key"];
+    let said = well(&world.webhook(&both));
+    assert!(said.contains("the secret is in webhook/secret/x.signing: give it to the receiver\n"), "{said}");
+    assert!(said.contains("the private key is in webhook/secret/x.signing.signing: it stays here\n"), "{said}");
+    world.webhook(&["remove", "x.signing"]);
     world.webhook(&["remove", "pair"]);
     world.commit("one");
     world.push(&["main"]);

@@ -55,6 +55,12 @@ impl Opened {
     }
 }
 
+/// Says something of the topic, in a note.
+fn bob_comments(world: &World) {
+    let comment = r#"{"author":"bob","description":"hm"}"#;
+    world.git(&["notes", "--ref=devtools/discuss", "append", "-m", comment, "topic"]);
+}
+
 fn of(told: &[(&str, u64)]) -> Vec<(String, u64, String)> {
     told.iter().map(|(action, number)| ((*action).to_owned(), *number, "main".to_owned())).collect()
 }
@@ -364,14 +370,7 @@ fn reviews_and_their_numbers_are_a_namespaces() {
     opened.push(&["merge_request.close"], &["topic~1:topic"]);
     opened.push(&[], &["+topic~1:topic"]);
     opened.receiver.take();
-    opened.world.git(&[
-        "notes",
-        "--ref=devtools/discuss",
-        "append",
-        "-m",
-        r#"{"author":"bob","description":"hm"}"#,
-        "topic",
-    ]);
+    bob_comments(&opened.world);
     opened.push(&[], &["refs/notes/devtools/discuss"]);
     assert_eq!(opened.receiver.take_one().json()["object_attributes"]["noteable_type"], "Commit");
 }
@@ -491,14 +490,7 @@ fn a_comment_told_again_is_what_it_was() {
             world.git(&["checkout", "-q", "-b", "topic"]);
             world.commit("two");
             assert!(world.push_with(&["-o", "merge_request.create"], &["topic"]).accepted);
-            world.git(&[
-                "notes",
-                "--ref=devtools/discuss",
-                "append",
-                "-m",
-                r#"{"author":"bob","description":"hm"}"#,
-                "topic",
-            ]);
+            bob_comments(&world);
             receiver.take();
             world.push(&["refs/notes/devtools/discuss"]);
             let first = receiver.take_one();
@@ -525,14 +517,7 @@ fn comments_are_a_reviews_for_who_wants_no_reviews() {
     opened.world.server_git(&["config", "--replace-all", "webhook.ci.event", "push note"]);
     opened.push(&["merge_request.create"], &["topic"]);
     assert_eq!(opened.receiver.take_one().json()["object_kind"], "push");
-    opened.world.git(&[
-        "notes",
-        "--ref=devtools/discuss",
-        "append",
-        "-m",
-        r#"{"author":"bob","description":"hm"}"#,
-        "topic",
-    ]);
+    bob_comments(&opened.world);
     opened.push(&[], &["refs/notes/devtools/discuss"]);
     assert_eq!(opened.receiver.take_one().json()["object_attributes"]["noteable_type"], "MergeRequest");
 }

@@ -1,10 +1,13 @@
 //! Steps that no hook saw, with ordinary pushes on top of them.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Child;
 
 use serde_json::Value;
 
-use crate::support::{Receiver, World, ZERO};
+use crate::support::{Receiver, World, ZERO, until, write_program};
 
 /// A repository whose `main` was told and whose refs `reconcile` knows.
 struct Site {
@@ -193,14 +196,15 @@ fn what_is_under_way_is_left_to_its_hook() {
     assert!(site.log().iter().all(|row| row["late"].is_null()));
 }
 
-/// Without pre-receive nothing tells of a push before its hook does.
-#[test]
-fn a_hook_that_comes_after_reconcile_finds_its_push_told() {
-    for on_top in [false, true] {
-        let site = Site::new(&[]);
-        let world = &site.world;
-        fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
-        // Another hook before ours takes its time.
+/// A push of main whose post-receive waits: another hook before ours takes its time.
+struct SlowPush<'w> {
+    world: &'w World,
+    program: PathBuf,
+    child: Child,
+}
+
+impl<'w> SlowPush<'w> {
+    fn new(world: &'w World) -> Self {
         let ours = world.server().join("hooks/post-receive");
         let program = fs::read_link(&ours).unwrap();
         let script = format!(
@@ -208,22 +212,43 @@ fn a_hook_that_comes_after_reconcile_finds_its_push_told() {
             program.display()
         );
         fs::remove_file(&ours).unwrap();
-        crate::support::write_program(&ours, script);
+        write_program(&ours, script);
         world.commit("slow");
         let mut push = world.command("git", &world.work());
-        let mut child = push.args(["push", "--quiet"]).arg(world.server()).arg("main").spawn().unwrap();
-        crate::support::until("the hook runs", || world.server().join("reached").exists());
+        let child = push.args(["push", "--quiet"]).arg(world.server()).arg("main").spawn().unwrap();
+        until("the hook runs", || world.server().join("reached").exists());
+        Self { world, program, child }
+    }
+
+    /// The hooks of pushes that come now are not held up.
+    fn lets_others_pass(&self) {
+        let ours = self.world.server().join("hooks/post-receive");
+        fs::remove_file(&ours).unwrap();
+        symlink(&self.program, &ours).unwrap();
+    }
+
+    fn goes_on(mut self) {
+        fs::write(self.world.server().join("go"), "").unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// Without pre-receive nothing tells of a push before its hook does.
+#[test]
+fn a_hook_that_comes_after_reconcile_finds_its_push_told() {
+    for on_top in [false, true] {
+        let site = Site::new(&[]);
+        let world = &site.world;
+        fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+        let slow = SlowPush::new(world);
         if on_top {
-            // The hook of a push on top is not held up.
-            fs::remove_file(&ours).unwrap();
-            std::os::unix::fs::symlink(&program, &ours).unwrap();
+            slow.lets_others_pass();
             site.pushes("main");
         }
         site.reconcile();
         let expected = 1 + usize::from(on_top);
         assert_eq!(site.told().len(), expected);
-        fs::write(world.server().join("go"), "").unwrap();
-        assert!(child.wait().unwrap().success());
+        slow.goes_on();
         assert!(site.told().is_empty(), "{on_top}");
         assert_eq!(site.reconcile(), "nothing was missed\n");
         // A push that says the same later is one of its own.
@@ -256,25 +281,11 @@ fn the_first_reconcile_tells_what_lies_between_pushes() {
 #[test]
 fn hooks_that_come_in_another_order_invent_no_rewind() {
     let site = Site::new(&[]);
-    let world = &site.world;
-    let ours = world.server().join("hooks/post-receive");
-    let program = fs::read_link(&ours).unwrap();
-    let script = format!(
-        "#!/bin/sh\n: >reached; n=0; until [ -e go ] || [ $((n += 1)) -gt 6000 ]; do sleep 0.02; done\nexec '{}'\n",
-        program.display()
-    );
-    fs::remove_file(&ours).unwrap();
-    crate::support::write_program(&ours, script);
-    world.commit("slow");
-    let mut push = world.command("git", &world.work());
-    let mut child = push.args(["push", "--quiet"]).arg(world.server()).arg("main").spawn().unwrap();
-    crate::support::until("the hook runs", || world.server().join("reached").exists());
-    fs::remove_file(&ours).unwrap();
-    std::os::unix::fs::symlink(&program, &ours).unwrap();
+    let slow = SlowPush::new(&site.world);
+    slow.lets_others_pass();
     let (old, new) = site.merges("main");
     site.pushes("main");
-    fs::write(world.server().join("go"), "").unwrap();
-    assert!(child.wait().unwrap().success());
+    slow.goes_on();
     assert_eq!(site.told().len(), 2);
     site.reconcile();
     assert_eq!(site.told(), [(old, new)]);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -192,9 +193,8 @@ fn what_there_is_no_room_for_in_memory_waits_in_the_queue_and_is_delivered() {
     assert_eq!((told.len(), told.iter().collect::<HashSet<_>>().len()), (200, 200));
 }
 
-#[test]
-#[ignore = "needs strace: run tests/run"]
-fn bad_369_not_even_root_needs_threads() {
+/// Three targets are told of a push by a hook that is run so.
+fn delivers_without_threads(hook: impl FnOnce(&World) -> Command) {
     let receiver = Receiver::new();
     let world = World::new();
     let id = world.commit("one");
@@ -202,29 +202,29 @@ fn bad_369_not_even_root_needs_threads() {
     for name in ["one", "two", "three"] {
         world.configure(&format!("webhook.{name}.url"), &receiver.url().replace("127.0.0.1", "localhost"));
     }
-    let mut strace = world.command("strace", &world.server());
-    strace.env("GIT_DIR", ".").args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
-    strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]).arg(world.server().join("hooks/post-receive"));
-    let output = world.feed(&mut strace, format!("{ZERO} {id} refs/heads/x\n").as_bytes());
+    let output = world.feed(&mut hook(&world), format!("{ZERO} {id} refs/heads/x\n").as_bytes());
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said.matches(": delivered x (200, ").count(), 3, "{said}");
     assert_eq!(receiver.take().len(), 3);
 }
 
+#[test]
+#[ignore = "needs strace: run tests/run"]
+fn bad_369_not_even_root_needs_threads() {
+    delivers_without_threads(|world| {
+        let mut strace = world.command("strace", &world.server());
+        strace.env("GIT_DIR", ".").args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
+        strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]).arg(world.server().join("hooks/post-receive"));
+        strace
+    });
+}
+
 /// For root no such limit holds, and the test shows nothing.
 #[test]
 fn bad_369_where_no_thread_can_be_started_all_is_delivered_in_turn() {
-    let receiver = Receiver::new();
-    let world = World::new();
-    let id = world.commit("one");
-    world.push(&["main"]);
-    for name in ["one", "two", "three"] {
-        world.configure(&format!("webhook.{name}.url"), &receiver.url().replace("127.0.0.1", "localhost"));
-    }
-    let mut shell = world.command("bash", &world.server());
-    shell.env("GIT_DIR", ".").args(["-c", "ulimit -u 1; exec hooks/post-receive"]);
-    let output = world.feed(&mut shell, format!("{ZERO} {id} refs/heads/x\n").as_bytes());
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.matches(": delivered x (200, ").count(), 3, "{said}");
-    assert_eq!(receiver.take().len(), 3);
+    delivers_without_threads(|world| {
+        let mut shell = world.command("bash", &world.server());
+        shell.env("GIT_DIR", ".").args(["-c", "ulimit -u 1; exec hooks/post-receive"]);
+        shell
+    });
 }

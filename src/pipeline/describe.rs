@@ -90,7 +90,7 @@ impl Pipeline<'_> {
         send: &mut dyn FnMut(usize, Delivery),
     ) {
         // Without it the refs would tell of a later time.
-        let later = || self.spool.pushed_since(sequence, receipt);
+        let later = || self.moved_since(sequence, receipt);
         // What is new and known, HEAD and the default branch are those of a namespace; nearly all pushes are of one alone.
         let namespaces: BTreeSet<_> = receipt.lines.iter().map(|line| line.update.name.namespace()).collect();
         for namespace in &namespaces {

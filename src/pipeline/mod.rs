@@ -23,6 +23,7 @@ use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::delivery::Delivery;
 use crate::dispatch::{Allowed, Dispatcher, TargetSession};
 use crate::event;
+use crate::files::FileError;
 use crate::history::{self, History};
 use crate::message;
 use crate::process::Environment;
@@ -123,6 +124,26 @@ impl<'a> Pipeline<'a> {
     /// Whether any target wants any of the updates, or cannot tell before it is configured rightly.
     pub fn is_wanted(&self, updates: &[RefUpdate]) -> bool {
         self.asked().any(|target| updates.iter().any(|update| may_want(target, update)))
+    }
+
+    /// Whether it has to be known of the updates that they were pushed, though nobody is told: a target that is disabled would
+    /// hear of them once it is enabled, from whoever compares the refs with what is known of pushes.
+    pub fn is_to_be_known(&self, updates: &[RefUpdate]) -> bool {
+        let has_disabled = self.configuration.targets.iter().any(|target| !target.switch().is_on());
+        has_disabled && updates.iter().any(can_make_event) && self.spool.has_snapshot()
+    }
+
+    /// Writes down what was pushed and is told to nobody.
+    ///
+    /// # Errors
+    /// Where it cannot be made durable.
+    pub fn know(&self, updates: Vec<RefUpdate>, environment: &Environment) -> Result<(), FileError> {
+        match accept(&self.spool, updates, &|lines| self.receipt(lines, environment), &|| self.refs()) {
+            Accepted::Kept(owned) | Accepted::Left(owned) => self.spool.settle(*owned, &history::today()),
+            Accepted::Already => {}
+            Accepted::Unkept(failed) => return Err(failed.error),
+        }
+        Ok(())
     }
 
     /// The names of enabled targets that cannot be used.

@@ -145,7 +145,7 @@ impl Pipeline<'_> {
         for namespace in namespaces {
             let mut updates = receipt.all_updates();
             updates.retain(|update| update.name.is_in(&namespace));
-            let later = || self.spool.pushed_since(sequence, receipt);
+            let later = || self.moved_since(sequence, receipt);
             let wanted = wanted_by(std::iter::empty());
             let reader = Reader::new(self.common_dir, self.configuration.layout, objects, &updates, wanted);
             let mut reader = reader.rewound(&later);

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 use super::Pipeline;
+use crate::event;
 use crate::history::{Entry, LoggedUpdate, State};
 use crate::identifier;
 use crate::log_file;
 use crate::message;
+use crate::process::Process;
 use crate::ref_update::{ObjectId, RefEvent, RefName, RefUpdate};
+use crate::repository;
 use crate::spool::{Receipt, Step};
 use crate::target::Target;
 
@@ -159,6 +162,34 @@ impl Pipeline<'_> {
             }
         }
         sent
+    }
+
+    /// What moved the refs since a push, in order, as far as is known: the pushes after it, and of one that is told late also what
+    /// no hook saw since the refs were compared last. That may have been before the push too, but nothing proves it.
+    pub(super) fn moved_since(&self, sequence: u64, receipt: &Receipt) -> Vec<RefUpdate> {
+        let mut moved = self.spool.pushed_since(sequence, receipt);
+        if receipt.receive_pack.is_none() || receipt.receive_pack != Process::receive_pack() {
+            moved.extend(self.unseen());
+        }
+        moved
+    }
+
+    /// From where the pushes that are known have led each ref to where it is. Of namespaces and refs that nobody is told of the
+    /// snapshot of an earlier program knows nothing.
+    fn unseen(&self) -> Vec<RefUpdate> {
+        let Ok(Some(mut expected)) = self.spool.snapshot() else { return Vec::new() };
+        let Ok(now) = repository::all(self.common_dir, self.configuration.layout) else { return Vec::new() };
+        let receipts = self.spool.receipts_since(expected.sequence);
+        expected.draw_in(&receipts, &self.sent_from_memory(0));
+        let now: HashMap<_, _> = now.direct.into_iter().filter(|(name, _)| event::can_tell_of(name)).collect();
+        let came = now.keys().filter(|name| !expected.refs.contains_key(*name));
+        let names = expected.refs.keys().filter(|name| event::can_tell_of(name)).chain(came);
+        let format = self.configuration.layout.object_format;
+        let moved = names.map(|name| {
+            let (old, new) = (expected.refs.get(name).copied(), now.get(name).copied());
+            RefUpdate { old, new, format, name: name.clone(), alias: None }
+        });
+        moved.filter(|update| expected.is_whole && update.old != update.new).collect()
     }
 
     fn update(&self, logged: &LoggedUpdate, name: &RefName) -> Option<RefUpdate> {

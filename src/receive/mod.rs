@@ -170,7 +170,12 @@ impl Push {
         let updates = pipeline.behind_links(updates);
         if pipeline.is_wanted(&updates) {
             receive(&pipeline, updates, environment, printer, (self.since, &self.is_kept));
-        } else if !configuration.settings.detach {
+            return;
+        }
+        if pipeline.is_to_be_known(&updates) {
+            pipeline.know(updates, environment).unwrap_or_else(|error| error!("{error}"));
+        }
+        if !configuration.settings.detach {
             catch_up(&pipeline, self.since);
         }
     }

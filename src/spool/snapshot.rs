@@ -122,6 +122,11 @@ impl Spool {
         Ok(Some(RefSnapshot { sequence: form.sequence, refs, links, asked: form.asked, is_whole }))
     }
 
+    /// Whether there is one, readable or not.
+    pub fn has_snapshot(&self) -> bool {
+        self.state.root().open().is_ok_and(|root| root.look(NAME).is_some())
+    }
+
     fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {
         self.kept(NAME)
     }

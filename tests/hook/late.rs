@@ -104,3 +104,27 @@ fn refs_that_others_moved_since_are_those_of_then() {
     world.webhook(&["flush"]);
     assert_eq!(told(&receiver), [of(&world, "topic", "main~3..topic")]);
 }
+
+/// The movements of others that no hook saw are not counted as what the push found there.
+#[test]
+fn what_moved_without_a_hook_since_takes_no_commits_from_it() {
+    let (receiver, world) = world();
+    world.commit("base");
+    world.push(&["main"]);
+    world.webhook(&["reconcile"]);
+    world.commit("one");
+    world.commit("two");
+    push_untold(&world, &["main:topic"]);
+    world.server_git(&["update-ref", "refs/heads/import", "topic~1"]);
+    world.age(61);
+    receiver.take();
+    world.webhook(&["flush"]);
+    assert_eq!(told(&receiver), [of(&world, "topic", "main..topic")]);
+    assert!(world.webhook(&["reconcile"]).status.success());
+    // Made again it is the same, whatever was found meanwhile.
+    let log: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let id = log.iter().find(|row| row["ref"] == "refs/heads/topic").unwrap()["id"].as_str().unwrap().to_owned();
+    receiver.take();
+    assert!(world.webhook(&["redeliver", &id]).status.success());
+    assert_eq!(told(&receiver), [of(&world, "topic", "main..topic")]);
+}

@@ -312,3 +312,28 @@ fn of_many_refs_one_line_is_logged() {
     let said = "25 refs, the first of them refs/heads/b00, moved without a hook before this push: git webhook reconcile tells it";
     assert_eq!((log.lines().count(), log.contains(said)), (1, true), "{log}");
 }
+
+/// A push that came while its target was disabled is nobody's once it is enabled, whether by `reconcile` or as a step.
+#[test]
+fn what_was_pushed_while_the_target_was_disabled_is_not_announced() {
+    for with_other in [false, true] {
+        let site = Site::new(&[]);
+        if with_other {
+            site.world.add_target("other", &Receiver::new(), "gitlab");
+            site.world.configure("webhook.other.ref", "refs/tags/*");
+            site.reconcile();
+        }
+        site.world.webhook(&["disable", "ci"]);
+        site.pushes("main");
+        site.pushes("topic");
+        site.world.webhook(&["enable", "ci"]);
+        assert_eq!(site.reconcile(), "nothing was missed\n", "{with_other}");
+        site.pushes("topic");
+        assert_eq!(site.told().len(), 1);
+        // What moves without a hook is told as ever.
+        site.merges("main");
+        assert!(site.reconcile().contains("delivered"));
+        assert_eq!(site.told().len(), 1);
+        assert!(site.world.log().is_empty(), "{}", site.world.log());
+    }
+}

@@ -3,7 +3,7 @@
 #
 # Reading order: main takes the command line apart; then come the programs (build and copy), the
 # repositories (find, link, unlink, receive-report, purge), the demonstration, and the small words all of them use.
-# The timer is a story of its own, in install/timer.sh.
+# The timer is a story of its own, in install/timer.sh; so are gitolite, and what is about many repositories at once.
 # Every change to a disk but the demonstration's goes through `change`, so that --dry-run can
 # tell it and leave it undone.
 #
@@ -17,6 +17,7 @@ usage() {
     cat <<'END'
 usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only | --receive-report] [--chain] [--dry-run] [REPO...]
    or: install.sh --link-only [--prefix DIR] [--post-receive-only | --receive-report] [--chain] [--dry-run] REPO...
+   or: install.sh --root DIR | --system | --hooks-path | --template | --gitolite [--user NAME] [--from DIR] [--prefix DIR]
    or: install.sh --timer DIR [--reconcile] [--user NAME] [--prefix DIR] [--dry-run] [REPO...]
    or: install.sh --uninstall [--prefix DIR] [--dry-run] [--purge [--yes]] [REPO...]
    or: install.sh --uninstall --timer DIR [--user NAME] [--dry-run]
@@ -37,13 +38,20 @@ which may refuse pushes, is left alone, and ours left out.
                            with it goes well: what it prints is what git tells the pusher
     --dry-run              tell every change and make none
     --link-only            link to the programs that are installed below the prefix already
+    --root DIR             every repository below DIR
+    --system               all repositories of this machine, by git's system configuration, with git 2.54 or newer:
+                           the hooks of a repository run beside ours
+    --hooks-path           the same with an older git, by core.hooksPath: each repository's own hooks run as before
+    --template             the repositories that are made from now on, by init.templateDir
+    --gitolite             gitolite's repositories, those made tomorrow too, by LOCAL_CODE: run it as gitolite's
+                           user, or as root with --user NAME
     --timer DIR            have `git webhook flush --root DIR` run every minute: by systemd, or
                            else by cron. Without REPO, with the programs that are there already
     --reconcile            have the timer announce what moved without a hook too: mirrors, imports
     --user NAME            run it as NAME, if root sets it up (default: the owner of the repositories
                            below DIR). As root it becomes the owner of each repository
-    --uninstall            restore what each REPO had before; with --timer, remove that timer;
-                           without either, remove the programs. What waits in a repository stays
+    --uninstall            restore what each REPO had before; with --timer, --root, --system, --hooks-path,
+                           --template or --gitolite, undo that; alone, remove the programs. What waits in a repository stays
     --purge                with --uninstall REPO: remove REPO/webhook too, with what waits, the log and
                            the secrets in it. Asks where deliveries would be lost
     --yes                  do not ask
@@ -53,7 +61,7 @@ END
 }
 
 main() {
-    prefix='' from='' demo=false dry_run=false link_only=false uninstall=false
+    prefix='' from='' demo=false dry_run=false link_only=false uninstall=false ways='' root=''
     post_receive_only=false receive_report=false chain=false timer='' timer_user='' purge=false yes=false reconcile=''
     terminal=${INSTALL_SH_TERMINAL-$([ -t 0 ] && echo true || echo false)}
 
@@ -69,10 +77,11 @@ main() {
             set -- "$@" "$argument"
         else
             case $argument in
-            --prefix | --from | --timer | --user) wants_value=$argument ;;
-            --prefix=* | --from=* | --timer=* | --user=*) set_value "${argument%%=*}" "${argument#*=}" ;;
+            --prefix | --from | --timer | --user | --root) wants_value=$argument ;;
+            --prefix=* | --from=* | --timer=* | --user=* | --root=*) set_value "${argument%%=*}" "${argument#*=}" ;;
             --post-receive-only) post_receive_only=true ;;
             --chain) chain=true ;;
+            --system | --hooks-path | --template | --gitolite) ways="$ways ${argument#--}" ;;
             --receive-report) receive_report=true ;;
             --reconcile) reconcile=' --reconcile' ;;
             --dry-run) dry_run=true ;;
@@ -97,19 +106,31 @@ main() {
         demonstrate
         exit
     fi
-    [ $# -eq 0 ] || require_git
+    [ "$#$root" = 0 ] || require_git
     choose_prefix
     if $uninstall; then
-        [ "$#$timer" != 0 ] || uninstall_programs
-    elif ! $link_only && { [ -z "$timer" ] || [ "$#$from" != 0 ]; }; then
+        [ "$#$timer$root$ways" != 0 ] || uninstall_programs
+    elif ! $link_only && { [ -z "$timer" ] || [ "$#$from$root$ways" != 0 ]; }; then
         provide_programs
         install_programs
         warn_about_path
     fi
     status=0
+    for way in $ways; do (go_way) || status=1; done
     for_each_repository "$@"
+    [ -z "$root" ] || for_each_below_root
     [ -z "$timer" ] || (visit_timer) || status=1
     exit "$status"
+}
+
+# Of those that are about many repositories at once.
+go_way() {
+    case $way in
+    gitolite) read_part gitolite && change_gitolite ;;
+    system) read_part everywhere && change_system ;;
+    hooks-path) read_part everywhere && change_hooks_path ;;
+    template) read_part everywhere && change_template ;;
+    esac
 }
 
 set_value() {
@@ -118,28 +139,32 @@ set_value() {
     *,) usage_error "option '$1' needs a directory" ;;
     --prefix,*) prefix=$2 ;;
     --from,*) from=$2 ;;
+    --root,*) root=$2 ;;
     --timer,*) timer=$2 ;;
     --user,*) timer_user=$2 ;;
     esac
 }
 
 check_combination() {
-    if [ "$1" -eq 0 ] && ! $demo && ! $uninstall && [ -z "$prefix$from$timer" ]; then
-        usage_error "name a repository, or --prefix DIR to install the programs alone"
-    elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix$timer" ] || [ "$1" -gt 0 ]; }; then
+    if [ "$1" -eq 0 ] && ! $demo && ! $uninstall && [ -z "$prefix$from$timer$root$ways" ]; then
+        usage_error "name a repository, or --root DIR for all below it, or --prefix DIR to install the programs alone"
+    elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix$timer$root$ways" ] || [ "$1" -gt 0 ]; }; then
         usage_error "'--demo' takes no more than '--from'"
-    elif $post_receive_only && { $uninstall || [ "$1" -eq 0 ]; }; then
+    fi
+    # What is said of repositories holds for those below a directory too.
+    [ -z "$root" ] || set -- $(($1 + 1))
+    if $post_receive_only && { $uninstall || [ "$1" -eq 0 ]; }; then
         usage_error "'--post-receive-only' takes repositories, and not '--uninstall'"
     elif $receive_report && { $uninstall || $post_receive_only || [ "$1" -eq 0 ]; }; then
         usage_error "'--receive-report' takes repositories, and neither '--post-receive-only' nor '--uninstall'"
     elif $chain && { $uninstall || [ "$1" -eq 0 ]; }; then
         usage_error "'--chain' takes repositories, and not '--uninstall'"
-    elif $link_only && { $uninstall || [ -n "$from" ] || [ "$1" -eq 0 ]; }; then
+    elif $link_only && { $uninstall || [ -n "$from" ] || [ "$1$ways" = 0 ]; }; then
         usage_error "'--link-only' takes repositories, and neither '--from' nor '--uninstall'"
     elif $uninstall && [ -n "$from" ]; then
         usage_error "'--uninstall' does not take '--from'"
-    elif [ -n "$timer_user" ] && [ -z "$timer" ]; then
-        usage_error "'--user' takes '--timer'"
+    elif [ -n "$timer_user" ] && [ -z "$timer" ] && [ "$ways" = "${ways#*gitolite}" ]; then
+        usage_error "'--user' takes '--timer' or '--gitolite'"
     elif [ -n "$reconcile" ] && { $uninstall || [ -z "$timer" ]; }; then
         usage_error "'--reconcile' takes '--timer', and not '--uninstall'"
     elif $purge && { ! $uninstall || [ "$1" -eq 0 ]; }; then
@@ -197,7 +222,9 @@ provide_programs() {
     require_build_tools
     target=$(absolute "${CARGO_TARGET_DIR:-$checkout/target}")
     programs=$target/release
-    change "run 'cargo build --release --locked' in '$checkout'" build
+    $dry_run || build || die "cannot run 'cargo build --release --locked' in '$checkout'" \
+        "without a network, or where building fails: build elsewhere, and use --from DIR with the programs from target/release"
+    ! $dry_run || say "would run 'cargo build --release --locked' in '$checkout'"
 }
 
 build() {
@@ -341,9 +368,12 @@ visit_timer() {
     fi
 }
 
-read_timer_part() {
+read_timer_part() { read_part timer; }
+
+# In a process of another user its text came along.
+read_part() {
     # shellcheck source=install/timer.sh
-    . "$checkout/install/timer.sh"
+    command -v "change_$1" >/dev/null || . "$checkout/install/$1.sh"
 }
 
 # --- the repositories ----------------------------------------------------------------------
@@ -353,6 +383,21 @@ for_each_repository() {
     for repository in "$@"; do
         (visit "$repository") || status=1
     done
+}
+
+for_each_below_root() {
+    read_part everywhere
+    found=$(find_below_root) || { status=1 && return; }
+    [ -n "$found" ] || { error "there is no repository below '$root'" && status=1; }
+    # A line each, and no more words in it.
+    set -f
+    old_words=$IFS IFS='
+'
+    # shellcheck disable=SC2086 # as above
+    set -- $found
+    IFS=$old_words
+    set +f
+    for_each_repository "$@"
 }
 
 visit() {
@@ -472,13 +517,17 @@ become() {
 find_hooks() {
     git_dir=$repository
     [ ! -e "$repository/.git" ] || git_dir=$repository/.git
-    reason=$(GIT_DIR=$git_dir git rev-parse --git-dir 2>&1 >/dev/null) ||
-        die "cannot use '$repository': ${reason#fatal: }"
-    git_dir=$(GIT_DIR=$git_dir git rev-parse --absolute-git-dir)
+    found=$(GIT_DIR=$git_dir git rev-parse --absolute-git-dir 2>&1) ||
+        die "cannot use '$repository': ${found#fatal: }"
+    # Whatever git warns of stands before it.
+    git_dir=${found##*
+}
     # From here receive-pack starts hooks, so from here a relative core.hooksPath counts.
     cd "$git_dir" || exit
-    common=$(git_here rev-parse --path-format=absolute --git-common-dir)
-    hooks=$(git_here rev-parse --path-format=absolute --git-path hooks)
+    places=$(git_here rev-parse --path-format=absolute --git-common-dir --git-path hooks)
+    common=${places%
+*} hooks=${places#*
+}
     case $hooks in
     "$common"/*) ;;
     *) refuse_shared_hooks ;;
@@ -581,7 +630,9 @@ unlink_hooks() {
 link_hook() {
     name_hook "$1"
     refuse_odd_places
-    if is_link_to post-receive "$hook" || is_link_to_command; then
+    if is_by_gitolite; then
+        return
+    elif is_link_to post-receive "$hook" || is_link_to_command; then
         point "$hook" "$program"
     elif is_driver; then
         make_directory "$entries"
@@ -603,6 +654,18 @@ link_hook() {
     else
         stand_beside_hook
     fi
+}
+
+# Whether gitolite has linked ours into the repository (--gitolite). Whatever else it links there, it does so again.
+is_by_gitolite() {
+    case $(readlink "$hook") in
+    */hooks/common/"$hook_name") ;;
+    *) return 1 ;;
+    esac
+    is_link_to post-receive "$(readlink "$hook")" ||
+        refuse_hook "cannot link '$hook': gitolite puts a hook of its own there at each gitolite setup" \
+            "for all of its repositories: $0 --gitolite" \
+            "for this one alone, among its repo-specific hooks: $(line_for_gitolite)"
 }
 
 # git-webhook is the command, and as a hook it would refuse every push.
@@ -688,11 +751,15 @@ line_for_owner() {
     if grep -qsF "$hook_name.d" "$hook"; then
         say "if it hands what it reads to each of the files in '$entries', ours can be one of them: ln -s '$program' '$ours'"
     elif is_gitolites; then
-        say "gitolite writes that hook: put ours among its repo-specific hooks, ln -s '$program' LOCAL_CODE/hooks/repo-specific/webhook, and name it in gitolite.conf: option hook.$hook_name = webhook"
+        say "gitolite writes that hook: put ours among its repo-specific hooks, $(line_for_gitolite)"
     else
         # shellcheck disable=SC2016 # whoever runs the hook is to fill it in
         say "in a shell script, have this as its second line: [ \"\${GIT_WEBHOOK-}\" = \"\$PWD/\$0\" ] || [ ! -x $(quote "$driver") ] || GIT_WEBHOOK=\$PWD/\$0 exec $(quote "$driver") --before $(quote "$program") \"\$0\" \"\$@\""
     fi
+}
+
+line_for_gitolite() {
+    say "ln -s '$program' LOCAL_CODE/hooks/repo-specific/webhook, and name it in gitolite.conf: option hook.$hook_name = webhook"
 }
 
 # Its drivers run hooks/NAME.*, whatever that is.
@@ -1284,9 +1351,9 @@ die() {
     exit 1
 }
 
+# The error is the last thing on the screen, and not above a page of text.
 usage_error() {
-    error "$1"
-    usage >&2
+    error "$1" "$0 --help shows what there is"
     exit 2
 }
 

@@ -62,6 +62,7 @@ messages! {
     no_visibility() = "is no visibility: write private, internal or public";
     no_report() = "is no report: write all, failures or none";
     no_aliases() = "is neither branch nor both";
+    no_mirrors() = "is neither none nor tell";
     no_log_level() = "is no log level: write error, warn, info or debug";
     no_number() = "is no number from 1 to 2147483647";
     no_size() = "is no size from 1k to 1g";
@@ -306,6 +307,8 @@ messages! {
         "{name} moved from {from} to {to} without a hook: git webhook reconcile tells it";
     many_moved_without_hook(count, first) =
         "{count} refs, the first of them {first}, moved without a hook before this push: git webhook reconcile tells it";
+    gitolite_does_not_answer(why) = "cannot ask gitolite whether this is a mirror's copy, and tell the push: {why}";
+    home_not_set(file) = "HOME is not set, so what '{file}' says of webhooks does not count: put it into the system's configuration";
     no_input_though_intent() =
         "post-receive was given no refs though pre-receive was: does a hook before it read its standard input?";
 
@@ -445,6 +448,9 @@ messages! {
 
     // git webhook check.
     check_hooks_unknown(why) = "cannot ask git where the hooks are: {why}";
+    check_hooks_refused(why) = "git cannot list its hooks, and refuses every push: {why}";
+    check_hook_switched_off(path, event) = "git passes over '{path}': hook.{event}.enabled is false";
+    check_no_interpreter(path, program) = "'{path}' is a script for '{program}', which is not there, so git cannot run it";
     check_hook_missing(name, directory) = "no {name} hook in '{directory}'";
     check_pushes_unseen() =
         "webhook.reconcile is true, and nothing of ours is pre-receive: a push whose hook comes a minute after it is announced as what \
@@ -486,6 +492,10 @@ messages! {
     check_nothing_wanted(name) = "target '{name}' asks for no event that is sent";
     check_event_unsent(format, words, name) = "format {format} sends no {words}, which target '{name}' asks for";
     check_unverified(name) = "the certificate of target '{name}' is not verified";
+    check_plain_token(name) = "target '{name}' sends what lets it in over http, where everybody on the way can read it: write https://";
+    check_no_address(format) =
+        "payloads of format {format} have no clone address, by which its receivers find their job";
+    check_no_homepage(format) = "payloads of format {format} have no links, for webhook.homepage is not set";
     check_push_options(name) = "push options are not advertised, and target '{name}' asks for reviews";
     check_unreached(name, origin, why) = "cannot reach target '{name}' at {origin}: {why}";
     check_reached(name, origin, from) = "target '{name}' at {origin}, from {from}";
@@ -511,5 +521,8 @@ messages! {
     check_dead(count, name) = "'{name}' has dead letters: {count}";
     check_no_timer(path) = "no timer runs git webhook flush for '{path}'";
     check_timer_inactive(unit) = "the timer '{unit}' is not active";
+    check_unseen_file(file) = "pushes come by a way that sets no HOME, and for them nothing counts that '{file}' says: move it to the system's file";
+    check_several_names(one, other) =
+        "by one way this repository is told of as '{one}', by another as '{other}': webhook.root or webhook.repository ends it";
     check_accept_env(word, file) = "sshd takes {word} from clients (AcceptEnv in '{file}')";
 }

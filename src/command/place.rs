@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use bstr::ByteSlice;
 use uuid::Uuid;
 
 use super::failure::{Failure, failure};
@@ -161,17 +162,31 @@ pub(super) fn resolve(text: &str) -> Option<ObjectId> {
 }
 
 pub(super) fn git_dir(before: &[&OsStr]) -> Result<PathBuf, Failure> {
-    let output = Command::new("git")
-        .args(before)
-        .args(["rev-parse", "--absolute-git-dir"])
-        .output()
-        .map_err(|error| Failure::new(message::cannot_run_git(error)))?;
+    let ask = |before: &[&OsStr]| {
+        let output = Command::new("git").args(before).args(["rev-parse", "--absolute-git-dir"]).output();
+        output.map_err(|error| Failure::new(message::cannot_run_git(error)))
+    };
+    let mut output = ask(before)?;
+    // git 3.0 takes a bare repository only where it is named. Who calls a verb in one means it, unless it lies in somebody's
+    // work tree, where the setting guards against it.
+    if !output.status.success() && output.stderr.contains_str(b"safe.bareRepository") && !is_in_work_tree(before) {
+        output = ask(&[before, &["-c", "safe.bareRepository=all"].map(OsStr::new)].concat())?;
+    }
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let fatal = said.lines().find_map(|line| line.strip_prefix("fatal: "));
         return failure(fatal.or(said.lines().next()).unwrap_or_default());
     }
     Ok(OsStr::from_bytes(output.stdout.trim_ascii_end()).into())
+}
+
+/// Whether the directory that git is started in lies below one with a `.git`.
+fn is_in_work_tree(before: &[&OsStr]) -> bool {
+    let directory = match before {
+        [option, directory, ..] if *option == "-C" => PathBuf::from(directory),
+        _ => PathBuf::from("."),
+    };
+    fs::canonicalize(directory).is_ok_and(|path| path.ancestors().any(|above| above.join(".git").exists()))
 }
 
 /// The repository around the working directory, whoever owns it: for verbs that become its owner before they read

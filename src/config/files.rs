@@ -19,7 +19,7 @@ use super::entry::{Entry, Line, Scope, Unreadable};
 use super::include::{self, Surroundings, TopFile};
 use super::installed;
 use super::syntax;
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::ref_update::ObjectFormat;
 
 /// How the repository keeps objects and refs, from the `extensions` of its own file (gitrepository-layout(5)).
@@ -72,6 +72,20 @@ pub fn read(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Res
     }
     files.splice(place_of_global..place_of_global, global);
     Ok(Files { entries: include::read(&files, &surroundings)?, layout: extensions.layout, unread })
+}
+
+/// The user's own file in which something is said of webhooks that does not count, for `HOME` is not set: git passes over the file
+/// then, and so do we.
+pub(super) fn unseen_file(environment: &Environment) -> Option<PathBuf> {
+    if ["HOME", "GIT_CONFIG_GLOBAL"].iter().any(|name| environment.raw(name).is_some()) {
+        return None;
+    }
+    let home = process::account(process::user_id())?.home;
+    let known = Environment::new([("HOME".into(), home.into())]);
+    let is_about_us = |file: &TopFile| file.lines.iter().any(|line| ["webhook", "webhookuser"].contains(&line.section));
+    global_files(&known)
+        .into_iter()
+        .find(|path| TopFile::read(path.clone(), Scope::Global).ok().flatten().is_some_and(|file| is_about_us(&file)))
 }
 
 /// What git would see.

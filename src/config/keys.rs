@@ -67,6 +67,7 @@ pub const KEYS: &[Key] = &[
     key("maxBody", Of::Target, "25m"),
     key("repository", Of::Repository, "derived from the path"),
     key("aliases", Of::Repository, "branch"),
+    key("mirrors", Of::Repository, "none"),
     protected("root", Of::Repository, "none"),
     key("homepage", Of::Repository, "empty"),
     key("commitUrl", Of::Repository, "the format's own below homepage"),

@@ -68,6 +68,11 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// The user's own file in which something is said of webhooks that does not count, for `HOME` is not set.
+    pub fn unseen_file(&self, environment: &Environment) -> Option<PathBuf> {
+        if self.settings.shared { None } else { files::unseen_file(environment) }
+    }
+
     /// The names of all targets, rightly configured or not.
     pub fn names(&self) -> impl Iterator<Item = &TargetName> {
         self.targets.iter().map(Configured::name)

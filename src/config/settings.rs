@@ -13,8 +13,8 @@ use super::problem::{Problem, full_key};
 use super::profile::Profile;
 use super::setting::SettingReader;
 use super::value::{
-    Report, absolute_path, aliases, days, log_level, one_line, positive_number, report, seconds, secret_mode, size,
-    value_text,
+    Report, absolute_path, aliases, days, log_level, mirrors, one_line, positive_number, report, seconds, secret_mode,
+    size, value_text,
 };
 use crate::message;
 use crate::pusher::KnownUser;
@@ -42,6 +42,8 @@ pub struct Settings {
     pub detach: bool,
     /// `webhook.reconcile`: a timer announces what moved without a hook.
     pub reconcile: bool,
+    /// `webhook.mirrors`: a copy that gitolite keeps of another server's repository announces too.
+    pub tell_mirrors: bool,
     /// What is read of comments and reviews.
     pub notes: NoteSettings,
     /// `webhook.keepLog`.
@@ -100,6 +102,7 @@ impl Default for Settings {
             max_wait: Duration::from_secs(10),
             detach: false,
             reconcile: false,
+            tell_mirrors: false,
             notes: NoteSettings::default(),
             keep_log: Duration::from_secs(30 * 86_400),
             allowed_hosts: Arc::default(),
@@ -133,6 +136,7 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         max_wait: reader.setting("maxWait", seconds).unwrap_or(default.max_wait),
         detach: reader.flag("detach", false),
         reconcile: reader.flag("reconcile", false),
+        tell_mirrors: reader.setting("mirrors", mirrors).unwrap_or(default.tell_mirrors),
         notes: notes(reader, default.notes),
         keep_log: reader.setting("keepLog", days).unwrap_or(default.keep_log),
         allowed_hosts: allowed_hosts(reader),

@@ -59,6 +59,15 @@ pub(super) fn aliases(value: &str) -> Result<bool, Wrong> {
     }
 }
 
+/// Whether copies of other servers' repositories announce.
+pub(super) fn mirrors(value: &str) -> Result<bool, Wrong> {
+    match value.to_ascii_lowercase().as_str() {
+        "none" => Ok(false),
+        "tell" => Ok(true),
+        _ => Err(message::no_mirrors()),
+    }
+}
+
 /// Whether others may read files of secrets.
 pub(super) fn secret_mode(value: &str) -> Result<bool, Wrong> {
     match value.to_ascii_lowercase().as_str() {

@@ -126,11 +126,12 @@ impl<'a> Pipeline<'a> {
         self.asked().any(|target| updates.iter().any(|update| may_want(target, update)))
     }
 
-    /// Whether it has to be known of the updates that they were pushed, though nobody is told: a target that is disabled would
-    /// hear of them once it is enabled, from whoever compares the refs with what is known of pushes.
-    pub fn is_to_be_known(&self, updates: &[RefUpdate]) -> bool {
-        let has_disabled = self.configuration.targets.iter().any(|target| !target.switch().is_on());
-        has_disabled && updates.iter().any(can_make_event) && self.spool.has_snapshot()
+    /// Whether it has to be known of the updates that they were pushed, though nobody is told: of a copy of another server's
+    /// repository a target would hear of them, or one that is disabled once it is enabled, from whoever compares the refs with
+    /// what is known of pushes.
+    pub fn is_to_be_known(&self, updates: &[RefUpdate], is_copied: bool) -> bool {
+        let has_disabled = || self.configuration.targets.iter().any(|target| !target.switch().is_on());
+        (is_copied || has_disabled()) && updates.iter().any(can_make_event) && self.spool.has_snapshot()
     }
 
     /// Writes down what was pushed and is told to nobody.
@@ -138,7 +139,8 @@ impl<'a> Pipeline<'a> {
     /// # Errors
     /// Where it cannot be made durable.
     pub fn know(&self, updates: Vec<RefUpdate>, environment: &Environment) -> Result<(), FileError> {
-        match accept(&self.spool, updates, &|lines| self.receipt(lines, environment), &|| self.refs()) {
+        let nobody = |lines| Receipt::new(lines, environment, &[]).asking(Vec::new());
+        match accept(&self.spool, updates, &nobody, &|| self.refs()) {
             Accepted::Kept(owned) | Accepted::Left(owned) => self.spool.settle(*owned, &history::today()),
             Accepted::Already => {}
             Accepted::Unkept(failed) => return Err(failed.error),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::{INPUT_LIMIT, INPUT_PATIENCE, line_of, namespace};
+use super::{INPUT_LIMIT, INPUT_PATIENCE, gitolite, line_of, namespace};
 use crate::config::Configuration;
 use crate::identifier;
 use crate::log_file;
@@ -55,6 +55,9 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment, wor
     let spool =
         pipeline.as_ref().map_or_else(|| Spool::new(StateDir::found(&common_dir)), |pipeline| pipeline.spool.clone());
     if pipeline.as_ref().is_some_and(|pipeline| pipeline.asked().next().is_none()) {
+        return;
+    }
+    if configuration.as_ref().is_ok_and(|read| gitolite::is_copied(&read.settings, environment)) {
         return;
     }
     // The hook is installed twice where there is one already.

@@ -1,5 +1,6 @@
 //! The hook's story, top to bottom: read the ref updates, write them down, build the events, deliver, report.
 
+mod gitolite;
 mod intent;
 mod receive_report;
 mod detached;
@@ -163,16 +164,20 @@ impl Push {
             printer.print(&Notice::CutShort);
         }
         log_problems(&configuration);
+        if let Some(file) = configuration.unseen_file(environment) {
+            warn!("{}", message::home_not_set(file.display()));
+        }
         let has_intent = || Process::receive_pack().is_some_and(|own| pipeline.spool.has_intent_of(own));
         if self.bytes.is_empty() && has_intent() {
             warn!("{}", message::no_input_though_intent());
         }
         let updates = pipeline.behind_links(updates);
-        if pipeline.is_wanted(&updates) {
+        let is_copied = gitolite::is_copied(&configuration.settings, environment);
+        if !is_copied && pipeline.is_wanted(&updates) {
             receive(&pipeline, updates, environment, printer, (self.since, &self.is_kept));
             return;
         }
-        if pipeline.is_to_be_known(&updates) {
+        if pipeline.is_to_be_known(&updates, is_copied) {
             pipeline.know(updates, environment).unwrap_or_else(|error| error!("{error}"));
         }
         if !configuration.settings.detach {

@@ -24,8 +24,7 @@ pub fn describe(
     environment: &Environment,
     namespace: &Namespace,
 ) -> Repository {
-    let path = profile.repository_of(namespace).or_else(|| environment.text("GL_REPO"));
-    let path = path.unwrap_or_else(|| path_below(git_dir, root, environment));
+    let path = profile.repository_of(namespace).unwrap_or_else(|| path_of(git_dir, root, environment));
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     let fill = |template: &str| fill_template(template, &path, &name);
     let homepage = fill(&profile.homepage);
@@ -60,6 +59,11 @@ pub fn describe(
 fn default_branch(common_dir: &Path, layout: Layout, namespace: &Namespace) -> Option<String> {
     let branch = Head::of(common_dir, layout, namespace).default_branch(common_dir, layout, namespace)?;
     Some(branch.short_text().into_owned())
+}
+
+/// What a repository is called where the configuration does not say: as gitolite calls it, else by where it lies.
+pub fn path_of(git_dir: &Path, root: Option<&Path>, environment: &Environment) -> String {
+    environment.text("GL_REPO").unwrap_or_else(|| path_below(git_dir, root, environment))
 }
 
 /// The path below `webhook.root` or `GIT_PROJECT_ROOT`, else the directory's own name.

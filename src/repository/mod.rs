@@ -36,7 +36,7 @@ use crate::ref_update::{Namespace, ObjectFormat, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
 pub use beside::Opened;
-pub use describe::describe;
+pub use describe::{describe, path_of};
 pub use head::{Head, newest_branch};
 pub use refs::{Links, Refs, all, command as git, common_dir};
 pub use reviews::{number_in, short_branch};

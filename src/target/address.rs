@@ -1,5 +1,7 @@
 //! Where a target's receiver is: a URL that two parsers read alike.
 
+use std::net::IpAddr;
+
 use url::Url;
 
 use crate::message;
@@ -106,6 +108,12 @@ impl Address {
     /// The port to dial, the scheme's own where the URL names none.
     pub fn port(&self) -> Option<u16> {
         self.url.port_or_known_default()
+    }
+
+    /// Whether it is this machine itself, as far as the name tells.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host().trim_matches(['[', ']']);
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
     /// Whether TLS is spoken.

@@ -163,6 +163,13 @@ impl Target {
         })
     }
 
+    /// Whether a request holds something that lets whoever reads it in at the receiver: a token, or a password.
+    pub fn sends_token(&self) -> bool {
+        let is_token =
+            |secret: &Secret| (self.format.sign)(secret, b"").iter().any(|(_, value)| value == secret.expose());
+        self.address.credentials().is_some() || self.secret.as_ref().is_some_and(is_token)
+    }
+
     /// What the target's payloads need to know of a push.
     pub fn wanted(&self) -> Wanted {
         let is_told = |name: EventName| self.events.contains(&name) && self.format.has(name);

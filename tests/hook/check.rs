@@ -28,6 +28,8 @@ impl SetUp {
     fn of(mut world: World) -> Self {
         let receiver = Receiver::new();
         world.add_plain_target("ci", &receiver, "gitlab");
+        world.configure_globally("webhook.gitSshUrl", "git@git.example.org:{repository}.git");
+        world.configure_globally("webhook.homepage", "https://git.example.org/{repository}");
         let bin = world.path("bin");
         fs::create_dir(&bin).unwrap();
         let lines = world.path("crontab");
@@ -38,6 +40,12 @@ impl SetUp {
         let path = std::env::var("PATH").unwrap();
         world.set("PATH", &format!("{}:{}:{path}", bin.display(), ours.display()));
         Self { world, receiver }
+    }
+
+    /// The user's own file does not count where several users push.
+    fn has_addresses_of_its_own(&self) {
+        self.world.configure("webhook.gitSshUrl", "git@git.example.org:{repository}.git");
+        self.world.configure("webhook.homepage", "https://git.example.org/{repository}");
     }
 
     pub fn server(&self) -> PathBuf {
@@ -423,7 +431,6 @@ fn values_that_never_count() {
         set_up.world.configure_globally(key, "5s");
         set_up.world.configure(key, "6s");
     }
-    set_up.world.configure_globally("webhook.homepage", "https://git.example.org/{repository}");
     set_up.world.configure("webhook.homepage", "https://example.org/");
     set_up.is_well();
 }
@@ -443,6 +450,7 @@ fn what_git_reads_otherwise() {
     fs::remove_file(set_up.world.path("bin/git")).unwrap();
     set_up.world.configure("core.sharedRepository", "group");
     set_up.world.configure_globally("webhook.timeout", "5s");
+    set_up.has_addresses_of_its_own();
     set_up.world.webhook(&["reconcile"]);
     set_up.is_well();
 }
@@ -515,6 +523,7 @@ fn a_shared_repository_whose_state_is_not_the_groups() {
     set_up.world.commit("one");
     set_up.world.push(&["main"]);
     set_up.world.configure("core.sharedRepository", "group");
+    set_up.has_addresses_of_its_own();
     set_up.mends("error", "is not open to the group");
     set_up.is_well();
 }

@@ -65,7 +65,6 @@ const FAULTS: &[(&str, Plant)] = &[
     value!("webhook.root", "/srv"),
     value!("webhookUser.ada.name", "Ada"),
     ("the server's timeout of ci", |set_up| set_up.world.configure_globally("webhook.ci.timeout", "5s")),
-    ("the server's homepage", |set_up| set_up.world.configure_globally("webhook.homepage", "https://server.example/")),
     ("the server's report", |set_up| set_up.world.configure_globally("webhook.report", "failures")),
     ("a target of the server's called ci", |set_up| {
         set_up.world.configure_globally("webhook.ci.url", "http://127.0.0.1:1/server");

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 mod demonstration;
 mod driver;
+mod everywhere;
 mod hooks_path;
 mod kept_hook;
 mod linking;
@@ -56,8 +57,17 @@ echo the verdict
 #[test]
 #[ignore = "needs shellcheck: run tests/run"]
 fn shellcheck_finds_nothing() {
-    let scripts =
-        ["install.sh", "install/timer.sh", "hooks/driver", "tests/run", ".ci/run", "completions/git-webhook.bash"];
+    let scripts = [
+        "install.sh",
+        "install/timer.sh",
+        "install/gitolite.sh",
+        "install/everywhere.sh",
+        "hooks/driver",
+        "hooks/every",
+        "tests/run",
+        ".ci/run",
+        "completions/git-webhook.bash",
+    ];
     let scripts = scripts.map(|script| Path::new(CHECKOUT).join(script));
     let present = scripts.iter().filter(|script| script.exists());
     Run::of(Command::new("shellcheck").arg("-x").args(present).current_dir(CHECKOUT)).succeeds();

@@ -43,7 +43,7 @@ fn gitolites_hooks_go_on_refusing() {
 }
 
 /// The same command with the git that `tests/run` has fetched.
-fn newer(command: &Command) -> Command {
+pub fn newer(command: &Command) -> Command {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("outside").join("newer-git/run");
     let mut newer = Command::new(program);
     newer.arg(command.get_program()).args(command.get_args());

@@ -13,7 +13,7 @@ fn repository(machine: &Machine, owner: &str) {
         "id git >/dev/null 2>&1 || useradd -m git
          useradd -m ada
          mkdir -p /srv/git/team
-         git init -q --bare {REPOSITORY}
+         git init -q -b main --bare {REPOSITORY}
          chown -R {owner}: /srv/git/team
          git config --system webhook.gitHttpUrl 'https://git.example.org/git/{{repository}}.git'"
     ));

@@ -12,7 +12,7 @@ use crate::support::{Ends, Running, until};
 const INSIDE: &str = "GIT_WEBHOOK_TEST_MACHINE";
 
 /// Laid over what is there, so that the packages' own files are.
-const PLACES: [&str; 8] = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/usr/local", "/var"];
+const PLACES: [&str; 9] = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var"];
 
 pub struct Machine(());
 
@@ -54,7 +54,7 @@ impl Machine {
         let output = Command::new("sh").args(["-c", &script]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let machine = Self(());
-        machine.run("git config --system init.defaultBranch main && git config --system user.name Ada && git config --system user.email ada@example.org");
+        machine.run("git config --system user.name Ada && git config --system user.email ada@example.org");
         machine
     }
 

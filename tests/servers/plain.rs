@@ -13,7 +13,7 @@ fn shared(machine: &Machine) {
          groupadd dev
          for user in git ada bob; do useradd -m -G dev $user; done
          mkdir -p /srv/git/team
-         git init -q --bare --shared=group /srv/git/team/project.git
+         git init -q -b main --bare --shared=group /srv/git/team/project.git
          chown -R git:dev /srv/git/team && chmod g+s /srv/git/team
          git config --system webhook.root /srv/git
          git config --system webhook.gitSshUrl 'git.example.org:/srv/git/{repository}.git'
@@ -23,7 +23,7 @@ fn shared(machine: &Machine) {
 }
 
 /// sshd as an administrator sets it up for users who push and do nothing else.
-fn sshd(machine: &Machine) -> Running {
+pub fn sshd(machine: &Machine) -> Running {
     machine.run(
         "mkdir -p /run/sshd
          ssh-keygen -A >/dev/null
@@ -38,7 +38,7 @@ fn sshd(machine: &Machine) -> Running {
     server
 }
 
-fn ssh() -> (&'static str, String) {
+pub fn ssh() -> (&'static str, String) {
     (
         "GIT_SSH_COMMAND",
         "ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i ~/.ssh/id".into(),

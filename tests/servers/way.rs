@@ -13,6 +13,7 @@ use nix::unistd::{Pid, getpgid};
 use crate::machine::{Machine, left_running};
 use crate::support::{Answer, Ends, Gate, Receiver, Request, until, write_program};
 
+#[derive(Clone)]
 /// One way to push, and what a receiver is to be told then.
 pub struct Way<'m> {
     pub machine: &'m Machine,
@@ -42,12 +43,12 @@ impl Way<'_> {
     pub fn make_work(&self) {
         let work = self.work();
         let script = format!(
-            "rm -rf {work}; git init -q {work}; cd {work}; echo one >file; git add file; git commit -qm one; git tag v1"
+            "rm -rf {work}; git init -q -b main {work}; cd {work}; echo one >file; git add file; git commit -qm one; git tag v1"
         );
         self.machine.run_as(self.user, &script);
     }
 
-    fn commit(&self) {
+    pub fn commit(&self) {
         self.machine.run_as(self.user, &format!("cd {}; git commit -q --allow-empty -m more", self.work()));
     }
 

@@ -8,7 +8,7 @@ use super::mend::{Mend, shown};
 use super::program::{version_of, words_of};
 use crate::config::boolean;
 
-/// Those that run ours.
+/// What git runs of its configuration, and of that ours.
 pub(super) struct ConfiguredHooks<'a> {
     scene: &'a Scene<'a>,
     ours: Vec<ConfiguredHook>,
@@ -19,8 +19,17 @@ struct ConfiguredHook {
     name: String,
     /// Our program, as far as its command runs it.
     program: Option<PathBuf>,
+    /// Then another name is to be taken.
     is_off: bool,
-    events: Vec<String>,
+}
+
+/// What git says that it runs at an event.
+#[derive(Default)]
+struct Listed {
+    /// The names of configured hooks that are on.
+    on: Vec<String>,
+    /// Whether the one in the hooks directory is there and off, which only a git does that is newer than 2.55.
+    is_directory_off: bool,
 }
 
 impl<'a> ConfiguredHooks<'a> {
@@ -31,8 +40,19 @@ impl<'a> ConfiguredHooks<'a> {
 
     /// The key of the command by which git runs ours as this hook, and our program.
     pub(super) fn of_event(&self, event: &str) -> Option<(String, &Path)> {
-        let hook = self.ours.iter().find(|hook| hook.events.iter().any(|known| known == event))?;
+        let listed = listed(self.scene, event).ok()?;
+        let hook = self.ours.iter().find(|hook| listed.on.contains(&hook.name))?;
         Some((format!("hook.{}.command", hook.name), hook.program.as_deref()?))
+    }
+
+    /// Whether the configuration has git pass over the hook in the hooks directory.
+    pub(super) fn passes_over(&self, event: &str) -> bool {
+        listed(self.scene, event).is_ok_and(|listed| listed.is_directory_off)
+    }
+
+    /// Why git can list no hooks, and so refuses every push.
+    pub(super) fn refusal(&self) -> Option<String> {
+        listed(self.scene, "post-receive").err()
     }
 
     /// How ours comes to run as this hook: by a key that is ours already, or nobody's in any file.
@@ -58,7 +78,7 @@ fn knows_configured_hooks(scene: &Scene<'_>) -> bool {
 }
 
 fn ours(scene: &Scene<'_>) -> Vec<ConfiguredHook> {
-    let output = git(scene).args(["config", "--null", "--get-regexp", r"^hook\..*\.(command|event|enabled)$"]).output();
+    let output = git(scene).args(["config", "--null", "--get-regexp", r"^hook\..*\.(command|enabled)$"]).output();
     let said = output.map(|output| output.stdout).unwrap_or_default();
     let mut hooks: Vec<ConfiguredHook> = Vec::new();
     for entry in said.split(|byte| *byte == 0) {
@@ -72,13 +92,32 @@ fn ours(scene: &Scene<'_>) -> Vec<ConfiguredHook> {
         let hook = &mut hooks[at];
         match key {
             "command" => hook.program = program_in(value),
-            "event" if value.is_empty() => hook.events.clear(),
-            "event" => hook.events.push(value.into()),
             _ => hook.is_off = boolean(value.as_bytes()) == Some(false),
         }
     }
     hooks.retain(|hook| hook.program.is_some() && !hook.is_off);
     hooks
+}
+
+/// Asks git itself (`git hook list`): what switches hooks off is its own affair, and grows from version to version. Of one
+/// that is off it says so in front of the name.
+fn listed(scene: &Scene<'_>, event: &str) -> Result<Listed, String> {
+    const OF_DIRECTORY: &str = "hook from hookdir";
+    let output = git(scene).args(["hook", "list", event]).output().map_err(|error| error.to_string())?;
+    // It fails where there are none too, and says nothing then but that.
+    let said = String::from_utf8_lossy(&output.stderr);
+    if let Some(why) = said.lines().find_map(|line| line.strip_prefix("fatal: ")) {
+        return Err(why.into());
+    }
+    let mut listed = Listed::default();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        match line.rsplit_once('\t') {
+            Some((_, OF_DIRECTORY)) => listed.is_directory_off = true,
+            Some(_) => {}
+            None => listed.on.push(line.into()),
+        }
+    }
+    Ok(listed)
 }
 
 /// The program of ours that a shell command runs, as far as its words tell.

@@ -55,16 +55,16 @@ macro_rules! kinds {
 
 kinds! {
     Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookIsCommand, HookClosed, HookNotExecutable,
-        HookOtherVersion, HookTwice, HookUnknown, PushesUnseen;
-    Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently;
+        HookOtherVersion, HookTwice, HookUnknown, HookSwitchedOff, NoInterpreter, PushesUnseen;
+    Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently, UnseenFile, SeveralNames;
     Secrets: SecretReadable, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
-    Receivers: NoTarget, Unverified, NothingWanted, EventUnsent, NoPushOptions, Unreached, CertificateEnds, Reached;
+    Receivers: NoTarget, Unverified, PlainToken, NoAddress, NothingWanted, EventUnsent, NoPushOptions, Unreached, CertificateEnds, Reached;
     Refs: HeadNamesNothing, OddPattern, DanglingAlias;
     Backlog: Parked, Untold, Removed, Withheld, Waiting, Dead, BodyLimit;
     Timer: NoTimer, TimerInactive;
-    Sshd: AcceptEnv;
+    Sshd: AcceptEnv, UserVariable;
 }
 
 /// One thing that is wrong.

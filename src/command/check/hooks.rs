@@ -28,6 +28,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let is_elsewhere = fs::canonicalize(&directory).ok() != fs::canonicalize(&own).ok();
     let configured = ConfiguredHooks::of(scene);
     let mut findings = Vec::new();
+    if let Some(why) = configured.as_ref().and_then(ConfiguredHooks::refusal) {
+        findings.push(Finding::error(Kind::HooksUnknown, message::check_hooks_refused(why)));
+    }
     let names = ["post-receive", "pre-receive"];
     let is_shadowed = |name: &str| {
         is_elsewhere && !Hook::read(&own, name).ours().is_empty() && Hook::read(&directory, name).ours().is_empty()
@@ -50,6 +53,15 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         // Without pre-receive all works, but that a push whose client goes away between the two is found by reconcile.
         let severity = if name == "post-receive" && scene.has_targets() { Severity::Error } else { Severity::Advice };
+        if configured.as_ref().is_some_and(|hooks| hooks.passes_over(name)) {
+            let finding = Finding::new(
+                severity,
+                Kind::HookSwitchedOff,
+                message::check_hook_switched_off(hook.path.display(), name),
+            );
+            findings.push(finding.mend(mend::show_key(&scene.place.git_dir, format!("hook.{name}.enabled"))));
+        }
+        findings.extend(interpreter(&hook));
         let judged = hook.judge(severity, configured.as_ref());
         let mends: Vec<_> = judged.iter().flat_map(|finding| finding.mend.clone()).collect();
         findings.extend(judged);
@@ -70,6 +82,22 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         findings.retain(|finding| !finding.mend.iter().any(sets_up));
     }
     findings
+}
+
+/// A script whose interpreter is not there is one that git cannot run: as pre-receive it refuses every push.
+fn interpreter(hook: &Hook) -> Option<Finding> {
+    if !process::may_execute(&hook.path) {
+        return None;
+    }
+    let text = text_of(&hook.path);
+    let first = text.lines().next()?.strip_prefix(b"#!")?;
+    let program = first.trim_ascii().split(|byte| byte.is_ascii_whitespace()).next()?;
+    let program = Path::new(OsStr::from_bytes(program));
+    if program.exists() || !program.is_absolute() {
+        return None;
+    }
+    let message = message::check_no_interpreter(hook.path.display(), program.display());
+    Some(Finding::error(Kind::NoInterpreter, message).mend(mend::edit(&hook.path)))
 }
 
 /// What is wrong with ours as receive-report, where somebody has linked it.

@@ -232,6 +232,10 @@ pub(super) fn link(hook: &Path) -> Mend {
     Mend::Link { hook: shown(hook) }
 }
 
+pub(super) fn show_key(git_dir: &Path, key: String) -> Mend {
+    Mend::ShowKey { git_dir: shown(git_dir), key }
+}
+
 pub(super) fn remove(path: &Path) -> Mend {
     Mend::Remove { path: shown(path) }
 }

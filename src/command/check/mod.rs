@@ -11,6 +11,7 @@ mod compose;
 
 mod git;
 
+mod addresses;
 mod backlog;
 mod members;
 mod program;
@@ -24,6 +25,7 @@ mod shadowed;
 mod sshd;
 mod state;
 mod timer;
+mod ways;
 
 use std::env;
 use std::fs;
@@ -141,9 +143,11 @@ fn look(path: &Path, connect: bool, environment: &Environment) -> Vec<Finding> {
     findings.extend(shadowed::look(&scene));
     findings.extend(secrets::look(&scene));
     findings.extend(state::look(&scene));
+    findings.extend(ways::look(&scene));
     findings.extend(receivers::look(&scene, connect));
     findings.extend(refs::look(&scene));
     findings.extend(backlog::look(&scene));
+    findings.extend(sshd::variables(&scene.place.configuration.settings.user_variables));
     // After all have looked.
     scene.place.look_over();
     findings.extend(state::unread(&scene));
@@ -162,7 +166,8 @@ fn open<'a>(path: &Path, environment: &'a Environment) -> Result<Scene<'a>, Unre
 /// Adds what no repository's owner can see: other users' timers, sshd.
 fn look_at_machine(said: &mut Vec<Said<CheckRow>>, root: Option<&Path>, environment: &Environment) {
     let mut rows = timer::look(said, root, environment);
-    rows.extend(sshd::look().into_iter().map(|finding| CheckRow::new(finding, &Runner::Finder)));
+    let variables = sshd::take_variables(said);
+    rows.extend(sshd::look(&variables).into_iter().map(|finding| CheckRow::new(finding, &Runner::Finder)));
     match (root, said.first_mut()) {
         (None, Some(only)) => only.rows.extend(rows),
         _ if rows.is_empty() => {}

@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 use std::thread;
 
-use super::Scene;
 use super::finding::{CertificateRow, Finding, Kind, ReachedRow, Severity};
 use super::git::git;
 use super::mend::{self, Mend};
+use super::{Scene, addresses};
 use crate::config::Configured;
 use crate::event::EventName;
 use crate::message;
@@ -35,6 +35,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
             continue;
         }
         findings.extend(events(scene, target));
+        findings.extend(plain_token(scene, target));
         if target.address.is_https() && !target.verify_certificate {
             let finding =
                 Finding::advice(Kind::Unverified, message::check_unverified(&target.name)).of(target.name.as_str());
@@ -45,10 +46,21 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
             )));
         }
     }
+    findings.extend(addresses::look(scene));
     if connect {
         findings.extend(dialled(scene, targets.iter().copied().filter(|target| target.switch.is_on())));
     }
     findings
+}
+
+/// What lets somebody in at the receiver, and whoever listens on the way reads it.
+fn plain_token(scene: &Scene<'_>, target: &Target) -> Option<Finding> {
+    let is_far = !target.address.is_https() && target.proxy.is_none() && !target.address.is_loopback();
+    if !is_far || !target.sends_token() {
+        return None;
+    }
+    let finding = Finding::advice(Kind::PlainToken, message::check_plain_token(&target.name)).of(target.name.as_str());
+    Some(finding.mend(mend::edit(&file_of(scene, target, "url"))))
 }
 
 pub(super) fn key(target: &Target, name: &str) -> String {

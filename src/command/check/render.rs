@@ -127,7 +127,7 @@ fn of_file(mend: &Mend) -> Option<String> {
 fn of_look(mend: &Mend) -> Option<String> {
     Some(match mend {
         Mend::ShowKey { git_dir, key } => {
-            format!("git -C {} config --show-origin --name-only --get-all {}", quote(git_dir), quote(key))
+            format!("git --git-dir {} config --show-origin --name-only --get-all {}", quote(git_dir), quote(key))
         }
         Mend::ShowDisk { path } => format!("df -hiT {0}; findmnt -T {0}", quote(path)),
         Mend::ShowMount { path } => format!("findmnt -T {}", quote(path)),

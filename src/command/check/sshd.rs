@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::finding::{Finding, Kind};
+use super::finding::{CheckRow, Finding, Kind, Severity};
 use super::mend::{Mend, shown};
+use crate::command::as_owner::Said;
 use crate::message;
 
 const FILE: &str = "/etc/ssh/sshd_config";
@@ -27,17 +28,37 @@ const GUARDED: [&str; 13] = [
     "REMOTE_USER",
 ];
 
-pub(super) fn look() -> Vec<Finding> {
-    look_at(Path::new(FILE))
+/// Tells the names of the variables that name the pusher (`webhook.userVariable`) to whoever looks at the machine, who may be
+/// another user than the one that reads them.
+pub(super) fn variables(names: &[String]) -> Option<Finding> {
+    (!names.is_empty()).then(|| Finding::new(Severity::Fact, Kind::UserVariable, names.join(" ")))
 }
 
-fn look_at(file: &Path) -> Vec<Finding> {
+/// Takes what was told in that way out of what is shown.
+pub(super) fn take_variables(said: &mut [Said<CheckRow>]) -> Vec<String> {
+    let mut names = Vec::new();
+    for rows in said.iter_mut().map(|said| &mut said.rows) {
+        let (told, others) = std::mem::take(rows).into_iter().partition(|row| row.kind == Kind::UserVariable);
+        *rows = others;
+        let told: Vec<CheckRow> = told;
+        names.extend(told.iter().flat_map(|row| row.message.split_whitespace().map(String::from)));
+    }
+    names
+}
+
+/// What sshd takes of that, or of variables that name the pusher.
+pub(super) fn look(variables: &[String]) -> Vec<Finding> {
+    look_at(Path::new(FILE), variables)
+}
+
+fn look_at(file: &Path, variables: &[String]) -> Vec<Finding> {
+    let guarded: Vec<&str> = GUARDED.into_iter().chain(variables.iter().map(String::as_str)).collect();
     let mut findings = Vec::new();
     for path in with_includes(file) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for (number, line) in (1..).zip(text.lines()) {
             let Some(words) = words(line, "acceptenv") else { continue };
-            let odd: Vec<_> = words.iter().filter(|word| GUARDED.iter().any(|name| matches(word, name))).collect();
+            let odd: Vec<_> = words.iter().filter(|word| guarded.iter().any(|name| matches(word, name))).collect();
             let Some(first) = odd.first() else { continue };
             let message = message::check_accept_env(first, path.display());
             let kept = words.iter().filter(|word| !odd.contains(word)).map(|word| (*word).to_owned()).collect();
@@ -103,19 +124,22 @@ mod tests {
         fs::write(&main, "Include sshd_config.d/*.conf\nAcceptEnv LANG LC_* GIT_PROTOCOL\n# AcceptEnv HOME\n").unwrap();
         fs::write(included.join("a.conf"), "acceptenv LANG GIT_*\n").unwrap();
         fs::write(included.join("b.txt"), "AcceptEnv *\n").unwrap();
-        let findings = look_at(&main);
+        let findings = look_at(&main, &[]);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].message.contains("GIT_*"), "{findings:?}");
         let command = Runner::Finder.command(&findings[0].mend[0]);
         let command = command.strip_suffix(" && sshd -t").unwrap().to_owned();
         assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());
         assert_eq!(fs::read_to_string(included.join("a.conf")).unwrap(), "AcceptEnv LANG\n");
-        assert!(look_at(&main).is_empty());
+        assert!(look_at(&main, &[]).is_empty());
         fs::write(&main, "AcceptEnv=XDG_?ONFIG*\n").unwrap();
-        let command = Runner::Finder.command(&look_at(&main)[0].mend[0]);
+        let command = Runner::Finder.command(&look_at(&main, &[])[0].mend[0]);
         assert!(command.contains("sed -i 1d "), "{command}");
+        fs::write(&main, "AcceptEnv LANG WHO GL_USER\n").unwrap();
+        let command = Runner::Finder.command(&look_at(&main, &["WHO".into()])[0].mend[0]);
+        assert!(command.contains("AcceptEnv LANG|"), "{command}");
         fs::write(&main, "AcceptEnv GIT_NAMESPAC?\n").unwrap();
-        assert!(look_at(&main)[0].message.contains("GIT_NAMESPAC?"));
+        assert!(look_at(&main, &[])[0].message.contains("GIT_NAMESPAC?"));
     }
 
     #[test]

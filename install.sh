@@ -100,6 +100,8 @@ main() {
     [ -z "$wants_value" ] || set_value "$wants_value" ''
     check_combination "$#"
 
+    is_root=false runs=false driver_sum=''
+    [ "$(id -u)" -ne 0 ] || is_root=true
     find_checkout
     forget_callers_repository
     if $demo; then
@@ -380,9 +382,51 @@ read_part() {
 
 # Each in a subshell, so that what stops one leaves the others to be done. Sets $status then.
 for_each_repository() {
-    for repository in "$@"; do
-        (visit "$repository") || status=1
+    sum_driver
+    # Once for all that are ours.
+    runs=false
+    $uninstall || $dry_run || ! program_runs || runs=true
+    while [ $# -gt 0 ]; do
+        same=1
+        ! $is_root || count_same_owner "$@"
+        if [ "$same" -gt 1 ]; then
+            # To become somebody takes longer than to link.
+            (visit_as_owner "$@") || status=1
+        else
+            (visit "$1") || status=1
+        fi
+        shift "$same"
     done
+}
+
+# Sets $same, how many of the first belong to one user who is not root: to one of those alone, 1.
+count_same_owner() {
+    same=0 first=''
+    for repository in "$@"; do
+        [ -d "$repository" ] || break
+        case $repository$PWD in *[[:cntrl:]]*) break ;; esac
+        repository=$(absolute "$repository")
+        find_owner
+        [ "$owner" -ne 0 ] || break
+        [ "$owner $group" = "${first:-$owner $group}" ] || break
+        first="$owner $group"
+        same=$((same + 1))
+    done
+    [ "$same" -gt 0 ] || same=1
+}
+
+# visit_as_owner REPO...: the first $same of them.
+visit_as_owner() {
+    taken=0
+    for repository in "$@"; do
+        shift
+        [ "$taken" -lt "$same" ] || continue
+        taken=$((taken + 1))
+        set -- "$@" "$(absolute "$repository")"
+    done
+    repository=$1
+    find_owner
+    start_again_as_owner "$@"
 }
 
 for_each_below_root() {
@@ -405,10 +449,10 @@ visit() {
     refuse_line_break "$PWD"
     [ -d "$1" ] || die "not a git repository: '$1'"
     repository=$(absolute "$1")
-    sum_driver
+    [ -n "$driver_sum" ] || sum_driver
     find_owner
-    if [ "$(id -u)" -eq 0 ] && [ "$owner" -ne 0 ]; then
-        start_again_as_owner
+    if $is_root && [ "$owner" -ne 0 ]; then
+        start_again_as_owner "$repository"
         return
     fi
     find_hooks
@@ -443,7 +487,9 @@ sum_driver() {
 
 # The refs as they are count as told: `git webhook reconcile` finds what no hook tells from here on.
 take_snapshot() {
-    if $dry_run || exists "$common/webhook/refs"; then
+    ! exists "$common/webhook/refs" || return 0
+    if $dry_run; then
+        say "would create '$common/webhook' and a snapshot of the refs in it, '$common/webhook/refs'"
         return 0
     fi
     GIT_DIR=. "$prefix/bin/git-webhook" reconcile --baseline </dev/null >/dev/null ||
@@ -469,22 +515,24 @@ start_again_as_owner() {
     user=${entry%%:*}
     home=$(printf %s "$entry" | cut -d : -f 6)
     if $uninstall; then
-        set -- --uninstall
-        ! $purge || set -- "$@" --purge
-        ! $yes || set -- "$@" --yes
+        options=--uninstall
+        ! $purge || options="$options --purge"
+        ! $yes || options="$options --yes"
     else
-        set -- --link-only
-        ! $post_receive_only || set -- "$@" --post-receive-only
-        ! $chain || set -- "$@" --chain
-        ! $receive_report || set -- "$@" --receive-report
+        options=--link-only
+        ! $post_receive_only || options="$options --post-receive-only"
+        ! $chain || options="$options --chain"
+        ! $receive_report || options="$options --receive-report"
     fi
-    by_hand="$0 $* --prefix '$prefix' '$repository'"
-    ! $dry_run || set -- "$@" --dry-run
-    set -- sh -s -- "$@" --prefix "$prefix" -- "$repository"
+    by_hand="$0 $options --prefix '$prefix' '$1'"
+    ! $dry_run || options="$options --dry-run"
+    first=$1
+    # shellcheck disable=SC2086 # they are several words
+    set -- sh -s -- $options --prefix "$prefix" -- "$@"
     # A prompt can be read from the terminal, which standard input is not any more.
     set -- env HOME="$home" INSTALL_SH_DRIVER_SUM="$driver_sum" INSTALL_SH_TERMINAL="$terminal" "$@"
     unset XDG_CONFIG_HOME
-    find_way || die "cannot become user number $owner, the owner of '$repository'" \
+    find_way || die "cannot become user number $owner, the owner of '$first'" \
         "run this as that user: $by_hand"
     become "$@" <"$checkout/${0##*/}"
 }
@@ -560,10 +608,11 @@ require_program() {
         die "cannot link '$repository': '$program' is not there for its owner to run" \
             "install it where everyone can read it, such as --prefix /usr/local"
     # As pre-receive it would refuse every push.
-    "$program" --version </dev/null >/dev/null 2>&1 ||
-        die "cannot link '$repository': '$program' does not run" \
+    $runs || program_runs || die "cannot link '$repository': '$program' does not run" \
             "see what this says: '$program' --version"
 }
+
+program_runs() { "$program" --version </dev/null >/dev/null 2>&1; }
 
 # git passes over a hook that whoever pushes cannot run, and says so in a hint at most.
 require_for_members() {
@@ -658,6 +707,7 @@ link_hook() {
 
 # Whether gitolite has linked ours into the repository (--gitolite). Whatever else it links there, it does so again.
 is_by_gitolite() {
+    [ -L "$hook" ] || return 1
     case $(readlink "$hook") in
     */hooks/common/"$hook_name") ;;
     *) return 1 ;;
@@ -701,7 +751,7 @@ configure_hook() {
     choose_configured_name
     [ "$(git_here config --type=bool "$key.enabled" 2>/dev/null)" != false ] ||
         refuse_hook "cannot configure a hook beside '$hook': $key.enabled switches it off" \
-            "if it is to run: git -C '$git_dir' config $key.enabled true"
+            "if it is to run: git --git-dir '$git_dir' config $key.enabled true"
     [ "$(git config --file "$file" "$key.command")" = "$command" ] ||
         change "set $key.command in '$file'" git config --file "$file" "$key.command" "$command"
     git config --file "$file" --get-all "$key.event" 2>/dev/null | grep -qx "$hook_name" ||
@@ -1149,9 +1199,9 @@ demonstrate() {
     prompt ./install.sh project.git
     (visit project.git) || exit
     cd project.git || exit
-    show git config webhook.demo.url "$url"
-    show git config webhook.demo.format codeup
-    show git config webhook.demo.secret "$(cat ../secret)"
+    show git config --file config webhook.demo.url "$url"
+    show git config --file config webhook.demo.format codeup
+    show git config --file config webhook.demo.secret "$(cat ../secret)"
 
     make_clone
     push_and_look main push
@@ -1270,6 +1320,7 @@ exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
 # Below any prefix: an earlier installation's link is ours as well.
 is_link_to() {
+    [ -L "$2" ] || return 1
     case $(readlink "$2") in
     */libexec/git-webhook/"$1") ;;
     *) return 1 ;;

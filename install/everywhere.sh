@@ -40,7 +40,7 @@ change_system() {
         has_system_event "$event" ||
             change "set $key.event = $event in '$(system_file)'" git config --system --add "$key.event" "$event"
     done
-    note "a repository without targets is left as it is; to switch it off for one: git config $key.enabled false"
+    note "a repository without targets is left as it is; to switch it off for one: git --git-dir=. config $key.enabled false"
     tell "installed the hooks of all repositories in '$(system_file)'" \
         "already installed: the hooks of all repositories in '$(system_file)'"
 }

@@ -74,7 +74,7 @@ messages! {
     no_boolean() = "is no boolean: write true or false";
     no_target_name() =
         "is no target's name: write at most 64 letters, digits, '_', '.' and '-', a letter or digit first";
-    url_not_set(key) = "is not set: write git config {key} https://…";
+    url_not_set() = "is not set: write a line url = https://… below it";
     url_twice() = "is set twice, and the last one counts: a target has one URL, a second receiver is a second target";
     url_fragment() = "has a part behind '#', which is never sent: remove it";
     two_owners() = "is set in another configuration too, and a target has one owner: give one of the two another name";

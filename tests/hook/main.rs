@@ -17,6 +17,7 @@ mod configuration;
 mod copies;
 mod disks;
 mod elsewhere;
+mod explicit;
 mod files;
 mod formats;
 mod heads;

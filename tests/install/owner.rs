@@ -59,3 +59,30 @@ fn a_shared_repository_is_not_linked_to_what_its_members_cannot_run() {
     world.install("a.git").succeeds();
     world.push("a.git").succeeds();
 }
+
+/// To become somebody takes longer than to link: those of one owner that come after each other are visited in one go.
+#[test]
+#[ignore = "needs root: run tests/run"]
+fn many_of_one_owner_are_visited_at_once() {
+    let world = World::new();
+    for path in [world.root.clone(), world.path("home")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let nobody =
+        |name: &str| Run::of(Command::new("chown").args(["-R", "nobody"]).arg(world.path(name))).succeeds().code;
+    for name in ["a.git", "b.git", "c d.git", "own.git", "e.git"] {
+        let mut init = world.isolated("git", "init -q --bare --");
+        Run::of(init.arg(name)).succeeds();
+        if name != "own.git" {
+            nobody(name);
+        }
+    }
+    let mut install = world.command("--prefix prefix --from from");
+    let run = Run::of(install.args(["a.git", "b.git", "none.git", "c d.git", "own.git", "e.git"]));
+    run.fails("not a git repository: 'none.git'");
+    for name in ["a.git", "b.git", "c d.git", "own.git", "e.git"] {
+        run.prints(&format!("installed the hooks of '{}'", world.path(name).display()));
+        let link = fs::symlink_metadata(world.path(name).join("hooks/post-receive")).unwrap();
+        assert_eq!(link.uid() == 0, name == "own.git", "{name}");
+    }
+}

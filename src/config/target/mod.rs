@@ -186,7 +186,7 @@ impl<'a> TargetReader<'a> {
         let Some(last) = urls.last().copied() else {
             if let Some(entry) = self.own.first().copied() {
                 let key = format!("webhook.{}.url", self.name);
-                self.problems.push(Problem::new(&key, entry, message::url_not_set(&key)));
+                self.problems.push(Problem::new(&key, entry, message::url_not_set()));
             }
             return None;
         };

@@ -110,7 +110,7 @@ fn bad_129_a_target_without_url() {
     let world = World::new();
     world.configure("webhook.ci.format", "gitlab");
     let listed = list(&world);
-    assert!(listed.error("ci").starts_with("webhook.ci.url: is not set: write git config webhook.ci.url https://"));
+    assert!(listed.error("ci").starts_with("webhook.ci.url: is not set: write a line url = https://"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::machine::{Machine, until_listening};
+use crate::support::Receiver;
 use crate::way::Way;
 
 const REPOSITORY: &str = "/srv/git/team/project.git";
@@ -15,9 +16,40 @@ fn repository(machine: &Machine, owner: &str) {
          mkdir -p /srv/git/team
          git init -q -b main --bare {REPOSITORY}
          chown -R {owner}: /srv/git/team
+         git config --system webhook.root /srv/git
+         git config --system webhook.homepage 'https://git.example.org/{{repository}}'
          git config --system webhook.gitHttpUrl 'https://git.example.org/git/{{repository}}.git'"
     ));
     machine.install(REPOSITORY);
+}
+
+/// What a user's own file says counts for no push that comes without `HOME`, and both the hook and `check` say so; a second name
+/// of the repository too, which comes of the server's own variable.
+fn what_it_does_not_see_is_told(machine: &Machine, way: &Way<'_>, user: &str) {
+    let receiver = Receiver::new();
+    way.tell(&receiver);
+    way.commit();
+    let home = machine.run(&format!("getent passwd {user} | cut -d: -f6")).trim().to_owned();
+    let own = format!("{home}/.gitconfig");
+    machine.run(&format!("git config --file {own} webhook.own.url http://127.0.0.1:9/; chown {user} {own}; git config --system --unset webhook.root"));
+    let said = way.pushes("");
+    assert!(said.contains("webhook ci: delivered") && !said.contains("webhook own"), "{said}");
+    let log = fs::read_to_string(format!("{REPOSITORY}/webhook/hook.log")).unwrap();
+    let told = format!(
+        "HOME is not set, so what '{own}' says of webhooks does not count: put it into the system's configuration\n"
+    );
+    assert!(log.ends_with(&told), "{log}");
+    let found = machine.check(REPOSITORY);
+    assert!(
+        found
+            .iter()
+            .any(|it| it.starts_with("pushes come by a way that sets no HOME, and for them nothing counts that ")),
+        "{found:?}"
+    );
+    let several = "by one way this repository is told of as 'project', by another as 'team/project': webhook.root or webhook.repository ends it";
+    assert!(found.iter().any(|it| it == several), "{found:?}");
+    machine.run(&format!("rm {own}; git config --system webhook.root /srv/git"));
+    assert_eq!(machine.check(REPOSITORY), [""; 0]);
 }
 
 fn way<'m>(machine: &'m Machine, owner: &'m str) -> Way<'m> {
@@ -63,12 +95,14 @@ fn nginx_with_fcgiwrap() {
     }";
     fs::write("/etc/nginx/conf.d/git.conf", site).unwrap();
     // As the unit of the package has it, but for the user.
-    let _fcgiwrap = machine.start("systemd-socket-activate -l /run/fcgiwrap.socket setpriv --reuid=git --regid=git --init-groups /usr/sbin/fcgiwrap -f");
+    let _fcgiwrap = machine.start("env -u HOME systemd-socket-activate -l /run/fcgiwrap.socket setpriv --reuid=git --regid=git --init-groups /usr/sbin/fcgiwrap -f");
     machine.run("until [ -S /run/fcgiwrap.socket ]; do sleep 0.05; done; chown www-data /run/fcgiwrap.socket");
     let _nginx = machine.start("nginx -g 'daemon off;'");
     until_listening(80);
-    way(&machine, "git:git").serves();
+    let way = way(&machine, "git:git");
+    way.serves();
     assert_eq!(machine.check(REPOSITORY), [""; 0]);
+    what_it_does_not_see_is_told(&machine, &way, "git");
 }
 
 #[test]
@@ -93,8 +127,10 @@ fn apache() {
         </Location>
     </VirtualHost>";
     fs::write("/etc/apache2/sites-enabled/git.conf", site).unwrap();
-    let _apache = machine.start("apache2ctl -D FOREGROUND");
+    let _apache = machine.start("env -u HOME apache2ctl -D FOREGROUND");
     until_listening(80);
-    way(&machine, "www-data:www-data").serves();
+    let way = way(&machine, "www-data:www-data");
+    way.serves();
     assert_eq!(machine.check(REPOSITORY), [""; 0]);
+    what_it_does_not_see_is_told(&machine, &way, "www-data");
 }

@@ -16,6 +16,7 @@ fn shared(machine: &Machine) {
          git init -q -b main --bare --shared=group /srv/git/team/project.git
          chown -R git:dev /srv/git/team && chmod g+s /srv/git/team
          git config --system webhook.root /srv/git
+         git config --system webhook.homepage 'https://git.example.org/{repository}'
          git config --system webhook.gitSshUrl 'git.example.org:/srv/git/{repository}.git'
          git config --system safe.directory '*'",
     );

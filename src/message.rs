@@ -473,6 +473,7 @@ messages! {
     check_read_differently(key, file) = "{key} in '{file}' is not read as git reads it";
     check_git_cannot_read(why) = "git cannot list the configuration: {why}";
     check_secret_readable(file, key) = "others can read '{file}', which holds {key}";
+    check_secret_closed(path) = "other members of the repository's group cannot read '{path}'";
     check_open_directory(path) = "others can enter '{path}', which holds what was pushed and secrets";
     check_state_link(path) = "'{path}' is a symbolic link";
     check_state_no_directory(path) = "'{path}' is no directory";

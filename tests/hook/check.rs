@@ -518,6 +518,19 @@ fn a_state_directory_that_is_none() {
 }
 
 #[test]
+fn a_secret_that_other_members_cannot_read() {
+    let set_up = SetUp::new();
+    set_up.world.configure("core.sharedRepository", "group");
+    set_up.has_addresses_of_its_own();
+    set_up.world.webhook(&["add", "other", "http://127.0.0.1:9/", "--generate-secret"]);
+    set_up.is_well();
+    let secret = set_up.server().join("webhook/secret/other");
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    set_up.mends("error", "other members of the repository's group cannot read '");
+    set_up.is_well();
+}
+
+#[test]
 fn a_shared_repository_whose_state_is_not_the_groups() {
     let set_up = SetUp::new();
     set_up.world.commit("one");

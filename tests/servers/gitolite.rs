@@ -1,7 +1,5 @@
 //! gitolite over ssh, as its own user has it: hooks from LOCAL_CODE, targets from gitolite.conf, copies on other servers.
 
-use std::fs;
-
 use crate::machine::Machine;
 use crate::plain::{ssh, sshd};
 use crate::support::{Ends, Receiver};
@@ -9,12 +7,12 @@ use crate::way::Way;
 
 /// gitolite for a user, whose administrator is ada; what its configuration file says beside the defaults, and what it enables.
 fn gitolite(machine: &Machine, user: &str, settings: &str, enabled: &str) {
-    machine.run(&format!("useradd -m {user}; usermod -p '*' {user}; cp /home/ada/.ssh/id.pub /opt/ada.pub"));
+    machine.run(&format!("useradd -m {user}; usermod -p '*' {user}; cp /home/ada/.ssh/id.pub /mnt/open/ada.pub"));
     machine.run_as(
         user,
         &format!(
             "mkdir -p local/hooks/repo-specific
-             gitolite setup -pk /opt/ada.pub >/dev/null 2>&1
+             gitolite setup -pk /mnt/open/ada.pub >/dev/null 2>&1
              sed -i 's|GIT_CONFIG_KEYS .*|GIT_CONFIG_KEYS => \"webhook\\\\..*\", LOCAL_CODE => \"$ENV{{HOME}}/local\", {settings}|
                      s|^ *ENABLE => \\[|&{enabled}|' .gitolite.rc
              git config --global webhook.root ~/repositories
@@ -173,7 +171,7 @@ fn a_mirrors_copy_tells_nothing() {
     // The master comes to the copy as its server.
     machine.run_as(
         "git",
-        "ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; cp .ssh/id_ed25519.pub /tmp/server-m.pub
+        "ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; cp .ssh/id_ed25519.pub /mnt/open/server-m.pub
          printf 'Host s\\n User other\\n HostName 127.0.0.1\\n StrictHostKeyChecking no\\n UserKnownHostsFile /dev/null\\n' >.ssh/config",
     );
     let receiver = Receiver::new();
@@ -182,7 +180,7 @@ fn a_mirrors_copy_tells_nothing() {
         receiver.url()
     );
     for user in ["git", "other"] {
-        configure(&machine, user, &conf, "cp /tmp/server-m.pub keydir/");
+        configure(&machine, user, &conf, "cp /mnt/open/server-m.pub keydir/");
     }
     let copy = PROJECT.replace("/git/", "/other/");
     let way = way(&machine, PROJECT, URL);

@@ -12,7 +12,7 @@ use crate::support::{Ends, Running, until};
 const INSIDE: &str = "GIT_WEBHOOK_TEST_MACHINE";
 
 /// Laid over what is there, so that the packages' own files are.
-const PLACES: [&str; 9] = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var"];
+const PLACES: [&str; 8] = ["/etc", "/home", "/opt", "/root", "/run", "/srv", "/usr/local", "/var"];
 
 pub struct Machine(());
 
@@ -46,7 +46,7 @@ impl Machine {
             .collect();
         // Whom and what the real machine has beside its packages nobody knows. A git of its own reads the same configuration.
         let script = format!(
-            "set -e\nip link set lo up\nmount -t tmpfs none /mnt\n{layers}rm -rf /srv/* /home/* /etc/gitconfig /root/.gitconfig
+            "set -e\nip link set lo up\nmount -t tmpfs none /mnt\nmkdir -m 1777 /mnt/open\n{layers}rm -rf /srv/* /home/* /etc/gitconfig /root/.gitconfig
              mkdir -p /usr/local/etc && ln -sf /etc/gitconfig /usr/local/etc/gitconfig
              for user in $(awk -F: '$3 >= 1000 && $3 < 60000 {{ print $1 }}' /etc/passwd); do userdel -f $user; done 2>/dev/null
              for group in $(awk -F: '$3 >= 1000 && $3 < 60000 {{ print $1 }}' /etc/group); do groupdel $group; done"

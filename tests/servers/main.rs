@@ -6,6 +6,7 @@
 mod gitolite;
 mod http;
 mod machine;
+mod pages;
 mod plain;
 mod way;
 

@@ -57,7 +57,7 @@ kinds! {
     Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookIsCommand, HookClosed, HookNotExecutable,
         HookOtherVersion, HookTwice, HookUnknown, HookSwitchedOff, NoInterpreter, PushesUnseen;
     Configuration: Unreadable, WrongValue, TooManyTargets, SetTwice, GitCannotRead, ReadDifferently, UnseenFile, SeveralNames;
-    Secrets: SecretReadable, OpenDirectory;
+    Secrets: SecretReadable, SecretClosed, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
     Receivers: NoTarget, Unverified, PlainToken, NoAddress, NothingWanted, EventUnsent, NoPushOptions, Unreached, CertificateEnds, Reached;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::Scene;
@@ -44,12 +44,27 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         };
         findings.push(Finding::advice(Kind::SecretReadable, message).of(&name).mend(mend));
     }
+    findings.extend(closed_to_members(scene));
     let root = scene.root();
     for place in [root.clone(), root.join("secret")].iter().filter(|place| !place.is_symlink() && is_open(place)) {
         let finding = Finding::advice(Kind::OpenDirectory, message::check_open_directory(place.display()));
         findings.push(finding.mend(mend::close_to_others(place)));
     }
     findings
+}
+
+/// A secret of the repository's own that whoever pushes cannot read, where several users do: its target waits for each of them.
+fn closed_to_members(scene: &Scene<'_>) -> Option<Finding> {
+    let group = fs::metadata(&scene.place.common_dir).ok()?.gid();
+    let place = scene.root().join("secret");
+    let is_closed = |path: &std::path::PathBuf| {
+        fs::metadata(path).is_ok_and(|metadata| metadata.gid() != group || metadata.permissions().mode() & 0o040 == 0)
+    };
+    let entries = || fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.path());
+    let closed = [place.clone()].into_iter().chain(entries()).find(is_closed).filter(|_| scene.is_shared())?;
+    let finding = Finding::error(Kind::SecretClosed, message::check_secret_closed(closed.display()));
+    let path = shown(&place);
+    Some(finding.mend(Mend::GiveToGroup { path: path.clone(), group }).mend(Mend::OpenToGroup { path }))
 }
 
 fn is_secret(entry: &Entry) -> bool {

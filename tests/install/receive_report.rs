@@ -121,3 +121,29 @@ fn a_dry_run_makes_no_trial() {
     install(&world, Some(&git), "--dry-run --receive-report a.git").succeeds().prints("receive-report' to");
     assert!(!world.has("a.git/hooks/receive-report"));
 }
+
+/// A git that knows it, built and given by hand (CONTRIBUTING.md): `tests/run` says where none does.
+#[test]
+#[ignore = "needs a git with receive-report: run tests/run"]
+fn a_git_that_knows_it_runs_it() {
+    let world = World::new();
+    world.bare("a.git");
+    let run = |words: &str| {
+        let words = format!("--prefix prefix --from {} {words} a.git", built());
+        Run::of(&mut crate::servers::newer(&world.command(&words)))
+    };
+    run("").succeeds();
+    let answer = run("--receive-report");
+    if answer.code != Some(0) {
+        answer.fails("does not know that hook");
+        return;
+    }
+    world.git("a.git", "config webhook.ci.url http://127.0.0.1:9/").succeeds();
+    fs::remove_file(world.path("a.git/hooks/post-receive")).unwrap();
+    let clone = world.clone_with_commit();
+    let mut push = world.isolated("git", "push");
+    push.arg(world.path("a.git")).arg("HEAD:refs/heads/main").current_dir(clone.path());
+    Run::of(&mut crate::servers::newer(&push)).succeeds();
+    // What no post-receive has told has its receipt before the client was.
+    assert_eq!(fs::read_dir(world.path("a.git/webhook/v1/receipts")).unwrap().count(), 1);
+}

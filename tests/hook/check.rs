@@ -518,6 +518,63 @@ fn a_state_directory_that_is_none() {
 }
 
 #[test]
+fn a_hook_whose_interpreter_is_not_there() {
+    let set_up = SetUp::new();
+    let hook = set_up.server().join("hooks/pre-receive");
+    fs::remove_file(&hook).unwrap();
+    write_program(&hook, "#!/opt/none/bin/python3 -u\n");
+    set_up.finds("error", "is a script for '/opt/none/bin/python3', which is not there, so git cannot run it");
+    set_up.world.commit("one");
+    assert!(!set_up.world.push(&["main"]).accepted);
+    write_program(&hook, "#!/bin/sh -e\n");
+    let (_, findings) = set_up.check(&[]);
+    assert!(findings.iter().all(|finding| !message(finding).contains("is a script for")), "{findings:#?}");
+}
+
+/// B4 and B10 of an administrator's day: who finds nothing by a payload, and who reads the token on the way.
+#[test]
+fn what_receivers_need_and_what_others_read() {
+    let set_up = SetUp::new();
+    for (url, secret, is_told) in [
+        ("http://ci.example.org/", Some("secret"), true),
+        ("http://user:password@ci.example.org/", None, true),
+        ("http://ci.example.org/", None, false),
+        ("http://localhost:8000/", Some("secret"), false),
+        ("http://[::1]:8000/", Some("secret"), false),
+        ("https://ci.example.org/", Some("secret"), false),
+    ] {
+        set_up.world.configure("webhook.far.url", url);
+        if secret.is_some() {
+            set_up.world.configure("webhook.far.secret", "a token of some length, long enough");
+        }
+        let (code, findings) = set_up.check(&[]);
+        let part = "target 'far' sends what lets it in over http, where everybody on the way can read it";
+        assert_eq!(findings.iter().any(|finding| message(finding).starts_with(part)), is_told, "{url}");
+        assert_eq!(code, 0);
+        set_up.world.server_git(&["config", "--remove-section", "webhook.far"]);
+    }
+    // A signature shows nothing of its key.
+    set_up.world.configure("webhook.far.url", "http://ci.example.org/");
+    set_up.world.configure("webhook.far.format", "github");
+    set_up.world.configure("webhook.far.secret", "a token of some length, long enough");
+    let (_, findings) = set_up.check(&[]);
+    assert!(findings.iter().all(|finding| !message(finding).contains("over http")), "{findings:#?}");
+    set_up.world.server_git(&["config", "--remove-section", "webhook.far"]);
+    for key in ["webhook.gitSshUrl", "webhook.homepage"] {
+        set_up.world.server_git(&["config", "--global", "--unset", key]);
+    }
+    set_up.mends("advice", "payloads of format gitlab have no clone address, by which its receivers find their job");
+    set_up.mends("advice", "payloads of format gitlab have no links, for webhook.homepage is not set");
+    set_up.is_well();
+    // A chat shows what there is.
+    set_up.world.server_git(&["config", "--remove-section", "webhook.ci"]);
+    set_up.world.server_git(&["config", "--unset", "webhook.homepage"]);
+    set_up.world.configure("webhook.chat.url", "http://127.0.0.1:9/");
+    set_up.world.configure("webhook.chat.format", "slack");
+    set_up.is_well();
+}
+
+#[test]
 fn a_secret_that_other_members_cannot_read() {
     let set_up = SetUp::new();
     set_up.world.configure("core.sharedRepository", "group");
@@ -848,6 +905,22 @@ fn hooks_of_the_configuration() {
         set_up.world.configure_globally("hook.all.event", event);
     }
     assert_eq!(look(), [Value::Null; 0]);
+    // Side by side with others it runs too; at an event that is switched off it does not.
+    set_up.world.configure_globally("hook.jobs", "4");
+    set_up.world.configure_globally("hook.all.parallel", "true");
+    assert_eq!(look(), [Value::Null; 0]);
+    set_up.world.configure("hook.post-receive.enabled", "false");
+    let findings = look();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(message(&findings[0]).contains("hooks/post-receive' is another hook and does not run git-webhook"));
+    set_up.world.server_git(&["config", "--unset", "hook.post-receive.enabled"]);
+    // What git cannot read ends every push; which values these are, it says.
+    let config = fs::read_to_string(set_up.config()).unwrap();
+    fs::write(set_up.config(), format!("{config}[hook \"all\"]\n\tenabled\n")).unwrap();
+    let refuses = with_newer_git(&set_up, "git", &["hook", "list", "post-receive"]).status.code() == Some(128);
+    let part = "git cannot list its hooks, and refuses every push: ";
+    assert_eq!(look().iter().any(|finding| message(finding).starts_with(part)), refuses);
+    fs::write(set_up.config(), config).unwrap();
     // With a link it would run twice.
     fs::remove_file(hooks.join("post-receive")).unwrap();
     symlink(env!("CARGO_BIN_EXE_post-receive"), hooks.join("post-receive")).unwrap();
@@ -857,14 +930,17 @@ fn hooks_of_the_configuration() {
         message(&findings[0]).starts_with("git-webhook runs twice: as 'hook.all.command' and as '"),
         "{findings:#?}"
     );
-    // It is run for real.
+    // It is run for real, and tells once all the same.
     set_up.world.commit("one");
     let work = set_up.world.work();
     let server = set_up.server();
+    fs::write(hooks.join("lib.sh"), "").unwrap();
+    let twice = ["-C", work.to_str().unwrap(), "push", "--quiet", server.to_str().unwrap(), "main:twice"];
+    assert!(with_newer_git(&set_up, "git", &twice).status.success());
+    set_up.receiver.take_one();
     let push = ["-C", work.to_str().unwrap(), "push", "--quiet", server.to_str().unwrap(), "main"];
     fs::remove_file(hooks.join("post-receive")).unwrap();
-    fs::write(hooks.join("lib.sh"), "").unwrap();
     assert!(with_newer_git(&set_up, "git", &push).status.success());
     set_up.receiver.take_one();
-    assert!(set_up.world.intents().is_empty() && set_up.world.settled().len() == 1);
+    assert!(set_up.world.intents().is_empty() && set_up.world.settled().len() == 2);
 }

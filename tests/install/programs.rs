@@ -106,6 +106,19 @@ fn all_that_is_missing_is_told_at_once() {
     assert!(!world.has("prefix"));
 }
 
+/// Without a network, say. What cargo says stands above it.
+#[test]
+fn a_build_that_fails_is_no_dead_end() {
+    let rustc = ("rustc", "echo rustc 1.100.0");
+    let run = World::new().build(&[("cargo", "echo 'error: failed to get base64' >&2; exit 101"), rustc, ("cc", "")]);
+    run.fails("error: cannot run 'cargo build --release --locked' in '");
+    let last = run.stderr.lines().last().unwrap();
+    assert!(
+        last.starts_with("hint: ") && last.contains("use --from DIR with the programs from target/release"),
+        "{run:?}"
+    );
+}
+
 #[test]
 fn an_old_git_is_told() {
     let world = World::new();

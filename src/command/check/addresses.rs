@@ -17,8 +17,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     for is_protected in [false, true] {
         let is_it =
             |target: &&Target| target.switch.is_on() && target.is_protected == is_protected && finds_jobs(target);
-        let targets = configuration.targets.iter().filter_map(Configured::as_far_as_read);
-        let Some(target) = targets.filter(is_it).next() else { continue };
+        let mut targets = configuration.targets.iter().filter_map(Configured::as_far_as_read);
+        let Some(target) = targets.find(is_it) else { continue };
         let profile = if is_protected { &settings.protected_profile } else { &settings.profile };
         let none = Environment::new([]);
         let (layout, root) = (configuration.layout, settings.root.as_deref());

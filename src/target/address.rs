@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use url::Url;
+use url::{Position, Url};
 
 use crate::message;
 
@@ -82,6 +82,11 @@ impl Address {
     /// Host and port, as `CONNECT` and `webhook.allowedHosts` have them.
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host(), self.port().unwrap_or_default())
+    }
+
+    /// Host and port as the `Host` header has them: without a port that is the scheme's own.
+    pub fn host_and_port(&self) -> &str {
+        &self.url[Position::BeforeHost..Position::AfterPort]
     }
 
     /// The URL to dial, without user name and password. For the transport alone: people see [`Self::origin`].

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use log::warn;
 use rustls::pki_types::ServerName;
 use ureq::config::Config;
-use ureq::http::{HeaderName, HeaderValue, Response, Uri};
+use ureq::http::{HeaderValue, Response, Uri};
 use ureq::{Agent, Body, Error};
 
 use super::certificate::ShownCertificate;
@@ -133,45 +133,54 @@ impl<'a> Http<'a> {
     }
 }
 
+/// Names leave as they are written here, those of the forge and those that frame the message: whatever hands them on as they
+/// came (PHP's `getallheaders()`, gateways before a function) looks them up by the forge's own spelling.
 fn call(agent: &Agent, target: &Target, request: &Request<'_>) -> Result<Response<Body>, Error> {
-    let mut call = agent.post(target.address.dial());
-    for (name, value) in custom_headers(target) {
-        call = call.header(name, value);
+    let mut call = agent.post(target.address.dial()).header_raw("Host", target.address.host_and_port().as_bytes());
+    for (name, value) in &target.headers {
+        call = call.header_raw(name, value.as_bytes());
     }
     if let Some((user, password)) = target.address.credentials() {
-        call = call.header("Authorization", signature::basic_authorization(user, password));
+        let authorization = signature::basic_authorization(user, password);
+        call = call.header_raw("Authorization", authorization.as_bytes());
     }
-    call = call.header("Content-Type", JSON);
+    call = call.header_raw("Content-Type", JSON.as_bytes());
+    for (name, value) in own_headers(target, request.headers) {
+        call = call.header_raw(name, value.as_bytes());
+    }
     for (name, value) in request.headers {
-        call = call.header(*name, value.as_slice());
+        call = call.header_raw(name, value);
     }
-    call.send(request.body)
+    let length = request.body.len().to_string();
+    call.header_raw("Content-Length", length.as_bytes()).send(request.body)
+}
+
+/// What every request has, unless the format or the configuration says it otherwise.
+fn own_headers<'a>(
+    target: &'a Target,
+    headers: &'a [(&'static str, Vec<u8>)],
+) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
+    let is_set = |name: &str| {
+        let configured = target.headers.iter().map(|(other, _)| other.as_str());
+        configured.chain(headers.iter().map(|(other, _)| *other)).any(|other| other.eq_ignore_ascii_case(name))
+    };
+    [("User-Agent", USER_AGENT), ("Accept", "*/*")].into_iter().filter(move |(name, _)| !is_set(name))
 }
 
 /// The headers of a request as people are shown them, secrets left out; in the order in which they are sent, without
 /// those that frame the message.
-pub fn shown_headers(target: &Target, headers: &[(&str, Vec<u8>)]) -> Vec<(String, String)> {
+pub fn shown_headers(target: &Target, headers: &[(&'static str, Vec<u8>)]) -> Vec<(String, String)> {
     let shown = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut all: Vec<_> = target.headers.iter().map(|(name, _)| shown(name, HIDDEN)).collect();
     all.extend(target.address.credentials().map(|_| shown("Authorization", HIDDEN)));
     all.push(shown("Content-Type", JSON));
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
-        all.push(shown("User-Agent", USER_AGENT));
-    }
+    all.extend(own_headers(target, headers).map(|(name, value)| shown(name, value)));
     let is_secret = |value: &[u8]| target.secret.as_ref().is_some_and(|secret| secret.matches(value));
     all.extend(headers.iter().map(|(name, value)| match is_secret(value) {
         true => shown(name, HIDDEN),
         false => shown(name, &String::from_utf8_lossy(value)),
     }));
     all
-}
-
-/// Headers of the configuration; those that are ours were refused there.
-fn custom_headers(target: &Target) -> impl Iterator<Item = (HeaderName, HeaderValue)> + '_ {
-    target.headers.iter().filter_map(|(name, value)| {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
-    })
 }
 
 /// A receiver, as it was reached.

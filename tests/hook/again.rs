@@ -306,18 +306,14 @@ fn show_tells_all_but_secrets() {
     let json = json(&world.webhook(&["show", &id, "--json"]))[0].clone();
     assert!(!json.to_string().contains("canary"));
     let sent = &receiver.take()[1];
-    let framing = ["host", "content-length", "accept", "accept-encoding", "connection"];
-    let mut names: Vec<_> = sent
-        .headers
-        .iter()
-        .map(|(name, _)| name.to_lowercase())
-        .filter(|name| !framing.contains(&name.as_str()))
-        .collect();
+    let framing = ["Host", "Content-Length"];
+    let names = sent.headers.iter().map(|(name, _)| name.clone());
+    let mut names: Vec<_> = names.filter(|name| !framing.contains(&name.as_str())).collect();
     let told = json["request"]["headers"].as_array().unwrap();
-    let mut told: Vec<_> = told.iter().map(|header| header[0].as_str().unwrap().to_lowercase()).collect();
+    let mut told: Vec<_> = told.iter().map(|header| header[0].as_str().unwrap().to_owned()).collect();
     names.sort();
     told.sort();
-    assert_eq!(told, names, "what is shown is what is sent");
+    assert_eq!(told, names, "what is shown is what is sent, letter for letter");
     assert_eq!(json["request"]["body"].as_str().unwrap().as_bytes(), sent.body);
     assert_eq!(json["tries"].as_array().unwrap().len(), 2);
 }

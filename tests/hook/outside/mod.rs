@@ -5,6 +5,7 @@
 mod buildbot;
 mod judge;
 mod libraries;
+mod spelling;
 mod tour;
 mod verify;
 mod webhook;

@@ -56,6 +56,7 @@ messages! {
     holds_nul() = "holds a NUL";
     control_character() = "holds a control character";
     no_absolute_path() = "is not an absolute path";
+    no_owner() = "is no owner: write one word without '/' and blanks";
     no_template() = "is no URL template: write a URL, with {repository} and {name} where they belong";
     no_commit_template() = "is no URL template: write a URL, with {repository}, {name} and {id} where they belong";
     no_review_template() = "is no URL template: write a URL, with {repository}, {name} and {number} where they belong";
@@ -469,6 +470,7 @@ messages! {
         "core.hooksPath in '{file}' has git look for hooks in '{directory}', where there is no {name} of git-webhook";
     check_hook_unused(path, directory) = "'{path}' is never run: core.hooksPath has git look in '{directory}'";
     check_too_many_targets(count, most) = "{count} targets are configured, and webhook.maxTargets allows {most}";
+    check_same_name(path, other, name) = "'{path}' is called '{name}' as '{other}' is, and receivers take them for one";
     check_set_twice(key, file) = "{key} is set twice in '{file}', and the last one counts";
     check_read_differently(key, file) = "{key} in '{file}' is not read as git reads it";
     check_git_cannot_read(why) = "git cannot list the configuration: {why}";

@@ -66,6 +66,7 @@ pub const KEYS: &[Key] = &[
     key("maxCommits", Of::Target, "the forge's own"),
     key("maxBody", Of::Target, "25m"),
     key("repository", Of::Repository, "derived from the path"),
+    key("owner", Of::Repository, "the words before the name joined by '-', else the name"),
     key("aliases", Of::Repository, "branch"),
     key("mirrors", Of::Repository, "none"),
     protected("root", Of::Repository, "none"),

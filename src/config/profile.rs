@@ -2,7 +2,7 @@
 
 use super::entry::Scope;
 use super::setting::SettingReader;
-use super::value::{commit_template, one_line, positive_number, review_template, template, text, visibility};
+use super::value::{commit_template, one_line, owner, positive_number, review_template, template, text, visibility};
 use crate::event::Visibility;
 use crate::ref_update::Namespace;
 
@@ -11,6 +11,8 @@ use crate::ref_update::Namespace;
 pub struct Profile {
     /// `webhook.repository`, in which `{namespace}` may stand.
     pub repository: Option<String>,
+    /// `webhook.owner`.
+    pub owner: Option<String>,
     /// `webhook.homepage`, a template.
     pub homepage: String,
     /// `webhook.commitUrl`, a template.
@@ -60,6 +62,7 @@ impl Profile {
         reader.up_to = up_to;
         Self {
             repository: reader.setting("repository", one_line),
+            owner: reader.setting("owner", owner),
             homepage: reader.setting("homepage", template).unwrap_or_default(),
             commit_url: reader.setting("commitUrl", commit_template).unwrap_or_default(),
             review_url: reader.setting("reviewUrl", review_template).unwrap_or_default(),

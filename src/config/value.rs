@@ -50,6 +50,12 @@ pub(super) fn one_line(value: &str) -> Result<String, Wrong> {
     Ok(value.into())
 }
 
+/// An owner is one word of a path.
+pub(super) fn owner(value: &str) -> Result<String, Wrong> {
+    let is_wrong = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if value.is_empty() || value.contains(is_wrong) { Err(message::no_owner()) } else { Ok(value.into()) }
+}
+
 /// Whether pushes by symbolic refs are told under both names.
 pub(super) fn aliases(value: &str) -> Result<bool, Wrong> {
     match value.to_ascii_lowercase().as_str() {

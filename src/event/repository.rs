@@ -8,8 +8,10 @@ use crate::urls::encode;
 pub struct Repository {
     /// The last part of the path.
     pub name: String,
-    /// Path with namespace, such as `group/project`.
+    /// The path below the server's root, such as `group/project`; it may have no namespace.
     pub path: String,
+    /// Whom it belongs to, one word: what is configured, else what stands before the name, else the name.
+    pub owner: String,
     /// What people read; empty where there is none.
     pub description: String,
     /// The web page; empty where none is configured.
@@ -46,9 +48,20 @@ pub enum Visibility {
 }
 
 impl Repository {
-    /// The part of the path before the name, `group` of `group/project`; empty where there is none.
-    pub fn namespace(&self) -> &str {
-        self.path.rsplit_once('/').map_or("", |(namespace, _)| namespace)
+    /// Owner and name, for forms that have one owner: `a-b/c` of `a/b/c`. Receivers take it apart at its one slash.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+
+    /// The part of the path before the name, `a/b` of `a/b/c`, for forms whose groups have groups; the owner where there
+    /// is none.
+    pub fn group(&self) -> &str {
+        self.path.rsplit_once('/').map_or(&self.owner, |(group, _)| group)
+    }
+
+    /// Path with groups, for the same forms.
+    pub fn path_with_group(&self) -> String {
+        format!("{}/{}", self.group(), self.name)
     }
 
     /// The web page without a slash at its end, for forms that want a URL: the home page, else `http://<host>/<path>`,
@@ -93,13 +106,5 @@ impl Repository {
     /// The clone address for ssh, else that for http: it clones as well.
     pub fn ssh_address(&self) -> String {
         if self.ssh_url.is_empty() { self.clone_address() } else { self.ssh_url.clone() }
-    }
-
-    /// Whom the repository belongs to, for forms that want an owner: its namespace, else its own name.
-    pub fn owner(&self) -> &str {
-        match self.namespace() {
-            "" => &self.name,
-            namespace => namespace,
-        }
     }
 }

@@ -226,11 +226,11 @@ fn page_links(page: &str) -> Value {
 
 fn repository(context: &Context) -> Value {
     let repository = &context.repository;
-    let owner = repository.owner();
+    let owner = repository.owner.as_str();
     let links = account_links(owner, repository);
     json!({
         "type": "repository",
-        "full_name": repository.path,
+        "full_name": repository.full_name(),
         "links": page_links(&repository.page()),
         "name": repository.name,
         "scm": "git",

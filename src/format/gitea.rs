@@ -205,13 +205,13 @@ fn user(id: u32, login: &str, name: &str, email: &str, repository: &Repository) 
 
 fn repository(context: &Context) -> Value {
     let repository = &context.repository;
-    let owner = repository.owner();
+    let owner = repository.owner.as_str();
     let page = repository.page();
     let mut body = json!({
         "id": repository.id,
         "owner": user(identifier::number("user", owner), owner, owner, "", repository),
         "name": repository.name,
-        "full_name": repository.path,
+        "full_name": repository.full_name(),
         "description": repository.description,
         "empty": false,
         "private": repository.visibility == Visibility::Private,

@@ -242,15 +242,15 @@ fn repository(context: &Context, in_push: bool) -> Value {
     let default_branch = repository.default_branch.as_deref().unwrap_or_default();
     let mut owner = json!({});
     if in_push {
-        owner = json!({ "name": repository.owner(), "email": null });
+        owner = json!({ "name": repository.owner, "email": null });
     }
-    let owner_id = identifier::number("user", repository.owner());
-    append(&mut owner, user(repository.owner(), owner_id, "Organization", repository));
+    let owner_id = identifier::number("user", &repository.owner);
+    append(&mut owner, user(&repository.owner, owner_id, "Organization", repository));
     let mut body = json!({
         "id": repository.id,
         "node_id": format!("R_{}", repository.id),
         "name": repository.name,
-        "full_name": repository.path,
+        "full_name": repository.full_name(),
         "private": repository.visibility != Visibility::Public,
         "owner": owner,
         "html_url": page,

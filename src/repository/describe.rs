@@ -25,7 +25,7 @@ pub fn describe(
     namespace: &Namespace,
 ) -> Repository {
     let path = profile.repository_of(namespace).unwrap_or_else(|| path_of(git_dir, root, environment));
-    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let (owner, name) = owner_and_name(&path);
     let fill = |template: &str| fill_template(template, &path, &name);
     let homepage = fill(&profile.homepage);
     let addresses = clone_addresses(git_dir, profile);
@@ -50,10 +50,24 @@ pub fn describe(
         object_format: layout.object_format,
         default_branch: default_branch(&refs::common_dir(git_dir), layout, namespace),
         instance: origin(&homepage).unwrap_or_else(|| format!("http://{}", process::host_name())),
+        owner: profile.owner.clone().unwrap_or(owner),
         homepage,
         name,
-        path,
+        path: words(&path).collect::<Vec<_>>().join("/"),
     }
+}
+
+fn words(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+    path.split('/').filter(|word| !word.is_empty())
+}
+
+/// The name, and whom the repository belongs to: the words before it as one, since most forges know no owner of several;
+/// a repository that has none is its own.
+fn owner_and_name(path: &str) -> (String, String) {
+    let mut before: Vec<_> = words(path).collect();
+    let name = before.pop().unwrap_or("repository");
+    let owner = if before.is_empty() { name.to_owned() } else { before.join("-") };
+    (owner, name.to_owned())
 }
 
 fn default_branch(common_dir: &Path, layout: Layout, namespace: &Namespace) -> Option<String> {
@@ -117,4 +131,22 @@ fn description_file(git_dir: &Path, profile: &Profile) -> Option<String> {
     let text = fs::read(git_dir.join("description")).ok()?;
     let text = String::from_utf8_lossy(&text).trim().to_owned();
     (!text.is_empty() && !text.starts_with("Unnamed repository")).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_has_an_owner_and_a_name() {
+        for (path, owner, name) in [
+            ("group/project", "group", "project"),
+            ("a/b/c", "a-b", "c"),
+            ("project", "project", "project"),
+            ("/group//project/", "group", "project"),
+            ("/", "repository", "repository"),
+        ] {
+            assert_eq!(owner_and_name(path), (owner.into(), name.into()), "{path}");
+        }
+    }
 }

@@ -229,6 +229,7 @@ pub(crate) mod tests {
         let repository = Repository {
             name: String::new(),
             path: String::new(),
+            owner: String::new(),
             description: String::new(),
             homepage: String::new(),
             http_url: String::new(),

@@ -166,7 +166,7 @@ fn a_repository_with_a_work_tree() {
     tour(&world, &receiver);
     world.commit("more");
     world.push(&["HEAD:main"]);
-    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project");
+    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project/project");
 }
 
 fn link(hooks: &Path) {

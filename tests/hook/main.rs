@@ -28,6 +28,7 @@ mod late;
 mod maxwait;
 mod mends;
 mod mirrors;
+mod names;
 mod namespaces;
 mod notes;
 mod objects;

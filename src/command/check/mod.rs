@@ -14,6 +14,7 @@ mod git;
 mod addresses;
 mod backlog;
 mod members;
+mod names;
 mod program;
 mod configured_hooks;
 mod hooks;
@@ -89,7 +90,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
         true => env::current_dir().map_err(|error| Failure::new(message::cannot_read(".", error))),
         false => find_one(),
     };
-    let found = visit_each(call, root, find, |path| {
+    let mut found = visit_each(call, root, find, |path| {
         let findings = look(path, options.connect, call.environment);
         let is_well = findings.iter().all(|finding| finding.severity != Severity::Error);
         Ok(Found::new(findings, is_well))
@@ -97,6 +98,7 @@ pub(super) fn run(options: &Options, call: &Call<'_>) -> Result<bool, Failure> {
     if call.is_owners {
         return Ok(output::tell(call, options.reach.json, found, |_| String::new()));
     }
+    names::compare(&mut found, root);
     let mut said: Vec<_> = found.into_iter().map(rows).collect();
     look_at_machine(&mut said, root, call.environment);
     for one in &mut said {
@@ -148,6 +150,7 @@ fn look(path: &Path, connect: bool, environment: &Environment) -> Vec<Finding> {
     findings.extend(refs::look(&scene));
     findings.extend(backlog::look(&scene));
     findings.extend(sshd::variables(&scene.place.configuration.settings.user_variables));
+    findings.extend(names::look(&scene));
     // After all have looked.
     scene.place.look_over();
     findings.extend(state::unread(&scene));

@@ -80,7 +80,7 @@ impl<'a> From<&'a Repository> for ProjectBody<'a> {
             ssh_url: repository.ssh_address(),
             http_url: repository.clone_address(),
             web_url: repository.page(),
-            namespace: repository.owner(),
+            namespace: repository.group(),
             visibility_level: visibility_level(repository.visibility),
         }
     }

@@ -208,8 +208,8 @@ fn issue(context: &Context, review: &Review, page: &str) -> Value {
         "repository": {
             "id": repository_.id,
             "name": repository_.name,
-            "owner": repository_.owner(),
-            "full_name": repository_.path,
+            "owner": repository_.owner,
+            "full_name": repository_.full_name(),
         },
         "pin_order": 0,
     })

@@ -83,10 +83,10 @@ fn simple(context: &Context, review: &Review) -> Value {
     let is_open = review.state == ReviewState::Opened;
     let ended = (!is_open).then(|| context.time.rfc3339(Utc::Letter));
     let owner =
-        || user(repository_.owner(), identifier::number("user", repository_.owner()), "Organization", repository_);
+        || user(&repository_.owner, identifier::number("user", &repository_.owner), "Organization", repository_);
     let side = |name: &str, id: String| {
         json!({
-            "label": format!("{}:{name}", repository_.owner()),
+            "label": format!("{}:{name}", repository_.owner),
             "ref": name,
             "sha": id,
             "user": owner(),

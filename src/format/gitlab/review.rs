@@ -49,7 +49,7 @@ fn side(repository: &Repository) -> Value {
     ] {
         body[key] = address.into();
     }
-    body["namespace"] = repository.owner().into();
+    body["namespace"] = repository.group().into();
     body
 }
 

@@ -309,7 +309,7 @@ fn bad_163_protected_keys_of_a_repository_are_ignored_with_a_warning() {
     let body = receiver.take_one().json();
     assert_eq!((&body["user_username"], &body["user_name"]), (&json!("alice"), &json!("alice")));
     assert_ne!(body["user_email"], "m@x");
-    assert_eq!(body["project"]["path_with_namespace"], "project");
+    assert_eq!(body["project"]["path_with_namespace"], "project/project");
     let listed = list(&world);
     assert_eq!(listed.code, Some(0));
     for key in ["report", "root", "userVariable", "maxTargets"] {

@@ -32,8 +32,10 @@ pub struct Repository {
     pub object_format: ObjectFormat,
     /// The branch that a clone checks out, `main` say; `None` where it would have a detached HEAD.
     pub default_branch: Option<String>,
-    /// The server's base address, such as `https://git.example.org`: that of the home page, else of this host.
+    /// The server's base address, such as `https://git.example.org`: that of the home page; empty where none is known.
     pub instance: String,
+    /// The name of this host.
+    pub host: String,
 }
 
 /// Who may see a repository.
@@ -64,47 +66,50 @@ impl Repository {
         format!("{}/{}", self.group(), self.name)
     }
 
-    /// The web page without a slash at its end, for forms that want a URL: the home page, else `http://<host>/<path>`,
-    /// where perhaps nobody answers.
-    pub fn page(&self) -> String {
-        if self.homepage.is_empty() {
-            return format!("{}/{}", self.instance, encode(&self.path));
-        }
-        self.homepage.trim_end_matches('/').to_owned()
+    /// The web page without a slash at its end; empty where none is known.
+    pub fn page(&self) -> &str {
+        self.homepage.trim_end_matches('/')
+    }
+
+    /// What lies `below` the web page; empty where none is known.
+    pub fn below(&self, below: &str) -> String {
+        if self.homepage.is_empty() { String::new() } else { format!("{}{below}", self.page()) }
+    }
+
+    /// The page of an account of the server's; empty where none is known.
+    pub fn account_page(&self, login: &str) -> String {
+        if self.instance.is_empty() { String::new() } else { format!("{}/{}", self.instance, encode(login)) }
     }
 
     /// The address of a commit's page: `webhook.commitUrl`, else the forge's own `below` the home page (`/commit/`,
     /// say), else empty.
     pub fn commit_page(&self, id: ObjectId, below: &str) -> String {
-        if self.commit_url.is_empty() && self.homepage.is_empty() {
-            return String::new();
-        }
-        self.commit_address(id, below)
-    }
-
-    /// The same for forms that want a URL, below [`Repository::page`].
-    pub fn commit_address(&self, id: ObjectId, below: &str) -> String {
         if !self.commit_url.is_empty() {
             return self.commit_url.replace("{id}", &id.to_string());
         }
-        format!("{}{below}{id}", self.page())
+        self.below(&format!("{below}{id}"))
     }
 
-    /// The address of a review's page: `webhook.reviewUrl`, else the forge's own `below` [`Repository::page`] (`/pull/`, say).
-    pub fn review_address(&self, number: u32, below: &str) -> String {
+    /// The address of a review's page: `webhook.reviewUrl`, else the forge's own `below` the home page (`/pull/`, say), else
+    /// empty.
+    pub fn review_page(&self, number: u32, below: &str) -> String {
         if !self.review_url.is_empty() {
             return self.review_url.replace("{number}", &number.to_string());
         }
-        format!("{}{below}{number}", self.page())
+        self.below(&format!("{below}{number}"))
     }
 
-    /// The clone address for http, for forms that want a URL.
-    pub fn clone_address(&self) -> String {
-        if self.http_url.is_empty() { format!("{}.git", self.page()) } else { self.http_url.clone() }
-    }
-
-    /// The clone address for ssh, else that for http: it clones as well.
-    pub fn ssh_address(&self) -> String {
-        if self.ssh_url.is_empty() { self.clone_address() } else { self.ssh_url.clone() }
+    /// The same with an address in place of each that is not known, for a form whose readers take nothing else: below
+    /// `http://<host>`, where perhaps nobody answers. For ssh there is none to make up.
+    pub fn with_assumed_addresses(&self) -> Self {
+        let mut assumed = self.clone();
+        if assumed.homepage.is_empty() {
+            assumed.instance = format!("http://{}", self.host);
+            assumed.homepage = format!("{}/{}", assumed.instance, encode(&self.path));
+        }
+        if assumed.http_url.is_empty() {
+            assumed.http_url = format!("{}.git", assumed.page());
+        }
+        assumed
     }
 }

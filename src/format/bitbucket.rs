@@ -6,7 +6,7 @@ mod review;
 
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, append, compact, newest, ref_type};
+use super::{Format, Header, Ids, Limits, Payload, append, behind, compact, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted,
 };
@@ -94,9 +94,8 @@ fn change(context: &Context, push: &Push, limits: &Limits) -> Value {
 
 /// What can be seen of a change in a browser: the new commits, and the difference where there is an old state.
 fn links(context: &Context, push: &Push) -> Value {
-    let page = context.repository.page();
     let name = encode(&push.short_name());
-    let link = |below: String| json!({ "href": format!("{page}{below}") });
+    let link = |below: String| json!({ "href": context.repository.below(&below) });
     match (push.update.old, push.update.new) {
         (Some(old), Some(new)) => json!({
             "html": link(format!("/branches/compare/{new}..{old}")),
@@ -116,10 +115,9 @@ fn ref_page(push: &Push, name: &str) -> String {
 
 /// A branch or tag as it was or is. `id` stands for a commit that cannot be read.
 fn state(context: &Context, push: &Push, id: ObjectId, tip: &Tip) -> Value {
-    let page = context.repository.page();
     let below = if push.is_tag() { "tags" } else { "branches" };
     let name = encode(&push.short_name());
-    let link = |below: String| json!({ "href": format!("{page}{below}") });
+    let link = |below: String| json!({ "href": context.repository.below(&below) });
     let mut body = json!({
         "type": ref_type(push),
         "name": push.short_name(),
@@ -169,7 +167,7 @@ fn commit_body(commit: &Commit, context: &Context) -> Value {
 
 /// There is no API beside the pages, so both links are one.
 fn commit_links(id: ObjectId, repository: &Repository) -> Value {
-    let address = repository.commit_address(id, "/commits/");
+    let address = repository.commit_page(id, "/commits/");
     json!({ "self": { "href": address }, "html": { "href": address } })
 }
 
@@ -217,11 +215,11 @@ fn uuid(kind: &str, name: &str) -> String {
 }
 
 fn account_links(login: &str, repository: &Repository) -> Value {
-    page_links(&format!("{}/{}", repository.instance, encode(login)))
+    page_links(&repository.account_page(login))
 }
 
 fn page_links(page: &str) -> Value {
-    json!({ "self": { "href": page }, "html": { "href": page }, "avatar": { "href": format!("{page}/avatar") } })
+    json!({ "self": { "href": page }, "html": { "href": page }, "avatar": { "href": behind(page, "/avatar") } })
 }
 
 fn repository(context: &Context) -> Value {
@@ -231,7 +229,7 @@ fn repository(context: &Context) -> Value {
     json!({
         "type": "repository",
         "full_name": repository.full_name(),
-        "links": page_links(&repository.page()),
+        "links": page_links(repository.page()),
         "name": repository.name,
         "scm": "git",
         "website": repository.homepage,

@@ -8,7 +8,9 @@ mod review;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, append, changes, compact, delete_of_github, newest, ref_type};
+use super::{
+    Format, Header, Ids, Limits, Payload, append, behind, changes, compact, delete_of_github, newest, ref_type,
+};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
 };
@@ -16,7 +18,6 @@ use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectFormat};
 use crate::signature::Secret;
-use crate::urls::encode;
 
 const MOST_COMMITS: usize = 5;
 const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;
@@ -126,7 +127,7 @@ fn compare(context: &Context, push: &Push, oldest: Option<&Commit>) -> String {
         None => oldest.and_then(|oldest| oldest.parents.first().copied()),
     };
     match (old, push.update.new) {
-        (Some(old), Some(new)) => format!("{}/compare/{old}...{new}", context.repository.page()),
+        (Some(old), Some(new)) => context.repository.below(&format!("/compare/{old}...{new}")),
         _ => String::new(),
     }
 }
@@ -136,7 +137,7 @@ fn commit_body<'a>(commit: &'a Commit, context: &'a Context, limits: &Limits) ->
     CommitBody {
         id: commit.id.to_string(),
         message: &commit.message,
-        url: context.repository.commit_address(commit.id, "/commit/"),
+        url: context.repository.commit_page(commit.id, "/commit/"),
         author: person(&commit.author, &context.pusher),
         committer: person(&commit.committer, &context.pusher),
         verification: (),
@@ -175,7 +176,7 @@ fn pusher(context: &Context) -> Value {
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 fn user(id: u32, login: &str, name: &str, email: &str, repository: &Repository) -> Value {
-    let page = format!("{}/{}", repository.instance, encode(login));
+    let page = repository.account_page(login);
     json!({
         "id": id,
         "login": login,
@@ -183,7 +184,7 @@ fn user(id: u32, login: &str, name: &str, email: &str, repository: &Repository) 
         "source_id": 0,
         "full_name": name,
         "email": email,
-        "avatar_url": format!("{page}.png"),
+        "avatar_url": behind(&page, ".png"),
         "html_url": page,
         "language": "",
         "is_admin": false,
@@ -220,12 +221,12 @@ fn repository(context: &Context) -> Value {
         "mirror": false,
         "size": 0,
         "language": "",
-        "languages_url": format!("{page}/languages"),
+        "languages_url": repository.below("/languages"),
         "html_url": page,
         "url": page,
         "link": "",
-        "ssh_url": repository.ssh_address(),
-        "clone_url": repository.clone_address(),
+        "ssh_url": repository.ssh_url,
+        "clone_url": repository.http_url,
         "original_url": "",
         "website": "",
         "stars_count": 0,

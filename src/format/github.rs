@@ -5,6 +5,8 @@
 
 mod review;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -97,8 +99,17 @@ struct PersonBody<'a> {
     username: Option<&'a str>,
 }
 
+/// What the schemas of GitHub's payloads take no empty text for.
+fn with_addresses(context: &Context) -> Cow<'_, Context> {
+    let repository = &context.repository;
+    if !repository.homepage.is_empty() && !repository.http_url.is_empty() {
+        return Cow::Borrowed(context);
+    }
+    Cow::Owned(Context { repository: repository.with_assumed_addresses(), ..context.clone() })
+}
+
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
-    let context = &*event.context;
+    let context = &*with_addresses(&event.context);
     match &event.kind {
         EventKind::Push(push) | EventKind::TagPush(push) => match name {
             EventName::Push | EventName::TagPush => Some(compact("push", &push_body(context, push, limits))),
@@ -159,7 +170,7 @@ fn commit_body<'a>(commit: &'a Commit, context: &'a Context, push: &Push, limits
         distinct: !push.known.contains(&commit.id),
         message: &commit.message,
         timestamp: commit.committer.time.rfc3339(Utc::Letter),
-        url: context.repository.commit_address(commit.id, "/commit/"),
+        url: context.repository.commit_page(commit.id, "/commit/"),
         author: person(&commit.author, &context.pusher),
         committer: person(&commit.committer, &context.pusher),
         added: most(&changes.added),
@@ -198,6 +209,7 @@ fn sender(context: &Context) -> Value {
 }
 
 fn ping(context: &Context, webhook: &Webhook) -> Payload {
+    let context = &*with_addresses(context);
     let id = identifier::number_of(webhook.id);
     let time = context.time.rfc3339(Utc::Letter);
     let page = format!("{}/hooks/{id}", context.repository.page());
@@ -268,9 +280,9 @@ fn repository(context: &Context, in_push: bool) -> Value {
             "created_at": time(Time::default()),
             "updated_at": context.time.rfc3339(Utc::Letter),
             "pushed_at": time(context.time),
-            "git_url": repository.clone_address(),
-            "ssh_url": repository.ssh_address(),
-            "clone_url": repository.clone_address(),
+            "git_url": repository.http_url,
+            "ssh_url": repository.ssh_url,
+            "clone_url": repository.http_url,
             "svn_url": page,
             "homepage": null,
             "size": 0,
@@ -371,7 +383,7 @@ const USER_PAGES: &[(&str, &str)] = &[
 ];
 
 fn user(login: &str, id: u32, kind: &str, repository: &Repository) -> Value {
-    let page = format!("{}/{}", repository.instance, encode(login));
+    let page = repository.account_page(login);
     let mut body = json!({
         "login": login,
         "id": id,

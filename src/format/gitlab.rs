@@ -248,13 +248,16 @@ fn inner<'m>(map: &'m mut Map<String, Value>, key: &str) -> &'m mut Map<String, 
 }
 
 fn headers(event: &str, ids: &Ids) -> Vec<Header> {
-    vec![
+    let mut headers = vec![
         ("Idempotency-Key", ids.delivery.to_string().into()),
         ("X-Gitlab-Event", event.into()),
         ("X-Gitlab-Webhook-UUID", ids.webhook.to_string().into()),
-        ("X-Gitlab-Instance", ids.instance.clone().into()),
-        ("X-Gitlab-Event-UUID", ids.event.to_string().into()),
-    ]
+    ];
+    if !ids.instance.is_empty() {
+        headers.push(("X-Gitlab-Instance", ids.instance.clone().into()));
+    }
+    headers.push(("X-Gitlab-Event-UUID", ids.event.to_string().into()));
+    headers
 }
 
 fn sign(secret: &Secret, _body: &[u8]) -> Vec<Header> {

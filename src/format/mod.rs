@@ -289,6 +289,11 @@ fn line_code(place: &Place) -> Option<String> {
     Some(format!("{path}_{}_{}", line.old, line.new))
 }
 
+/// An address that another one begins; empty where that is.
+fn behind(address: &str, end: &str) -> String {
+    if address.is_empty() { String::new() } else { format!("{address}{end}") }
+}
+
 /// Puts the keys of one object behind those of another.
 fn append(body: &mut Value, more: Value) {
     if let (Value::Object(body), Value::Object(more)) = (body, more) {

@@ -74,7 +74,7 @@ fn headline(context: &Context, push: &Push) -> String {
     let repository = &context.repository;
     let who = escape(&context.pusher.name);
     let what = format!("{} {}", ref_type(push), escape(&push.short_name()));
-    let place = link(repository.homepage.trim_end_matches('/'), &repository.path);
+    let place = link(repository.page(), &repository.path);
     let total = push.total;
     let count = if total == 1 { "1 commit".into() } else { format!("{total} commits") };
     match push.change() {
@@ -103,15 +103,14 @@ fn review_text(context: &Context, request: &MergeRequest) -> String {
         ReviewAction::WithdrawChanges => "no longer asks for changes in",
     };
     let (source, target) = (escape(&review.source), escape(&review.target));
-    let place = link(context.repository.homepage.trim_end_matches('/'), &context.repository.path);
+    let place = link(context.repository.page(), &context.repository.path);
     let who = escape(&context.pusher.name);
     format!("{who} {what} {}: {source} into {target} in {place}", review_link(&context.repository, review))
 }
 
 /// `review 3, Try it`.
 fn review_link(repository: &Repository, review: &Review) -> String {
-    let has_page = !repository.homepage.is_empty() || !repository.review_url.is_empty();
-    let page = if has_page { repository.review_address(review.number, "/merge_requests/") } else { String::new() };
+    let page = repository.review_page(review.number, "/merge_requests/");
     let title = shorten(review.title.clone(), LONGEST_LINE);
     link(&page, &format!("review {}, {title}", review.number))
 }
@@ -126,7 +125,7 @@ fn note_text(context: &Context, note: &Note) -> String {
             format!("commit {}", link(&repository.commit_page(note.commit.id, "/commit/"), &id[..7]))
         }
     };
-    let place = link(repository.homepage.trim_end_matches('/'), &repository.path);
+    let place = link(repository.page(), &repository.path);
     let did = if note.replaces.is_some() { "changed a comment on" } else { "commented on" };
     let mut text = format!("{} {did} {what} in {place}", escape(&note.author.name));
     for line in note.text.lines().take(MOST_LINES) {

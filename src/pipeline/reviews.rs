@@ -222,7 +222,7 @@ impl Pipeline<'_> {
             let (git_dir, configuration) = (self.git_dir, self.configuration);
             let shown = Scene { git_dir, configuration, environment, namespace }.repository(false);
             let number = change.after.number;
-            let page = if shown.review_url.is_empty() { String::new() } else { shown.review_address(number, "") };
+            let page = if shown.review_url.is_empty() { String::new() } else { shown.review_page(number, "") };
             ReviewLine { number, action: change.action, branches: (change.after.source, change.after.target), page }
         };
         (changes.into_iter().take(MOST_SAID).map(line).collect(), refused)

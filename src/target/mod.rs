@@ -241,6 +241,7 @@ pub(crate) mod tests {
             object_format: update.format,
             default_branch: None,
             instance: String::new(),
+            host: String::new(),
         };
         let pusher = Pusher { login: String::new(), name: String::new(), email: String::new(), id: 1 };
         let context = Context { repository, pusher, push_options: Vec::new(), time: Time::utc(0) };

@@ -381,13 +381,38 @@ fn github_without_any_address() {
     let body = receiver.take_one().json();
     let is_address = |text: &str| text.starts_with("http://") && !text.contains(' ');
     let repository = body["repository"].as_object().unwrap();
-    for (key, value) in repository.iter().filter(|(key, _)| key.ends_with("_url") || *key == "url") {
+    let is_told = |key: &str| (key.ends_with("_url") && key != "ssh_url") || key == "url";
+    for (key, value) in repository.iter().filter(|(key, _)| is_told(key)) {
         assert!(value.is_null() || is_address(value.as_str().unwrap()), "{key}: {value}");
     }
     for pointer in ["/compare", "/head_commit/url", "/commits/0/url", "/sender/url"] {
         assert!(is_address(body.pointer(pointer).unwrap().as_str().unwrap()), "{pointer}");
     }
     assert_eq!(body["repository"]["owner"]["login"], "my project");
+}
+
+/// What is not configured is empty, but for the one format whose readers want addresses; for ssh none is made up there either.
+#[test]
+fn no_address_is_made_up() {
+    each_format(|format| {
+        let receiver = Receiver::new();
+        let world = World::told_plainly_to(&receiver, format.name);
+        world.configure("webhook.ci.event", "all");
+        world.commit("one");
+        world.git(&["tag", "v1"]);
+        world.push(&["main", "v1"]);
+        for event in ["note", "merge_request"] {
+            world.webhook(&["test", "ci", "--event", event]);
+        }
+        let requests = receiver.take();
+        assert!(requests.len() > 2, "{}: {}", format.name, requests.len());
+        for request in requests {
+            let body = String::from_utf8(request.body.clone()).unwrap();
+            let made_up = body.contains("://") || request.headers.iter().any(|(_, value)| value.contains("://"));
+            assert_eq!(made_up, format.name == "github", "{}: {body}", format.name);
+            assert!(!body.contains("\"ssh_url\":\"http"), "{}: {body}", format.name);
+        }
+    });
 }
 
 #[test]

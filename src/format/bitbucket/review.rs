@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{actor, commit_links, html, repository, utc};
 use crate::event::{Context, MergeRequest, Note, Review, ReviewAction, ReviewState};
-use crate::format::{Payload, compact};
+use crate::format::{Payload, behind, compact};
 use crate::pusher::Pusher;
 
 const PAGES: &str = "/pull-requests/";
@@ -48,7 +48,7 @@ pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Payload
 }
 
 fn pull_request_body(context: &Context, review: &Review) -> Value {
-    let page = context.repository.review_address(review.number, PAGES);
+    let page = context.repository.review_page(review.number, PAGES);
     let is_over = review.state != ReviewState::Opened;
     let side = |name: &str, id: Option<String>| {
         json!({
@@ -117,7 +117,7 @@ pub(super) fn note(context: &Context, note: &Note) -> Option<Payload> {
         return note.replaces.is_none().then(|| commit_comment(context, note));
     };
     let event = if note.replaces.is_some() { "pullrequest:comment_updated" } else { "pullrequest:comment_created" };
-    let page = context.repository.review_address(review.number, PAGES);
+    let page = context.repository.review_page(review.number, PAGES);
     let body = json!({
         "comment": comment(context, note, &page),
         "pullrequest": pull_request_body(context, review),
@@ -128,7 +128,7 @@ pub(super) fn note(context: &Context, note: &Note) -> Option<Payload> {
 }
 
 fn commit_comment(context: &Context, note: &Note) -> Payload {
-    let page = context.repository.commit_address(note.commit.id, "/commits/");
+    let page = context.repository.commit_page(note.commit.id, "/commits/");
     let body = json!({
         "comment": comment(context, note, &page),
         "commit": {
@@ -151,7 +151,7 @@ fn comment(context: &Context, note: &Note, page: &str) -> Value {
         "deleted": false,
         "created_on": utc(note.created),
         "updated_on": utc(note.updated),
-        "links": links(&format!("{page}#comment-{}", note.number)),
+        "links": links(&behind(page, &format!("#comment-{}", note.number))),
     });
     if let Some(answers) = note.answers {
         body["parent"] = json!({ "id": answers });

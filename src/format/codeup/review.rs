@@ -65,9 +65,9 @@ struct MergeRequestAttributes<'a> {
 #[derive(Serialize)]
 struct ProjectBody<'a> {
     name: &'a str,
-    ssh_url: String,
-    http_url: String,
-    web_url: String,
+    ssh_url: &'a str,
+    http_url: &'a str,
+    web_url: &'a str,
     namespace: &'a str,
     visibility_level: u8,
 }
@@ -76,9 +76,8 @@ impl<'a> From<&'a Repository> for ProjectBody<'a> {
     fn from(repository: &'a Repository) -> Self {
         Self {
             name: &repository.name,
-            // Jenkins takes neither null nor nothing for these.
-            ssh_url: repository.ssh_address(),
-            http_url: repository.clone_address(),
+            ssh_url: &repository.ssh_url,
+            http_url: &repository.http_url,
             web_url: repository.page(),
             namespace: repository.group(),
             visibility_level: visibility_level(repository.visibility),
@@ -113,7 +112,7 @@ pub(super) fn merge_request(context: &Context, request: &MergeRequest) -> Option
             target: repository.into(),
             last_commit: commit_body(&review.head, repository),
             work_in_progress: review.is_draft(),
-            url: repository.review_address(review.number, PAGES),
+            url: repository.review_page(review.number, PAGES),
             action: action_of_gitlab(request.action)?,
         },
     };
@@ -141,7 +140,7 @@ struct NoteBody<'a> {
 #[derive(Serialize)]
 struct RepositoryOfNote<'a> {
     name: &'a str,
-    url: String,
+    url: &'a str,
     description: &'a str,
     homepage: &'a str,
 }
@@ -194,8 +193,8 @@ pub(super) fn note(context: &Context, note: &Note) -> Payload {
     let repository = &context.repository;
     let review = note.review.as_ref();
     let page = match review {
-        Some(review) => repository.review_address(review.number, PAGES),
-        None => repository.commit_address(note.commit.id, "/commits/"),
+        Some(review) => repository.review_page(review.number, PAGES),
+        None => repository.commit_page(note.commit.id, "/commits/"),
     };
     let place = note.place.as_ref();
     let body = NoteBody {
@@ -204,7 +203,7 @@ pub(super) fn note(context: &Context, note: &Note) -> Payload {
         project_id: repository.id,
         repository: RepositoryOfNote {
             name: &repository.name,
-            url: repository.clone_address(),
+            url: if repository.http_url.is_empty() { &repository.ssh_url } else { &repository.http_url },
             description: &repository.description,
             homepage: &repository.homepage,
         },

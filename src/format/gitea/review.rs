@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{pusher, repository, user};
 use crate::event::{Context, MergeRequest, Note, Review, ReviewAction, ReviewState, Utc};
-use crate::format::{Payload, append, compact};
+use crate::format::{Payload, append, behind, compact};
 use crate::pusher::Pusher;
 
 const PAGES: &str = "/pulls/";
@@ -29,7 +29,7 @@ fn account(account: &Pusher, context: &Context) -> Value {
 }
 
 fn page(context: &Context, review: &Review) -> String {
-    context.repository.review_address(review.number, PAGES)
+    context.repository.review_page(review.number, PAGES)
 }
 
 /// `None` of what Gitea tells nobody: that a verdict was taken back.
@@ -120,8 +120,8 @@ fn pull_request_body(context: &Context, review: &Review) -> Value {
         "is_locked": false,
         "comments": review.commenters.len(),
         "html_url": page,
-        "diff_url": format!("{page}.diff"),
-        "patch_url": format!("{page}.patch"),
+        "diff_url": behind(&page, ".diff"),
+        "patch_url": behind(&page, ".patch"),
         "mergeable": review.state == ReviewState::Opened,
         "merged": is_merged,
         "merged_at": ended(context, review).filter(|_| is_merged),
@@ -153,7 +153,7 @@ pub(super) fn note(context: &Context, note: &Note) -> Option<Payload> {
         "pull_request": pull_request_body(context, review),
         "comment": {
             "id": note.number,
-            "html_url": format!("{page}#issuecomment-{}", note.number),
+            "html_url": behind(&page, &format!("#issuecomment-{}", note.number)),
             "pull_request_url": page,
             "issue_url": "",
             "user": account(&note.author, context),

@@ -21,7 +21,7 @@ fn account(user_: &Pusher, context: &Context) -> Value {
 
 /// The address of something below the pull request's own.
 fn page(context: &Context, review: &Review, below: &str) -> String {
-    context.repository.review_address(review.number, PAGES) + below
+    context.repository.review_page(review.number, PAGES) + below
 }
 
 pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Payload {
@@ -236,7 +236,7 @@ fn told(context: &Context, note: &Note, between: Value) -> Value {
 }
 
 fn commit_comment(context: &Context, note: &Note) -> Payload {
-    let page = context.repository.commit_address(note.commit.id, "/commit/");
+    let page = context.repository.commit_page(note.commit.id, "/commit/");
     let mut comment = comment(context, note, format!("{page}#commitcomment-{}", note.number));
     let line = note.place.as_ref().and_then(|place| place.in_diff.as_ref());
     append(

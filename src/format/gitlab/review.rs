@@ -27,30 +27,15 @@ fn user(user: &Pusher) -> Value {
 fn repository_of(repository: &Repository) -> Value {
     json!({
         "name": repository.name,
-        "url": repository.ssh_address(),
+        "url": repository.ssh_url,
         "description": repository.description,
-        "homepage": repository.page(),
+        "homepage": repository.homepage,
     })
 }
 
-/// One side of a merge request, of which Jenkins takes no address for empty.
+/// One side of a merge request.
 fn side(repository: &Repository) -> Value {
-    let mut body = serde_json::to_value(project(repository)).unwrap_or_default();
-    for (key, address) in [("git_ssh_url", repository.ssh_address()), ("git_http_url", repository.clone_address())] {
-        body[key] = address.into();
-    }
-    for (key, address) in [("web_url", repository.page()), ("homepage", repository.page())] {
-        body[key] = address.into();
-    }
-    for (key, address) in [
-        ("url", repository.ssh_address()),
-        ("ssh_url", repository.ssh_address()),
-        ("http_url", repository.clone_address()),
-    ] {
-        body[key] = address.into();
-    }
-    body["namespace"] = repository.group().into();
-    body
+    serde_json::to_value(project(repository)).unwrap_or_default()
 }
 
 fn last_commit(repository: &Repository, review: &Review) -> Value {
@@ -60,7 +45,7 @@ fn last_commit(repository: &Repository, review: &Review) -> Value {
         "message": commit.message,
         "title": commit.title,
         "timestamp": commit.timestamp,
-        "url": repository.commit_address(review.head.id, "/-/commit/"),
+        "url": repository.commit_page(review.head.id, "/-/commit/"),
         "author": commit.author,
     })
 }
@@ -169,7 +154,7 @@ fn attributes(repository: &Repository, review: &Review) -> Value {
             "target": side(repository),
             "time_change": 0,
             "total_time_spent": 0,
-            "url": repository.review_address(review.number, PAGES),
+            "url": repository.review_page(review.number, PAGES),
             "work_in_progress": review.is_draft(),
         }),
     );
@@ -180,8 +165,8 @@ pub(super) fn note(context: &Context, note: &Note) -> Payload {
     let repository = &context.repository;
     let review = note.review.as_ref();
     let page = match review {
-        Some(review) => repository.review_address(review.number, PAGES),
-        None => repository.commit_address(note.commit.id, "/-/commit/"),
+        Some(review) => repository.review_page(review.number, PAGES),
+        None => repository.commit_page(note.commit.id, "/-/commit/"),
     };
     let place = note.place.as_ref();
     let position = place.map(|place| position(place, review));
@@ -240,7 +225,7 @@ pub(super) fn note(context: &Context, note: &Note) -> Payload {
                 "message": commit.message,
                 "title": commit.title,
                 "timestamp": commit.timestamp,
-                "url": repository.commit_address(note.commit.id, "/-/commit/"),
+                "url": repository.commit_page(note.commit.id, "/-/commit/"),
                 "author": commit.author,
             });
         }

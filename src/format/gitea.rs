@@ -1,4 +1,4 @@
-//! Gitea, and with it Forgejo and Gogs: push, create and delete, pull requests and what is said of them, in the order in which Gitea writes them.
+//! Gitea: push, create and delete, pull requests and what is said of them, in the order in which Gitea writes them.
 //!
 //! Source: <https://docs.gitea.com/usage/webhooks>; keys, their order and what is sent when from Gitea's own `modules/structs/hook.go`,
 //! `modules/structs/repo.go`, `services/repository/push.go` and `services/webhook/deliver.go`.
@@ -18,6 +18,7 @@ use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectFormat};
 use crate::signature::Secret;
+use crate::urls::encode;
 
 const MOST_COMMITS: usize = 5;
 const MOST_COMMITS_OF_NEW_BRANCH: usize = 10;
@@ -37,7 +38,7 @@ const EVENTS: &[(EventName, &str)] = &[
 
 pub(super) const FORMAT: Format = Format {
     name: "gitea",
-    forge: "Gitea, Forgejo, Gogs",
+    forge: "Gitea",
     hosts: &[],
     events: EVENTS,
     wants: Wanted { commits: MOST_COMMITS_OF_NEW_BRANCH, paths: usize::MAX, ..Wanted::NOTHING },
@@ -119,17 +120,24 @@ fn push_body<'a>(context: &'a Context, push: &'a Push, limits: &Limits) -> PushB
     }
 }
 
-/// From the old id to the new one; of a creation from the parent of the oldest commit that is listed, empty where there
-/// is none.
+/// From the old id to the new one. Of a new branch from the parent of the oldest commit that is listed, else from the default
+/// branch, empty where it is that one; a new tag has nothing before it, and of one that is gone the server itself is left.
 fn compare(context: &Context, push: &Push, oldest: Option<&Commit>) -> String {
+    let repository = &context.repository;
+    let Some(new) = push.update.new else { return behind(&repository.instance, "/") };
     let old = match push.update.old {
-        Some(old) => Some(old),
-        None => oldest.and_then(|oldest| oldest.parents.first().copied()),
+        Some(old) => old.to_string(),
+        None if push.is_tag() => push.update.before(),
+        None => {
+            let parent = oldest.and_then(|oldest| oldest.parents.first()).map(ToString::to_string);
+            let default = repository.default_branch.as_deref().filter(|branch| *branch != push.short_name());
+            match parent.or_else(|| default.map(encode)) {
+                Some(old) => old,
+                None => return String::new(),
+            }
+        }
     };
-    match (old, push.update.new) {
-        (Some(old), Some(new)) => context.repository.below(&format!("/compare/{old}...{new}")),
-        _ => String::new(),
-    }
+    repository.below(&format!("/compare/{old}...{new}"))
 }
 
 fn commit_body<'a>(commit: &'a Commit, context: &'a Context, limits: &Limits) -> CommitBody<'a> {
@@ -259,6 +267,7 @@ fn state(context: &Context) -> Value {
         "has_wiki": false,
         "has_pull_requests": false,
         "has_projects": false,
+        "projects_mode": "all",
         "has_releases": false,
         "has_packages": false,
         "has_actions": false,
@@ -267,39 +276,45 @@ fn state(context: &Context) -> Value {
         "allow_rebase": false,
         "allow_rebase_explicit": false,
         "allow_squash_merge": false,
+        "allow_fast_forward_only_merge": false,
+        "allow_rebase_update": false,
+        "allow_manual_merge": false,
+        "autodetect_manual_merge": false,
+        "default_delete_branch_after_merge": false,
         "default_merge_style": "merge",
+        "default_allow_maintainer_edit": false,
         "avatar_url": "",
         "internal": repository.visibility == Visibility::Internal,
         "mirror_interval": "",
         "object_format_name": object_format,
         "mirror_updated": NEVER,
+        "topics": [],
+        "licenses": [],
     })
 }
 
-/// The same under the names of Gitea, of Gogs, which came before it, of Forgejo, which came after it, and of GitHub.
-fn headers(event: &str, ids: &Ids) -> Vec<Header> {
-    let delivery = ids.delivery.to_string();
+/// The delivery and the event under the names that one forge has for them.
+pub(super) fn named(names: [&'static str; 3], event: &str, ids: &Ids) -> Vec<Header> {
     let (event, kind) = review::event_and_type(event);
-    let of = |names: [&'static str; 3]| {
-        names.into_iter().zip([delivery.as_str(), event, kind]).map(|(name, value)| (name, value.into()))
-    };
-    [
-        ["X-Gitea-Delivery", "X-Gitea-Event", "X-Gitea-Event-Type"],
-        ["X-Gogs-Delivery", "X-Gogs-Event", "X-Gogs-Event-Type"],
-        ["X-Forgejo-Delivery", "X-Forgejo-Event", "X-Forgejo-Event-Type"],
-        ["X-GitHub-Delivery", "X-GitHub-Event", "X-GitHub-Event-Type"],
-    ]
-    .into_iter()
-    .flat_map(of)
-    .collect()
+    let values = [ids.delivery.to_string(), event.into(), kind.into()];
+    names.into_iter().zip(values).map(|(name, value)| (name, value.into())).collect()
 }
 
-fn sign(secret: &Secret, body: &[u8]) -> Vec<Header> {
+/// The same under the names of Gitea, of Gogs, which it came out of, and of GitHub.
+pub(super) fn headers(event: &str, ids: &Ids) -> Vec<Header> {
+    let mut headers = named(["X-Gitea-Delivery", "X-Gitea-Event", "X-Gitea-Event-Type"], event, ids);
+    headers.push(("X-Gitea-Hook-Installation-Target-Type", "repository".into()));
+    headers.extend(named(["X-Gogs-Delivery", "X-Gogs-Event", "X-Gogs-Event-Type"], event, ids));
+    headers.extend(named(["X-GitHub-Delivery", "X-GitHub-Event", "X-GitHub-Event-Type"], event, ids));
+    headers.push(("X-GitHub-Hook-Installation-Target-Type", "repository".into()));
+    headers
+}
+
+pub(super) fn sign(secret: &Secret, body: &[u8]) -> Vec<Header> {
     let signature = secret.hmac_sha256(body);
     vec![
         ("X-Gitea-Signature", signature.clone().into()),
         ("X-Gogs-Signature", signature.clone().into()),
-        ("X-Forgejo-Signature", signature.clone().into()),
         ("X-Hub-Signature", format!("sha1={}", secret.hmac_sha1(body)).into()),
         ("X-Hub-Signature-256", format!("sha256={signature}").into()),
     ]

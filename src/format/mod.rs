@@ -8,6 +8,8 @@ mod reduce;
 mod bitbucket;
 mod codeup;
 mod gitea;
+mod forgejo;
+mod gogs;
 mod github;
 mod gitlab;
 mod slack;
@@ -26,8 +28,16 @@ use crate::event::{
 use crate::signature::{Secret, sha1_hex};
 
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
-pub const FORMATS: &[Format] =
-    &[codeup::FORMAT, gitlab::FORMAT, github::FORMAT, gitea::FORMAT, bitbucket::FORMAT, slack::FORMAT];
+pub const FORMATS: &[Format] = &[
+    codeup::FORMAT,
+    gitlab::FORMAT,
+    github::FORMAT,
+    gitea::FORMAT,
+    forgejo::FORMAT,
+    gogs::FORMAT,
+    bitbucket::FORMAT,
+    slack::FORMAT,
+];
 
 /// One forge's way to tell of an event.
 pub struct Format {

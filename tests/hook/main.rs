@@ -18,6 +18,7 @@ mod copies;
 mod disks;
 mod elsewhere;
 mod explicit;
+mod family;
 mod files;
 mod formats;
 mod heads;

@@ -74,7 +74,7 @@ fn receivers_find_owner_and_name() {
         ("project", Some("team"), ("team", "project"), "team"),
     ] {
         let expected = (expected.0.to_owned(), expected.1.to_owned());
-        for format in ["github", "gitea", "bitbucket", "gitlab"] {
+        for format in ["github", "gitea", "forgejo", "gogs", "bitbucket", "gitlab"] {
             let body = body(path, owner, format);
             let name = full_name(&body, format);
             let expected = match format {
@@ -86,7 +86,9 @@ fn receivers_find_owner_and_name() {
             assert_eq!(atlantis(name, format), Some(expected.clone()), "{format} {path}");
             let repository = &body["repository"];
             match format {
-                "github" | "gitea" => assert_eq!(repository["owner"]["login"], *expected.0, "{format} {path}"),
+                "github" | "gitea" | "forgejo" | "gogs" => {
+                    assert_eq!(repository["owner"]["login"], *expected.0, "{format} {path}")
+                }
                 "bitbucket" => {
                     assert_eq!(argo_cd(name).as_ref(), Some(&expected), "{path}");
                     assert_eq!(repository["workspace"]["slug"], *expected.0, "{path}");

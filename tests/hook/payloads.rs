@@ -332,44 +332,6 @@ fn slack_escapes_and_links_only_what_is_there() {
     assert!(said.contains("webhook.ci.secret: is not used by format slack: remove it"), "{said}");
 }
 
-/// A branch's deletion is `delete` whether or not that is chosen, and is told once.
-#[test]
-fn headers_of_gitea() {
-    let receiver = Receiver::new();
-    let world = world(&receiver, "gitea");
-    world.configure("webhook.ci.secret", "a secret of more than 24 bytes");
-    world.commit("one");
-    world.git(&["tag", "v1"]);
-    let events = || -> Vec<String> {
-        receiver.requests().iter().map(|request| request.header("X-Gitea-Event").to_owned()).collect()
-    };
-    world.push(&["main", "v1"]);
-    world.push(&[":main", ":v1"]);
-    assert_eq!(events(), ["push", "push", "delete", "push"]);
-    world.configure("webhook.ci.event", "push tag_push create delete");
-    receiver.take();
-    world.push(&["main", "v1"]);
-    world.push(&[":main", ":v1"]);
-    assert_eq!(events(), ["create", "push", "create", "push", "delete", "push", "delete"]);
-    let secret = git_webhook::signature::Secret::new("a secret of more than 24 bytes");
-    for request in receiver.take() {
-        let delivery = request.header("X-Gitea-Delivery");
-        assert_eq!(delivery.len(), 36);
-        let signature = secret.hmac_sha256(&request.body);
-        for forge in ["Gitea", "Gogs", "Forgejo", "GitHub"] {
-            let header = |name: &str| request.header(&format!("X-{forge}-{name}"));
-            assert_eq!(header("Delivery"), delivery);
-            assert_eq!(header("Event"), request.header("X-Gitea-Event"));
-            assert_eq!(header("Event-Type"), request.header("X-Gitea-Event"));
-            if forge != "GitHub" {
-                assert_eq!(header("Signature"), signature);
-            }
-        }
-        assert_eq!(request.header("X-Hub-Signature"), format!("sha1={}", secret.hmac_sha1(&request.body)));
-        assert_eq!(request.header("X-Hub-Signature-256"), format!("sha256={signature}"));
-    }
-}
-
 /// Every address is one, though none is configured.
 #[test]
 fn github_without_any_address() {

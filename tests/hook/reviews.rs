@@ -736,6 +736,34 @@ fn gitea_is_told_in_its_own_events() {
 }
 
 #[test]
+fn forgejo_is_told_as_gitea_is() {
+    assert_eq!(told_on_tour("forgejo", "X-Forgejo-Event-Type"), told_on_tour("gitea", "X-Gitea-Event-Type"));
+}
+
+/// It has neither verdicts nor comments on lines: what is said with the one, and on the other, is a comment.
+#[test]
+fn gogs_is_told_in_its_own_events() {
+    let expected = [
+        "open: pull_request opened",
+        "update: pull_request synchronized",
+        "edit: pull_request edited",
+        "line: issue_comment created",
+        "answer: issue_comment created",
+        "edited line: issue_comment edited",
+        "comment: issue_comment created",
+        "edited comment: issue_comment edited",
+        "reject: issue_comment created",
+        "withdraw: issue_comment created",
+        "approve: issue_comment created",
+        "close: pull_request closed",
+        "reopen: pull_request reopened",
+        "merge: pull_request closed",
+        "note: ",
+    ];
+    assert_eq!(told_on_tour("gogs", "X-Gogs-Event"), expected);
+}
+
+#[test]
 fn bitbucket_is_told_in_its_own_events() {
     let expected = [
         "open: pullrequest:created",

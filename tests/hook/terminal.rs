@@ -73,7 +73,7 @@ fn whatever_others_choose_is_escaped_in_every_verb() {
             serde_json::from_slice::<Value>(&output.stdout).unwrap();
         }
     }
-    for format in ["codeup", "gitlab", "github", "gitea", "bitbucket", "slack"] {
+    for format in git_webhook::format::FORMATS.iter().map(|format| format.name) {
         let output = world.webhook(&["payload", "--format", format, "0", &name, &name]);
         for body in serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>() {
             // Escaped, and none the less what a receiver is sent.

@@ -10,6 +10,8 @@ const proofs = {
   '/gitlab': (headers) => headers['X-Gitlab-Event'] === 'Push Hook' && headers['X-Gitlab-Token'] === secret,
   '/github': (headers, body) => headers['X-GitHub-Event'] === 'push' && headers['X-Hub-Signature-256'] === `sha256=${hmac(body)}`,
   '/gitea': (headers, body) => headers['X-Gitea-Event'] === 'push' && headers['X-Gitea-Signature'] === hmac(body),
+  '/forgejo': (headers, body) => headers['X-Forgejo-Event'] === 'push' && headers['X-Forgejo-Signature'] === hmac(body),
+  '/gogs': (headers, body) => headers['X-Gogs-Event'] === 'push' && headers['X-Gogs-Signature'] === hmac(body),
   '/bitbucket': (headers, body) => headers['X-Event-Key'] === 'repo:push' && headers['X-Hub-Signature'] === `sha256=${hmac(body)}`,
   '/slack': () => true,
 };

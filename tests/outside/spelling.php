@@ -7,6 +7,8 @@ const NAMES = [
     '/gitlab' => ['X-Gitlab-Event', 'X-Gitlab-Token', 'X-Gitlab-Event-UUID', 'Idempotency-Key'],
     '/github' => ['X-GitHub-Event', 'X-GitHub-Delivery', 'X-Hub-Signature', 'X-Hub-Signature-256'],
     '/gitea' => ['X-Gitea-Event', 'X-Gitea-Signature', 'X-GitHub-Event', 'X-Hub-Signature-256'],
+    '/forgejo' => ['X-Forgejo-Event', 'X-Forgejo-Signature', 'X-Gitea-Event', 'X-Hub-Signature-256'],
+    '/gogs' => ['X-Gogs-Event', 'X-Gogs-Delivery', 'X-Gogs-Signature'],
     '/bitbucket' => ['X-Event-Key', 'X-Hook-UUID', 'X-Request-UUID', 'X-Hub-Signature'],
     '/slack' => [],
 ];

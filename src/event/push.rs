@@ -27,7 +27,7 @@ pub struct Push {
     pub forced: bool,
     /// Of the commits told here those that the repository had before this push; empty where no target asked.
     pub known: HashSet<ObjectId>,
-    /// Another branch or tag, in full, that points to the same; `None` where there is none, or no target asked.
+    /// Another branch, in full, that points to the same; `None` where there is none, or no target asked.
     pub same_tip: Option<String>,
 }
 

@@ -172,7 +172,7 @@ fn create_body(context: &Context, push: &Push) -> Value {
 }
 
 fn delete(context: &Context, push: &Push) -> Payload {
-    delete_of_github(push, repository(context), pusher(context))
+    delete_of_github(push, json!({ "repository": repository(context), "sender": pusher(context) }))
 }
 
 fn pusher(context: &Context) -> Value {

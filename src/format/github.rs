@@ -3,6 +3,8 @@
 //! Source: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>, "push", "create", "delete", "ping"; the order of
 //! keys and the constants from the examples and schemas of <https://github.com/octokit/webhooks>.
 
+mod place;
+
 mod review;
 
 use std::borrow::Cow;
@@ -10,12 +12,11 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::place::{description, organization, place_and_sender, repository, sender};
 use super::{
     Format, Header, Ids, Limits, Payload, Webhook, append, changes, compact, delete_of_github, newest, ref_type,
 };
-use crate::event::{
-    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
-};
+use crate::event::{Commit, Context, Event, EventKind, EventName, Person, Push, Utc, Wanted};
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::Change;
@@ -58,6 +59,7 @@ struct PushBody<'a> {
     after: String,
     repository: Value,
     pusher: PusherBody<'a>,
+    organization: Value,
     sender: Value,
     created: bool,
     deleted: bool,
@@ -114,7 +116,7 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
         EventKind::Push(push) | EventKind::TagPush(push) => match name {
             EventName::Push | EventName::TagPush => Some(compact("push", &push_body(context, push, limits))),
             EventName::Create => Some(compact("create", &create_body(context, push))),
-            EventName::Delete => Some(delete_of_github(push, repository(context, false), sender(context))),
+            EventName::Delete => Some(delete_of_github(push, place_and_sender(context, sender(context)))),
             EventName::Note | EventName::MergeRequest => None,
         },
         EventKind::MergeRequest(request) => Some(review::pull_request(context, request)),
@@ -132,6 +134,7 @@ fn push_body<'a>(context: &'a Context, push: &'a Push, limits: &Limits) -> PushB
         after: push.update.after(),
         repository: repository(context, true),
         pusher: PusherBody { name: &pusher.login, email: address(&pusher.email) },
+        organization: organization(&context.repository),
         sender: sender(context),
         created: change == Change::Create,
         deleted: change == Change::Delete,
@@ -193,19 +196,15 @@ fn address(email: &str) -> Option<&str> {
 }
 
 fn create_body(context: &Context, push: &Push) -> Value {
-    json!({
+    let mut body = json!({
         "ref": push.short_name(),
         "ref_type": ref_type(push),
         "master_branch": context.repository.default_branch.as_deref().unwrap_or_default(),
         "description": description(&context.repository),
         "pusher_type": "user",
-        "repository": repository(context, false),
-        "sender": sender(context),
-    })
-}
-
-fn sender(context: &Context) -> Value {
-    user(&context.pusher.login, context.pusher.id, "User", &context.repository)
+    });
+    append(&mut body, place_and_sender(context, sender(context)));
+    body
 }
 
 fn ping(context: &Context, webhook: &Webhook) -> Payload {
@@ -213,7 +212,7 @@ fn ping(context: &Context, webhook: &Webhook) -> Payload {
     let id = identifier::number_of(webhook.id);
     let time = context.time.rfc3339(Utc::Letter);
     let page = format!("{}/hooks/{id}", context.repository.page());
-    let body = json!({
+    let mut body = json!({
         "zen": "What was pushed is told.",
         "hook_id": id,
         "hook": {
@@ -235,167 +234,9 @@ fn ping(context: &Context, webhook: &Webhook) -> Payload {
             "deliveries_url": format!("{page}/deliveries"),
             "last_response": { "code": null, "status": "unused", "message": null },
         },
-        "repository": repository(context, false),
-        "sender": sender(context),
     });
+    append(&mut body, place_and_sender(context, sender(context)));
     compact("ping", &body)
-}
-
-fn description(repository: &Repository) -> Option<&str> {
-    (!repository.description.is_empty()).then_some(&repository.description)
-}
-
-/// The repository. In a push two of its times are numbers, and it tells a little more of its owner.
-fn repository(context: &Context, in_push: bool) -> Value {
-    let repository = &context.repository;
-    let page = repository.page();
-    let at = |below: &str| format!("{page}{below}");
-    let time = |time: Time| if in_push { json!(time.seconds) } else { json!(time.rfc3339(Utc::Letter)) };
-    let default_branch = repository.default_branch.as_deref().unwrap_or_default();
-    let mut owner = json!({});
-    if in_push {
-        owner = json!({ "name": repository.owner, "email": null });
-    }
-    let owner_id = identifier::number("user", &repository.owner);
-    append(&mut owner, user(&repository.owner, owner_id, "Organization", repository));
-    let mut body = json!({
-        "id": repository.id,
-        "node_id": format!("R_{}", repository.id),
-        "name": repository.name,
-        "full_name": repository.full_name(),
-        "private": repository.visibility != Visibility::Public,
-        "owner": owner,
-        "html_url": page,
-        "description": description(repository),
-        "fork": false,
-        "url": page,
-    });
-    for (key, below) in PAGES {
-        body[*key] = at(below).into();
-    }
-    append(
-        &mut body,
-        json!({
-            // When it was made nobody knows.
-            "created_at": time(Time::default()),
-            "updated_at": context.time.rfc3339(Utc::Letter),
-            "pushed_at": time(context.time),
-            "git_url": repository.http_url,
-            "ssh_url": repository.ssh_url,
-            "clone_url": repository.http_url,
-            "svn_url": page,
-            "homepage": null,
-            "size": 0,
-            "stargazers_count": 0,
-            "watchers_count": 0,
-            "language": null,
-            "has_issues": false,
-            "has_projects": false,
-            "has_downloads": false,
-            "has_wiki": false,
-            "has_pages": false,
-            "has_discussions": false,
-            "forks_count": 0,
-            "mirror_url": null,
-            "archived": false,
-            "disabled": false,
-            "open_issues_count": 0,
-            "license": null,
-            "allow_forking": true,
-            "is_template": false,
-            "web_commit_signoff_required": false,
-            "topics": [],
-            "visibility": visibility(repository.visibility),
-            "forks": 0,
-            "open_issues": 0,
-            "watchers": 0,
-            "default_branch": default_branch,
-        }),
-    );
-    if in_push {
-        append(&mut body, json!({ "stargazers": 0, "master_branch": default_branch }));
-    }
-    body["custom_properties"] = json!({});
-    body
-}
-
-fn visibility(visibility: Visibility) -> &'static str {
-    match visibility {
-        Visibility::Private => "private",
-        Visibility::Internal => "internal",
-        Visibility::Public => "public",
-    }
-}
-
-/// What lies below a repository's address at GitHub, in the order of its keys.
-const PAGES: &[(&str, &str)] = &[
-    ("forks_url", "/forks"),
-    ("keys_url", "/keys{/key_id}"),
-    ("collaborators_url", "/collaborators{/collaborator}"),
-    ("teams_url", "/teams"),
-    ("hooks_url", "/hooks"),
-    ("issue_events_url", "/issues/events{/number}"),
-    ("events_url", "/events"),
-    ("assignees_url", "/assignees{/user}"),
-    ("branches_url", "/branches{/branch}"),
-    ("tags_url", "/tags"),
-    ("blobs_url", "/git/blobs{/sha}"),
-    ("git_tags_url", "/git/tags{/sha}"),
-    ("git_refs_url", "/git/refs{/sha}"),
-    ("trees_url", "/git/trees{/sha}"),
-    ("statuses_url", "/statuses/{sha}"),
-    ("languages_url", "/languages"),
-    ("stargazers_url", "/stargazers"),
-    ("contributors_url", "/contributors"),
-    ("subscribers_url", "/subscribers"),
-    ("subscription_url", "/subscription"),
-    ("commits_url", "/commits{/sha}"),
-    ("git_commits_url", "/git/commits{/sha}"),
-    ("comments_url", "/comments{/number}"),
-    ("issue_comment_url", "/issues/comments{/number}"),
-    ("contents_url", "/contents/{+path}"),
-    ("compare_url", "/compare/{base}...{head}"),
-    ("merges_url", "/merges"),
-    ("archive_url", "/{archive_format}{/ref}"),
-    ("downloads_url", "/downloads"),
-    ("issues_url", "/issues{/number}"),
-    ("pulls_url", "/pulls{/number}"),
-    ("milestones_url", "/milestones{/number}"),
-    ("notifications_url", "/notifications{?since,all,participating}"),
-    ("labels_url", "/labels{/name}"),
-    ("releases_url", "/releases{/id}"),
-    ("deployments_url", "/deployments"),
-];
-
-/// The same below a user's.
-const USER_PAGES: &[(&str, &str)] = &[
-    ("url", ""),
-    ("html_url", ""),
-    ("followers_url", "/followers"),
-    ("following_url", "/following{/other_user}"),
-    ("gists_url", "/gists{/gist_id}"),
-    ("starred_url", "/starred{/owner}{/repo}"),
-    ("subscriptions_url", "/subscriptions"),
-    ("organizations_url", "/orgs"),
-    ("repos_url", "/repos"),
-    ("events_url", "/events{/privacy}"),
-    ("received_events_url", "/received_events"),
-];
-
-fn user(login: &str, id: u32, kind: &str, repository: &Repository) -> Value {
-    let page = repository.account_page(login);
-    let mut body = json!({
-        "login": login,
-        "id": id,
-        "node_id": format!("U_{id}"),
-        "avatar_url": format!("{page}.png"),
-        "gravatar_id": "",
-    });
-    for (key, below) in USER_PAGES {
-        body[*key] = format!("{page}{below}").into();
-    }
-    append(&mut body, json!({ "type": kind, "site_admin": false }));
-    body
 }
 
 fn headers(event: &str, ids: &Ids) -> Vec<Header> {

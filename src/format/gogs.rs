@@ -78,7 +78,7 @@ fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
     match &event.kind {
         // What is gone has no push, and a tag has none at all.
         EventKind::Push(push) | EventKind::TagPush(push) if push.change() == Change::Delete => {
-            Some(delete_of_github(push, repository(context), pusher(context)))
+            Some(delete_of_github(push, json!({ "repository": repository(context), "sender": pusher(context) })))
         }
         EventKind::TagPush(push) => Some(compact("create", &create_body(context, push))),
         EventKind::Push(push) if name == EventName::Create => Some(compact("create", &create_body(context, push))),

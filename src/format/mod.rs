@@ -225,15 +225,10 @@ fn state_of_gitlab(state: ReviewState) -> (&'static str, u8) {
     }
 }
 
-/// GitHub's `delete`, which Gitea took over.
-fn delete_of_github(push: &Push, repository: Value, sender: Value) -> Payload {
-    let body = json!({
-        "ref": push.short_name(),
-        "ref_type": ref_type(push),
-        "pusher_type": "user",
-        "repository": repository,
-        "sender": sender,
-    });
+/// GitHub's `delete`, which Gogs and Gitea took over, with where it happened and who did it behind.
+fn delete_of_github(push: &Push, rest: Value) -> Payload {
+    let mut body = json!({ "ref": push.short_name(), "ref_type": ref_type(push), "pusher_type": "user" });
+    append(&mut body, rest);
     compact("delete", &body)
 }
 

@@ -29,20 +29,20 @@ impl Reader<'_> {
         listed.filter(|id| !fresh.contains(id)).collect()
     }
 
-    /// Another branch or tag that points to the same commit or tag object after the push: the default branch before
-    /// others, branches before tags, then by name.
+    /// Another branch that points to the same commit after the push: the default branch before others, then by name.
     pub(super) fn same_tip(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
         let new = update.new?;
         let peeled = self.objects.peel(new);
         let named = self.named();
         let same = [Some(new), peeled.filter(|peeled| *peeled != new)].into_iter().flatten();
-        let others = same.filter_map(|id| named.get(&id)).flatten().filter(|name| **name != update.name);
+        let others = same.filter_map(|id| named.get(&id)).flatten();
+        let others = others.filter(|name| **name != update.name);
         let is_default = |name: &RefName| default_branch.is_some_and(|branch| name.short_text() == branch);
-        let first = others.min_by_key(|name| (name.kind() == RefKind::Tag, !is_default(name), (*name).clone()))?;
+        let first = others.min_by_key(|name| (!is_default(name), (*name).clone()))?;
         Some(first.text().into_owned())
     }
 
-    /// Branches and tags by what they point to: those of today, with what the push itself says of its own.
+    /// Branches by what they point to: those of today, with what the push itself says of its own.
     fn named(&mut self) -> &HashMap<ObjectId, Vec<RefName>> {
         let refs = self.refs();
         self.named.get_or_insert_with(|| {
@@ -51,7 +51,7 @@ impl Reader<'_> {
             ids.extend(self.updates.iter().map(|update| (&update.name, update.new)));
             let mut named: HashMap<ObjectId, Vec<RefName>> = HashMap::new();
             for (name, id) in ids {
-                if let Some(id) = id.filter(|_| name.kind() != RefKind::Other) {
+                if let Some(id) = id.filter(|_| name.kind() == RefKind::Branch) {
                     named.entry(id).or_default().push(name.clone());
                 }
             }

@@ -108,7 +108,7 @@ fn a_ping_needs_no_commit_and_keeps_the_address() {
     assert_eq!(body["hook"]["events"], serde_json::json!(EVENTS_OF_GITHUB));
     assert_eq!(body["hook"]["config"]["url"], receiver.url().replace("/hook", ""));
     let keys: Vec<_> = body.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["zen", "hook_id", "hook", "repository", "sender"]);
+    assert_eq!(keys, ["zen", "hook_id", "hook", "repository", "organization", "sender"]);
 }
 
 #[test]

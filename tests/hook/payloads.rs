@@ -332,6 +332,48 @@ fn slack_escapes_and_links_only_what_is_there() {
     assert!(said.contains("webhook.ci.secret: is not used by format slack: remove it"), "{said}");
 }
 
+/// A tag of the same commit is none, and neither is the branch itself.
+#[test]
+fn base_ref_names_another_branch() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "github");
+    let base_ref = |refs: &[&str]| {
+        world.push(refs);
+        receiver.take_one().json()["base_ref"].clone()
+    };
+    world.commit("one");
+    world.git(&["tag", "aaa"]);
+    world.git(&["tag", "--annotate", "--message", "b", "bbb"]);
+    assert_eq!(base_ref(&["aaa"]), Value::Null);
+    assert_eq!(base_ref(&["main"]), Value::Null, "a tag is there");
+    assert_eq!(base_ref(&["bbb"]), "refs/heads/main");
+    assert_eq!(base_ref(&["main:next"]), "refs/heads/main");
+}
+
+/// Receivers tell by it whether to ask for members and teams.
+#[test]
+fn the_owner_is_an_organization_wherever_it_is_told() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "github");
+    world.configure("webhook.ci.event", "create push merge_request note delete");
+    world.commit("one");
+    world.push(&["main:next"]);
+    world.push(&[":next", "main"]);
+    for event in ["merge_request", "note", "ping"] {
+        world.webhook(&["test", "ci", "--event", event]);
+    }
+    let requests = receiver.take();
+    assert!(requests.len() >= 8, "{}", requests.len());
+    for request in requests {
+        let body = request.json();
+        let owner = &body["repository"]["owner"];
+        assert_eq!(owner["type"], "Organization");
+        for key in ["login", "id", "node_id", "url", "avatar_url"] {
+            assert_eq!(owner[key], body["organization"][key], "{key}");
+        }
+    }
+}
+
 /// Every address is one, though none is configured.
 #[test]
 fn github_without_any_address() {

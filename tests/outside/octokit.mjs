@@ -15,7 +15,12 @@ const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true });
 addFormats(ajv);
 // A word the schemas hold for their generator of types.
 ajv.addKeyword("tsAdditionalProperties");
-ajv.addSchema(require("@octokit/webhooks-schemas/schema.json"), "webhooks");
+const schema = require("@octokit/webhooks-schemas/schema.json");
+// What GitHub sends since the schemas were made, which take no key that they do not know.
+Object.assign(schema.definitions.user.properties, { user_view_type: { type: "string" } });
+const newer = { has_pull_requests: { type: "boolean" }, pull_request_creation_policy: { type: "string" } };
+Object.assign(schema.definitions.repository.properties, newer);
+ajv.addSchema(schema, "webhooks");
 // Compiled before anything listens: the schemas are large, and the first takes seconds.
 const known = ["push$event", "create$event", "delete$event", "ping$event", "commit_comment$created"];
 for (const action of ["opened", "edited", "synchronize", "closed", "reopened"]) known.push(`pull_request$${action}`);

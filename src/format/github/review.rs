@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{repository, sender, user};
+use super::place::{account_of_owner, place_and_sender, repository, sender, user};
 use crate::event::{Context, LineInDiff, MergeRequest, Note, Place, Review, ReviewAction, ReviewState, Utc};
 use crate::format::{Payload, append, compact};
 use crate::identifier;
@@ -53,7 +53,7 @@ pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Payload
         _ => {}
     }
     body["pull_request"] = whole(context, request);
-    append(&mut body, json!({ "repository": repository(context, false), "sender": sender(context) }));
+    append(&mut body, place_and_sender(context, sender(context)));
     compact("pull_request", &body)
 }
 
@@ -82,14 +82,12 @@ fn simple(context: &Context, review: &Review) -> Value {
     let is_merged = review.state == ReviewState::Merged;
     let is_open = review.state == ReviewState::Opened;
     let ended = (!is_open).then(|| context.time.rfc3339(Utc::Letter));
-    let owner =
-        || user(&repository_.owner, identifier::number("user", &repository_.owner), "Organization", repository_);
     let side = |name: &str, id: String| {
         json!({
             "label": format!("{}:{name}", repository_.owner),
             "ref": name,
             "sha": id,
-            "user": owner(),
+            "user": account_of_owner(repository_),
             "repo": repository(context, false),
         })
     };
@@ -175,7 +173,7 @@ fn pull_request_review(context: &Context, request: &MergeRequest, action: &str, 
     let review = &request.review;
     let id = identifier::number("review", &format!("{}\0{}\0{state}", review.number, review.head.id));
     let own = page(context, review, &format!("#pullrequestreview-{id}"));
-    let body = json!({
+    let mut body = json!({
         "action": action,
         "review": {
             "id": id,
@@ -191,9 +189,8 @@ fn pull_request_review(context: &Context, request: &MergeRequest, action: &str, 
             "_links": { "html": { "href": own }, "pull_request": { "href": page(context, review, "") } },
         },
         "pull_request": simple(context, review),
-        "repository": repository(context, false),
-        "sender": sender(context),
     });
+    append(&mut body, place_and_sender(context, sender(context)));
     compact("pull_request_review", &body)
 }
 
@@ -231,7 +228,7 @@ fn told(context: &Context, note: &Note, between: Value) -> Value {
         body["changes"] = json!({ "body": { "from": before } });
     }
     append(&mut body, between);
-    append(&mut body, json!({ "repository": repository(context, false), "sender": account(&note.author, context) }));
+    append(&mut body, place_and_sender(context, account(&note.author, context)));
     body
 }
 

@@ -223,7 +223,7 @@ fn headers(target: &Target, delivery: &Delivery) -> Vec<Header> {
     if let Some(secret) = &target.secret {
         headers.extend((delivery.format.sign)(secret, body));
     }
-    if !target.signing_secrets.is_empty() {
+    if delivery.format.is_stamped || !target.signing_secrets.is_empty() {
         let id = delivery.id().to_string();
         let signed = signature::standard_webhooks(&target.signing_secrets, &id, process::now(), body);
         headers.extend(signed.into_iter().map(|(name, value)| (name, value.into_bytes())));

@@ -44,6 +44,7 @@ pub(super) const FORMAT: Format = Format {
     whole: Some(push_payload),
     ping: None,
     headers,
+    is_stamped: false,
     sign,
 };
 

@@ -49,6 +49,7 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: Some(ping),
     headers,
+    is_stamped: false,
     sign,
 };
 

@@ -29,6 +29,7 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: None,
     headers,
+    is_stamped: true,
     sign,
 };
 

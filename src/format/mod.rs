@@ -59,6 +59,8 @@ pub struct Format {
     pub ping: Option<fn(&Context, &Webhook) -> Payload>,
     /// The forge's own headers but the secret's, for the forge's event name.
     pub headers: fn(&str, &Ids) -> Vec<Header>,
+    /// Whether identifier and time of Standard Webhooks are sent though nothing is signed, as this forge does.
+    pub is_stamped: bool,
     /// The headers that prove knowledge of the secret, made at each attempt and never stored.
     pub sign: fn(&Secret, &[u8]) -> Vec<Header>,
 }

@@ -36,6 +36,7 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: None,
     headers,
+    is_stamped: false,
     sign,
 };
 

@@ -340,6 +340,7 @@ mod tests {
         whole: None,
         ping: None,
         headers: |_, _| Vec::new(),
+        is_stamped: false,
         sign: |_, _| Vec::new(),
     };
 

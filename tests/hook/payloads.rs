@@ -274,8 +274,15 @@ fn headers_of_gitlab() {
     assert_eq!(first, second, "of the webhook");
     let [first, second] = values("X-Gitlab-Event-UUID").try_into().unwrap();
     assert_ne!(first, second, "of the event");
-    let [first, second] = values("Idempotency-Key").try_into().unwrap();
-    assert_ne!(first, second, "of the delivery");
+    let ids = values("Idempotency-Key");
+    assert_ne!(ids[0], ids[1], "of the delivery");
+    // As GitLab 19, whether or not anything is signed.
+    assert_eq!(values("webhook-id"), ids);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for time in values("webhook-timestamp") {
+        assert!((now - 600..=now).contains(&time.parse().unwrap()), "{time}");
+    }
+    assert_eq!(values("webhook-signature"), ["", ""]);
 }
 
 #[test]

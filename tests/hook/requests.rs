@@ -22,8 +22,9 @@ fn the_headers_are_ours_and_no_more() {
         "User-Agent",
         "X-Gitlab-Event",
         "X-Gitlab-Event-UUID",
-        "X-Gitlab-Instance",
         "X-Gitlab-Webhook-UUID",
+        "webhook-id",
+        "webhook-timestamp",
     ];
     assert_eq!(names, expected);
     assert_eq!(request.header("content-type"), "application/json");

@@ -225,8 +225,8 @@ fn echo_prints_each_request_and_verifies_its_token() {
     let text = echo.stop();
     for part in [
         "\nPOST /\n",
-        "codeup-event: Push Hook\n",
-        "x-codeup-token: (not shown)\n",
+        "Codeup-Event: Push Hook\n",
+        "X-Codeup-Token: (not shown)\n",
         "=> X-Codeup-Token: right\n",
         "{\n  \"object_kind\": \"push\",\n",
         "=> X-Codeup-Token: WRONG\n",

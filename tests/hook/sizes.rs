@@ -77,7 +77,7 @@ fn what_a_push_is_about_is_never_left_out() {
 fn a_whole_push_is_marked_where_it_was_cut() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "bitbucket");
-    world.configure("webhook.ci.maxBody", "5k");
+    world.configure("webhook.ci.maxBody", "3k");
     push_large(&world, 5, 1);
     let body = receiver.take_one().json();
     let change = &body["push"]["changes"][0];

@@ -106,7 +106,8 @@ fn told(repository: &Path, update: &RefUpdate, wanted: Wanted) -> u64 {
     // Where all is told that GitHub tells, the body is made too.
     if wanted.known {
         let github = git_webhook::format::find("github").expect("it is in the table");
-        let rendered = github.render(&event, EventName::Push, None, usize::MAX).expect("it has such an event");
+        let rendered =
+            github.render(&event, EventName::Push, &git_webhook::format::Shape::FULL).expect("it has such an event");
         assert!(rendered.payload.body.len() > 10_000);
     }
     match event.kind {

@@ -66,6 +66,10 @@ messages! {
     no_mirrors() = "is neither none nor tell";
     no_log_level() = "is no log level: write error, warn, info or debug";
     no_number() = "is no number from 1 to 2147483647";
+    no_count() = "is no number from 0 to 2147483647";
+    no_detail() = "is no detail: write full, commits or thin";
+    no_content_type() = "is neither json nor form";
+    no_form_in_format(format) = "asks for a form, and format {format} sends none: write json";
     no_size() = "is no size from 1k to 1g";
     no_time_of_push() = "is no time from 1s to 1h";
     no_time_of_keeping() = "is no time from 1s to 3650d";

@@ -1,6 +1,6 @@
 //! Addresses made from text: what is encoded, templates and what is filled in, the server of a page.
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode, percent_encode, utf8_percent_encode};
 use url::Url;
 
 /// What may not stand in a path segment of a URL as it is (RFC 3986, section 3.3).
@@ -26,6 +26,26 @@ pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
+/// What the URL Standard's serialiser of forms leaves as it is, but for the blank, which becomes a plus sign.
+const IN_FORMS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
+
+/// A value as it stands in a form that is posted.
+pub fn form_encode(value: &[u8]) -> String {
+    let pieces = percent_encode(value, IN_FORMS);
+    pieces.flat_map(str::chars).map(|c| if c == ' ' { '+' } else { c }).collect()
+}
+
+/// How long that is, in bytes.
+pub fn form_len(value: &[u8]) -> usize {
+    percent_encode(value, IN_FORMS).map(str::len).sum()
+}
+
+/// A value that stands in a form that was posted.
+pub fn form_decode(value: &[u8]) -> Vec<u8> {
+    let value: Vec<u8> = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&value).collect()
+}
+
 /// Fills a URL template's `{repository}` (path with namespace) and `{name}`, percent-encoded where a URL wants it.
 ///
 /// `git@host:{repository}.git` is no URL: what stands behind its colon is a path as it is.
@@ -48,6 +68,17 @@ pub fn origin(homepage: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_is_encoded_as_browsers_do_and_read_back() {
+        let value = "{\"a b\":\"é+&=%~*-._\"}".as_bytes();
+        let form = form_encode(value);
+        assert_eq!(form, "%7B%22a+b%22%3A%22%C3%A9%2B%26%3D%25%7E*-._%22%7D");
+        assert_eq!(form_len(value), form.len());
+        assert_eq!(form_decode(form.as_bytes()), value);
+        let parsed: Vec<_> = url::form_urlencoded::parse(form.as_bytes()).collect();
+        assert_eq!(parsed, [(String::from_utf8_lossy(value), "".into())]);
+    }
 
     #[test]
     fn a_template_is_filled_and_encoded() {

@@ -16,7 +16,7 @@ use super::failure::{Failure, failure};
 use super::known_format;
 use super::targets;
 use super::terminal::print;
-use crate::format::{FORMATS, Format, Header};
+use crate::format::{Encoding, FORMATS, Format, Header};
 use crate::message;
 use crate::signature::{Secret, SigningSecret};
 use crate::text::sanitise;
@@ -178,7 +178,8 @@ impl Incoming {
             Verdict::Unchecked => writeln!(text, "=> {}", message::not_verified()),
         };
         text.push('\n');
-        match serde_json::from_slice::<Value>(&self.body) {
+        let json = Encoding::decode(&self.body);
+        match serde_json::from_slice::<Value>(json.as_deref().unwrap_or(&self.body)) {
             Ok(json) => {
                 for line in format!("{json:#}").lines() {
                     text += &sanitise(line);
@@ -221,7 +222,9 @@ impl Verifier {
 
     fn judge_secret(&self, secret: &Secret, request: &Incoming) -> Result<String, String> {
         let formats = FORMATS.iter().filter(|format| self.format.is_none_or(|only| only.name == format.name));
-        let expected: Vec<_> = formats.map(|format| (format.sign)(secret, &request.body)).collect();
+        let json = Encoding::decode(&request.body);
+        let json = json.as_deref().unwrap_or(&request.body);
+        let expected: Vec<_> = formats.map(|format| format.proof(secret, json, &request.body)).collect();
         let expected: Vec<_> = expected.into_iter().filter(|headers| !headers.is_empty()).collect();
         let is_there = |headers: &&Vec<Header>| headers.iter().all(|(name, _)| request.header(name).is_some());
         // Of two forges with a header in common the one that has more of them.

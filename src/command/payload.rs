@@ -11,7 +11,7 @@ use super::place::{Place, resolve};
 use super::terminal::print;
 use crate::config::Configured;
 use crate::event::{self, Event, EventName, Wanted};
-use crate::format::Format;
+use crate::format::{Format, Shape};
 use crate::identifier;
 use crate::message;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
@@ -77,9 +77,9 @@ fn bodies(format: &Format, events: &[Event], is_wanted: impl Fn(EventName) -> bo
     let events: Vec<&Event> = events.iter().filter(chosen).collect();
     let (in_whole, alone): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|event| format.tells_in_whole(event));
     let names = alone.iter().flat_map(|event| event.names().filter(is_chosen).map(move |name| (event, name)));
-    let mut rendered: Vec<_> = names.filter_map(|(event, name)| format.render(event, name, None, usize::MAX)).collect();
+    let mut rendered: Vec<_> = names.filter_map(|(event, name)| format.render(event, name, &Shape::FULL)).collect();
     if !in_whole.is_empty() {
-        rendered.extend(format.render_whole(&in_whole, None, usize::MAX));
+        rendered.extend(format.render_whole(&in_whole, &Shape::FULL));
     }
     rendered.dedup_by(|a, b| a.payload == b.payload);
     rendered.into_iter().map(|rendered| rendered.payload.body).collect()

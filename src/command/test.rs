@@ -182,6 +182,7 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
         events: target.format.names(&target.events),
         origin: target.address.origin(),
         verify_certificate: target.verify_certificate,
+        encoding: target.shape.encoding,
     };
     Ok(pipeline::alone(target, payload(&context, &webhook), &context))
 }

@@ -141,6 +141,12 @@ pub(super) fn positive_number(value: &str) -> Result<u32, Wrong> {
         .ok_or(message::no_number())
 }
 
+/// How many of something there are at most; none of them, too.
+pub(super) fn count(value: &str) -> Result<u32, Wrong> {
+    let number = syntax::integer(value.as_bytes()).and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| *number < 1 << 31).ok_or(message::no_count())
+}
+
 /// A number of bytes, from one kibibyte to one gibibyte.
 pub(super) fn size(value: &str) -> Result<usize, Wrong> {
     syntax::integer(value.as_bytes())

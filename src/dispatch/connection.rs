@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
+use super::body::{encoding, sent};
 use super::channel::{Channel, Task};
 use super::session::MOST_CONNECTIONS_OF_TARGET;
 use super::shrink::is_too_large;
@@ -199,18 +200,24 @@ pub fn send_once(target: &Target, delivery: &Delivery) -> Attempt {
 
 /// The headers of a delivery's next attempt as people are shown them.
 pub fn shown_headers(target: &Target, delivery: &Delivery) -> Vec<(String, String)> {
-    transport::shown_headers(target, &headers(target, delivery))
+    let sent = sent(target, delivery);
+    let headers = headers(target, delivery, &sent);
+    transport::shown_headers(target, &request(target, delivery, &headers, &sent))
 }
 
 /// Signs and sends one attempt.
 fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Attempt {
-    let headers = headers(target, delivery);
-    http.send(&Request { headers: &headers, body: &delivery.payload.body }, left)
+    let sent = sent(target, delivery);
+    let headers = headers(target, delivery, &sent);
+    http.send(&request(target, delivery, &headers, &sent), left)
+}
+
+fn request<'r>(target: &Target, delivery: &Delivery, headers: &'r [Header], body: &'r [u8]) -> Request<'r> {
+    Request { media_type: encoding(target, delivery).media_type(), headers, body }
 }
 
 /// The headers of the format and the signatures, made for each attempt.
-fn headers(target: &Target, delivery: &Delivery) -> Vec<Header> {
-    let body = &delivery.payload.body;
+fn headers(target: &Target, delivery: &Delivery, sent: &[u8]) -> Vec<Header> {
     let ids = Ids {
         delivery: delivery.id(),
         event: delivery.line.event,
@@ -221,11 +228,11 @@ fn headers(target: &Target, delivery: &Delivery) -> Vec<Header> {
     };
     let mut headers = (delivery.format.headers)(&delivery.payload.event, &ids);
     if let Some(secret) = &target.secret {
-        headers.extend((delivery.format.sign)(secret, body));
+        headers.extend(delivery.format.proof(secret, &delivery.payload.body, sent));
     }
     if delivery.format.is_stamped || !target.signing_secrets.is_empty() {
         let id = delivery.id().to_string();
-        let signed = signature::standard_webhooks(&target.signing_secrets, &id, process::now(), body);
+        let signed = signature::standard_webhooks(&target.signing_secrets, &id, process::now(), sent);
         headers.extend(signed.into_iter().map(|(name, value)| (name, value.into_bytes())));
     }
     headers

@@ -5,6 +5,7 @@ mod budget;
 mod channel;
 mod session;
 mod settle;
+mod body;
 mod shrink;
 mod connection;
 mod backlog;

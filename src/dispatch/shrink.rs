@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::body::size;
 use super::{Dispatcher, TargetSession, lock};
 use crate::delivery::Delivery;
 use crate::outcome::{Attempt, FailureKind, Outcome};
@@ -28,7 +29,7 @@ impl Dispatcher<'_> {
     /// A delivery with a body of the size that the receiver took last, where it is known to take none so large.
     pub(super) fn as_taken(&self, session: &TargetSession<'_>, delivery: &Delivery) -> Option<Delivery> {
         let most = session.body_limit(process::now())?;
-        (delivery.payload.body.len() > most).then(|| self.smaller(session, delivery, most)).flatten()
+        (size(session.target, delivery) > most).then(|| self.smaller(session, delivery, most)).flatten()
     }
 
     /// Sends a delivery that was too large by halves, until the receiver takes it or nothing more can be left out; each has
@@ -40,23 +41,23 @@ impl Dispatcher<'_> {
         end: Instant,
         mut send: impl FnMut(&Delivery) -> Attempt,
     ) -> Option<(Option<Delivery>, Attempt)> {
-        let refused = delivery.payload.body.len();
-        let mut size = refused;
+        let refused = size(session.target, delivery);
+        let mut known = refused;
         let mut most = refused;
         loop {
             most /= 2;
-            let smaller = self.smaller(session, delivery, most).filter(|it| it.payload.body.len() < size)?;
+            let smaller = self.smaller(session, delivery, most).filter(|it| size(session.target, it) < known)?;
             if Instant::now() >= end {
                 return None;
             }
-            size = smaller.payload.body.len();
+            known = size(session.target, &smaller);
             let attempt = send(&smaller);
             match &attempt.outcome {
-                _ if is_too_large(&attempt) && size > most => return None,
+                _ if is_too_large(&attempt) && known > most => return None,
                 _ if is_too_large(&attempt) => {}
                 Outcome::Delivered { .. } => {
                     let life = if refused < SMALL { REMEMBERED_OF_SMALL } else { REMEMBERED };
-                    let limit = BodyLimit { bytes: size, until: process::now() + life };
+                    let limit = BodyLimit { bytes: known, until: process::now() + life };
                     lock(&session.notes).learned.body_limit = Some(limit);
                     return Some((Some(smaller), attempt));
                 }

@@ -44,6 +44,8 @@ pub(super) const FORMAT: Format = Format {
     whole: Some(push_payload),
     ping: None,
     headers,
+    forms: None,
+    has_extras: false,
     is_stamped: false,
     sign,
 };

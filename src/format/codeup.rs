@@ -5,8 +5,9 @@
 mod review;
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::{Author, EVENTS_OF_GITLAB, Format, Header, Ids, Limits, Payload, RepositoryBody, compact, newest};
+use super::{Author, EVENTS_OF_GITLAB, Format, Header, Ids, Limits, Payload, RepositoryBody, append, compact, newest};
 use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
@@ -22,6 +23,8 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: None,
     headers,
+    forms: None,
+    has_extras: true,
     is_stamped: false,
     sign,
 };
@@ -70,12 +73,36 @@ fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> 
     let context = &*event.context;
     match &event.kind {
         EventKind::Push(push) => {
-            Some(compact("Push Hook", &push_body(context, push, limits.commits.unwrap_or(MOST_COMMITS))))
+            let body = push_body(context, push, limits.commits.unwrap_or(MOST_COMMITS));
+            Some(told("Push Hook", &body, context, push, limits))
         }
-        EventKind::TagPush(push) => Some(compact("Tag Push Hook", &tag_push_body(context, push))),
+        EventKind::TagPush(push) => Some(told("Tag Push Hook", &tag_push_body(context, push), context, push, limits)),
         EventKind::MergeRequest(request) => review::merge_request(context, request),
         EventKind::Note(note) => Some(review::note(context, note)),
     }
+}
+
+/// The body of the documentation, with what live Codeup sends beyond it where that is wanted: behind what it stands beside.
+fn told(event: &'static str, body: &impl Serialize, context: &Context, push: &Push, limits: &Limits) -> Payload {
+    if !limits.extras {
+        return compact(event, body);
+    }
+    let repository = &context.repository;
+    let mut body = serde_json::to_value(body).unwrap_or_default();
+    append(
+        &mut body["repository"],
+        json!({ "git_secondary_http_url": repository.http_url, "git_secondary_ssh_url": repository.ssh_url }),
+    );
+    let head = push.head().map(|commit| commit.id).or(push.update.new);
+    append(
+        &mut body,
+        json!({
+            "checkout_sha": head.map(|id| id.to_string()),
+            "user_extern_uid": context.pusher.login,
+            "aliyun_pk": context.pusher.id.to_string(),
+        }),
+    );
+    compact(event, &body)
 }
 
 fn push_body<'a>(context: &'a Context, push: &'a Push, max_commits: usize) -> PushBody<'a> {

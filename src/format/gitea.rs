@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Format, Header, Ids, Limits, Payload, append, behind, changes, compact, delete_of_github, newest, ref_type,
+    Format, Header, Ids, Limits, Payload, Signed, append, behind, changes, compact, delete_of_github, newest, ref_type,
 };
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
@@ -46,6 +46,8 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: None,
     headers,
+    forms: Some(Signed::Json),
+    has_extras: false,
     is_stamped: false,
     sign,
 };

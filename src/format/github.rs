@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use self::place::{description, organization, place_and_sender, repository, sender};
 use super::{
-    Format, Header, Ids, Limits, Payload, Webhook, append, changes, compact, delete_of_github, newest, ref_type,
+    Encoding, Format, Header, Ids, Limits, Payload, Signed, Webhook, append, changes, compact, delete_of_github,
+    newest, ref_type,
 };
 use crate::event::{Commit, Context, Event, EventKind, EventName, Person, Push, Utc, Wanted};
 use crate::identifier;
@@ -49,6 +50,8 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: Some(ping),
     headers,
+    forms: Some(Signed::Form),
+    has_extras: false,
     is_stamped: false,
     sign,
 };
@@ -154,7 +157,9 @@ fn compare(context: &Context, push: &Push) -> String {
     let (before, after) = (short(&push.update.before()), short(&push.update.after()));
     match (push.change(), push.commits.as_slice()) {
         (Change::Update | Change::Delete, _) => format!("{page}/compare/{before}...{after}"),
-        (Change::Create, []) => format!("{page}/compare/{}", encode(&push.short_name())),
+        (Change::Create, []) if push.total == 0 => format!("{page}/compare/{}", encode(&push.short_name())),
+        // Where none is listed the newest stands for all.
+        (Change::Create, []) => format!("{page}/commit/{}", push.update.after()),
         (Change::Create, [only]) if push.total == 1 => format!("{page}/commit/{}", only.id),
         (Change::Create, [oldest, ..]) => format!("{page}/compare/{}^...{after}", short(&oldest.id.to_string())),
     }
@@ -223,7 +228,7 @@ fn ping(context: &Context, webhook: &Webhook) -> Payload {
             "active": true,
             "events": webhook.events,
             "config": {
-                "content_type": "json",
+                "content_type": if webhook.encoding == Encoding::Form { "form" } else { "json" },
                 "insecure_ssl": if webhook.verify_certificate { "0" } else { "1" },
                 "url": webhook.origin,
             },

@@ -29,6 +29,8 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: None,
     headers,
+    forms: None,
+    has_extras: false,
     is_stamped: true,
     sign,
 };
@@ -101,7 +103,9 @@ fn payload(event: &Event, _name: EventName, limits: &Limits) -> Option<Payload> 
             Some(compact("Push Hook", &body))
         }
         EventKind::TagPush(push) => {
-            let mut body = body(context, push, "tag_push", push.after.commit.as_slice(), limits);
+            let all = push.after.commit.as_slice();
+            let mut body = body(context, push, "tag_push", newest(all, limits.commits.unwrap_or(MOST_COMMITS)), limits);
+            body.total_commits_count = all.len() as u64;
             body.checkout_sha = push.head().map(|commit| commit.id.to_string());
             // GitLab tells a tag's text without its final newline.
             body.message = push.after.tag.as_ref().map(|tag| tag.message.trim_end_matches('\n'));

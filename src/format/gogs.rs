@@ -8,7 +8,9 @@ mod review;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, behind, changes, compact, delete_of_github, newest, ref_type};
+use super::{
+    Format, Header, Ids, Limits, Payload, Signed, behind, changes, compact, delete_of_github, newest, ref_type,
+};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
 };
@@ -38,6 +40,8 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: None,
     headers,
+    forms: Some(Signed::Json),
+    has_extras: false,
     is_stamped: false,
     sign,
 };

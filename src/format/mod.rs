@@ -3,6 +3,7 @@
 //! Pure: no clock, no input or output, no configuration. The same event gives the same bytes, so golden files are
 //! exact.
 
+mod shape;
 mod reduce;
 
 mod bitbucket;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use reduce::{Reduced, Rendered};
+pub use shape::{Encoding, Limits, Shape};
 
 use crate::event::{
     Changes, Commit, Context, Event, EventName, Place, Push, Repository, ReviewAction, ReviewState, Visibility, Wanted,
@@ -59,6 +61,10 @@ pub struct Format {
     pub ping: Option<fn(&Context, &Webhook) -> Payload>,
     /// The forge's own headers but the secret's, for the forge's event name.
     pub headers: fn(&str, &Ids) -> Vec<Header>,
+    /// What the secret's headers sign of a form; `None` where the forge sends none.
+    pub forms: Option<Signed>,
+    /// Whether it has keys that its documentation does not have.
+    pub has_extras: bool,
     /// Whether identifier and time of Standard Webhooks are sent though nothing is signed, as this forge does.
     pub is_stamped: bool,
     /// The headers that prove knowledge of the secret, made at each attempt and never stored.
@@ -67,15 +73,6 @@ pub struct Format {
 
 /// Makes the payload of a push as a whole, of which these are the events; `None` where the forge has no such event.
 pub type RenderWhole = fn(&[&Event], &Limits) -> Option<Payload>;
-
-/// How much a payload tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Limits {
-    /// Commits listed at most; `None` for as many as the forge lists.
-    pub commits: Option<usize>,
-    /// Whether commits list the files they changed.
-    pub files: bool,
-}
 
 /// What a ping tells of the target.
 #[derive(Clone, Debug)]
@@ -88,6 +85,8 @@ pub struct Webhook {
     pub origin: String,
     /// Whether its certificate is verified.
     pub verify_certificate: bool,
+    /// How bodies are sent to it.
+    pub encoding: Encoding,
 }
 
 impl Format {
@@ -126,6 +125,16 @@ impl Format {
         (self.sign)(&Secret::new(""), b"").iter().map(|(name, _)| *name).collect()
     }
 
+    /// How a body of this format is sent to a target that wants it so.
+    pub fn encoding(&self, wanted: Encoding) -> Encoding {
+        if self.forms.is_some() { wanted } else { Encoding::Json }
+    }
+
+    /// The headers that prove knowledge of the secret, for a body that is sent so.
+    pub fn proof(&self, secret: &Secret, json: &[u8], sent: &[u8]) -> Vec<Header> {
+        (self.sign)(secret, if self.forms == Some(Signed::Json) { json } else { sent })
+    }
+
     /// Whether this format sends a header of that name itself.
     pub fn sets_header(&self, name: &str) -> bool {
         let own = (self.headers)("", &Ids::default());
@@ -136,15 +145,24 @@ impl Format {
 
 impl Format {
     /// The payload of one event; `None` where the forge has no such event, or tells it with all of its push.
-    pub fn render(&self, event: &Event, name: EventName, commits: Option<usize>, allowed: usize) -> Option<Rendered> {
-        reduce::fit(commits, self.wants.commits, allowed, |limits| (self.each)(event, name, limits))
+    pub fn render(&self, event: &Event, name: EventName, shape: &Shape) -> Option<Rendered> {
+        reduce::fit(shape, self.wants.commits, |limits| (self.each)(event, name, limits))
     }
 
     /// The payload of a whole push, of which these are the events; `None` where the forge tells of each by itself.
-    pub fn render_whole(&self, events: &[&Event], commits: Option<usize>, allowed: usize) -> Option<Rendered> {
+    pub fn render_whole(&self, events: &[&Event], shape: &Shape) -> Option<Rendered> {
         let payload = self.whole?;
-        reduce::fit(commits, self.wants.commits, allowed, |limits| payload(events, limits))
+        reduce::fit(shape, self.wants.commits, |limits| payload(events, limits))
     }
+}
+
+/// What is signed of a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// The form as it is sent.
+    Form,
+    /// The JSON in it.
+    Json,
 }
 
 /// A request header, name and value.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Limits, Payload};
+use super::{Limits, Payload, Shape};
 use crate::message;
 
 /// A payload, and what had to be left out of it.
@@ -40,33 +40,33 @@ impl fmt::Display for Reduced {
     }
 }
 
-/// Builds a payload of at most `allowed` bytes: without lists of files where it would be larger, then with as many commits
-/// as fit, found by halving. `most` is how many the forge lists, for a target that sets no limit of its own.
-pub(super) fn fit(
-    commits: Option<usize>,
-    most: usize,
-    allowed: usize,
-    build: impl Fn(&Limits) -> Option<Payload>,
-) -> Option<Rendered> {
-    let whole = build(&Limits { commits, files: true })?;
-    if whole.body.len() <= allowed {
+/// Builds a payload of at most as many bytes as the shape allows: without lists of files where it would be larger, then with as
+/// many commits as fit, found by halving. `most` is how many the forge lists, for a target that sets no limit of its own.
+pub(super) fn fit(shape: &Shape, most: usize, build: impl Fn(&Limits) -> Option<Payload>) -> Option<Rendered> {
+    let (limits, allowed) = (shape.limits, shape.most_bytes);
+    let size = |payload: &Payload| shape.encoding.len(&payload.body);
+    let whole = build(&limits)?;
+    if size(&whole) <= allowed {
         return Some(Rendered { payload: whole, reduced: None });
     }
     let reduced = |payload: Payload, commits| {
-        let reduced = Reduced { from: whole.body.len(), to: payload.body.len(), allowed, commits };
+        let reduced = Reduced { from: size(&whole), to: size(&payload), allowed, commits };
         Some(Rendered { payload, reduced: Some(reduced) })
     };
-    let bare = build(&Limits { commits, files: false })?;
-    if bare.body.len() <= allowed {
-        return reduced(bare, None);
+    let bare = Limits { files: false, ..limits };
+    if limits.files {
+        let without_files = build(&bare)?;
+        if size(&without_files) <= allowed {
+            return reduced(without_files, None);
+        }
     }
     // The largest number of commits that fits; none where not even that does.
-    let (mut fits, mut is_too_much) = (0, commits.unwrap_or(most));
-    let mut best = build(&Limits { commits: Some(0), files: false })?;
+    let (mut fits, mut is_too_much) = (0, limits.commits.unwrap_or(most));
+    let mut best = build(&Limits { commits: Some(0), ..bare })?;
     while fits + 1 < is_too_much {
         let middle = fits.midpoint(is_too_much);
-        let payload = build(&Limits { commits: Some(middle), files: false })?;
-        if payload.body.len() <= allowed {
+        let payload = build(&Limits { commits: Some(middle), ..bare })?;
+        if size(&payload) <= allowed {
             (fits, best) = (middle, payload);
         } else {
             is_too_much = middle;

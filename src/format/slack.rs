@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{Format, Header, Ids, Limits, Payload, compact, newest, ref_type};
+use super::{Format, Header, Ids, Limits, Payload, Signed, compact, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, MergeRequest, Note, Push, Repository, Review, ReviewAction, Wanted,
 };
@@ -36,6 +36,8 @@ pub(super) const FORMAT: Format = Format {
     whole: None,
     ping: None,
     headers,
+    forms: Some(Signed::Form),
+    has_extras: false,
     is_stamped: false,
     sign,
 };

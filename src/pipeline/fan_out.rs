@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::delivery::{Delivery, Origin};
 use crate::event::{Context, Event, EventName, Repository};
-use crate::format::{Payload, Rendered};
+use crate::format::{Payload, Rendered, Shape};
 use crate::identifier;
 use crate::message;
 use crate::ref_update::{Namespace, ObjectFormat, RefEvent, RefName, RefUpdate};
@@ -18,9 +18,9 @@ use crate::schedule::{OrderKey, QueueKey, Schedule};
 use crate::spool::Receipt;
 use crate::target::Target;
 
-/// What a payload is made of: its format, what it tells, how much of it, and in which repository it is said to have
+/// What a payload is made of: its format, what it tells, in which shape, and in which repository it is said to have
 /// happened. Targets that are alike in this share one.
-type Key<K> = (&'static str, K, Option<usize>, usize, bool);
+type Key<K> = (&'static str, K, Shape, bool);
 
 /// Deliveries that are made together, each with its target's place, and their payloads; `None` where the forge has no
 /// such event.
@@ -129,9 +129,9 @@ impl<'a> FanOut<'a> {
             let mut ids = HashSet::new();
             for (place, name) in (0..).zip(target.events_of(&event)) {
                 let (shown, is_other) = self.shown_to(target);
-                let key = (target.format.name, name, target.max_commits, target.max_body, is_other);
+                let key = (target.format.name, name, target.shape, is_other);
                 let told = || if is_other { Cow::Owned(event.within(&shown.context)) } else { Cow::Borrowed(&event) };
-                let render = || target.format.render(&told(), name, target.max_commits, target.max_body);
+                let render = || target.format.render(&told(), name, &target.shape);
                 let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, &event)));
                 let Some(payload) = payload.filter(|payload| target.takes(name, &payload.event)) else { continue };
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
@@ -193,13 +193,13 @@ impl<'a> FanOut<'a> {
             let Some(first) = events.first() else { continue };
             let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
             let (shown, is_other) = self.shown_to(target);
-            let key = (target.format.name, ids, target.max_commits, target.max_body, is_other);
+            let key = (target.format.name, ids, target.shape, is_other);
             let told: Vec<Event> = match is_other {
                 true => events.iter().map(|event| event.within(&shown.context)).collect(),
                 false => Vec::new(),
             };
             let events = if is_other { told.iter().collect() } else { events.clone() };
-            let render = || target.format.render_whole(&events, target.max_commits, target.max_body);
+            let render = || target.format.render_whole(&events, &target.shape);
             let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, first)));
             let Some(payload) = payload else { continue };
             let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
@@ -275,6 +275,7 @@ fn payload(rendered: Rendered, target: &Target, event: &Event) -> Arc<Payload> {
 mod tests {
     use super::*;
     use crate::event::EventName;
+    use crate::format::Limits;
     use crate::process::Environment;
     use crate::target::TargetName;
     use crate::target::tests::{event, target, update};
@@ -305,7 +306,8 @@ mod tests {
     fn a_payload_is_shared_by_targets_that_are_alike() {
         let one = target(&[EventName::Push], "");
         let alike = Target { name: TargetName::new("chat"), ..one.clone() };
-        let shorter = Target { max_commits: Some(1), ..alike.clone() };
+        let limits = Limits { commits: Some(1), ..Limits::FULL };
+        let shorter = Target { shape: Shape { limits, ..alike.shape }, ..alike.clone() };
         let update = update('1', '2', "refs/heads/a");
         let shared = |targets: &[&Target]| {
             let made = deliveries(targets, update.clone(), vec![event(&update)]);

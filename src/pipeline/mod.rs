@@ -340,6 +340,8 @@ mod tests {
         whole: None,
         ping: None,
         headers: |_, _| Vec::new(),
+        forms: None,
+        has_extras: false,
         is_stamped: false,
         sign: |_, _| Vec::new(),
     };

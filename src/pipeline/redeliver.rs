@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Pipeline;
 use crate::delivery::Delivery;
 use crate::event::EventName;
-use crate::format::{self, Payload};
+use crate::format::{self, Payload, Shape};
 use crate::history::Entry;
 use crate::message;
 use crate::schedule::{Queued, Schedule};
@@ -114,7 +114,8 @@ impl Pipeline<'_> {
         let receipt = self.spool.settled(&delivery.receipt)?;
         // The target may want something else by now.
         let (events, refs) = (EventName::ALL.to_vec(), RefPatterns::default());
-        let target = Target { events, refs, max_body, format: delivery.format, ..target.clone() };
+        let shape = Shape { most_bytes: max_body, ..target.shape };
+        let target = Target { events, refs, shape, format: delivery.format, ..target.clone() };
         let built = self.build_for(&target, delivery.key.sequence, &receipt)?;
         built.into_iter().find(|made| made.id() == delivery.id()).map(|made| made.payload)
     }
@@ -161,8 +162,9 @@ impl Pipeline<'_> {
         let receipt = self.spool.settled(&last.receipt).ok_or_else(message::receipt_is_gone)?;
         let sequence = last.receipt.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let format = format::find(&last.format).ok_or_else(|| message::no_format_any_more(&last.format))?;
-        let max_body = last.max_body.unwrap_or(usize::MAX).min(target.max_body);
-        let as_it_is = Target { switch: Switch::On, format, max_body, ..target.clone() };
+        let most_bytes = last.max_body.unwrap_or(usize::MAX).min(target.shape.most_bytes);
+        let shape = Shape { most_bytes, ..target.shape };
+        let as_it_is = Target { switch: Switch::On, format, shape, ..target.clone() };
         // The target may want less now than it did then.
         let (events, refs) = (EventName::ALL.to_vec(), RefPatterns::default());
         let as_it_may_have_been = Target { events, refs, ..as_it_is.clone() };

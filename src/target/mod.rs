@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{Event, EventName, Review, Wanted};
-use crate::format::Format;
+use crate::format::{Format, Limits, Shape};
 use crate::ref_update::{Alias, RefName, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
 
@@ -67,10 +67,8 @@ pub struct Target {
     pub timeout: Duration,
     /// How long a failing delivery is tried again.
     pub retry_for: Duration,
-    /// How many commits a payload lists at most; `None` for as many as the forge does.
-    pub max_commits: Option<usize>,
-    /// How many bytes a body has at most, if leaving out lists can achieve it.
-    pub max_body: usize,
+    /// How it wants its payloads.
+    pub shape: Shape,
     /// Whether a push by a symbolic ref is told under that name too, beside that of the ref behind it.
     pub both_aliases: bool,
     /// Which statuses count as delivered.
@@ -173,8 +171,10 @@ impl Target {
     /// What the target's payloads need to know of a push.
     pub fn wanted(&self) -> Wanted {
         let is_told = |name: EventName| self.events.contains(&name) && self.format.has(name);
+        let Limits { commits, files, .. } = self.shape.limits;
         Wanted {
-            commits: self.max_commits.unwrap_or(self.format.wants.commits),
+            commits: commits.unwrap_or(self.format.wants.commits),
+            paths: if files { self.format.wants.paths } else { 0 },
             reviews: is_told(EventName::MergeRequest),
             notes: is_told(EventName::Note),
             ..self.format.wants
@@ -211,8 +211,7 @@ pub(crate) mod tests {
             proxy: None,
             timeout: Duration::ZERO,
             retry_for: Duration::ZERO,
-            max_commits: None,
-            max_body: usize::MAX,
+            shape: Shape::FULL,
             both_aliases: false,
             success: Success::default(),
             allowed_hosts: Arc::default(),

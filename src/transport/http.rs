@@ -39,7 +39,6 @@ const KEPT_OF_BODY: usize = 4 * 1024;
 /// An answer's header may be this large.
 const HEADER_LIMIT: usize = 32 * 1024;
 
-const JSON: &str = "application/json";
 const USER_AGENT: &str = concat!("git-webhook/", env!("CARGO_PKG_VERSION"));
 
 /// What people see in place of a secret.
@@ -62,6 +61,8 @@ struct Line {
 
 /// A request, but for what the transport adds.
 pub struct Request<'a> {
+    /// The media type of the body.
+    pub media_type: &'static str,
     /// All headers of the format, signatures included.
     pub headers: &'a [(&'static str, Vec<u8>)],
     /// The body.
@@ -144,7 +145,7 @@ fn call(agent: &Agent, target: &Target, request: &Request<'_>) -> Result<Respons
         let authorization = signature::basic_authorization(user, password);
         call = call.header_raw("Authorization", authorization.as_bytes());
     }
-    call = call.header_raw("Content-Type", JSON.as_bytes());
+    call = call.header_raw("Content-Type", request.media_type.as_bytes());
     for (name, value) in own_headers(target, request.headers) {
         call = call.header_raw(name, value.as_bytes());
     }
@@ -167,13 +168,13 @@ fn own_headers<'a>(
     [("User-Agent", USER_AGENT), ("Accept", "*/*")].into_iter().filter(move |(name, _)| !is_set(name))
 }
 
-/// The headers of a request as people are shown them, secrets left out; in the order in which they are sent, without
-/// those that frame the message.
-pub fn shown_headers(target: &Target, headers: &[(&'static str, Vec<u8>)]) -> Vec<(String, String)> {
+/// The headers of a request as people are shown them, secrets left out, without those that frame the message.
+pub fn shown_headers(target: &Target, request: &Request<'_>) -> Vec<(String, String)> {
+    let headers = request.headers;
     let shown = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut all: Vec<_> = target.headers.iter().map(|(name, _)| shown(name, HIDDEN)).collect();
     all.extend(target.address.credentials().map(|_| shown("Authorization", HIDDEN)));
-    all.push(shown("Content-Type", JSON));
+    all.push(shown("Content-Type", request.media_type));
     all.extend(own_headers(target, headers).map(|(name, value)| shown(name, value)));
     let is_secret = |value: &[u8]| target.secret.as_ref().is_some_and(|secret| secret.matches(value));
     all.extend(headers.iter().map(|(name, value)| match is_secret(value) {

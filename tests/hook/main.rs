@@ -52,6 +52,7 @@ mod refused;
 mod reports;
 mod requests;
 mod reviews;
+mod shapes;
 mod sight;
 mod sizes;
 mod somebodys;

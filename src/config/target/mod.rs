@@ -4,6 +4,7 @@
 mod header;
 mod owner;
 mod secrets;
+mod shape;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::keys::{self, Of};
 use super::problem::Problem;
 use super::settings::Settings;
 use super::syntax;
-use super::value::{Wrong, days, one_line, positive_number, seconds, size, value_text};
+use super::value::{Wrong, days, one_line, seconds, value_text};
 use crate::event::EventName;
 use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
@@ -94,8 +95,7 @@ impl<'a> TargetReader<'a> {
         let proxy = self.proxy();
         let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
         let retry_for = self.value("retryFor", days).unwrap_or(Duration::from_secs(3 * 86_400));
-        let max_commits = self.value("maxCommits", positive_number).map(|number| number as usize);
-        let max_body = self.value("maxBody", size).unwrap_or(25 << 20);
+        let shape = self.shape(format);
         if let Some(format) = format {
             self.check_use(format, &events, secret.is_some());
         }
@@ -117,8 +117,7 @@ impl<'a> TargetReader<'a> {
             proxy,
             timeout,
             retry_for,
-            max_commits,
-            max_body,
+            shape,
             both_aliases: self.both_aliases(),
             success,
             allowed_hosts: Arc::clone(&self.settings.allowed_hosts),

@@ -39,7 +39,7 @@ fn side(repository: &Repository) -> Value {
 }
 
 fn last_commit(repository: &Repository, review: &Review) -> Value {
-    let commit = commit_body(&review.head, repository, &Limits { commits: None, files: false });
+    let commit = commit_body(&review.head, repository, &Limits { files: false, ..Limits::FULL });
     json!({
         "id": commit.id,
         "message": commit.message,
@@ -219,7 +219,7 @@ pub(super) fn note(context: &Context, note: &Note) -> Payload {
     match review {
         Some(review) => body["merge_request"] = attributes(repository, review),
         None => {
-            let commit = commit_body(&note.commit, repository, &Limits { commits: None, files: false });
+            let commit = commit_body(&note.commit, repository, &Limits { files: false, ..Limits::FULL });
             body["commit"] = json!({
                 "id": commit.id,
                 "message": commit.message,

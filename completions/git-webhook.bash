@@ -20,7 +20,7 @@ __git_webhook_options() {
     case $1 in
     add)
         echo --secret --generate-secret --signing-secret --generate-signing-secret --generate-signing-key --format= --event= --ref= --success= \
-            --description= --enabled= --optional= --codeup-extras= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
+            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
     remove | formats | show | enable | disable | key) echo --json --help ;;
@@ -49,6 +49,7 @@ __git_webhook_value() {
     payload,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request" ;;
     *,--state) __git_webhook_offer "$2" "delivered waiting dead" ;;
     *,--enabled | *,--optional | *,--codeup-extras | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
+    *,--traceparent) __git_webhook_offer "$2" "true false continue" ;;
     *,--detail) __git_webhook_offer "$2" "full commits thin" ;;
     *,--content-type) __git_webhook_offer "$2" "json form" ;;
     *,--root) __git_webhook_paths -d "$2" ;;

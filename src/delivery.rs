@@ -57,7 +57,7 @@ pub fn ref_text(first: &RefEvent, more: &[RefEvent]) -> String {
     if more.is_empty() { name.into_owned() } else { format!("{name} and {} more", more.len()) }
 }
 
-/// What headers say of the repository.
+/// What headers say of the repository and the push.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// The path with namespace.
@@ -67,4 +67,7 @@ pub struct Origin {
     /// The repository's number.
     #[serde(default)]
     pub project: u32,
+    /// `TRACEPARENT` of the hook, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }

@@ -69,6 +69,11 @@ pub fn webhook(repository: &str, target: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("webhook\0{repository}\0{target}").as_bytes())
 }
 
+/// The number of one attempt of a delivery, never 0, by which traces tell it from all others.
+pub fn span(delivery: Uuid, attempt: u32) -> u64 {
+    Uuid::new_v5(&delivery, format!("span\0{attempt}").as_bytes()).as_u64_pair().1.max(1)
+}
+
 /// A number for `name` among things of one `kind` ("project", "user"): stable, from 1 to 2³¹-1, since Java receivers
 /// read an `int`.
 pub fn number(kind: &str, name: &str) -> u32 {

@@ -15,6 +15,8 @@ pub mod process;
 
 pub mod identifier;
 
+pub mod trace;
+
 pub mod files;
 
 pub mod state_dir;

@@ -70,6 +70,9 @@ messages! {
     no_detail() = "is no detail: write full, commits or thin";
     no_content_type() = "is neither json nor form";
     no_form_in_format(format) = "asks for a form, and format {format} sends none: write json";
+    no_tracing() = "is neither true, false nor continue";
+    continue_is_protected() =
+        "counts only from the system's or the user's own configuration, so the event's own trace is sent";
     no_size() = "is no size from 1k to 1g";
     no_time_of_push() = "is no time from 1s to 1h";
     no_time_of_keeping() = "is no time from 1s to 3650d";

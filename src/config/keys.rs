@@ -52,6 +52,7 @@ pub const KEYS: &[Key] = &[
     key("description", Of::TargetAlone, "none"),
     key("enabled", Of::Target, "true"),
     key("optional", Of::Target, "false"),
+    key("traceparent", Of::Target, "true"),
     key("codeupExtras", Of::Target, "false"),
     key("secret", Of::TargetAlone, "none"),
     key("secretFile", Of::TargetAlone, "none"),

@@ -20,6 +20,7 @@ use crate::process;
 use crate::schedule::{OrderKey, Queued};
 use crate::signature;
 use crate::target::Target;
+use crate::trace::{Trace, Tracing};
 use crate::transport::{self, Http, Request, Trust};
 
 /// How many connections there are at most over all targets, but for one that each target has.
@@ -235,7 +236,20 @@ fn headers(target: &Target, delivery: &Delivery, sent: &[u8]) -> Vec<Header> {
         let signed = signature::standard_webhooks(&target.signing_secrets, &id, process::now(), sent);
         headers.extend(signed.into_iter().map(|(name, value)| (name, value.into_bytes())));
     }
+    headers.extend(
+        trace(target, delivery).map(|trace| ("traceparent", trace.header(ids.delivery, ids.attempt).into_bytes())),
+    );
     headers
+}
+
+/// The trace that a request belongs to.
+fn trace(target: &Target, delivery: &Delivery) -> Option<Trace> {
+    let own = Trace::of(delivery.line.event);
+    match target.tracing {
+        Tracing::Off => None,
+        Tracing::Own => Some(own),
+        Tracing::Continued => delivery.origin.trace.as_deref().and_then(Trace::parse).or(Some(own)),
+    }
 }
 
 /// A panic in a library, on what a receiver sent perhaps, must not take along what came of the other deliveries. The

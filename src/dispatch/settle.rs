@@ -319,7 +319,7 @@ mod tests {
             let line = RefEvent::new(update('0', '1', "refs/heads/a"), identifier::event());
             let id = identifier::delivery(line.event, "ci", "push");
             let order = OrderKey::of(&line.update.name);
-            let origin = Origin { repository: "r".into(), instance: "http://x".into(), project: 1 };
+            let origin = Origin { repository: "r".into(), instance: "http://x".into(), project: 1, trace: None };
             let delivery = Delivery {
                 key: QueueKey { sequence: 1, number: 0, order, id },
                 // The target is not to be tried for long.

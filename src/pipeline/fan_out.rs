@@ -17,6 +17,7 @@ use crate::ref_update::{Namespace, ObjectFormat, RefEvent, RefName, RefUpdate};
 use crate::schedule::{OrderKey, QueueKey, Schedule};
 use crate::spool::Receipt;
 use crate::target::Target;
+use crate::trace::{TRACEPARENT, Trace};
 
 /// What a payload is made of: its format, what it tells, in which shape, and in which repository it is said to have
 /// happened. Targets that are alike in this share one.
@@ -59,8 +60,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(context: Arc<Context>) -> Self {
-        Self { origin: Arc::new(origin(&context)), context }
+    fn new(context: Arc<Context>, trace: Option<&str>) -> Self {
+        Self { origin: Arc::new(origin(&context, trace)), context }
     }
 }
 
@@ -85,7 +86,9 @@ impl<'a> FanOut<'a> {
     /// For the push of this number, whose events share the context: that of the first target.
     pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target], context: &Arc<Context>) -> Self {
         let name = receipt.name(sequence).into();
-        let shown = Shown::new(Arc::clone(context));
+        // What is none is not handed on: it comes from whoever pushed.
+        let trace = receipt.environment().text(TRACEPARENT).filter(|trace| Trace::parse(trace).is_some());
+        let shown = Shown::new(Arc::clone(context), trace.as_deref());
         Self {
             sequence,
             receipt,
@@ -104,7 +107,8 @@ impl<'a> FanOut<'a> {
     pub fn showing_others(mut self, repository: Repository) -> Self {
         if repository != self.shown.context.repository {
             let context = Context { repository, ..Context::clone(&self.shown.context) };
-            self.others = Some(Shown::new(Arc::new(context)));
+            let trace = self.shown.origin.trace.clone();
+            self.others = Some(Shown::new(Arc::new(context), trace.as_deref()));
         }
         self
     }
@@ -251,7 +255,7 @@ pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
         is_shared: false,
         time: context.time.seconds,
         receipt: "".into(),
-        origin: Arc::new(origin(context)),
+        origin: Arc::new(origin(context, None)),
         is_late: false,
         reduced: None,
         payload: Arc::new(payload),
@@ -259,9 +263,14 @@ pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
     }
 }
 
-fn origin(context: &Context) -> Origin {
+fn origin(context: &Context, trace: Option<&str>) -> Origin {
     let repository = &context.repository;
-    Origin { repository: repository.path.clone(), instance: repository.instance.clone(), project: repository.id }
+    Origin {
+        repository: repository.path.clone(),
+        instance: repository.instance.clone(),
+        project: repository.id,
+        trace: trace.map(String::from),
+    }
 }
 
 fn payload(rendered: Rendered, target: &Target, event: &Event) -> Arc<Payload> {

@@ -15,10 +15,11 @@ use crate::process::{self, Environment, Life, Moment, Process};
 use crate::ref_update::{RefEvent, RefName, RefUpdate};
 use crate::schedule::OrderKey;
 use crate::target::TargetName;
+use crate::trace::TRACEPARENT;
 
 /// What is kept of the environment: the variables that say who pushed what to where. Never all of it: behind a web
 /// server it holds the pusher's password.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "GL_USER",
     "GL_REPO",
     "REMOTE_USER",
@@ -28,6 +29,7 @@ const VARIABLES: [&str; 9] = [
     "GIT_PUSH_CERT_NONCE_STATUS",
     "GIT_PROJECT_ROOT",
     "GIT_PUSH_OPTION_COUNT",
+    TRACEPARENT,
 ];
 
 /// Who pushes a million refs is not to fill our memory with what is wanted of them.

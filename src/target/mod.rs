@@ -17,6 +17,7 @@ use crate::event::{Event, EventName, Review, Wanted};
 use crate::format::{Format, Limits, Shape};
 use crate::ref_update::{Alias, RefName, RefUpdate};
 use crate::signature::{Secret, SigningSecret};
+use crate::trace::Tracing;
 
 pub use address::Address;
 pub use address_class::AddressClass;
@@ -71,6 +72,8 @@ pub struct Target {
     pub shape: Shape,
     /// Whether a push by a symbolic ref is told under that name too, beside that of the ref behind it.
     pub both_aliases: bool,
+    /// Whose trace its requests belong to.
+    pub tracing: Tracing,
     /// Which statuses count as delivered.
     pub success: Success,
     /// What may be dialled: `webhook.allowedHosts`.
@@ -213,6 +216,7 @@ pub(crate) mod tests {
             retry_for: Duration::ZERO,
             shape: Shape::FULL,
             both_aliases: false,
+            tracing: Tracing::Own,
             success: Success::default(),
             allowed_hosts: Arc::default(),
             sources: Vec::new(),

@@ -64,6 +64,7 @@ mod tls;
 mod together;
 mod too_large;
 mod tour;
+mod traces;
 mod upgrade;
 mod verbs;
 mod waiting;

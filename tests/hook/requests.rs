@@ -23,6 +23,7 @@ fn the_headers_are_ours_and_no_more() {
         "X-Gitlab-Event",
         "X-Gitlab-Event-UUID",
         "X-Gitlab-Webhook-UUID",
+        "traceparent",
         "webhook-id",
         "webhook-timestamp",
     ];

@@ -4,7 +4,7 @@ use crate::config::value::Wrong;
 use crate::message;
 
 /// Headers that frame the message (RFC 9112), and ours that no format names.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 15] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -16,6 +16,7 @@ const RESERVED: [&str; 14] = [
     "expect",
     "content-type",
     "user-agent",
+    "traceparent",
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",

@@ -119,6 +119,7 @@ impl<'a> TargetReader<'a> {
             retry_for,
             shape,
             both_aliases: self.both_aliases(),
+            tracing: self.tracing(),
             success,
             allowed_hosts: Arc::clone(&self.settings.allowed_hosts),
             sources: self.sources(),

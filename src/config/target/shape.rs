@@ -1,9 +1,12 @@
-//! How a target wants its payloads: how much they tell, how large they may be, how they are sent.
+//! How a target wants its payloads: how much they tell, how large they may be, how they are sent, in whose trace.
 
 use super::TargetReader;
+use crate::config::entry::Scope;
+use crate::config::syntax;
 use crate::config::value::{Wrong, count, size};
 use crate::format::{Encoding, Format, Limits, Shape};
 use crate::message;
+use crate::trace::Tracing;
 
 /// A body is larger only where nothing more can be left out, in bytes.
 const MOST_BYTES: usize = 25 << 20;
@@ -27,6 +30,25 @@ impl TargetReader<'_> {
             Limits { commits, files: detail == Detail::Full && commits != Some(0), extras: self.extras(format) };
         let most_bytes = self.value("maxBody", size).unwrap_or(MOST_BYTES);
         Shape { limits, most_bytes, encoding: self.encoding(format) }
+    }
+
+    /// What a pusher can set in the hook's environment (sshd's AcceptEnv) is believed where the server's administrator says so.
+    pub(super) fn tracing(&mut self) -> Tracing {
+        let Some(entry) = self.last("traceparent") else { return Tracing::Own };
+        let value = entry.value.as_deref().unwrap_or(b"true");
+        match syntax::boolean(value) {
+            Some(true) => Tracing::Own,
+            Some(false) => Tracing::Off,
+            None if !value.eq_ignore_ascii_case(b"continue") => {
+                self.problem("traceparent", entry, message::no_tracing());
+                Tracing::Own
+            }
+            None if entry.scope < Scope::Repository => Tracing::Continued,
+            None => {
+                self.warn("traceparent", entry, message::continue_is_protected());
+                Tracing::Own
+            }
+        }
     }
 
     fn extras(&mut self, format: Option<&Format>) -> bool {

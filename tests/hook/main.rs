@@ -9,6 +9,7 @@ mod aliases;
 mod back;
 mod beside;
 mod check;
+mod chats;
 mod clients;
 mod command;
 mod commits;

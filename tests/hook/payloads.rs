@@ -328,7 +328,7 @@ fn slack_escapes_and_links_only_what_is_there() {
     let request = receiver.take_one();
     let text = format!(
         "alice created branch main in group/project, with 1 commit\n\
-         {} &lt;!channel&gt; &amp; &lt;https://evil.example|all&gt; - A U Thor",
+         {} &lt;!channel&gt; &amp; &lt;https:\u{200b}//evil.example|all&gt; - A U Thor",
         &world.id("HEAD")[..7]
     );
     assert_eq!(request.json(), serde_json::json!({ "text": text }));

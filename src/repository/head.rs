@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::Objects;
-use super::object::RawCommit;
+use super::object::links;
 use super::refs::{self, Links, Refs};
 use crate::config::Layout;
 use crate::ref_update::{Namespace, ObjectId, RefKind, RefName};
@@ -60,7 +60,7 @@ impl Head {
 pub fn newest_branch(refs: &Refs, objects: &Objects) -> Option<(RefName, ObjectId)> {
     let time = |id: ObjectId| {
         let object = objects.read(objects.peel(id)?)?;
-        Some(RawCommit::parse(object.data()).time())
+        Some(links(object.data(), &mut Vec::new()))
     };
     let branches = refs.direct.iter().filter(|(name, _)| name.kind() == RefKind::Branch && name.namespace().is_none());
     let dated = branches.filter_map(|(name, id)| Some((time(*id)?, std::cmp::Reverse(name), *id)));

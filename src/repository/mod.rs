@@ -9,7 +9,13 @@ pub mod object;
 mod refs;
 mod stat_data;
 mod changes;
+mod commits;
+mod range;
+mod by_time;
+mod commit_graph;
 mod revwalk;
+#[cfg(test)]
+mod walks;
 mod head;
 mod describe;
 mod prior_refs;
@@ -43,8 +49,9 @@ pub use reviews::{number_in, short_branch};
 pub use stat_data::{StatData, stat_data};
 
 use changes::Budget;
+use commit_graph::CommitGraph;
 use object::{RawCommit, RawTag};
-use revwalk::Revwalk;
+use revwalk::{Hidden, Revwalk};
 
 /// Tags of tags are followed this far; git has no limit, and nobody a use for two.
 const DEEPEST_TAG: usize = 100;
@@ -59,6 +66,8 @@ const MOST_PATH_BYTES: usize = 64 << 20;
 pub struct Objects {
     odb: Odb<'static>,
     format: ObjectFormat,
+    /// Where those of the repository itself lie.
+    directory: PathBuf,
 }
 
 /// The kinds of object.
@@ -130,13 +139,18 @@ impl Objects {
             Ok(odb)
         };
         match open() {
-            Ok(odb) => Ok(Self { odb, format }),
+            Ok(odb) => Ok(Self { odb, format, directory: path }),
             Err(source) => Err(OpenError { path, source }),
         }
     }
 
     fn format(&self) -> ObjectFormat {
         self.format
+    }
+
+    /// git's own index of the commits, where there is one to go by.
+    fn graph(&self) -> Option<CommitGraph> {
+        CommitGraph::open(&self.directory, self.format)
     }
 
     /// Whether an object is here.
@@ -194,8 +208,8 @@ pub struct Reader<'a> {
     refs: Option<Arc<refs::Refs>>,
     /// The same by their names.
     tips: Option<Arc<HashMap<RefName, ObjectId>>>,
-    /// The commits all refs pointed to before the push.
-    prior_tips: Option<Arc<[ObjectId]>>,
+    /// What refs led to before the push.
+    prior: Option<Hidden>,
     /// Branches and tags by what they point to after the push.
     named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
@@ -273,7 +287,7 @@ impl<'a> Reader<'a> {
             later: None,
             refs: None,
             tips: None,
-            prior_tips: None,
+            prior: None,
             named: None,
             commits: HashMap::new(),
             commit_bytes: 0,
@@ -348,10 +362,7 @@ impl<'a> Reader<'a> {
         let range = match old {
             Some(Some(old)) => self.revwalk.range(tip, &[old], self.wanted.commits),
             // A creation, or an update whose old commit is gone: what no ref held before.
-            None | Some(None) => {
-                let prior = self.prior_tips();
-                self.revwalk.range(tip, &prior, self.wanted.commits)
-            }
+            None | Some(None) => self.not_before(tip, self.wanted.commits),
         };
         push.after.commit = self.commit(tip);
         push.forced = push.head().is_some() && matches!(old, Some(Some(_))) && !range.builds_on_hidden;

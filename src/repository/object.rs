@@ -48,11 +48,6 @@ impl<'a> RawCommit<'a> {
         commit
     }
 
-    /// The commit time in seconds since 1970, by which a walk goes; 0 where there is none.
-    pub fn time(&self) -> i64 {
-        parse_time(self.committer).seconds
-    }
-
     /// The author, converted to UTF-8.
     pub fn author(&self) -> Person {
         parse_person(self.author, self.encoding())
@@ -70,6 +65,27 @@ impl<'a> RawCommit<'a> {
 
     fn encoding(&self) -> Option<&'static Encoding> {
         encoding(self.encoding)
+    }
+}
+
+/// What a walk needs of a raw commit, as [`RawCommit::parse`] would have it: its parents, added to a list, and the commit time
+/// in seconds since 1970, 0 where there is none.
+pub fn links(mut data: &[u8], parents: &mut Vec<ObjectId>) -> i64 {
+    let mut in_parents = true;
+    loop {
+        let end = data.iter().position(|byte| *byte == b'\n');
+        let line = &data[..end.unwrap_or(data.len())];
+        // The header ends at the first empty line, which is none where the object begins with it.
+        match split_at_space(line) {
+            (b"tree", _) => {}
+            (b"parent", value) if in_parents => parents.extend(object_id(value)),
+            (b"committer", value) if !value.is_empty() => return parse_time(value).seconds,
+            _ => in_parents = false,
+        }
+        match end {
+            Some(end) if data.get(end + 1) != Some(&b'\n') => data = &data[end + 1..],
+            _ => return 0,
+        }
     }
 }
 
@@ -178,7 +194,7 @@ fn split_at_space(line: &[u8]) -> (&[u8], &[u8]) {
 
 /// git reads capitals in an object, though it never writes them.
 fn object_id(hex: &[u8]) -> Option<ObjectId> {
-    ObjectId::from_hex(&hex.to_ascii_lowercase()).flatten()
+    ObjectId::from_hex(hex).or_else(|| ObjectId::from_hex(&hex.to_ascii_lowercase())).flatten()
 }
 
 /// Longer text is cut: nobody reads it, and each receiver would get all of it.
@@ -282,7 +298,7 @@ mod tests {
         );
         let commit = RawCommit::parse(data.as_bytes());
         assert_eq!(commit.parents.len(), 1);
-        assert_eq!(commit.time(), 1_700_000_001);
+        assert_eq!(commit.committer().time.seconds, 1_700_000_001);
         assert_eq!(commit.message(), "subject\n\nbody\n");
         let author = commit.author();
         assert_eq!((author.name.as_str(), author.email.as_str()), ("A U Thor", "a@x"));

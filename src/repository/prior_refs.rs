@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::revwalk::{Hidden, Range};
 use super::{Reader, refs};
 use crate::event::Push;
 use crate::message;
@@ -23,8 +24,7 @@ impl Reader<'_> {
             // The commits of a creation are those that are new.
             return HashSet::new();
         }
-        let prior = self.prior_tips();
-        let fresh: HashSet<_> = self.revwalk.range(head, &prior, usize::MAX).newest.into_iter().collect();
+        let fresh: HashSet<_> = self.not_before(head, usize::MAX).newest.into_iter().collect();
         let listed = push.commits.iter().map(|commit| commit.id).chain([head]);
         listed.filter(|id| !fresh.contains(id)).collect()
     }
@@ -78,26 +78,28 @@ impl Reader<'_> {
         Arc::clone(self.refs.get_or_insert_with(read))
     }
 
+    /// The commits reachable from `tip` that no ref led to before the push, the newest `limit` of them listed.
+    pub(super) fn not_before(&mut self, tip: ObjectId, limit: usize) -> Range {
+        let mut prior = self.prior.take().unwrap_or_else(|| Hidden::new(self.prior_tips()));
+        let range = self.revwalk.range_without(&mut prior, tip, limit);
+        self.prior = Some(prior);
+        range
+    }
+
     /// The commits that refs pointed to before the push: those of today that the push did not name, and the old ids of
     /// those it did.
-    pub(super) fn prior_tips(&mut self) -> Arc<[ObjectId]> {
-        if self.prior_tips.is_none() {
-            let now = self.refs();
-            let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
-            // A push to a symbolic ref moved the ref it names, and what happened to itself did not.
-            let is_itself = |update: &RefUpdate| matches!(update.alias.as_deref(), Some(Alias::Itself(_)));
-            let own: HashSet<_> = self.updates.iter().filter(|it| is_itself(it)).map(|update| &update.name).collect();
-            let named_so = |name: &RefName| named.contains(name) && !own.contains(name);
-            let moved = now.symbolic.iter().filter(|(name, _)| named_so(name)).map(|(_, target)| target);
-            named.extend(moved.collect::<Vec<_>>());
-            let others = now.direct.iter().filter(|(name, _)| !named.contains(name));
-            let mut ids: HashSet<ObjectId> = others.map(|(_, id)| *id).collect();
-            ids.extend(self.updates.iter().filter_map(|update| update.old));
-            let mut commits: Vec<_> = ids.into_iter().filter_map(|id| self.revwalk.peel(id)).collect();
-            commits.sort_unstable();
-            commits.dedup();
-            self.prior_tips = Some(commits.into());
-        }
-        self.prior_tips.clone().unwrap_or_else(|| [].into())
+    fn prior_tips(&mut self) -> Arc<[ObjectId]> {
+        let now = self.refs();
+        let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
+        // A push to a symbolic ref moved the ref it names, and what happened to itself did not.
+        let is_itself = |update: &RefUpdate| matches!(update.alias.as_deref(), Some(Alias::Itself(_)));
+        let own: HashSet<_> = self.updates.iter().filter(|it| is_itself(it)).map(|update| &update.name).collect();
+        let named_so = |name: &RefName| named.contains(name) && !own.contains(name);
+        let moved = now.symbolic.iter().filter(|(name, _)| named_so(name)).map(|(_, target)| target);
+        named.extend(moved.collect::<Vec<_>>());
+        let others = now.direct.iter().filter(|(name, _)| !named.contains(name));
+        let mut ids: Vec<ObjectId> = others.map(|(_, id)| *id).collect();
+        ids.extend(self.updates.iter().filter_map(|update| update.old));
+        self.revwalk.peel_all(ids)
     }
 }

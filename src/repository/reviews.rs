@@ -176,8 +176,7 @@ impl Reader<'_> {
 
     /// Whether a commit came with this push: no ref had it before.
     fn is_brought(&mut self, commit: ObjectId) -> bool {
-        let prior = self.prior_tips();
-        self.objects.has(commit) && self.revwalk.range(commit, &prior, 0).total > 0
+        self.objects.has(commit) && self.not_before(commit, 0).total > 0
     }
 
     /// Whether a push brought a commit to a branch, or took it from there.

@@ -66,9 +66,16 @@ fn text<'a>(tree: &'a Tree, path: &str) -> &'a str {
     tree.get(path).map_or("", String::as_str)
 }
 
-/// The Rust files of a directory.
+/// The Rust files of a directory, but for those that are tests and nothing else.
 fn sources<'a>(tree: &'a Tree, directory: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let is_source = move |path: &str| Path::new(path).starts_with(directory) && path.ends_with(".rs");
+    let is_test = |path: &Path| {
+        let above = path.parent().map(|folder| folder.join("mod.rs"));
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let listed = above.and_then(|above| tree.get(above.to_str()?));
+        listed.is_some_and(|text| text.contains(&format!("#[cfg(test)]\nmod {name};\n")))
+    };
+    let is_source =
+        move |path: &str| Path::new(path).starts_with(directory) && path.ends_with(".rs") && !is_test(Path::new(path));
     tree.iter().map(|(path, text)| (path.as_str(), text.as_str())).filter(move |(path, _)| is_source(path))
 }
 

@@ -82,7 +82,7 @@ fn made_of(code: &str, children: &[String], item: &str) -> BTreeSet<String> {
 }
 
 /// What stands behind one door, the words that betray it, and the rooms that may say them.
-const DOORS: [(&str, &[&str], &[&str]); 32] = [
+const DOORS: [(&str, &[&str], &[&str]); 34] = [
     ("nix", &["nix::"], &["process", "files"]),
     ("close_fds", &["close_fds::"], &["process"]),
     ("making UUIDs", &["now_v7(", "new_v4(", "new_v5("], &["identifier"]),
@@ -101,6 +101,8 @@ const DOORS: [(&str, &[&str], &[&str]); 32] = [
     ("strsim", &["strsim::"], &["config"]),
     ("bstr", &["bstr::"], &["config", "history", "command"]),
     ("git2", &["git2::"], &["repository"]),
+    ("gix-commitgraph", &["gix_commitgraph::"], &["repository"]),
+    ("gix-hash", &["gix_hash::"], &["repository"]),
     ("encoding_rs", &["encoding_rs::"], &["repository"]),
     (
         "the files below `webhook/v1`",

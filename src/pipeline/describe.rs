@@ -15,7 +15,7 @@ use crate::files::FileError;
 use crate::identifier;
 use crate::log_file;
 use crate::message;
-use crate::process::Environment;
+use crate::process::{Environment, Process};
 use crate::pusher::{self, Pusher};
 use crate::ref_update::{Namespace, RefEvent, RefUpdate};
 use crate::repository::{self, Objects, Opened, Reader};
@@ -118,7 +118,7 @@ impl Pipeline<'_> {
         let Some(first) = targets.first() else { return };
         let wanted = wanted_by(targets.iter().copied());
         let reader = Reader::new(self.common_dir, self.configuration.layout, objects, part.updates, wanted);
-        let mut reader = reader.rewound(part.later);
+        let mut reader = reader.rewound(part.later).begun(Process::receive_pack().and_then(Process::began));
         let environment = part.receipt.environment();
         let (git_dir, configuration) = (self.git_dir, self.configuration);
         let scene = Scene { git_dir, configuration, environment: &environment, namespace: part.namespace.clone() };

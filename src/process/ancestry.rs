@@ -1,7 +1,9 @@
 //! The receive-pack a hook runs for: which process it is, and whether it still lives.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -43,6 +45,16 @@ impl Process {
             }
         }
         None
+    }
+
+    /// When it started by the clock that people set, to a tick; `None` where that cannot be said.
+    pub fn began(self) -> Option<SystemTime> {
+        let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).max(1) as u64;
+        let start = Duration::from_secs(self.start / a_second)
+            + Duration::from_nanos(self.start % a_second * (1_000_000_000 / a_second));
+        let now = Moment::now();
+        let since_boot = Duration::new(u64::try_from(now.seconds).ok()?, u32::try_from(now.nanoseconds).ok()?);
+        SystemTime::now().checked_sub(since_boot.checked_sub(start)?)
     }
 
     /// Whether it ran already at a moment of this run of the machine.
@@ -87,8 +99,16 @@ pub fn pid_namespace() -> Option<u64> {
 
 /// `git receive-pack …`, `git-receive-pack …`, either with a path before it.
 fn is_receive_pack(pid: Pid) -> bool {
-    let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let arguments = read(pid, "cmdline").unwrap_or_default();
     arguments.split(|byte| *byte == 0).take(8).any(|word| word.ends_with(b"receive-pack"))
+}
+
+/// The beginning of a file of a process, which the system makes in one piece for whoever reads as much.
+fn read(pid: Pid, name: &str) -> io::Result<Vec<u8>> {
+    let mut text = vec![0; 4096];
+    let read = File::open(format!("/proc/{pid}/{name}"))?.read(&mut text)?;
+    text.truncate(read);
+    Ok(text)
 }
 
 /// What `/proc/<pid>/stat` says (proc_pid_stat(5)).
@@ -102,7 +122,7 @@ impl Stat {
     /// Accepts `1234 (git-receive-pac) S 1230 … 889432 …`: the name may hold spaces and parentheses, so fields are
     /// counted behind the last one.
     fn read(pid: Pid) -> Option<Self> {
-        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let text = read(pid, "stat").ok()?;
         let text = String::from_utf8_lossy(&text);
         let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
         let state = fields.next()?;

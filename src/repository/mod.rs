@@ -18,6 +18,7 @@ mod revwalk;
 mod walks;
 mod head;
 mod describe;
+mod brought;
 mod prior_refs;
 mod notes;
 mod place;
@@ -31,6 +32,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use git2::{ObjectType, Odb};
 use uuid::Uuid;
@@ -210,6 +212,12 @@ pub struct Reader<'a> {
     tips: Option<Arc<HashMap<RefName, ObjectId>>>,
     /// What refs led to before the push.
     prior: Option<Hidden>,
+    /// What the push's own refs led to before it.
+    old: Option<Hidden>,
+    /// When the push began, where that is known.
+    begun: Option<SystemTime>,
+    /// When a ref was written last that the push does not name; `None` in it where that cannot be said.
+    others_written: Option<Option<SystemTime>>,
     /// Branches and tags by what they point to after the push.
     named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
@@ -288,6 +296,9 @@ impl<'a> Reader<'a> {
             refs: None,
             tips: None,
             prior: None,
+            old: None,
+            begun: None,
+            others_written: None,
             named: None,
             commits: HashMap::new(),
             commit_bytes: 0,
@@ -301,6 +312,11 @@ impl<'a> Reader<'a> {
     /// refs have been read, and only then: what comes between is taken back though it is not there yet, which changes nothing.
     pub fn rewound(self, later: &'a dyn Fn() -> Vec<RefUpdate>) -> Self {
         Self { later: Some(later), ..self }
+    }
+
+    /// The same for a push of which it is known when it began: before any of what it brought was written.
+    pub fn begun(self, begun: Option<SystemTime>) -> Self {
+        Self { begun, ..self }
     }
 
     /// The newest commit that a ref of this push points to; `None` where none can be read.
@@ -348,8 +364,9 @@ impl<'a> Reader<'a> {
             push.forced = self.is_moved_aside(update);
         }
         if self.wanted.known {
-            push.known = self.known(&push);
-            push.same_tip = self.same_tip(update, default_branch);
+            let is_brought = self.came_with(&push);
+            push.known = self.known(&push, is_brought);
+            push.same_tip = self.same_tip(update, default_branch, is_brought);
         }
         push
     }

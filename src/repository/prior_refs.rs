@@ -17,26 +17,54 @@ impl Reader<'_> {
         commits.is_none_or(|(old, new)| !self.revwalk.range(new, &[old], 0).builds_on_hidden)
     }
 
-    /// Of the commits that a push tells those that the repository had before it.
-    pub(super) fn known(&mut self, push: &Push) -> HashSet<ObjectId> {
+    /// Of the commits that a push tells those that the repository had before it. `is_brought`: no ref could lead to them but those
+    /// that the push names.
+    pub(super) fn known(&mut self, push: &Push, is_brought: bool) -> HashSet<ObjectId> {
         let Some(head) = push.head().map(|commit| commit.id) else { return HashSet::new() };
         if push.update.old.is_none() && push.total > 0 {
             // The commits of a creation are those that are new.
             return HashSet::new();
         }
-        let fresh: HashSet<_> = self.not_before(head, usize::MAX).newest.into_iter().collect();
+        let fresh = match is_brought {
+            true => self.not_in_old_ids(head),
+            false => self.not_before(head, usize::MAX),
+        };
+        let fresh: HashSet<_> = fresh.newest.into_iter().collect();
         let listed = push.commits.iter().map(|commit| commit.id).chain([head]);
         listed.filter(|id| !fresh.contains(id)).collect()
     }
 
-    /// Another branch that points to the same commit after the push: the default branch before others, then by name.
-    pub(super) fn same_tip(&mut self, update: &RefUpdate, default_branch: Option<&str>) -> Option<String> {
+    /// The commits reachable from `tip` and from nothing that the push's own refs pointed to before it.
+    fn not_in_old_ids(&mut self, tip: ObjectId) -> Range {
+        let old = self.updates.iter().filter_map(|update| update.old);
+        let mut hidden = self.old.take().unwrap_or_else(|| Hidden::new(self.revwalk.peel_all(old.collect())));
+        let range = self.revwalk.range_without(&mut hidden, tip, usize::MAX);
+        self.old = Some(hidden);
+        range
+    }
+
+    /// Another branch that points to the same commit after the push: the default branch before others, then by name. `is_brought`: it can only be one that the push names.
+    pub(super) fn same_tip(
+        &mut self,
+        update: &RefUpdate,
+        default_branch: Option<&str>,
+        is_brought: bool,
+    ) -> Option<String> {
         let new = update.new?;
         let peeled = self.objects.peel(new);
-        let named = self.named();
-        let same = [Some(new), peeled.filter(|peeled| *peeled != new)].into_iter().flatten();
-        let others = same.filter_map(|id| named.get(&id)).flatten();
-        let others = others.filter(|name| **name != update.name);
+        let same: Vec<_> = [Some(new), peeled.filter(|peeled| *peeled != new)].into_iter().flatten().collect();
+        let names: Vec<&RefName> = match is_brought {
+            true => {
+                let is_same = |it: &&RefUpdate| it.new.is_some_and(|id| same.contains(&id));
+                let names = self.updates.iter().filter(is_same).map(|update| &update.name);
+                names.filter(|name| name.kind() == RefKind::Branch).collect()
+            }
+            false => {
+                let named = self.named();
+                same.iter().filter_map(|id| named.get(id)).flatten().collect()
+            }
+        };
+        let others = names.into_iter().filter(|name| **name != update.name);
         let is_default = |name: &RefName| default_branch.is_some_and(|branch| name.short_text() == branch);
         let first = others.min_by_key(|name| (!is_default(name), (*name).clone()))?;
         Some(first.text().into_owned())

@@ -17,6 +17,7 @@ mod completion;
 mod configuration;
 mod copies;
 mod disks;
+mod distinct;
 mod elsewhere;
 mod explicit;
 mod family;

@@ -1,6 +1,6 @@
 //! Which commits GitHub's format calls distinct: those that no ref had before the push, be they asked or not.
 
-use crate::support::{Receiver, World};
+use crate::support::{Receiver, World, write_program};
 
 fn world() -> (World, Receiver) {
     let receiver = Receiver::new();
@@ -78,4 +78,15 @@ fn so_it_is_with_what_comes_in_a_pack() {
     world.commit("two");
     world.push(&["main"]);
     assert_eq!(told(&receiver), ["refs/heads/main one false", "refs/heads/main two true"]);
+}
+
+/// Somebody else moves another branch there while the push is under way.
+#[test]
+fn what_another_branch_gets_meanwhile_is_not() {
+    let (world, receiver) = world();
+    let hook = world.server().join("hooks/update");
+    write_program(&hook, "#!/bin/sh\ngit update-ref refs/heads/other \"$3\"\n");
+    world.commit("one");
+    world.push(&["main"]);
+    assert_eq!(told(&receiver), ["refs/heads/main one false"]);
 }

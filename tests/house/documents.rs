@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use git_webhook::config::KEYS;
 
-use crate::{Tree, sources, text};
+use crate::{Tree, text};
 
 /// A key has its row in `docs/config.md`, with its default, and its item in the manual.
 pub fn keys(tree: &Tree) -> Vec<String> {
@@ -60,7 +60,7 @@ pub fn shown(tree: &Tree) -> Vec<String> {
             && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
     let named: BTreeSet<_> = page.flat_map(|line| line.split('`').skip(1).step_by(2)).filter(is_test).collect();
-    let code: Vec<_> = ["tests", "src"].iter().flat_map(|place| sources(tree, place)).map(|(_, code)| code).collect();
+    let code: Vec<_> = tree.iter().filter(|(path, _)| path.ends_with(".rs")).map(|(_, code)| code).collect();
     let lacking = named.into_iter().filter(|name| !code.iter().any(|code| code.contains(&format!("fn {name}("))));
     lacking.map(|name| format!("docs/security.md names {name}, which is no test")).collect()
 }

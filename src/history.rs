@@ -1,13 +1,16 @@
 //! The delivery log: one line for each attempt, a file for each day, which `git webhook log` reads.
 
+mod lines;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use bstr::ByteSlice;
+use bstr::Finder;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,9 +22,6 @@ use crate::outcome::Answer;
 use crate::process;
 use crate::ref_update::{Namespace, RefName, RefUpdate};
 use crate::state_dir::StateDir;
-
-/// A line longer than this is none of ours.
-const LONGEST_LINE: usize = 1 << 20;
 
 /// What is so of a delivery after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -181,7 +181,7 @@ impl History {
         let day = today();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.as_ref().is_none_or(|(open, _)| *open != day) {
-            let opened = self.directory.make()?.open_to_append(&day)?;
+            let opened = self.directory.make_loosely()?.open_to_append(&day)?;
             let is_empty = opened.metadata().is_ok_and(|metadata| metadata.len() == 0);
             self.began_day.fetch_or(is_empty, Ordering::Relaxed);
             *file = Some((day.clone(), opened));
@@ -214,10 +214,11 @@ impl History {
     /// Sees every line of one receipt.
     fn each_of(&self, receipt: &str, since: i64, mut see: impl FnMut(Entry)) {
         let first = day_of(since - 86_400);
+        // A look at the text first: of a whole log few lines are of one receipt.
+        let text = Finder::new(receipt);
         for day in self.days().iter().filter(|day| **day >= first || since > process::now()) {
             self.read(day, |line| {
-                // A look at the text first: of a whole log few lines are of one receipt.
-                if line.contains_str(receipt)
+                if text.find(line).is_some()
                     && let Ok(entry) = serde_json::from_slice::<Entry>(line)
                     && entry.receipt == receipt
                 {
@@ -230,14 +231,14 @@ impl History {
     /// What came in the end of those of `ids` that were delivered or are dead letters, and at which attempt.
     pub fn over(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, (State, u32)> {
         let mut over: HashMap<Uuid, (State, u32)> = HashMap::new();
-        for entry in self.days().into_iter().flat_map(|day| self.entries(&day)) {
-            if entry.state != State::Waiting && ids.contains(&entry.id) {
+        self.each_of_ids(ids, |entry| {
+            if entry.state != State::Waiting {
                 let last = over.entry(entry.id).or_insert((entry.state, entry.attempt));
                 if entry.attempt >= last.1 {
                     *last = (entry.state, entry.attempt);
                 }
             }
-        }
+        });
         over
     }
 
@@ -264,26 +265,46 @@ impl History {
     /// How often each of `ids` was tried, as far as the log goes.
     pub fn attempts(&self, ids: &HashSet<Uuid>) -> HashMap<Uuid, u32> {
         let mut attempts: HashMap<Uuid, u32> = HashMap::new();
-        let entries = self.days().into_iter().flat_map(|day| self.entries(&day));
-        for entry in entries.filter(|entry| ids.contains(&entry.id)) {
+        self.each_of_ids(ids, |entry| {
             let most = attempts.entry(entry.id).or_default();
             *most = entry.attempt.max(*most);
-        }
+        });
         attempts
+    }
+
+    /// Sees every line of these deliveries.
+    fn each_of_ids(&self, ids: &HashSet<Uuid>, mut see: impl FnMut(Entry)) {
+        for day in self.days() {
+            self.read(&day, |line| {
+                if id_of(line).is_none_or(|id| ids.contains(&id))
+                    && let Ok(entry) = serde_json::from_slice::<Entry>(line)
+                    && ids.contains(&entry.id)
+                {
+                    see(entry);
+                }
+            });
+        }
+    }
+
+    /// Sees the entries from the newest back, as far as they are in the order of time, until somebody has seen enough.
+    pub fn from_the_newest(&self, mut see: impl FnMut(Entry) -> ControlFlow<()>) {
+        for day in self.days().iter().rev() {
+            let Ok(directory) = self.directory.open() else { return };
+            let Ok((file, _)) = directory.open_regular(day) else { continue };
+            let read = lines::backwards(&file, &mut |line| match serde_json::from_slice(line) {
+                Ok(entry) => see(entry),
+                Err(_) => ControlFlow::Continue(()),
+            });
+            if matches!(directory.noted(day, read), Ok(ControlFlow::Break(()))) {
+                return;
+            }
+        }
     }
 
     /// Every line there is of one delivery, in the order of its attempts.
     pub fn of(&self, id: Uuid) -> Vec<Entry> {
-        let text = id.to_string();
         let mut entries: Vec<Entry> = Vec::new();
-        for day in self.days() {
-            self.read(&day, |line| {
-                // A look at the text first: of a whole log few lines are of one delivery.
-                if line.contains_str(&text) {
-                    entries.extend(serde_json::from_slice(line).ok().filter(|entry: &Entry| entry.id == id));
-                }
-            });
-        }
+        self.each_of_ids(&HashSet::from([id]), |entry| entries.push(entry));
         entries.sort_by_key(|entry| entry.attempt);
         entries
     }
@@ -305,8 +326,9 @@ impl History {
     /// all of them.
     pub fn entries_with(&self, day: &str, texts: &[String]) -> Vec<Entry> {
         let mut entries = Vec::new();
+        let texts: Vec<_> = texts.iter().map(Finder::new).collect();
         self.read(day, |line| {
-            if texts.is_empty() || texts.iter().any(|text| line.contains_str(text)) {
+            if texts.is_empty() || texts.iter().any(|text| text.find(line).is_some()) {
                 entries.extend(serde_json::from_slice(line).ok());
             }
         });
@@ -316,16 +338,8 @@ impl History {
     fn read(&self, day: &str, mut take: impl FnMut(&[u8])) {
         let Ok(directory) = self.directory.open() else { return };
         let Ok((file, _)) = directory.open_regular(day) else { return };
-        let mut reader = BufReader::new(file);
-        let mut line = Vec::new();
-        let mut next = |line: &mut Vec<u8>| {
-            let read = io::Read::take(&mut reader, LONGEST_LINE as u64).read_until(b'\n', line);
-            directory.noted(day, read)
-        };
-        while let Ok(1..) = next(&mut line) {
-            take(&line);
-            line.clear();
-        }
+        // What cannot be read has been noted.
+        let _ = directory.noted(day, lines::forwards(file, &mut take));
     }
 
     /// Removes the files of days before `day`.
@@ -347,6 +361,16 @@ impl History {
 /// What is worth looking for in each line before it is parsed: of many texts none.
 fn few(texts: &[String]) -> &[String] {
     if texts.len() > 32 { &[] } else { texts }
+}
+
+/// The id in a line as we write it, `{"time":"2026-11-30T16:00:00.000Z","id":"…`, which is faster to find than to read what the line
+/// says; `None` where it has to be read.
+fn id_of(line: &[u8]) -> Option<Uuid> {
+    const BEFORE: &[u8] = b"\",\"id\":\"";
+    let start = 33;
+    let is_ours = line.starts_with(b"{\"time\":\"") && line.get(start..start + BEFORE.len()) == Some(BEFORE);
+    let text = line.get(start + BEFORE.len()..).filter(|_| is_ours)?.get(..36)?;
+    Uuid::try_parse_ascii(text).ok()
 }
 
 fn write_line(file: &mut File, mut line: Vec<u8>) -> io::Result<()> {

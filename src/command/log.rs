@@ -11,7 +11,7 @@ use super::table::{lay_out, moment};
 use super::targets;
 use super::terminal::{self, Colour, in_colour};
 use crate::config::Configured;
-use crate::history::{self, State};
+use crate::history::State;
 use crate::message;
 use crate::overview::{self, DeliveryRow};
 use crate::process;
@@ -50,15 +50,9 @@ pub(super) fn run(filter: &Filter, reach: &Reach, call: &Call<'_>) -> Result<boo
 }
 
 fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRow>, Failure> {
-    let mut rows = overview::deliveries(&place.pipeline());
-    if let Some(name) = &filter.target {
-        let wanted = TargetName::new(name.as_str());
-        rows.retain(|row| row.is_for(&wanted));
-        // What a target that is no more was sent is still told of.
-        if rows.is_empty() {
-            targets::known(place, name)?;
-        }
-    }
+    let pipeline = place.pipeline();
+    let wanted = filter.target.as_ref().map(|name| TargetName::new(name.as_str()));
+    let is_of_target = |row: &DeliveryRow| wanted.as_ref().is_none_or(|wanted| row.is_for(wanted));
     // Of what was pushed meanwhile there is no delivery.
     let is_off = |target: &&Configured| target.switch() == Switch::OffByRepository;
     for target in place.configuration.targets.iter().filter(is_off) {
@@ -66,15 +60,21 @@ fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRo
             terminal::note(message::about_target(target.name(), message::switched_off_by_repository()));
         }
     }
-    let since = filter.since.map(|seconds| history::timestamp_of(process::now().saturating_sub(seconds)));
+    let since = filter.since.map(|seconds| process::now().saturating_sub(seconds));
     let is_state = |state: State| match filter.state {
         None => true,
         Some(StateName::Delivered) => state == State::Delivered,
         Some(StateName::Waiting) => state == State::Waiting,
         Some(StateName::Dead) => state == State::Dead,
     };
-    rows.retain(|row| is_state(row.state) && since.as_ref().is_none_or(|since| row.time >= *since));
-    rows.truncate(limit);
+    let is_wanted = |row: &DeliveryRow| is_of_target(row) && is_state(row.state);
+    let rows = overview::newest(&pipeline, limit, since, &is_wanted);
+    // What a target that is no more was sent is still told of.
+    if let Some(name) = filter.target.as_ref().filter(|_| rows.is_empty())
+        && overview::newest(&pipeline, 1, None, &is_of_target).is_empty()
+    {
+        targets::known(place, name)?;
+    }
     Ok(rows)
 }
 

@@ -1,6 +1,7 @@
 //! Every delivery there is a trace of, and every ref update that waits for its target to be configured rightly.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -106,6 +107,33 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<DeliveryRow> {
     rows(pipeline, &Wanted::All)
 }
 
+/// The newest `limit` of those that are wanted and were tried, or happened, at `since` in seconds since 1970 or later; newest first. Of
+/// the log no more is read than that takes.
+pub fn newest(
+    pipeline: &Pipeline<'_>,
+    limit: usize,
+    since: Option<i64>,
+    is_wanted: &dyn Fn(&DeliveryRow) -> bool,
+) -> Vec<DeliveryRow> {
+    // Some more than are asked for, since lines of one moment are in any order.
+    let mut looked = limit.saturating_mul(2).max(64);
+    // A clock may have been set back by less than a day.
+    let first_day = since.map(|since| history::day_of(since.saturating_sub(86_400)));
+    let since = since.map(history::timestamp_of);
+    loop {
+        let (tried, end) = tried_last(pipeline, looked, first_day.as_deref());
+        let mut rows = complete(pipeline, &Wanted::All, tried, end.is_some().then_some(limit));
+        rows.retain(|row| since.as_ref().is_none_or(|since| row.time >= *since) && is_wanted(row));
+        // What came before the lines that were read is older than they are, or has not been looked at.
+        let certain = end.as_ref().map_or(limit, |end| rows.iter().filter(|row| row.time >= *end).count());
+        if certain >= limit {
+            rows.truncate(limit);
+            return rows;
+        }
+        looked = looked.saturating_mul(8);
+    }
+}
+
 /// Those of these ids, newest first.
 pub fn of_ids(pipeline: &Pipeline<'_>, ids: &HashSet<Uuid>) -> Vec<DeliveryRow> {
     rows(pipeline, &Wanted::Ids(ids))
@@ -124,17 +152,34 @@ pub fn find(pipeline: &Pipeline<'_>, start: &str) -> Result<DeliveryRow, NotFoun
 }
 
 fn rows(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> Vec<DeliveryRow> {
-    let mut rows = tried(pipeline, wanted);
+    complete(pipeline, wanted, tried(pipeline, wanted), None)
+}
+
+/// Adds to those that the log tells of what only a queue or `dead` knows, and what is known there alone of all of them. `newest`: the log was not
+/// read to its beginning, and of each queue so many are enough.
+fn complete(
+    pipeline: &Pipeline<'_>,
+    wanted: &Wanted<'_>,
+    mut rows: HashMap<Uuid, DeliveryRow>,
+    newest: Option<usize>,
+) -> Vec<DeliveryRow> {
     let (mut queued, mut held) = (HashSet::new(), HashSet::new());
     for directory in pipeline.spool.queues() {
         let queue = pipeline.spool.queue_in(&directory);
-        for waits in queue.list().into_iter().filter(|waits| wanted.has(waits.key.id)) {
+        let mut left = newest.unwrap_or(usize::MAX);
+        // The newest of a queue stand at its end.
+        for waits in queue.list().into_iter().rev().filter(|waits| wanted.has(waits.key.id)) {
             let id = waits.key.id;
             queued.insert(id);
             held.extend(waits.schedule.is_held().then_some(id));
+            // What was tried has its line further up.
+            let is_further_up = newest.is_some() && waits.schedule.attempts > 0;
             if !rows.contains_key(&id)
+                && !is_further_up
+                && left > 0
                 && let Ok((waiting, _)) = queue.load(&waits)
             {
+                left -= 1;
                 rows.insert(id, DeliveryRow::untried(id, &directory, &waiting));
             }
         }
@@ -238,6 +283,32 @@ fn tried(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> HashMap<Uuid, Delivery
         }
     }
     rows
+}
+
+/// The last so many that the log tells of, or all since a day, and the time of the line at which reading ended; `None` where none
+/// that is asked for stands before it.
+fn tried_last(
+    pipeline: &Pipeline<'_>,
+    count: usize,
+    first_day: Option<&str>,
+) -> (HashMap<Uuid, DeliveryRow>, Option<String>) {
+    let mut rows: HashMap<Uuid, DeliveryRow> = HashMap::new();
+    let mut end = None;
+    pipeline.history.from_the_newest(|entry| {
+        let is_before = first_day.is_some_and(|day| entry.time.as_str() < day);
+        if is_before || (rows.len() >= count && !rows.contains_key(&entry.id)) {
+            end = (!is_before).then_some(entry.time);
+            return ControlFlow::Break(());
+        }
+        let row = DeliveryRow::from(entry);
+        match rows.get_mut(&row.id) {
+            Some(known) if row.attempts > known.attempts => *known = row,
+            Some(_) => {}
+            None => _ = rows.insert(row.id, row),
+        }
+        ControlFlow::Continue(())
+    });
+    (rows, end)
 }
 
 /// A row for each update of a push that waits for one target; none of a push that waits for nobody in particular.

@@ -7,6 +7,6 @@ mod pushes;
 mod deliveries;
 mod targets;
 
-pub use deliveries::{DeliveryRow, NotFound, all as deliveries, find, of_ids};
+pub use deliveries::{DeliveryRow, NotFound, all as deliveries, find, newest, of_ids};
 pub use pushes::{PushState, WaitingPush, all as pushes};
 pub use targets::{TargetRow, TargetState, all as targets};

@@ -182,3 +182,32 @@ fn the_log_of_a_target_with_a_wrong_name_is_found_by_the_name() {
     let names = ["target", "state", "waiting"];
     assert_eq!(fields(&world, &["status"], &names), ["ci wrong 2", "team… removed 1"]);
 }
+
+/// Of a long log the end alone is read: what is told is what the whole of it says.
+#[test]
+fn the_newest_of_a_long_log_are_those_of_the_whole() {
+    let world = failed();
+    let line = world.attempts()[0].clone();
+    let log = world.files("webhook/log").pop().unwrap();
+    let mut text = String::new();
+    for number in 0..900_u32 {
+        let mut line = line.clone();
+        // Each delivery is tried three times, with others between; some targets and states are rare.
+        let (id, attempt) = (number % 300, number / 300 + 1);
+        let state = if attempt < 3 { "waiting" } else { ["delivered", "dead"][usize::from(id % 50 == 7)] };
+        line["time"] =
+            format!("2026-11-{:02}T10:{:02}:{:02}.000Z", 20 + number / 600, number / 60 % 60, number % 60).into();
+        line["id"] = format!("{id:08x}-0000-5000-8000-000000000000").into();
+        line["target"] = ["ci", "rare"][usize::from(id == 3)].into();
+        (line["attempt"], line["state"]) = (attempt.into(), state.into());
+        text += &format!("{line}\n");
+    }
+    std::fs::write(log.with_file_name("2026-11-20"), text).unwrap();
+    for filter in [&[][..], &["--state", "dead"], &["--state", "waiting"], &["--target", "rare"]] {
+        let all = rows(&world, &[&["log"], filter].concat());
+        for count in [1, 5, 70, 299, 1000] {
+            let newest = rows(&world, &[&["log", "-n", &count.to_string()], filter].concat());
+            assert_eq!(newest, all[..count.min(all.len())], "{filter:?} {count}");
+        }
+    }
+}

@@ -276,7 +276,8 @@ fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
         if fs::metadata(path)?.file_type().is_fifo() {
             return Err(io::Error::other(message::fifo()));
         }
-        let mut bytes = Vec::new();
+        // Most are read at once so.
+        let mut bytes = Vec::with_capacity(4096);
         fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };

@@ -164,10 +164,27 @@ impl Dir {
     /// # Errors
     /// Where it cannot be made, or something else has its name.
     pub fn make(&self, name: impl AsRef<Path>) -> Result<Self, FileError> {
-        let name = name.as_ref();
+        let (directory, is_new) = self.open_or_make(name.as_ref())?;
+        if is_new {
+            // A record in a directory that a power cut takes away would be as lost as no record.
+            self.sync()?;
+        }
+        Ok(directory)
+    }
+
+    /// The same for what a power cut may take away.
+    ///
+    /// # Errors
+    /// Where it cannot be made, or something else has its name.
+    pub fn make_loosely(&self, name: impl AsRef<Path>) -> Result<Self, FileError> {
+        Ok(self.open_or_make(name.as_ref())?.0)
+    }
+
+    /// Opens it or makes it, and tells whether it had to be made.
+    fn open_or_make(&self, name: &Path) -> Result<(Self, bool), FileError> {
         let not_used = |error| FileError::new(message::cannot_use, &self.path_of(name), error);
         match self.enter(name) {
-            Ok(directory) => return Ok(directory),
+            Ok(directory) => return Ok((directory, false)),
             // A link would lead what we write to wherever somebody wanted it.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(not_used(io::Error::other(message::no_directory())));
@@ -181,15 +198,15 @@ impl Dir {
                 .map_err(io::Error::from)
                 .map_err(self.error(message::cannot_set_mode, name))?,
             // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.enter(name).map_err(not_used),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Ok((self.enter(name).map_err(not_used)?, false));
+            }
             Err(error) => {
                 self.unread.note(|| self.path_of(name), &error);
                 return Err(self.error(message::cannot_create, name)(error));
             }
         }
-        // A record in a directory that a power cut takes away would be as lost as no record.
-        self.sync()?;
-        self.enter(name).map_err(not_used)
+        Ok((self.enter(name).map_err(not_used)?, true))
     }
 
     /// Looks at a name; `None` where there is none, or nobody may look.
@@ -209,6 +226,12 @@ impl Dir {
         let metadata = File::from(self.descriptor.try_clone().ok()?).metadata().ok()?;
         let born = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         i64::try_from(born.as_nanos()).ok()
+    }
+
+    /// Whether it was made in the last hour, or the file system does not tell.
+    pub(super) fn is_young(&self) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+        self.born().is_none_or(|born| born / 1_000_000_000 + 3600 > now)
     }
 
     /// What the system says of the directory itself.

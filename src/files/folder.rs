@@ -1,6 +1,7 @@
 //! A directory of ours, be it there or not.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,13 +106,37 @@ impl Folder {
     /// # Errors
     /// Where one cannot be made.
     pub fn make(&self) -> Result<Dir, FileError> {
-        if let Ok(dir) = self.open() {
-            return Ok(dir);
-        }
+        self.open().or_else(|_| self.descend(|above, part| above.make(part)))
+    }
+
+    /// The same for what a power cut may take away: a lock, a log.
+    ///
+    /// # Errors
+    /// Where one cannot be made.
+    pub fn make_loosely(&self) -> Result<Dir, FileError> {
+        self.open().or_else(|_| self.descend(|above, part| above.make_loosely(part)))
+    }
+
+    /// The same for a record, where [`Self::make_loosely`] may have made the directory. No file system keeps a name in memory alone
+    /// for an hour.
+    ///
+    /// # Errors
+    /// Where one cannot be made, or not durably.
+    pub fn make_sure(&self) -> Result<Dir, FileError> {
+        self.descend(|above, part| {
+            let directory = above.make_loosely(part)?;
+            if directory.is_young() {
+                above.sync()?;
+            }
+            Ok(directory)
+        })
+    }
+
+    fn descend(&self, step: impl Fn(&Dir, &OsStr) -> Result<Dir, FileError>) -> Result<Dir, FileError> {
         let base = self.base().map_err(|error| FileError::new(crate::message::cannot_open, &self.base.path, error))?;
         let mut parts = self.below.iter();
-        let first = base.make(parts.next().unwrap_or_default())?;
-        parts.try_fold(first, |directory, part| directory.make(part))
+        let first = step(base, parts.next().unwrap_or_default())?;
+        parts.try_fold(first, |directory, part| step(&directory, part))
     }
 
     /// The names in it that can be records, in no order; none where it is not there or a link.
@@ -150,7 +175,7 @@ impl Folder {
     /// Where the directory or the file cannot be made.
     pub fn lock(&self, name: &str) -> Result<Option<Locked>, FileError> {
         loop {
-            let file = self.make()?.open_to_append(name)?;
+            let file = self.make_loosely()?.open_to_append(name)?;
             let Ok(metadata) = file.metadata() else { return Ok(None) };
             let Some(lock) = try_lock(file) else { return Ok(None) };
             // Whoever held it may have moved the directory aside, with the file in it.

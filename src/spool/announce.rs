@@ -55,9 +55,9 @@ impl Spool {
         watch: &Watch,
         feed: impl FnOnce(&mut IntentLines<'_>) -> io::Result<Option<Vec<Asked>>>,
     ) -> Result<(), FileError> {
+        head.spool = self.writing_as();
         let intents = self.place("intents").make()?;
         head.after = self.last_sequence();
-        head.spool = self.writing_as();
         let draft = intents.begin_draft()?;
         let name = head.id.to_string();
         let write = || {

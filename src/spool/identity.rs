@@ -78,7 +78,12 @@ impl Spool {
     fn make_identity(&self) -> Result<Uuid, FileError> {
         self.locked(|directory, _| match read(directory) {
             Some(form) => Ok(form.id),
-            None => self.write_identity(directory, identifier::spool(), None, Map::new()),
+            None => {
+                // They are needed next, and the names of all three are made durable together.
+                ["intents", "receipts"].iter().try_for_each(|name| directory.make_loosely(name).map(drop))?;
+                let written = self.write_identity(directory, identifier::spool(), None, Map::new());
+                written.or_else(|error| directory.sync().and(Err(error)))
+            }
         })
     }
 

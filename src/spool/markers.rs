@@ -29,7 +29,7 @@ impl Spool {
         let Some(process) = receipt.receive_pack else { return };
         let name = marker(process);
         let line = format!("{}\n", receipt.name(sequence));
-        let pushes = self.place("pushes").make();
+        let pushes = self.place("pushes").make_loosely();
         let marked = pushes.as_ref().map_err(ToString::to_string).and_then(|pushes| {
             let marked = pushes.open_to_append(&name).and_then(|mut file| {
                 file.write_all(line.as_bytes()).map_err(pushes.error(message::cannot_write, &name))

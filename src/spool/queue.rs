@@ -72,7 +72,7 @@ impl Queue {
     /// Crash: between a log line and the removal of its record the delivery is made, and the record says that it is
     /// not. Whoever finds this note looks into the log before it sends.
     pub fn set_busy(&self, busy: bool) {
-        let written = self.directory.make().and_then(|directory| {
+        let written = self.directory.make_loosely().and_then(|directory| {
             let file = directory.open_to_append(LOCK)?;
             file.set_len(u64::from(busy)).map_err(directory.error(message::cannot_write, LOCK))
         });
@@ -162,7 +162,7 @@ impl Queue {
         if additions.is_empty() {
             return Ok(());
         }
-        let directory = self.directory.make()?;
+        let directory = self.directory.make_sure()?;
         let at_once = additions.len() >= SYNC_ALL_FROM;
         let mut drafts = Vec::new();
         for Addition { queued, waiting, payload, is_shared } in additions {
@@ -306,10 +306,10 @@ impl Queue {
             }
         } else {
             let record = record::encode(&State { backoff, unknown });
-            self.directory.make().and_then(|directory| match backoff.parked {
-                true => directory.write_durably(STATE, &record),
-                false => directory.write_loosely(STATE, &record),
-            })
+            match backoff.parked {
+                true => self.directory.make_sure().and_then(|directory| directory.write_durably(STATE, &record)),
+                false => self.directory.make_loosely().and_then(|directory| directory.write_loosely(STATE, &record)),
+            }
         };
         if let Err(error) = written {
             log::warn!("{error}");
@@ -324,7 +324,7 @@ impl Queue {
 
     /// Whether the target has been configured no more for so long that what waits becomes dead letters.
     pub(super) fn is_unknown_for_long(&self) -> Result<bool, FileError> {
-        let directory = self.directory.make()?;
+        let directory = self.directory.make_loosely()?;
         drop(directory.open_to_append(UNKNOWN)?);
         Ok(directory.age(UNKNOWN).is_some_and(|age| age > UNKNOWN_LIFE))
     }

@@ -57,7 +57,7 @@ impl Queue {
         };
         let schedule = Schedule::asked_for(attempts.max(queued.schedule.attempts));
         let back = Queued { key: queued.key.clone(), schedule };
-        let queue = self.directory.make()?;
+        let queue = self.directory.make_sure()?;
         let dead = self.dead.open();
         let dead = dead.map_err(|error| FileError::new(message::cannot_bring_back, &self.dead.path(), error))?;
         let bring =

@@ -180,6 +180,7 @@ impl Spool {
         if receipt.after == 0 {
             receipt.after = self.last_sequence();
         }
+        receipt.spool = receipt.spool.or_else(|| self.writing_as());
         let receipts = self.place("receipts").make()?;
         let draft = self.draft(receipt, &receipts)?;
         let owned = self.with_next(|sequence| draft.place(sequence))?;
@@ -263,7 +264,7 @@ impl Spool {
     pub fn settle(&self, owned: OwnedReceipt, day: &str) {
         let name = owned.name();
         let from = self.place("receipts");
-        let moved = self.place("settled").join(day).make().and_then(|settled| {
+        let moved = self.place("settled").join(day).make_loosely().and_then(|settled| {
             from.open()
                 .and_then(|receipts| receipts.rename(&name, &settled, &name))
                 .map_err(|error| FileError::new(message::cannot_settle, &from.path().join(&name), error))

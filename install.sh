@@ -340,6 +340,15 @@ warn_about_path() {
 
 uninstall_programs() {
     changed=false notes=''
+    # Every push on this machine would speak of what is gone, or miss the hooks that it had.
+    ! is_our_hooks_path "$(git config --system core.hooksPath 2>/dev/null)" ||
+        die "cannot remove the programs: core.hooksPath has all repositories run them" "first: $0 --uninstall --hooks-path"
+    for key in hook.webhook hook.git-webhook; do
+        case $(git config --system "$key.command" 2>/dev/null) in
+        *"/libexec/git-webhook/post-receive' || :")
+            die "cannot remove the programs: $key has all repositories run them" "first: $0 --uninstall --system" ;;
+        esac
+    done
     remove_file "$prefix/bin/git-webhook"
     remove_file "$program"
     remove_file "$driver"
@@ -587,7 +596,18 @@ git_here() {
     GIT_DIR=. GIT_WORK_TREE=. git "$@"
 }
 
+# Whether core.hooksPath leads where --hooks-path has it lead, below any prefix.
+is_our_hooks_path() {
+    case $1 in */libexec/git-webhook/hooks) ;; *) return 1 ;; esac
+}
+
 refuse_shared_hooks() {
+    if is_our_hooks_path "$hooks"; then
+        $uninstall || { say "already installed: the hooks of '$repository', by core.hooksPath for all repositories" && exit; }
+        die "cannot remove the hooks of '$repository': core.hooksPath has all repositories run them" \
+            "for all: $0 --uninstall --hooks-path" \
+            "for this one: git --git-dir='$git_dir' config core.hooksPath '$common/hooks'"
+    fi
     if configured=$(git_here config --show-scope core.hooksPath); then
         cause="core.hooksPath ($(printf %s "$configured" | cut -f 1)) puts them"
     else

@@ -30,7 +30,7 @@ change_system() {
         "for every repository that sets no core.hooksPath of its own: --hooks-path" \
         "for those that are made from now on: --template" \
         "for those that are there, below a directory: --root DIR"
-    require_open_to_all "$program"
+    require_for_all
     choose_system_name
     try_system_hook
     if [ "$(git config --system "$key.command" 2>/dev/null)" != "$command" ]; then
@@ -59,6 +59,9 @@ system_file() {
 choose_system_name() {
     command="$(quote "$program") || :"
     for key in hook.webhook hook.git-webhook; do
+        [ "$(git config --system --type=bool "$key.enabled" 2>/dev/null)" != false ] ||
+            die "cannot configure hooks for all repositories: $key.enabled in '$(system_file)' switches them off" \
+                "if they are to run: git config --system --unset $key.enabled"
         case $(git config --system "$key.command" 2>/dev/null) in
         *"/libexec/git-webhook/post-receive' || :") return ;;
         '') git config --system --get-regexp "^$key\\." >/dev/null 2>&1 || return ;;
@@ -104,13 +107,21 @@ unset_system_hook() {
     done
 }
 
+require_installed() {
+    $dry_run || { [ -x "$program" ] && [ -x "$driver" ] && program_runs; } ||
+        die "cannot have repositories run '$program': it is not there, or does not run" \
+            "install it first: leave out --link-only, or name the --prefix that it has"
+}
+
 # Every user who pushes has to be able to run it.
-require_open_to_all() {
-    $dry_run || for place in "$1" "$(readlink -f "$1")"; do
+require_for_all() {
+    require_installed
+    ! $dry_run || return 0
+    for place in "$program" "$(readlink -f "$program")"; do
         while [ -n "$place" ]; do
             # shellcheck disable=SC2012 # stat is not the same command everywhere
             ls -ndL "$place" | awk '{ exit !(substr($1, 10, 1) ~ /[xt]/) }' ||
-                die "cannot have all repositories run '$1': '$place' is closed to other users" \
+                die "cannot have all repositories run '$program': '$place' is closed to other users" \
                     "install it where everyone can run it, such as --prefix /usr/local"
             place=${place%/*}
         done
@@ -128,31 +139,38 @@ p4-post-changelist p4-pre-submit post-index-change'
 change_hooks_path() {
     require_git
     changed=false notes=''
-    directory=$libexec/hooks
+    every=$libexec/every directory=$libexec/hooks
     set_path=$(git config --system core.hooksPath 2>/dev/null)
     if $uninstall; then
-        [ "$set_path" != "$directory" ] ||
-            change "remove core.hooksPath from '$(system_file)'" git config --system --unset-all core.hooksPath
-        for name in $hook_names; do remove_file "$directory/$name"; done
-        [ ! -d "$directory" ] || change "remove '$directory'" rmdir "$directory"
-        tell "removed the hooks of all repositories: core.hooksPath is not set in '$(system_file)'" \
-            "not installed: core.hooksPath in '$(system_file)' is not ours"
+        remove_hooks_path
         return
     fi
-    [ -z "$set_path" ] || [ "$set_path" = "$directory" ] ||
+    is_our_hooks_path "$set_path" || [ -z "$set_path" ] ||
         die "cannot set core.hooksPath: it is '$set_path' in '$(system_file)'" \
             "for all repositories that use these hooks: ln -s '$program' '$set_path/post-receive'" \
             "and: ln -s '$program' '$set_path/pre-receive'"
-    require_open_to_all "$program"
-    every=$libexec/every
+    require_for_all
     make_directory "$directory"
     install_file 755 "$checkout/hooks/every" "$every"
     for name in $hook_names; do point "$directory/$name" ../every; done
-    [ -n "$set_path" ] ||
+    [ "$set_path" = "$directory" ] ||
         change "set core.hooksPath in '$(system_file)'" git config --system core.hooksPath "$directory"
     note "each repository's own hooks run as before; one that sets core.hooksPath itself is left out"
     tell "installed the hooks of all repositories: core.hooksPath in '$(system_file)'" \
         "already installed: the hooks of all repositories"
+}
+
+# What core.hooksPath leads to goes after it: git passes over what is not there, and theirs with it.
+remove_hooks_path() {
+    if is_our_hooks_path "$set_path"; then
+        change "remove core.hooksPath from '$(system_file)'" git config --system --unset-all core.hooksPath
+        directory=$set_path every=${set_path%/hooks}/every
+    fi
+    for name in $hook_names; do remove_file "$directory/$name"; done
+    [ ! -d "$directory" ] || change "remove '$directory'" rmdir "$directory"
+    remove_file "$every"
+    tell "removed the hooks of all repositories: core.hooksPath is not set in '$(system_file)'" \
+        "not installed: core.hooksPath in '$(system_file)' is not ours"
 }
 
 # --- made from now on ----------------------------------------------------------------------
@@ -165,17 +183,22 @@ change_template() {
     [ "$(id -u)" -eq 0 ] || scope=--global
     template=$(git config "$scope" --type=path init.templateDir 2>/dev/null)
     own=$prefix/share/git-webhook/template
+    $uninstall || require_installed
     [ -n "$template" ] || $uninstall || make_template
     template=${template:-$own}
+    # What cannot be done for one hook shall be known before the other is changed.
     for name in post-receive pre-receive; do
         hook=$template/hooks/$name
-        if $uninstall; then
-            ! is_link_to post-receive "$hook" || remove_file "$hook"
-        else
-            is_link_to post-receive "$hook" || ! exists "$hook" ||
-                die "cannot link '$hook': the template has a hook of that name" "link each repository instead: --root DIR"
-            make_directory "$template/hooks"
+        $uninstall || is_link_to post-receive "$hook" || ! exists "$hook" ||
+            die "cannot link '$hook': the template has a hook of that name" "link each repository instead: --root DIR"
+    done
+    $uninstall || make_directory "$template/hooks"
+    for name in post-receive pre-receive; do
+        hook=$template/hooks/$name
+        if ! $uninstall; then
             point "$hook" "$program"
+        elif is_link_to post-receive "$hook"; then
+            remove_file "$hook"
         fi
     done
     if $uninstall; then
@@ -194,6 +217,7 @@ unset_template() {
     [ -z "$(git config "$scope" init.templateDir 2>/dev/null)" ] ||
         change "remove init.templateDir ($scope)" git config "$scope" --unset-all init.templateDir
     ! exists "$own" || change "remove '$own'" rm -rf "$own"
+    [ ! -d "${own%/*}" ] || change "remove '${own%/*}'" rmdir "${own%/*}"
 }
 
 # git does not say where its own lies; what it makes of it, it shows.

@@ -66,11 +66,22 @@ link_repo_specific() {
     place=$local_code/hooks/repo-specific
     make_directory "$place"
     point "$place/webhook" "$program"
-    unlink_common
-    note "these lines at the end of gitolite.conf have every repository run it, beside what else it runs:
-          repo @all
-              option hook.post-receive.webhook = webhook
-              option hook.pre-receive.webhook = webhook"
+    if names_ours; then
+        unlink_common
+        return
+    fi
+    error "no repository of gitolite's runs it yet: gitolite.conf does not name it"
+    hint "put these lines at its end, push, and run this again:" \
+        "    repo @all" \
+        "        option hook.post-receive.webhook = webhook" \
+        "        option hook.pre-receive.webhook = webhook"
+    exit 1
+}
+
+# Whether gitolite.conf has any repository run it, as gitolite's own trigger asks that.
+names_ours() {
+    gitolite list-phy-repos | gitolite git-config -ev -r % 'gitolite-options\.hook\.post-receive' 2>/dev/null |
+        grep -qw webhook
 }
 
 # Whether gitolite has put ours into every repository, as far as the first that lacks one.

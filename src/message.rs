@@ -295,6 +295,7 @@ messages! {
     refused_long() = "the address was not allowed for as long as retryFor says";
     silent_long() = "the target has not answered for as long as retryFor says";
     not_delivered(target, name, address, failure) = "webhook {target}: {name} not delivered to {address}: {failure}";
+    more_not_delivered(target, count) = "webhook {target}: {count} more not delivered: git webhook log tells of each";
     reduced_body(from, allowed) =
         "a body of {from} bytes is larger than maxBody ({allowed}): told without lists of files";
     fewer_commits(said, commits) = "{said} and with at most {commits} commits";
@@ -458,6 +459,7 @@ messages! {
     check_hooks_unknown(why) = "cannot ask git where the hooks are: {why}";
     check_hooks_refused(why) = "git cannot list its hooks, and refuses every push: {why}";
     check_hook_switched_off(path, event) = "git passes over '{path}': hook.{event}.enabled is false";
+    check_configured_hook_off(key, event) = "{key} is false, so no {event} of this repository is told";
     check_no_interpreter(path, program) = "'{path}' is a script for '{program}', which is not there, so git cannot run it";
     check_hook_missing(name, directory) = "no {name} hook in '{directory}'";
     check_pushes_unseen() =

@@ -50,6 +50,9 @@ const TIME_FOR_WAITING: Duration = Duration::from_secs(2);
 /// How long a push looks after receipts that other processes left, before what it came for.
 const TIME_FOR_OTHERS: Duration = Duration::from_secs(2);
 
+/// Of a push of more refs the delivery log tells: of thousands of lines here, those of other trouble would be gone.
+const MOST_LOGGED: usize = 20;
+
 /// Which of its parts the program is to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -353,8 +356,13 @@ fn tell_pusher(
     let wanted = configuration.settings.report;
     for (at, target) in configuration.ready().enumerate() {
         let mut outcomes: Vec<_> = done.iter().filter(|done| done.target == at).flat_map(Done::refs).collect();
-        for (name, outcome) in &outcomes {
+        for (name, outcome) in outcomes.iter().take(MOST_LOGGED) {
             log_outcome(target, &name.text(), outcome);
+        }
+        let failed =
+            outcomes.iter().skip(MOST_LOGGED).filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_))).count();
+        if failed > 0 {
+            warn!("{}", message::more_not_delivered(&target.name, failed));
         }
         outcomes.sort_by_key(|(name, _)| order.get(name).copied());
         let summary = Summary { target: target.name.as_str(), outcomes, is_kept: is_safe };

@@ -168,7 +168,16 @@ impl Target {
     pub fn sends_token(&self) -> bool {
         let is_token =
             |secret: &Secret| (self.format.sign)(secret, b"").iter().any(|(_, value)| value == secret.expose());
-        self.address.credentials().is_some() || self.secret.as_ref().is_some_and(is_token)
+        // A chat knows whom to let in by the path alone.
+        let is_in_path = self.format.secret_headers().is_empty();
+        let is_header = |(name, _): &(String, String)| {
+            let name = name.to_ascii_lowercase();
+            ["authorization", "token", "secret", "api-key", "apikey"].iter().any(|word| name.contains(word))
+        };
+        is_in_path
+            || self.address.credentials().is_some()
+            || self.secret.as_ref().is_some_and(is_token)
+            || self.headers.iter().any(is_header)
     }
 
     /// What the target's payloads need to know of a push.

@@ -526,9 +526,69 @@ fn a_hook_whose_interpreter_is_not_there() {
     set_up.finds("error", "is a script for '/opt/none/bin/python3', which is not there, so git cannot run it");
     set_up.world.commit("one");
     assert!(!set_up.world.push(&["main"]).accepted);
-    write_program(&hook, "#!/bin/sh -e\n");
-    let (_, findings) = set_up.check(&[]);
-    assert!(findings.iter().all(|finding| !message(finding).contains("is a script for")), "{findings:#?}");
+    for (text, lacks) in [
+        ("#!/bin/sh\r\nexit 0\n", true),
+        ("#!/usr/bin/env nosuchpython\n", true),
+        ("#!/usr/bin/env -S X=1 nosuchpython -u\n", true),
+        ("#!/usr/bin/env -S X=1 sh -u\n", false),
+        ("#!/bin/sh -e\n", false),
+        ("#! /bin/sh\n", false),
+    ] {
+        fs::remove_file(&hook).unwrap();
+        write_program(&hook, text);
+        let (_, findings) = set_up.check(&[]);
+        assert_eq!(findings.iter().any(|finding| message(finding).contains("is a script for")), lacks, "{text}");
+    }
+    // Others refuse pushes as well.
+    write_program(&set_up.server().join("hooks/update"), "#!/usr/bin/nosuch\n");
+    set_up.finds("error", "hooks/update' is a script for '/usr/bin/nosuch'");
+    fs::create_dir(set_up.server().join("hooks/pre-receive.d")).unwrap();
+    write_program(&set_up.server().join("hooks/pre-receive.d/60-x"), "#!/nosuch/sh\n");
+    set_up.finds("error", "hooks/pre-receive.d/60-x' is a script for '/nosuch/sh'");
+}
+
+/// F12 of real servers: the command in the place of a hook refuses every push, by a link or as a copy, as any hook.
+#[test]
+fn the_command_in_the_place_of_a_hook() {
+    let command = env!("CARGO_BIN_EXE_git-webhook");
+    for (name, is_copy) in [("pre-receive", false), ("pre-receive", true), ("update", false)] {
+        let set_up = SetUp::new();
+        let hook = set_up.server().join("hooks").join(name);
+        let _ = fs::remove_file(&hook);
+        if is_copy {
+            write_program(&hook, fs::read(command).unwrap());
+        } else {
+            symlink(command, &hook).unwrap();
+        }
+        set_up.mends("error", "is the command git-webhook");
+        set_up.world.commit("one");
+        assert!(set_up.world.push(&["main"]).accepted, "{name} {is_copy}");
+    }
+}
+
+/// `install.sh --hooks-path`: one script is every hook of every repository, and runs ours.
+#[test]
+fn a_hooks_path_of_ours_for_all_repositories() {
+    let set_up = SetUp::new();
+    let place = set_up.world.path("libexec/git-webhook");
+    fs::create_dir_all(place.join("hooks")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_post-receive"), place.join("post-receive")).unwrap();
+    for script in ["driver", "every"] {
+        let text = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("hooks").join(script)).unwrap();
+        write_program(&place.join(script), text);
+    }
+    for name in ["post-receive", "pre-receive"] {
+        symlink("../every", place.join("hooks").join(name)).unwrap();
+    }
+    set_up.world.configure_globally("core.hooksPath", place.join("hooks").to_str().unwrap());
+    set_up.is_well();
+    for name in ["post-receive", "pre-receive"] {
+        fs::remove_file(set_up.server().join("hooks").join(name)).unwrap();
+    }
+    set_up.is_well();
+    set_up.world.commit("one");
+    set_up.world.push(&["main"]);
+    set_up.receiver.take_one();
 }
 
 /// B4 and B10 of an administrator's day: who finds nothing by a payload, and who reads the token on the way.
@@ -539,13 +599,16 @@ fn what_receivers_need_and_what_others_read() {
         ("http://ci.example.org/", Some("secret"), true),
         ("http://user:password@ci.example.org/", None, true),
         ("http://ci.example.org/", None, false),
+        ("http://ci.example.org/", Some("header"), true),
         ("http://localhost:8000/", Some("secret"), false),
         ("http://[::1]:8000/", Some("secret"), false),
         ("https://ci.example.org/", Some("secret"), false),
     ] {
         set_up.world.configure("webhook.far.url", url);
-        if secret.is_some() {
-            set_up.world.configure("webhook.far.secret", "a token of some length, long enough");
+        match secret {
+            Some("header") => set_up.world.configure("webhook.far.header", "Authorization: Bearer a-token"),
+            Some(_) => set_up.world.configure("webhook.far.secret", "a token of some length, long enough"),
+            None => {}
         }
         let (code, findings) = set_up.check(&[]);
         let part = "target 'far' sends what lets it in over http, where everybody on the way can read it";

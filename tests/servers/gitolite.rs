@@ -20,6 +20,9 @@ fn gitolite(machine: &Machine, user: &str, settings: &str, enabled: &str) {
              git config --global webhook.homepage 'https://git.example.org/{{repository}}'"
         ),
     );
+    if enabled.contains("repo-specific-hooks") {
+        return;
+    }
     let said = machine.install(&format!("--gitolite --user {user}"));
     assert!(said.contains("installed the hooks of gitolite's repositories"), "{said}");
     // Again it is as once.
@@ -98,11 +101,18 @@ fn repository_specific_hooks_run_beside_ours() {
             "printf '#!/bin/sh\\nwhile read old new ref; do case $ref in *forbidden) exit 1 ;; esac; done\\n' >local/hooks/repo-specific/refuse
              chmod +x local/hooks/repo-specific/refuse",
         );
-        // As install.sh says.
+        // As install.sh says, which calls nothing installed until it is so.
+        let install =
+            format!("{} --from {} --gitolite --user git", crate::machine::installer(), crate::machine::built());
+        let output = machine.shell(&install).ends();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("no repository of gitolite's runs it yet"), "{said}");
+        assert!(said.trim_end().ends_with("option hook.pre-receive.webhook = webhook"), "{said}");
         let ours =
             "repo @all\n    option hook.post-receive.webhook = webhook\n    option hook.pre-receive.webhook = webhook";
         let refuse = "repo group/project\n    RW+ = @all\n    option hook.pre-receive = refuse";
         configure(machine, "git", &format!("{refuse}\n{ours}"), ":");
+        assert!(machine.install("--gitolite --user git").contains("already installed: the hooks of gitolite's"));
         let way = way(machine, PROJECT, URL);
         way.make_work();
         let receiver = Receiver::new();

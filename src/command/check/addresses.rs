@@ -3,6 +3,7 @@
 use super::Scene;
 use super::finding::{Finding, Kind};
 use super::mend;
+use super::ways;
 use crate::config::Configured;
 use crate::message;
 use crate::process::Environment;
@@ -24,7 +25,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let (layout, root) = (configuration.layout, settings.root.as_deref());
         let shown = repository::describe(&scene.place.git_dir, layout, profile, root, &none, &Namespace::default());
         let file = match is_protected {
-            true => mend::protected_file(scene.is_shared(), scene.environment),
+            true => ways::protected_file(scene),
             false => Some(scene.place.common_dir.join("config")),
         };
         let mut find = |kind, message: String, key: &str, example: &str| {

@@ -12,6 +12,8 @@ use crate::config::boolean;
 pub(super) struct ConfiguredHooks<'a> {
     scene: &'a Scene<'a>,
     ours: Vec<ConfiguredHook>,
+    /// The names of all that run ours, be they switched off.
+    known: Vec<String>,
 }
 
 #[derive(Default)]
@@ -28,6 +30,7 @@ struct ConfiguredHook {
 struct Listed {
     /// The names of configured hooks that are on.
     on: Vec<String>,
+    off: Vec<String>,
     /// Whether the one in the hooks directory is there and off, which only a git does that is newer than 2.55.
     is_directory_off: bool,
 }
@@ -35,7 +38,10 @@ struct Listed {
 impl<'a> ConfiguredHooks<'a> {
     /// `None` where git runs none.
     pub(super) fn of(scene: &'a Scene<'a>) -> Option<Self> {
-        knows_configured_hooks(scene).then(|| Self { scene, ours: ours(scene) })
+        knows_configured_hooks(scene).then(|| {
+            let (ours, known) = ours(scene);
+            Self { scene, ours, known }
+        })
     }
 
     /// The key of the command by which git runs ours as this hook, and our program.
@@ -48,6 +54,13 @@ impl<'a> ConfiguredHooks<'a> {
     /// Whether the configuration has git pass over the hook in the hooks directory.
     pub(super) fn passes_over(&self, event: &str) -> bool {
         listed(self.scene, event).is_ok_and(|listed| listed.is_directory_off)
+    }
+
+    /// The key by which ours is configured for an event, and switched off.
+    pub(super) fn switched_off(&self, event: &str) -> Option<String> {
+        let listed = listed(self.scene, event).ok()?;
+        let name = listed.off.iter().find(|name| self.known.contains(name))?;
+        Some(format!("hook.{name}.enabled"))
     }
 
     /// Why git can list no hooks, and so refuses every push.
@@ -77,7 +90,8 @@ fn knows_configured_hooks(scene: &Scene<'_>) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (2, 54)
 }
 
-fn ours(scene: &Scene<'_>) -> Vec<ConfiguredHook> {
+/// Those that run ours and are on, and the names of all.
+fn ours(scene: &Scene<'_>) -> (Vec<ConfiguredHook>, Vec<String>) {
     let output = git(scene).args(["config", "--null", "--get-regexp", r"^hook\..*\.(command|enabled)$"]).output();
     let said = output.map(|output| output.stdout).unwrap_or_default();
     let mut hooks: Vec<ConfiguredHook> = Vec::new();
@@ -95,8 +109,10 @@ fn ours(scene: &Scene<'_>) -> Vec<ConfiguredHook> {
             _ => hook.is_off = boolean(value.as_bytes()) == Some(false),
         }
     }
-    hooks.retain(|hook| hook.program.is_some() && !hook.is_off);
-    hooks
+    hooks.retain(|hook| hook.program.is_some());
+    let known = hooks.iter().map(|hook| hook.name.clone()).collect();
+    hooks.retain(|hook| !hook.is_off);
+    (hooks, known)
 }
 
 /// Asks git itself (`git hook list`): what switches hooks off is its own affair, and grows from version to version. Of one
@@ -113,7 +129,7 @@ fn listed(scene: &Scene<'_>, event: &str) -> Result<Listed, String> {
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         match line.rsplit_once('\t') {
             Some((_, OF_DIRECTORY)) => listed.is_directory_off = true,
-            Some(_) => {}
+            Some((_, name)) => listed.off.push(name.into()),
             None => listed.on.push(line.into()),
         }
     }

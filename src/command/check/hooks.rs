@@ -17,6 +17,9 @@ use super::program::{Called, called_by, holds, is_command, ours_in, text_of, ver
 use crate::message;
 use crate::process;
 
+/// What stands in the script that runs every repository's own hooks and ours (`install.sh --hooks-path`).
+const EVERY: &[u8] = b"# git-webhook every:";
+
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
@@ -44,8 +47,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         let hook = Hook::read(if is_any_shadowed { &own } else { &directory }, name);
         let unused = Hook::read(&own, name);
+        // The script knows a link, and runs ours once.
+        let is_every = text_of(&directory.join(name)).contains_str(EVERY);
         if is_elsewhere
             && !is_any_shadowed
+            && !is_every
             && let Some(used) = unused.ours().first()
         {
             let message = message::check_hook_unused(used.display(), directory.display());
@@ -61,7 +67,6 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             );
             findings.push(finding.mend(mend::show_key(&scene.place.git_dir, format!("hook.{name}.enabled"))));
         }
-        findings.extend(interpreter(&hook));
         let judged = hook.judge(severity, configured.as_ref());
         let mends: Vec<_> = judged.iter().flat_map(|finding| finding.mend.clone()).collect();
         findings.extend(judged);
@@ -73,6 +78,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
         findings.extend(members::look(scene, &hook.path, &programs));
     }
+    findings.extend(refusing(if is_any_shadowed { &own } else { &directory }));
     findings.extend(receive_report(scene, &directory));
     if !scene.has_targets() {
         // Webhooks are not set up here; that there is no target is told elsewhere.
@@ -84,20 +90,46 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-/// A script whose interpreter is not there is one that git cannot run: as pre-receive it refuses every push.
-fn interpreter(hook: &Hook) -> Option<Finding> {
-    if !process::may_execute(&hook.path) {
-        return None;
+/// Scripts whose interpreter is not there: git cannot run them, and those before post-receive refuse every push by that. And the
+/// command in the place of `update`, which does so too.
+fn refusing(directory: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for name in ["pre-receive", "update", "post-receive"] {
+        let entries = fs::read_dir(directory.join(format!("{name}.d"))).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in [directory.join(name)].into_iter().chain(paths).filter(|path| process::may_execute(path)) {
+            if let Some(program) = lacking_interpreter(&path) {
+                let message = message::check_no_interpreter(path.display(), program);
+                findings.push(Finding::error(Kind::NoInterpreter, message).mend(mend::edit(&path)));
+            }
+        }
     }
-    let text = text_of(&hook.path);
-    let first = text.lines().next()?.strip_prefix(b"#!")?;
-    let program = first.trim_ascii().split(|byte| byte.is_ascii_whitespace()).next()?;
-    let program = Path::new(OsStr::from_bytes(program));
-    if program.exists() || !program.is_absolute() {
-        return None;
+    let update = directory.join("update");
+    if is_command(&update) {
+        let finding = Finding::error(Kind::HookIsCommand, message::check_hook_is_command(update.display()));
+        findings.push(finding.mend(mend::remove(&update)));
     }
-    let message = message::check_no_interpreter(hook.path.display(), program.display());
-    Some(Finding::error(Kind::NoInterpreter, message).mend(mend::edit(&hook.path)))
+    findings
+}
+
+/// What the first line of a script asks for and is not there, be it for the carriage return behind it. What `env` is to find it
+/// looks for on `PATH`, which for a hook is mostly the same.
+fn lacking_interpreter(path: &Path) -> Option<String> {
+    let text = text_of(path);
+    let line = text.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let program = Path::new(OsStr::from_bytes(words.next()?));
+    if program.is_absolute() && !program.exists() {
+        return Some(program.display().to_string());
+    }
+    let is_plain = |word: &&[u8]| !word.starts_with(b"-") && !word.contains(&b'=');
+    let sought = words.find(is_plain).filter(|_| program.ends_with("env"))?;
+    let sought = Path::new(OsStr::from_bytes(sought));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        sought.components().count() > 1 || std::env::split_paths(&path).any(|place| place.join(sought).exists());
+    (!is_there).then(|| sought.display().to_string())
 }
 
 /// What is wrong with ours as receive-report, where somebody has linked it.
@@ -188,6 +220,11 @@ impl Hook {
             return Self { path, file: File::Command, entries: Vec::new() };
         }
         let content = text_of(&path);
+        if content.contains_str(EVERY)
+            && let Some(above) = directory.parent().map(|place| place.join("post-receive"))
+        {
+            return Self { path, file: File::CallsOurs(vec![above]), entries: Vec::new() };
+        }
         let mut entries = Vec::new();
         // Our driver and most others find them by their own name, `"$0.d"/*`.
         if [&b"$0.d"[..], format!("{name}.d").as_bytes()].iter().any(|word| content.contains_str(word)) {
@@ -234,6 +271,14 @@ impl Hook {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let directory = self.path.parent().unwrap_or(&self.path).display();
         let configured_key = configured.and_then(|hooks| hooks.of_event(&name)).map(|(key, _)| key);
+        // That is as somebody wants it.
+        if matches!(self.file, File::Missing)
+            && let Some(key) =
+                configured.filter(|_| configured_key.is_none()).and_then(|hooks| hooks.switched_off(&name))
+        {
+            let message = message::check_configured_hook_off(key, &name);
+            return vec![Finding::advice(Kind::HookSwitchedOff, message)];
+        }
         match &self.file {
             File::Command => {
                 let finding = Finding::error(Kind::HookIsCommand, message::check_hook_is_command(path));

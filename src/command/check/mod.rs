@@ -11,6 +11,7 @@ mod compose;
 
 mod git;
 
+mod ways;
 mod addresses;
 mod backlog;
 mod members;
@@ -26,7 +27,6 @@ mod shadowed;
 mod sshd;
 mod state;
 mod timer;
-mod ways;
 
 use std::env;
 use std::fs;

@@ -41,7 +41,9 @@ pub(super) fn version_of(path: &Path) -> Option<String> {
 
 /// Whether this is the command `git-webhook`, which knows the mark and is none.
 pub(super) fn is_command(path: &Path) -> bool {
-    fs::canonicalize(path).is_ok_and(|path| path.ends_with("git-webhook"))
+    // A script that speaks of it is none, and neither is the hook, which holds its version too.
+    !text_of(path).starts_with(b"#!")
+        && version_of(path).is_none()
         && find(path, |content| content.contains_str(MARK).then_some(())).is_some()
 }
 

@@ -56,7 +56,9 @@ fn look_at(file: &Path, variables: &[String]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for path in with_includes(file) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
-        for (number, line) in (1..).zip(text.lines()) {
+        // From the last line up: a command that takes one away moves those below it, and all of them may be pasted.
+        let lines: Vec<_> = (1..).zip(text.lines()).collect();
+        for (number, line) in lines.into_iter().rev() {
             let Some(words) = words(line, "acceptenv") else { continue };
             let odd: Vec<_> = words.iter().filter(|word| guarded.iter().any(|name| matches(word, name))).collect();
             let Some(first) = odd.first() else { continue };

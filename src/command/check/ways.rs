@@ -32,6 +32,14 @@ fn unseen_file(scene: &Scene<'_>) -> Option<Finding> {
         .then(|| Finding::advice(Kind::UnseenFile, message::check_unseen_file(file.display())).mend(mend::edit(&file)))
 }
 
+/// Where settings of protected scope count for every push: in the user's own file unless there is a way that does not see that.
+pub(super) fn protected_file(scene: &Scene<'_>) -> Option<PathBuf> {
+    let spool = scene.place.pipeline().spool;
+    let receipts = spool.receipts_since(spool.last_sequence().saturating_sub(RECENT));
+    let is_of_server = receipts.iter().any(|(_, receipt)| receipt.environment().get("GIT_PROJECT_ROOT").is_some());
+    mend::protected_file(scene.is_shared() || is_of_server || unseen_file(scene).is_some(), scene.environment)
+}
+
 /// One repository that is called by several names, and so has several ids: a receiver takes it for several.
 fn several_names(scene: &Scene<'_>) -> Option<Finding> {
     let configuration = &scene.place.configuration;
@@ -63,7 +71,7 @@ fn ending(scene: &Scene<'_>, ways: &[Environment]) -> Option<Mend> {
     let of_server = ways.iter().find_map(|way| way.get("GIT_PROJECT_ROOT").map(PathBuf::from));
     let of_gitolite = || ways.iter().find_map(|way| above(&scene.place.git_dir, &way.text("GL_REPO")?));
     let root = of_server.or_else(of_gitolite)?;
-    let file = mend::protected_file(scene.is_shared(), scene.environment)?;
+    let file = protected_file(scene)?;
     Some(mend::set(&file, "webhook.root", mend::shown(&root)))
 }
 

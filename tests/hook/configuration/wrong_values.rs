@@ -15,7 +15,6 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("timeout", "=", "'': is no time:"),
     ("timeout", "= s", "'s': is no time:"),
     ("timeout", "", "webhook.NAME.timeout: has no value"),
-    ("maxCommits", "= 0", "'0': is no number from 1 to 2147483647"),
     ("maxCommits", "= -1", "'-1': is no number"),
     ("maxCommits", "= 3g", "'3g': is no number"),
     ("maxCommits", "= many", "'many': is no number"),

@@ -97,6 +97,11 @@ pub fn together(events: impl IntoIterator<Item = Uuid>) -> Option<Uuid> {
     events.into_iter().reduce(|all, next| Uuid::new_v5(&all, next.as_bytes()))
 }
 
+/// The id of a part of what has an id together: of the first it is that.
+pub fn part(whole: Uuid, number: u16) -> Uuid {
+    if number == 0 { whole } else { Uuid::new_v5(&whole, format!("part\0{number}").as_bytes()) }
+}
+
 /// The id of a user or repository, where a forge has UUIDs alone.
 pub fn uuid(kind: &str, name: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("{kind}\0{name}").as_bytes())

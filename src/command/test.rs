@@ -111,11 +111,11 @@ fn delivery(
     let mut take_first = |_, delivery| {
         made.get_or_insert(delivery);
     };
-    let mut fan_out = FanOut::new(0, &receipt, slice::from_ref(&target), &context);
+    let mut fan_out = FanOut::new(0, &receipt, &Namespace::default(), slice::from_ref(&target), &context);
     for event in events {
         fan_out.add(0, event, &mut take_first);
     }
-    fan_out.finish(&Namespace::default(), &mut take_first);
+    fan_out.finish(&mut take_first);
     Ok(made)
 }
 

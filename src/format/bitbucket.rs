@@ -6,7 +6,7 @@ mod review;
 
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, append, behind, compact, newest, ref_type};
+use super::{Format, Header, Ids, Limits, Payload, Whole, append, behind, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted,
 };
@@ -41,7 +41,7 @@ pub(super) const FORMAT: Format = Format {
     events: EVENTS,
     wants: Wanted { commits: MOST_COMMITS, before: true, ..Wanted::NOTHING },
     each: payload,
-    whole: Some(push_payload),
+    whole: Some(Whole { event: "repo:push", piece, around }),
     ping: None,
     headers,
     forms: None,
@@ -59,19 +59,18 @@ fn payload(event: &Event, _name: EventName, _limits: &Limits) -> Option<Payload>
     }
 }
 
-fn push_payload(events: &[&Event], limits: &Limits) -> Option<Payload> {
-    let context = &*events.first()?.context;
-    let changes = events.iter().filter_map(|event| match &event.kind {
-        EventKind::Push(push) | EventKind::TagPush(push) => Some(change(context, push, limits)),
+fn piece(event: &Event, limits: &Limits) -> Option<Vec<u8>> {
+    match &event.kind {
+        EventKind::Push(push) | EventKind::TagPush(push) => {
+            Some(change(&event.context, push, limits).to_string().into())
+        }
         EventKind::MergeRequest(_) | EventKind::Note(_) => None,
-    });
-    let changes: Vec<_> = changes.collect();
-    let body = json!({
-        "push": { "changes": changes },
-        "actor": actor(&context.pusher, &context.repository),
-        "repository": repository(context),
-    });
-    Some(compact("repo:push", &body))
+    }
+}
+
+fn around(context: &Context) -> [Vec<u8>; 2] {
+    let rest = json!({ "actor": actor(&context.pusher, &context.repository), "repository": repository(context) });
+    [b"{\"push\":{\"changes\":[".into(), format!("]}},{}", &rest.to_string()[1..]).into()]
 }
 
 fn change(context: &Context, push: &Push, limits: &Limits) -> Value {

@@ -5,6 +5,7 @@
 
 mod shape;
 mod reduce;
+mod whole;
 
 mod bitbucket;
 mod codeup;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 pub use reduce::{Reduced, Rendered};
 pub use shape::{Encoding, Limits, Shape};
+pub use whole::{OpenPart, Whole};
 
 use crate::event::{
     Changes, Commit, Context, Event, EventName, Place, Push, Repository, ReviewAction, ReviewState, Visibility, Wanted,
@@ -56,7 +58,7 @@ pub struct Format {
     /// The payload of one event; `None` where the forge has no such event, never an empty payload.
     pub each: fn(&Event, EventName, &Limits) -> Option<Payload>,
     /// That of a push as a whole, with all of its updates that a target wants, where the forge tells pushes so.
-    pub whole: Option<RenderWhole>,
+    pub whole: Option<Whole>,
     /// The payload that tells of nothing, to try a receiver out; `None` where the forge has no such thing.
     pub ping: Option<fn(&Context, &Webhook) -> Payload>,
     /// The forge's own headers but the secret's, for the forge's event name.
@@ -70,9 +72,6 @@ pub struct Format {
     /// The headers that prove knowledge of the secret, made at each attempt and never stored.
     pub sign: fn(&Secret, &[u8]) -> Vec<Header>,
 }
-
-/// Makes the payload of a push as a whole, of which these are the events; `None` where the forge has no such event.
-pub type RenderWhole = fn(&[&Event], &Limits) -> Option<Payload>;
 
 /// What a ping tells of the target.
 #[derive(Clone, Debug)]
@@ -151,8 +150,8 @@ impl Format {
 
     /// The payload of a whole push, of which these are the events; `None` where the forge tells of each by itself.
     pub fn render_whole(&self, events: &[&Event], shape: &Shape) -> Option<Rendered> {
-        let payload = self.whole?;
-        reduce::fit(shape, self.wants.commits, |limits| payload(events, limits))
+        let whole = self.whole.as_ref()?;
+        reduce::fit(shape, self.wants.commits, |limits| whole.payload(events, limits))
     }
 }
 

@@ -11,13 +11,17 @@ pub struct Shape {
     pub limits: Limits,
     /// How many bytes it has at most, as it is sent, if leaving out lists can achieve it.
     pub most_bytes: usize,
+    /// How many bytes a payload of a push as a whole has at most before the next one begins: the same whatever a receiver takes,
+    /// so that each tells of the same refs always.
+    pub part_bytes: usize,
     /// How it is sent.
     pub encoding: Encoding,
 }
 
 impl Shape {
     /// All that the forge tells, however large.
-    pub const FULL: Self = Self { limits: Limits::FULL, most_bytes: usize::MAX, encoding: Encoding::Json };
+    pub const FULL: Self =
+        Self { limits: Limits::FULL, most_bytes: usize::MAX, part_bytes: usize::MAX, encoding: Encoding::Json };
 }
 
 /// How much a payload tells.

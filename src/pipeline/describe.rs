@@ -123,7 +123,7 @@ impl Pipeline<'_> {
         let (git_dir, configuration) = (self.git_dir, self.configuration);
         let scene = Scene { git_dir, configuration, environment: &environment, namespace: part.namespace.clone() };
         let context = Arc::new(scene.context(first.is_protected, part.receipt.time, &mut reader));
-        let mut fan_out = FanOut::new(part.sequence, part.receipt, targets, &context);
+        let mut fan_out = FanOut::new(part.sequence, part.receipt, part.namespace, targets, &context);
         if targets.iter().any(|target| target.is_protected != first.is_protected) {
             fan_out = fan_out.showing_others(scene.repository(!first.is_protected));
         }
@@ -155,7 +155,7 @@ impl Pipeline<'_> {
         for (number, event) in reader.events_beside(&lines, &context, &self.configuration.settings, opened) {
             fan_out.add(number, event, send);
         }
-        fan_out.finish(part.namespace, send);
+        fan_out.finish(send);
     }
 
     /// Whether a target is told nothing of a namespace until it is configured so that its receiver can tell that from the

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::delivery::{Delivery, Origin};
 use crate::event::{Context, Event, EventName, Repository};
-use crate::format::{Payload, Rendered, Shape};
+use crate::format::{Limits, OpenPart, Payload, Rendered, Shape};
 use crate::identifier;
 use crate::message;
 use crate::ref_update::{Namespace, ObjectFormat, RefEvent, RefName, RefUpdate};
@@ -65,6 +65,19 @@ impl Shown {
     }
 }
 
+/// What one event's piece of a push as a whole is made of: the format, how much it tells, and in which repository it is said to
+/// have happened.
+type PieceKey = (&'static str, Limits, bool);
+
+/// A payload that tells one target of a push as a whole, or of as much of it as has room in one.
+struct Part {
+    /// How many came before it.
+    number: u16,
+    open: OpenPart,
+    /// What it tells of, with the numbers of their lines.
+    events: Vec<(u32, Arc<Event>)>,
+}
+
 /// Makes the deliveries of one push. Each is handed to a function with its target's place.
 pub struct FanOut<'a> {
     sequence: u64,
@@ -74,8 +87,10 @@ pub struct FanOut<'a> {
     shown: Shown,
     /// What the targets are shown that are not owned as the first one is, where that is something else.
     others: Option<Shown>,
-    /// The events for targets that get a push as a whole, with the numbers of their lines.
-    events: Vec<(u32, Event)>,
+    /// The id of the push as a whole, as far as it was one of the namespace.
+    whole: Option<Uuid>,
+    /// What is being filled for targets that get a push as a whole, by their places.
+    parts: Vec<Option<Part>>,
     /// What such targets are told beside: it comes behind the push that it belongs to.
     beside: Vec<(usize, Delivery)>,
     /// How many events of each line there were.
@@ -83,8 +98,19 @@ pub struct FanOut<'a> {
 }
 
 impl<'a> FanOut<'a> {
-    /// For the push of this number, whose events share the context: that of the first target.
-    pub fn new(sequence: u64, receipt: &'a Receipt, targets: &'a [&'a Target], context: &Arc<Context>) -> Self {
+    /// For the push of this number, as far as it was one of this namespace, whose events share the context: that of the first
+    /// target.
+    ///
+    /// Crash: the id of the whole is made of those of all the receipt's lines there, so it comes out the same when the receipt is
+    /// taken over, and is another for another part of the push, which has a receipt of its own.
+    pub fn new(
+        sequence: u64,
+        receipt: &'a Receipt,
+        namespace: &Namespace,
+        targets: &'a [&'a Target],
+        context: &Arc<Context>,
+    ) -> Self {
+        let lines = receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
         let name = receipt.name(sequence).into();
         // What is none is not handed on: it comes from whoever pushed.
         let trace = receipt.environment().text(TRACEPARENT).filter(|trace| Trace::parse(trace).is_some());
@@ -96,7 +122,8 @@ impl<'a> FanOut<'a> {
             name,
             shown,
             others: None,
-            events: Vec::new(),
+            whole: identifier::together(lines.map(|line| line.event)),
+            parts: targets.iter().map(|_| None).collect(),
             beside: Vec::new(),
             of_line: HashMap::new(),
         }
@@ -162,9 +189,37 @@ impl<'a> FanOut<'a> {
             true => self.beside.push((at, delivery)),
             false => send(at, delivery),
         });
-        if self.receiving(|target| target.format.tells_in_whole(&event)).any(|(_, target)| target.wants(&event)) {
-            self.events.push((number, event));
+        self.add_to_parts(number, event, send);
+    }
+
+    /// Puts an event into what each target that wants it is told of the push as a whole; what is full by that is handed over.
+    fn add_to_parts(&mut self, number: u32, event: Event, send: &mut dyn FnMut(usize, Delivery)) {
+        let event = Arc::new(event);
+        let mut pieces: Vec<(PieceKey, Vec<u8>)> = Vec::new();
+        let mut full = Vec::new();
+        let mut parts = std::mem::take(&mut self.parts);
+        for (at, target) in self.receiving(|target| target.format.tells_in_whole(&event) && target.wants(&event)) {
+            let Some(whole) = &target.format.whole else { continue };
+            let (shown, is_other) = self.shown_to(target);
+            let key = (target.format.name, target.shape.limits, is_other);
+            let place = pieces.iter().position(|(known, _)| *known == key).or_else(|| {
+                let told = if is_other { Cow::Owned(event.within(&shown.context)) } else { Cow::Borrowed(&*event) };
+                pieces.push((key, (whole.piece)(&told, &target.shape.limits)?));
+                Some(pieces.len() - 1)
+            });
+            let Some((_, piece)) = place.map(|place| &pieces[place]) else { continue };
+            let begin = |number| Part { number, open: whole.begin(&shown.context), events: Vec::new() };
+            let mut part = parts[at].take().unwrap_or_else(|| begin(0));
+            if !part.open.is_empty() && part.open.len_with(piece) > target.shape.part_bytes {
+                let next = begin(part.number.saturating_add(1));
+                full.push((at, std::mem::replace(&mut part, next)));
+            }
+            part.open.add(piece);
+            part.events.push((number, Arc::clone(&event)));
+            parts[at] = Some(part);
         }
+        self.parts = parts;
+        self.close_parts(full, send);
     }
 
     /// How many events of the line with this number came before.
@@ -174,41 +229,35 @@ impl<'a> FanOut<'a> {
         *count - 1
     }
 
-    /// Makes the deliveries that tell of the push as a whole, as far as it was one of this namespace, once all its events
-    /// were taken.
-    ///
-    /// Crash: their id is made of those of all the receipt's lines there, so it comes out the same when the receipt is taken
-    /// over, and is another for another part of the push, which has a receipt of its own.
-    pub fn finish(mut self, namespace: &Namespace, send: &mut dyn FnMut(usize, Delivery)) {
-        let beside = std::mem::take(&mut self.beside);
-        self.tell_whole(namespace, send);
-        beside.into_iter().for_each(|(at, delivery)| send(at, delivery));
+    /// Makes the deliveries that tell of the push as a whole, once all its events were taken.
+    pub fn finish(mut self, send: &mut dyn FnMut(usize, Delivery)) {
+        let parts = std::mem::take(&mut self.parts);
+        let last = parts.into_iter().enumerate().filter_map(|(at, part)| Some((at, part?)));
+        self.close_parts(last.collect(), send);
+        self.beside.into_iter().for_each(|(at, delivery)| send(at, delivery));
     }
 
-    fn tell_whole(self, namespace: &Namespace, send: &mut dyn FnMut(usize, Delivery)) {
-        let lines = self.receipt.lines.iter().filter(|line| line.update.name.is_in(namespace));
-        let Some(whole) = identifier::together(lines.map(|line| line.event)) else { return };
+    /// Hands over what is full, of targets that are alike in one piece.
+    fn close_parts(&self, parts: Vec<(usize, Part)>, send: &mut dyn FnMut(usize, Delivery)) {
+        let Some(whole) = self.whole else { return };
         let mut batch = Batch::new();
-        for (at, target) in self.receiving(|target| target.format.is_whole()) {
-            let wanted: Vec<_> = self.events.iter().filter(|(_, event)| target.wants(event)).collect();
-            let mut numbers: Vec<u32> = wanted.iter().map(|(number, _)| *number).collect();
+        for (at, Part { number, open, events }) in parts {
+            let target = self.targets[at];
+            let mut numbers: Vec<u32> = events.iter().map(|(number, _)| *number).collect();
             numbers.dedup();
-            let events: Vec<&Event> = wanted.iter().map(|(_, event)| event).collect();
-            let Some(first) = events.first() else { continue };
-            let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+            let Some((_, first)) = events.first() else { continue };
+            let ids: Vec<Uuid> = events.iter().map(|(_, event)| event.id).collect();
             let (shown, is_other) = self.shown_to(target);
             let key = (target.format.name, ids, target.shape, is_other);
-            let told: Vec<Event> = match is_other {
-                true => events.iter().map(|event| event.within(&shown.context)).collect(),
-                false => Vec::new(),
+            let render = || match open.len() <= target.shape.most_bytes {
+                true => Some(Rendered { payload: open.close(), reduced: None }),
+                false => reduced(target, &events, is_other.then_some(&shown.context)),
             };
-            let events = if is_other { told.iter().collect() } else { events.clone() };
-            let render = || target.format.render_whole(&events, &target.shape);
             let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, first)));
             let Some(payload) = payload else { continue };
-            let id = identifier::delivery(whole, target.name.as_str(), &payload.event);
-            let (sequence, number) = (self.sequence, QueueKey::number(0, 0));
-            let queue_key = QueueKey { sequence, number, order: OrderKey::WHOLE_PUSH, id };
+            let id = identifier::delivery(identifier::part(whole, number), target.name.as_str(), &payload.event);
+            let place = QueueKey::number(0, number);
+            let queue_key = QueueKey { sequence: self.sequence, number: place, order: OrderKey::WHOLE_PUSH, id };
             let delivery = self.delivery(target, queue_key, &numbers, payload);
             batch.deliveries.extend(delivery.map(|delivery| (at, key, delivery)));
         }
@@ -238,6 +287,15 @@ impl<'a> FanOut<'a> {
             reduced: None,
         })
     }
+}
+
+/// What tells of the push as a whole, made smaller than it is; shown another context than the events have, where there is one.
+fn reduced(target: &Target, events: &[(u32, Arc<Event>)], context: Option<&Arc<Context>>) -> Option<Rendered> {
+    let told: Vec<Cow<'_, Event>> = events
+        .iter()
+        .map(|(_, event)| context.map_or(Cow::Borrowed(&**event), |context| Cow::Owned(event.within(context))))
+        .collect();
+    target.format.render_whole(&told.iter().map(|event| &**event).collect::<Vec<_>>(), &target.shape)
 }
 
 /// The delivery of a payload that tells of no push.
@@ -284,7 +342,6 @@ fn payload(rendered: Rendered, target: &Target, event: &Event) -> Arc<Payload> {
 mod tests {
     use super::*;
     use crate::event::EventName;
-    use crate::format::Limits;
     use crate::process::Environment;
     use crate::target::TargetName;
     use crate::target::tests::{event, target, update};
@@ -293,11 +350,11 @@ mod tests {
         let line = RefEvent::new(update, identifier::event());
         let receipt = Receipt::new(vec![line], &Environment::new([]), &[]);
         let mut made = Vec::new();
-        let mut fan_out = FanOut::new(1, &receipt, targets, &events[0].context);
+        let mut fan_out = FanOut::new(1, &receipt, &Namespace::default(), targets, &events[0].context);
         for event in events {
             fan_out.add(0, event, &mut |_, delivery| made.push(delivery));
         }
-        fan_out.finish(&Namespace::default(), &mut |_, delivery| made.push(delivery));
+        fan_out.finish(&mut |_, delivery| made.push(delivery));
         made
     }
 

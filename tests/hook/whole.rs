@@ -153,3 +153,66 @@ fn a_thousand_refs_are_one_body() {
     assert_eq!(changed(&receiver.take_one()).len(), 1000);
     assert!(pushed.said()[0].starts_with("webhook ci: delivered 1000 refs (200, "), "{:?}", pushed.said());
 }
+
+/// The body of a part and the refs that it tells of.
+fn parts(receiver: &Receiver) -> Vec<Vec<String>> {
+    let requests = receiver.take();
+    assert!(requests.iter().all(|request| request.body.len() <= 8 << 10), "no part is larger than maxBody");
+    requests.iter().map(changed).collect()
+}
+
+fn push_forty(world: &World) -> Vec<String> {
+    world.configure("webhook.ci.maxBody", "8k");
+    world.commit("one");
+    let refs: Vec<_> = (10..50).map(|number| format!("main:refs/heads/b{number}")).collect();
+    world.push(&refs.iter().map(String::as_str).collect::<Vec<_>>());
+    (10..50).map(|number| format!("branch b{number}")).collect()
+}
+
+#[test]
+fn a_push_of_very_many_refs_comes_in_parts_and_each_ref_in_one() {
+    let receiver = Receiver::new();
+    let world = World::told_to(&receiver, "bitbucket");
+    let all = push_forty(&world);
+    let requests = receiver.requests();
+    let told = parts(&receiver);
+    assert!(told.len() > 3, "{}", told.len());
+    assert_eq!(told.concat(), all, "in their order");
+    let mut ids: Vec<_> = requests.iter().map(|request| request.header("X-Request-UUID").to_owned()).collect();
+    assert!(requests.iter().all(|request| request.json()["repository"]["full_name"] == "group/project"));
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), told.len(), "each part has an id of its own");
+    // Once more, it is told in the same way.
+    let id = requests[1].header("X-Request-UUID");
+    assert!(world.webhook(&["redeliver", id]).status.success());
+    let again = receiver.take_one();
+    assert_eq!((again.header("X-Request-UUID"), changed(&again)), (id, told[1].clone()));
+}
+
+/// What failed in the midst of them waits, and those behind it wait for it.
+#[test]
+fn parts_are_told_in_their_order_through_a_failure() {
+    let receiver = Receiver::in_turn([Answer::Status(200), Answer::Status(503), Answer::Status(200)]);
+    let world = World::told_to(&receiver, "bitbucket");
+    let all = push_forty(&world);
+    let first = parts(&receiver);
+    assert_eq!(first.len(), 2, "{first:?}");
+    world.webhook(&["flush", "--now"]);
+    let rest = parts(&receiver);
+    assert_eq!(rest[0], first[1]);
+    assert_eq!([first[0].clone(), rest.concat()].concat(), all);
+}
+
+/// A receiver that takes no part so large is told of the same refs in less, and the next part has its own.
+#[test]
+fn a_part_that_is_too_large_loses_commits_and_no_ref() {
+    let receiver = Receiver::in_turn([Answer::Status(413), Answer::Status(200)]);
+    let world = World::told_to(&receiver, "bitbucket");
+    let all = push_forty(&world);
+    let told = parts(&receiver);
+    assert_eq!(told[0], told[1], "the same in less");
+    let mut refs = told[1..].concat();
+    refs.sort();
+    assert_eq!(refs, all);
+}

@@ -11,6 +11,10 @@ use crate::trace::Tracing;
 /// A body is larger only where nothing more can be left out, in bytes.
 const MOST_BYTES: usize = 25 << 20;
 
+/// A push of very many refs is told in parts of this size at most, in bytes: one is filled while another is sent, and both are
+/// held in memory.
+const PART_BYTES: usize = 8 << 20;
+
 /// What `detail` leaves out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Detail {
@@ -29,7 +33,7 @@ impl TargetReader<'_> {
         let limits =
             Limits { commits, files: detail == Detail::Full && commits != Some(0), extras: self.extras(format) };
         let most_bytes = self.value("maxBody", size).unwrap_or(MOST_BYTES);
-        Shape { limits, most_bytes, encoding: self.encoding(format) }
+        Shape { limits, most_bytes, part_bytes: most_bytes.min(PART_BYTES), encoding: self.encoding(format) }
     }
 
     /// What a pusher can set in the hook's environment (sshd's AcceptEnv) is believed where the server's administrator says so.

@@ -1,4 +1,4 @@
-"""Receives with the libraries gidgethub and standardwebhooks, each at a path of its name.
+"""Receives with the libraries gidgethub, gidgetlab and standardwebhooks, each at a path of its name.
 
 Prints the port it listens on, then a line of JSON for each event a library accepted. One that a library refuses is
 answered with 400 and the library's reason. The secret is in the variable SECRET.
@@ -10,6 +10,8 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import gidgethub
+import gidgetlab
+import gidgetlab.sansio
 import standardwebhooks
 from gidgethub.sansio import Event
 
@@ -21,13 +23,18 @@ def by_gidgethub(headers, body):
     return {"id": event.delivery_id, "event": event.event, "payload": event.data}
 
 
+def by_gidgetlab(headers, body):
+    event = gidgetlab.sansio.Event.from_http(headers, body, secret=SECRET)
+    return {"id": headers["idempotency-key"], "event": event.event, "payload": event.data}
+
+
 def by_standardwebhooks(headers, body):
     payload = standardwebhooks.Webhook(SECRET).verify(body, headers)
     return {"id": headers["webhook-id"], "event": None, "payload": payload}
 
 
-LIBRARIES = {"/gidgethub": by_gidgethub, "/standardwebhooks": by_standardwebhooks}
-REFUSALS = (gidgethub.GitHubException, standardwebhooks.WebhookVerificationError)
+LIBRARIES = {"/gidgethub": by_gidgethub, "/gidgetlab": by_gidgetlab, "/standardwebhooks": by_standardwebhooks}
+REFUSALS = (gidgethub.GitHubException, gidgetlab.GitLabException, standardwebhooks.WebhookVerificationError)
 
 
 class Receiver(BaseHTTPRequestHandler):

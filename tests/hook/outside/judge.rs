@@ -57,10 +57,15 @@ impl Judge {
         judge
     }
 
-    /// Starts `tests/outside/octokit.mjs`, whose libraries node finds from the directory it runs in.
+    /// Starts `tests/outside/octokit.mjs`.
     pub fn octokit(secret: &str) -> Self {
+        Self::node(include_str!("../../outside/octokit.mjs"), secret)
+    }
+
+    /// Starts a script whose libraries node finds from the directory it runs in.
+    pub fn node(script: &str, secret: &str) -> Self {
         let mut command = Self::command("node", secret);
-        command.args(["--input-type=module", "--eval", include_str!("../../outside/octokit.mjs")]);
+        command.args(["--input-type=module", "--eval", script]);
         command.current_dir(Self::installed("node_modules").parent().unwrap());
         Self::start(&mut command, |line| line.strip_prefix("listening on "))
     }

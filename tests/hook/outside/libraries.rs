@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::reviews::Reviews;
 use crate::support::{Receiver, World};
 
-use super::{Judge, Step, replay, tour, world};
+use super::{Judge, Move, Step, replay, tour, world};
 
 const SECRET: &str = "a secret of sufficient length";
 const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -154,12 +154,65 @@ fn gidgethub_accepts_every_event() {
     takes_github(&Judge::python(SECRET), "/gidgethub");
 }
 
+/// Takes a library for GitLab's webhooks through the tour: each event has the name, the ref and the id of git.
+fn takes_gitlab(judge: &Judge, path: &str, [push, tag_push]: [&str; 2]) {
+    let world = world(&judge.url(path), "gitlab");
+    world.configure("webhook.ci.secret", SECRET);
+    tour(&world, |step| {
+        let name = |moved: &Move| if moved.is_tag() { tag_push } else { push };
+        let happened = step.moves.iter().map(|moved| [name(moved).into(), moved.name.clone(), moved.new.clone()]);
+        let mut happened: Vec<_> = happened.collect();
+        happened.sort();
+        assert_eq!(told(&judge.events(happened.len())), happened, "{}", step.name);
+    });
+}
+
+#[test]
+#[ignore = "needs gidgetlab: run tests/run"]
+fn gidgetlab_accepts_every_event_and_refuses_another_token() {
+    let judge = Judge::python(SECRET);
+    takes_gitlab(&judge, "/gidgetlab", ["Push Hook", "Tag Push Hook"]);
+    let secrets = [SECRET, "another secret, as long as it"];
+    // A token says nothing of the body.
+    assert_eq!(replay(&judge, "/gidgetlab", "gitlab", "webhook.ci.secret", secrets), [200, 200, 400]);
+}
+
+const HANDLERS: &str = include_str!("../../outside/handlers.mjs");
+
+#[test]
+#[ignore = "needs node-gitlab-webhook: run tests/run"]
+fn node_gitlab_webhook_accepts_every_event_and_refuses_another_token() {
+    let judge = Judge::node(HANDLERS, SECRET);
+    takes_gitlab(&judge, "/gitlab", ["push", "tag_push"]);
+    let secrets = [SECRET, "another secret, as long as it"];
+    assert_eq!(replay(&judge, "/gitlab", "gitlab", "webhook.ci.secret", secrets), [200, 200, 400]);
+}
+
+#[test]
+#[ignore = "needs github-webhook-handler: run tests/run"]
+fn github_webhook_handler_accepts_every_event_and_refuses_what_is_not_signed_rightly() {
+    let judge = Judge::node(HANDLERS, SECRET);
+    takes_github(&judge, "/github");
+    let secrets = [SECRET, "another secret, as long as it"];
+    // Gitea and Forgejo sign as GitHub does, beside their own ways.
+    for format in ["github", "gitea", "forgejo"] {
+        assert_eq!(replay(&judge, "/github", format, "webhook.ci.secret", secrets), [200, 400, 400], "{format}");
+    }
+}
+
+/// No key that GitHub's own description requires is missing, and none is there that neither it nor a capture has.
+#[test]
+#[ignore = "needs @octokit/openapi-webhooks: run tests/run"]
+fn the_keys_are_those_of_githubs_description() {
+    takes_github(&Judge::node(include_str!("../../outside/openapi.mjs"), SECRET), "/");
+}
+
 #[test]
 #[ignore = "needs gidgethub: run tests/run"]
 fn gidgethub_refuses_what_is_not_signed_rightly() {
     let judge = Judge::python(SECRET);
     // Gitea signs as GitHub does, beside its own way.
-    for format in ["github", "gitea"] {
+    for format in ["github", "gitea", "forgejo"] {
         let secrets = [SECRET, "another secret, as long as it"];
         let answers = replay(&judge, "/gidgethub", format, "webhook.ci.secret", secrets);
         assert_eq!(answers, [200, 400, 400], "{format}");

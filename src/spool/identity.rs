@@ -59,18 +59,23 @@ impl Spool {
     /// The id that records written now have: the spool's own, or while it lies where it was not made one of that place, by
     /// which they are told from what was copied along.
     pub(super) fn writing_as(&self) -> Option<Uuid> {
-        let id = self.identity()?;
-        if self.home() == Home::Here {
-            return Some(id);
+        // What is made now lies where it was made.
+        let Some((form, directory)) = self.found() else { return self.identity() };
+        if home_of(&form, &directory) == Home::Here {
+            return Some(form.id);
         }
-        let (device, inode) = self.state.spool().open().ok()?.device_and_inode();
-        Some(identifier::derived(id, "copy", format!("{device} {inode}").as_bytes()))
+        let (device, inode) = directory.device_and_inode();
+        Some(identifier::derived(form.id, "copy", format!("{device} {inode}").as_bytes()))
+    }
+
+    fn found(&self) -> Option<(IdentityForm, Dir)> {
+        let directory = self.state.spool().open().ok()?;
+        Some((read(&directory)?, directory))
     }
 
     /// The spool's own id; `None` where there is none, and none can be made now.
     pub fn identity(&self) -> Option<Uuid> {
-        let known = self.state.spool().open().ok().and_then(|directory| read(&directory));
-        let known = known.map(|form| form.id);
+        let known = self.found().map(|(form, _)| form.id);
         known.or_else(|| self.make_identity().map_err(|error| log::warn!("{error}")).ok())
     }
 
@@ -112,24 +117,12 @@ impl Spool {
     /// A copy lies in another directory. Another device alone is none: numbers of devices change when a file system is
     /// mounted anew; but a snapshot of a whole file system has a number of its own, and the original is still there.
     pub fn home(&self) -> Home {
-        let found = self.state.spool().open().ok().and_then(|directory| Some((read(&directory)?, directory)));
-        let Some((form, directory)) = found else { return Home::Here };
-        let is_same = form.was_made_in(&directory);
-        if is_same && directory.device_and_inode().0 == form.device {
-            return Home::Here;
-        }
-        let path = form.path.as_ref().and_then(Text::to_os).map(PathBuf::from);
-        match path.filter(|path| is_original(path, &form)) {
-            Some(original) => Home::CopyOf(original),
-            None if is_same => Home::Here,
-            None => Home::Elsewhere,
-        }
+        self.found().map_or(Home::Here, |(form, directory)| home_of(&form, &directory))
     }
 
     /// The number of the newest receipt that somebody has said counts, whatever the refs show; 0 for none.
     pub fn accepted(&self) -> u64 {
-        let form = self.state.spool().open().ok().and_then(|directory| read(&directory));
-        form.and_then(|form| form.accepted).unwrap_or(0)
+        self.found().and_then(|(form, _)| form.accepted).unwrap_or(0)
     }
 
     /// Says that this is where the spool lies from now on, and that all that waits in it is told here.
@@ -160,10 +153,22 @@ impl Spool {
     }
 }
 
+fn home_of(form: &IdentityForm, directory: &Dir) -> Home {
+    let is_same = form.was_made_in(directory);
+    if is_same && directory.device_and_inode().0 == form.device {
+        return Home::Here;
+    }
+    let path = form.path.as_ref().and_then(Text::to_os).map(PathBuf::from);
+    match path.filter(|path| is_original(path, form)) {
+        Some(original) => Home::CopyOf(original),
+        None if is_same => Home::Here,
+        None => Home::Elsewhere,
+    }
+}
+
 /// Whether the spool of this form still lies at the path where it was made.
 fn is_original(path: &Path, form: &IdentityForm) -> bool {
-    let spool = Spool::new(StateDir::found(path));
-    let found = spool.state.spool().open().ok().and_then(|directory| Some((read(&directory)?, directory)));
+    let found = Spool::new(StateDir::found(path)).found();
     found.is_some_and(|(known, directory)| {
         (known.id, directory.device_and_inode().0) == (form.id, form.device) && form.was_made_in(&directory)
     })

@@ -32,6 +32,7 @@ which may refuse pushes, is left alone, and ours left out.
 
     --prefix DIR           install below DIR (default: /usr/local if writable, else ~/.local)
     --from DIR             take the built programs from DIR, build nothing
+    --quick                build programs that are built sooner, and start later
     --post-receive-only    leave pre-receive out, and remove ours if it is there
     --chain                move a pre-receive too, if it is such a script, and run it after ours
     --receive-report       link receive-report as well, where git knows that hook and a trial push
@@ -62,7 +63,7 @@ END
 
 main() {
     prefix='' from='' demo=false dry_run=false link_only=false uninstall=false ways='' root=''
-    post_receive_only=false receive_report=false chain=false timer='' timer_user='' purge=false yes=false reconcile=''
+    post_receive_only=false receive_report=false chain=false quick=false timer='' timer_user='' purge=false yes=false reconcile=''
     terminal=${INSTALL_SH_TERMINAL-$([ -t 0 ] && echo true || echo false)}
 
     # Each turn takes an argument off the front and puts a REPO back at the end, so that an
@@ -81,6 +82,7 @@ main() {
             --prefix=* | --from=* | --timer=* | --user=* | --root=*) set_value "${argument%%=*}" "${argument#*=}" ;;
             --post-receive-only) post_receive_only=true ;;
             --chain) chain=true ;;
+            --quick) quick=true ;;
             --system | --hooks-path | --template | --gitolite) ways="$ways ${argument#--}" ;;
             --receive-report) receive_report=true ;;
             --reconcile) reconcile=' --reconcile' ;;
@@ -165,6 +167,8 @@ check_combination() {
         usage_error "'--link-only' takes repositories, and neither '--from' nor '--uninstall'"
     elif $uninstall && [ -n "$from" ]; then
         usage_error "'--uninstall' does not take '--from'"
+    elif $quick && { $uninstall || $link_only || [ -n "$from" ]; }; then
+        usage_error "'--quick' is about building, and takes neither '--from' nor '--link-only' nor '--uninstall'"
     elif [ -n "$timer_user" ] && [ -z "$timer" ] && [ "$ways" = "${ways#*gitolite}" ]; then
         usage_error "'--user' takes '--timer' or '--gitolite'"
     elif [ -n "$reconcile" ] && { $uninstall || [ -z "$timer" ]; }; then
@@ -223,16 +227,19 @@ provide_programs() {
         "run this as root, or use --prefix DIR with a directory of yours"
     require_build_tools
     target=$(absolute "${CARGO_TARGET_DIR:-$checkout/target}")
-    programs=$target/release
-    $dry_run || build || die "cannot run 'cargo build --release --locked' in '$checkout'" \
+    profile=--release programs=$target/release
+    ! $quick || profile='--profile=quick' programs=$target/quick
+    $dry_run || build || die "cannot run 'cargo build $profile --locked' in '$checkout'" \
         "without a network, or where building fails: build elsewhere, and use --from DIR with the programs from target/release"
-    ! $dry_run || say "would run 'cargo build --release --locked' in '$checkout'"
+    ! $dry_run || say "would run 'cargo build $profile --locked' in '$checkout'"
 }
 
 build() {
-    say "building git-webhook with cargo build --release --locked; the first time takes minutes"
-    (cd "$checkout" && cargo build --release --locked --target-dir "$target") &&
-        [ -x "$programs/post-receive" ] && [ -x "$programs/git-webhook" ]
+    say "building git-webhook with cargo build $profile --locked; the first time takes minutes"
+    began=$(date +%s)
+    (cd "$checkout" && cargo build "$profile" --locked --target-dir "$target") &&
+        [ -x "$programs/post-receive" ] && [ -x "$programs/git-webhook" ] &&
+        say "built in $(($(date +%s) - began)) seconds"
 }
 
 require_git() {

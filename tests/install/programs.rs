@@ -147,6 +147,24 @@ fn what_cargo_builds_is_installed() {
 }
 
 #[test]
+fn what_is_built_sooner_is_installed_too() {
+    let world = World::new();
+    world.bare("a.git");
+    let cargo = "test \"$1 $2 $3\" = 'build --profile=quick --locked' &&
+        mkdir -p \"$CARGO_TARGET_DIR\" && cp -r ~/../from \"$CARGO_TARGET_DIR/quick\"";
+    let tools = [("cargo", cargo), ("rustc", "echo rustc 1.100.0"), ("cc", "")];
+    let mut install = world.command("--prefix prefix --quick");
+    let target = world.path("target");
+
+    let run = Run::of(install.env("PATH", world.tools(&tools)).env("CARGO_TARGET_DIR", target));
+
+    run.succeeds();
+    assert!(run.stdout.contains("built in "), "{run:?}");
+    assert_eq!(world.text("prefix/libexec/git-webhook/post-receive"), STUB);
+    assert!(world.run("--quick --from from a.git").stderr.contains("'--quick' is about building"));
+}
+
+#[test]
 fn the_prefix_is_chosen_by_what_can_be_written() {
     let world = World::new();
     world.bare("a.git");

@@ -189,7 +189,7 @@ impl World {
         for (name, script) in stubs {
             executable(&directory.join(name), &format!("#!/bin/sh\n{script}\n"));
         }
-        let needed = "sh cat chmod cmp cp id mkdir mv readlink rm sed";
+        let needed = "sh cat chmod cmp cp date id mkdir mv readlink rm sed";
         for name in needed.split(' ') {
             let path = std::env::var_os("PATH").unwrap();
             let mut places = std::env::split_paths(&path).map(|place| place.join(name));

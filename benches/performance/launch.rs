@@ -1,0 +1,117 @@
+//! Starts a program as receive-pack does, and tells how long it ran and what memory it took at most.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::run;
+
+/// Starts a program without copying our memory first, and prints its wall time in microseconds and peak memory in KiB. Its
+/// name lets the hook know when the push began.
+const LAUNCHER: &str = r#"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    struct timespec start, end;
+    struct rusage usage;
+    int status;
+    if (getenv("BEFORE") && system(getenv("BEFORE"))) return 1;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    pid_t child = vfork();
+    if (child == 0) {
+        dup2(open(words[1], O_RDONLY), 0);
+        dup2(open("/dev/null", O_WRONLY), 1);
+        dup2(1, 2);
+        execvp(words[2], words + 2);
+        _exit(127);
+    }
+    wait4(child, &status, 0, &usage);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    printf("%ld %ld %d\n", (end.tv_sec - start.tv_sec) * 1000000 + (end.tv_nsec - start.tv_nsec) / 1000, usage.ru_maxrss, status);
+    return 0;
+}
+"#;
+
+/// What one run took.
+#[derive(Clone, Copy)]
+pub struct Figures {
+    pub seconds: f64,
+    pub mebibytes: f64,
+}
+
+impl Figures {
+    /// Worse than any.
+    pub const MOST: Self = Self { seconds: f64::INFINITY, mebibytes: 0.0 };
+
+    /// The shorter time of both, and the larger memory.
+    pub fn best(self, other: Self) -> Self {
+        Self { seconds: self.seconds.min(other.seconds), mebibytes: self.mebibytes.max(other.mebibytes) }
+    }
+
+    /// One run after the other.
+    pub fn and(self, next: Self) -> Self {
+        Self { seconds: self.seconds + next.seconds, mebibytes: self.mebibytes.max(next.mebibytes) }
+    }
+
+    pub fn time(self) -> String {
+        match self.seconds {
+            long if long >= 1.0 => format!("{long:.2} s"),
+            short => format!("{:.1} ms", short * 1000.0),
+        }
+    }
+}
+
+pub struct Launcher {
+    program: PathBuf,
+    pub empty: PathBuf,
+    /// What a shell does when the push has begun and the hook has not.
+    pub before: String,
+}
+
+impl Launcher {
+    pub fn new(directory: &Path) -> Self {
+        let program = compile(directory, "git-receive-pack", LAUNCHER);
+        Self { program, empty: compile(directory, "empty", "int main(void) { return 0; }"), before: String::new() }
+    }
+
+    /// One of the hooks, by its name.
+    pub fn hook(&self, repository: &Path, name: &str, input: &Path) -> Figures {
+        let link = repository.join("hooks").join(name);
+        let _ = fs::remove_file(&link);
+        symlink(env!("CARGO_BIN_EXE_post-receive"), &link).expect("the link can be made");
+        self.run(repository, &link, &[], input)
+    }
+
+    pub fn verb(&self, repository: &Path, words: &[&str]) -> Figures {
+        self.run(repository, Path::new(env!("CARGO_BIN_EXE_git-webhook")), words, Path::new("/dev/null"))
+    }
+
+    pub fn git(&self, repository: &Path, words: &[&str], input: &Path) -> Figures {
+        self.run(repository, Path::new("git"), words, input)
+    }
+
+    pub fn run(&self, repository: &Path, program: &Path, words: &[&str], input: &Path) -> Figures {
+        let mut command = Command::new(&self.program);
+        command.current_dir(repository).arg(input).arg(program).args(words);
+        command.env("GIT_DIR", ".").env("GL_USER", "alice").env("HOME", repository).env("BEFORE", &self.before);
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        let said = run(&mut command);
+        let numbers: Vec<f64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
+        assert!(numbers.len() == 3 && numbers[2] == 0.0, "{program:?} {words:?}: {said}");
+        Figures { seconds: numbers[0] / 1e6, mebibytes: numbers[1] / 1024.0 }
+    }
+}
+
+fn compile(directory: &Path, name: &str, source: &str) -> PathBuf {
+    let (text, program) = (directory.join(format!("{name}.c")), directory.join(name));
+    fs::write(&text, source).expect("the source can be written");
+    run(Command::new("cc").args(["-O2", "-o"]).args([&program, &text]));
+    program
+}

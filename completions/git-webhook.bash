@@ -30,9 +30,9 @@ __git_webhook_options() {
     log) echo --target= --state= --since= --limit= --json --root= --help ;;
     redeliver) echo --failed --since= --target= --json --root= --help ;;
     dead) echo --seen --drop --all --target= --json --root= --help ;;
-    flush) echo --now --target= --reconcile --json --root= --help ;;
+    flush) echo --now --target= --reconcile --all --json --root= --help ;;
     reviews) echo --json --root= --help ;;
-    status) echo --max-age= --json --root= --help ;;
+    status) echo --max-age= --all --json --root= --help ;;
     reconcile) echo --dry-run --all --baseline --adopt --json --root= --help ;;
     payload) echo --format= --event= --help ;;
     echo) echo --format= --secret-file= --target= --help ;;
@@ -179,7 +179,7 @@ _git_webhook() {
     done
     if [[ -z $verb ]]; then
         case $cur in
-        -*) __git_webhook_offer "$cur" "--help --version" ;;
+        -*) __git_webhook_offer "$cur" "--no-pager --help --version" ;;
         *) __git_webhook_offer "$cur" "$__git_webhook_verbs" ;;
         esac
     elif [[ -n $option ]]; then

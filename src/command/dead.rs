@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::{Failure, failure};
-use super::output::{Reach, tell};
+use super::output::{Reach, one_table, tell_each, tell_table};
 use super::place::Place;
-use super::table::{lay_out, moment};
+use super::screen::Screen;
+use super::table::{id, short_ref, time};
 use super::targets;
-use super::terminal::{Colour, in_colour};
+use super::terminal::Colour;
 use crate::files::FileError;
 use crate::message;
 use crate::overview::{self, DeliveryRow};
@@ -65,13 +66,18 @@ enum DeadState {
     Dropped,
 }
 
+const NONE: &str = "no dead letters";
+
 /// Whether all could be done.
 pub(super) fn run(choice: &Choice, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     if choice.drop && choice.ids.is_empty() && !choice.all {
         return failure(message::drop_which());
     }
     let said = in_each(call, reach.root.as_deref(), |place| Ok((act(choice, place)?, true)))?;
-    Ok(tell(call, reach.json, said, |said| text(said, choice)))
+    if choice.drop || choice.seen {
+        return Ok(tell_each(call, reach.json, said, NONE, |said| done(said, choice)));
+    }
+    Ok(tell_table(call, reach.json, said, NONE, table))
 }
 
 fn act(choice: &Choice, place: &Place) -> Result<Vec<DeadRow>, Failure> {
@@ -138,32 +144,33 @@ fn row(letter: &DeadLetter, known: Option<&DeliveryRow>, state: Option<DeadState
     }
 }
 
-fn text(said: &Said<DeadRow>, choice: &Choice) -> String {
+fn done(said: &Said<DeadRow>, choice: &Choice) -> String {
     let count = said.rows.len();
     let letters = if count == 1 { "dead letter" } else { "dead letters" };
     match () {
-        () if count == 0 => "no dead letters\n".into(),
+        () if count == 0 => String::new(),
         () if choice.drop => format!("{count} {letters} dropped\n"),
-        () if choice.seen => format!("{count} {letters} seen: git webhook status alarms for new ones\n"),
-        () => {
-            let rows: Vec<_> = said.rows.iter().map(line).collect();
-            lay_out(["TIME", "TARGET", "REF", "ID", "STATE", "REASON"], &rows, 4, in_colour())
-        }
+        () => format!("{count} {letters} seen: git webhook status alarms for new ones\n"),
     }
 }
 
-fn line(row: &DeadRow) -> ([String; 6], Colour) {
-    let time = row.time.as_ref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+fn table(said: &[&Said<DeadRow>]) -> String {
+    let screen = Screen::of_this();
+    one_table(said, ["TIME", "TARGET", "REF", "ID", "STATE", "REASON"], 4, |row| line(row, screen))
+}
+
+fn line(row: &DeadRow, screen: Screen) -> ([String; 6], Colour) {
+    let when = row.time.as_ref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
     let (state, colour) = match row.state {
         DeadState::New => ("new", Colour::Red),
         DeadState::Seen => ("seen", Colour::None),
         DeadState::Dropped => ("dropped", Colour::None),
     };
     let cells = [
-        time.map(|time| moment(time.as_second())).unwrap_or_default(),
+        when.map(|when| time(when.as_second(), screen)).unwrap_or_default(),
         sanitise(&row.target),
-        row.r#ref.clone().unwrap_or_default(),
-        row.id.map_or_else(|| row.file.clone(), |id| id.to_string()),
+        short_ref(row.r#ref.as_deref().unwrap_or_default(), screen),
+        row.id.map_or_else(|| row.file.clone(), |known| id(&known, screen)),
         state.into(),
         row.reason.clone().unwrap_or_default(),
     ];

@@ -20,7 +20,7 @@ pub(super) fn find(place: &Place, id: &str) -> Result<DeliveryRow, Failure> {
     })
 }
 
-/// What the receiver said, and what is next.
+/// What the receiver said, at which attempt where it was not the first, and what is next.
 pub(super) fn answer(row: &DeliveryRow, now: i64) -> String {
     let said = match (&row.reason, row.status, row.ms) {
         (Some(reason), ..) => reason.clone(),
@@ -30,6 +30,7 @@ pub(super) fn answer(row: &DeliveryRow, now: i64) -> String {
             None => "not tried yet".into(),
         },
     };
+    let said = if row.attempts > 1 { format!("{said}, attempt {}", row.attempts) } else { said };
     match row.next {
         Some(next) if next > now => format!("{said}; next in {}", length(next - now)),
         Some(_) => format!("{said}; due"),

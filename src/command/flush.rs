@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::as_owner::{Call, Said, in_each_at_once};
 use super::failure::{Failure, failure};
 use super::mirror;
-use super::output::{Reach, tell};
+use super::output::{Reach, tell, tell_each};
 use super::place::Place;
 use super::progress::with_progress;
 use super::table::moment;
@@ -29,6 +29,8 @@ pub(super) struct Wish<'w> {
     pub(super) only: Option<&'w str>,
     /// What moved without a hook is announced, whatever `webhook.reconcile` says.
     pub(super) reconcile: bool,
+    /// Repositories in which nothing waits are told of too.
+    pub(super) all: bool,
 }
 
 /// What became of one target's deliveries.
@@ -45,17 +47,25 @@ pub(super) struct FlushRow {
     next: Option<i64>,
 }
 
+const NOTHING: &str = "nothing waits";
+
 /// Whether everything could be done; receivers that fail are no failure of ours.
 pub(super) fn run(wish: Wish<'_>, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let root = reach.root.as_deref();
     let much = if root.is_some() { usize::MAX } else { MUCH };
     let said = in_each_at_once(call, root, |place| flush(place, wish, call.environment, much))?;
-    Ok(tell(call, reach.json, said, text))
+    match wish.all {
+        true => Ok(tell(call, reach.json, said, |said| match text(said) {
+            none if none.is_empty() => format!("{NOTHING}\n"),
+            text => text,
+        })),
+        false => Ok(tell_each(call, reach.json, said, NOTHING, text)),
+    }
 }
 
 fn flush(
     place: &Place,
-    Wish { now, only, reconcile }: Wish<'_>,
+    Wish { now, only, reconcile, .. }: Wish<'_>,
     environment: &Environment,
     much: usize,
 ) -> Result<(Vec<FlushRow>, bool), Failure> {
@@ -143,6 +153,5 @@ fn text(said: &Said<FlushRow>) -> String {
         let name = if row.target.is_empty() { "(all)".into() } else { sanitise(&row.target) };
         (!parts.is_empty()).then(|| format!("{name}: {}\n", parts.join(", ")))
     };
-    let lines: String = said.rows.iter().filter_map(line).collect();
-    if lines.is_empty() && said.is_seen { "nothing waits\n".into() } else { lines }
+    said.rows.iter().filter_map(line).collect()
 }

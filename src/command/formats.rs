@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::table::lay_out;
-use super::terminal::{Colour, print};
+use super::screen::Screen;
+use super::table::{fill, lay_out};
+use super::terminal::{Colour, page, print};
 use crate::event::EventName;
 use crate::format::{FORMATS, Format};
 
@@ -36,6 +37,7 @@ pub(super) fn run(json: bool) -> Result<bool, Failure> {
         print(&(serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"));
         return Ok(true);
     }
+    page();
     let cells = |format: &Format| {
         let row = row(format);
         let mut events: Vec<_> = row.events.iter().map(|event| event.event).collect();
@@ -45,11 +47,11 @@ pub(super) fn run(json: bool) -> Result<bool, Failure> {
         [row.name.into(), row.forge.into(), format!("each {}", row.told), events.join(" "), secret]
     };
     let rows: Vec<_> = FORMATS.iter().map(|format| (cells(format), Colour::None)).collect();
-    print(&lay_out(["NAME", "FOR", "TOLD", "EVENTS", "SECRET"], &rows, 0, false));
+    print(&lay_out(["NAME", "FOR", "TOLD", "EVENTS", "SECRET"], &rows, 0, Screen::of_this()));
     for format in FORMATS {
         let narrower: Vec<_> = EventName::ALL.iter().filter_map(|event| narrower(format, *event)).collect();
         if !narrower.is_empty() {
-            print(&format!("{}: {}\n", format.name, narrower.join("; ")));
+            print(&fill(&format!("{}: {}", format.name, narrower.join("; ")), Screen::of_this()));
         }
     }
     Ok(true)

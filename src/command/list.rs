@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
-use super::output::{Reach, heading, tell};
-use super::table::lay_out;
-use super::terminal::{self, Colour, print};
+use super::output::{Reach, one_table, tell_table};
+use super::terminal::{self, Colour};
 use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::event::EventName;
 use crate::message;
@@ -39,15 +38,12 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
         let rows = configuration.targets.iter().map(row).collect();
         Ok((rows, tell_problems(configuration)))
     })?;
-    if call.is_owners || reach.json {
-        return Ok(tell(call, reach.json, said, |_| String::new()));
-    }
-    if said.iter().all(|said| said.rows.is_empty()) {
+    let is_none = !call.is_owners && !reach.json && said.iter().all(|said| said.rows.is_empty());
+    if is_none {
         terminal::note(message::no_targets());
-    } else {
-        print(&table(&said));
+        return Ok(said.iter().all(|said| said.is_well));
     }
-    Ok(said.iter().all(|said| said.is_well))
+    Ok(tell_table(call, reach.json, said, "no targets", table))
 }
 
 fn row(target: &Target, is_parked: bool) -> ListedTarget {
@@ -100,8 +96,7 @@ fn tell_problems(configuration: &Configuration) -> bool {
     configuration.broken().next().is_none() && configuration.problems.is_empty()
 }
 
-/// One table for all of them, each repository named above its rows.
-fn table(said: &[Said<ListedTarget>]) -> String {
+fn table(said: &[&Said<ListedTarget>]) -> String {
     let refs = |row: &ListedTarget| match row.r#ref.as_slice() {
         [] if row.errors.is_empty() => "all".into(),
         words => words.join(" "),
@@ -110,17 +105,9 @@ fn table(said: &[Said<ListedTarget>]) -> String {
         let (name, format) = (row.name.clone(), row.format.clone().unwrap_or_default());
         // The errors are told first.
         let state = if row.errors.is_empty() { row.state.clone() } else { format!("{}, see above", row.state) };
-        [name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state]
+        ([name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state], Colour::None)
     };
-    let cells: Vec<_> = said.iter().flat_map(|said| &said.rows).map(|row| (cells(row), Colour::None)).collect();
-    let table = lay_out(["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"], &cells, 0, false);
-    let mut lines = table.split_inclusive('\n');
-    let mut text: String = lines.next().into_iter().collect();
-    for one in said.iter().filter(|one| !one.rows.is_empty()) {
-        text += &heading(one);
-        text.extend(lines.by_ref().take(one.rows.len()));
-    }
-    text
+    one_table(said, ["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"], 0, cells)
 }
 
 /// The words of its events, as they are configured: of one that is narrowed the forge's own names.

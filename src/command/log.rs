@@ -5,11 +5,12 @@ use clap::ValueEnum;
 use super::as_owner::{Call, Said, in_each};
 use super::deliveries;
 use super::failure::Failure;
-use super::output::{Reach, tell};
+use super::output::{Reach, one_table, tell_table};
 use super::place::Place;
-use super::table::{lay_out, moment};
+use super::screen::Screen;
+use super::table::{id, short_ref, time};
 use super::targets;
-use super::terminal::{self, Colour, in_colour};
+use super::terminal::{self, Colour, print};
 use crate::config::Configured;
 use crate::history::State;
 use crate::message;
@@ -43,16 +44,33 @@ enum StateName {
 }
 
 pub(super) fn run(filter: &Filter, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
-    let is_table = !reach.json && std::io::IsTerminal::is_terminal(&std::io::stdout());
-    let limit = filter.limit.unwrap_or(if is_table { 50 } else { usize::MAX });
-    let said = in_each(call, reach.root.as_deref(), |place| Ok((choose(place, filter, limit)?, true)))?;
-    Ok(tell(call, reach.json, said, text))
+    let mut said = in_each(call, reach.root.as_deref(), |place| Ok((choose(place, filter)?, true)))?;
+    // What the owner's process answers is cut where it is printed, which alone knows the terminal.
+    let is_table = !reach.json && !call.is_owners && Screen::of_this().is_terminal();
+    let limit = filter.limit.unwrap_or(if is_table { USUAL } else { usize::MAX });
+    let most = said.iter().map(|said| said.rows.len()).max().unwrap_or(0);
+    let more: usize = said.iter().map(|said| said.rows.len().saturating_sub(limit)).sum();
+    said.iter_mut().for_each(|said| said.rows.truncate(limit));
+    let is_well = tell_table(call, reach.json, said, "no deliveries", table);
+    if is_table && more > 0 {
+        print(&format!("{more} more: git webhook log -n {most}\n"));
+    }
+    Ok(is_well)
 }
 
-fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRow>, Failure> {
-    let pipeline = place.pipeline();
-    let wanted = filter.target.as_ref().map(|name| TargetName::new(name.as_str()));
-    let is_of_target = |row: &DeliveryRow| wanted.as_ref().is_none_or(|wanted| row.is_for(wanted));
+/// So many a person is shown who has not said how many.
+const USUAL: usize = 50;
+
+fn choose(place: &Place, filter: &Filter) -> Result<Vec<DeliveryRow>, Failure> {
+    let mut rows = overview::deliveries(&place.pipeline());
+    if let Some(name) = &filter.target {
+        let wanted = TargetName::new(name.as_str());
+        rows.retain(|row| row.is_for(&wanted));
+        // What a target that is no more was sent is still told of.
+        if rows.is_empty() {
+            targets::known(place, name)?;
+        }
+    }
     // Of what was pushed meanwhile there is no delivery.
     let is_off = |target: &&Configured| target.switch() == Switch::OffByRepository;
     for target in place.configuration.targets.iter().filter(is_off) {
@@ -67,42 +85,29 @@ fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRo
         Some(StateName::Waiting) => state == State::Waiting,
         Some(StateName::Dead) => state == State::Dead,
     };
-    let is_wanted = |row: &DeliveryRow| is_of_target(row) && is_state(row.state);
-    let rows = overview::newest(&pipeline, limit, since, &is_wanted);
-    // What a target that is no more was sent is still told of.
-    if let Some(name) = filter.target.as_ref().filter(|_| rows.is_empty())
-        && overview::newest(&pipeline, 1, None, &is_of_target).is_empty()
-    {
-        targets::known(place, name)?;
-    }
+    rows.retain(|row| is_state(row.state) && since.as_ref().is_none_or(|since| row.time >= *since));
     Ok(rows)
 }
 
-fn text(said: &Said<DeliveryRow>) -> String {
-    if said.rows.is_empty() {
-        return "no deliveries\n".into();
-    }
-    let now = process::now();
+fn table(said: &[&Said<DeliveryRow>]) -> String {
+    let (now, screen) = (process::now(), Screen::of_this());
     let line = |row: &DeliveryRow| {
         let colour = match row.state {
             State::Delivered => Colour::Green,
             State::Waiting => Colour::Yellow,
             State::Dead => Colour::Red,
         };
-        let time =
-            row.time.parse::<jiff::Timestamp>().map_or_else(|_| row.time.clone(), |time| moment(time.as_second()));
+        let when = row.time.parse::<jiff::Timestamp>();
         let cells = [
-            time,
+            when.map_or_else(|_| row.time.clone(), |when| time(when.as_second(), screen)),
             row.state.word().into(),
             row.target.clone(),
-            row.ref_shown(),
+            short_ref(&row.ref_shown(), screen),
             row.event.clone().unwrap_or_default(),
-            row.attempts.to_string(),
-            row.id.to_string(),
+            id(&row.id, screen),
             deliveries::answer(row, now),
         ];
         (cells, colour)
     };
-    let rows: Vec<_> = said.rows.iter().map(line).collect();
-    lay_out(["TIME", "STATE", "TARGET", "REF", "EVENT", "TRIES", "ID", "ANSWER"], &rows, 1, in_colour())
+    one_table(said, ["TIME", "STATE", "TARGET", "REF", "EVENT", "ID", "ANSWER"], 1, line)
 }

@@ -1,11 +1,12 @@
 //! `git webhook`: one file a verb.
 
 mod failure;
+mod screen;
 mod terminal;
+mod table;
 mod place;
 mod as_owner;
 mod output;
-mod table;
 mod edit;
 mod progress;
 mod targets;
@@ -65,6 +66,9 @@ struct Arguments {
     /// Answer root, who has started this as the owner of the repository around it
     #[arg(long, hide = true, value_name = "USER.DESCRIPTOR")]
     as_owner: Option<Errand>,
+    /// Print long output as it is, without a pager
+    #[arg(long)]
+    no_pager: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -144,6 +148,9 @@ enum Verb {
         /// Announce what moved without a hook too, as with webhook.reconcile
         #[arg(long)]
         reconcile: bool,
+        /// With --root: name each repository in which nothing waits too
+        #[arg(long, requires = "root")]
+        all: bool,
         #[command(flatten)]
         reach: Reach,
     },
@@ -165,6 +172,9 @@ enum Verb {
         /// How long is too long, in s, m, h or d
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
         max_age: i64,
+        /// With --root: show the targets with which nothing is wrong too
+        #[arg(long, requires = "root")]
+        all: bool,
         #[command(flatten)]
         reach: Reach,
     },
@@ -249,7 +259,7 @@ fn seconds(text: &str) -> Result<i64, String> {
 /// Runs one verb. Exit code 0 when all is well, 1 when something failed or is wrong, 129 for a wrong command line.
 pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment) -> ExitCode {
     let arguments: Vec<_> = arguments.collect();
-    let Arguments { as_owner, verb } = match Arguments::try_parse_from(&arguments) {
+    let Arguments { as_owner, no_pager, verb } = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => return tell_usage(&error, &arguments),
     };
@@ -259,7 +269,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     // Before anything of the repository is read.
     let set_out = as_owner.map_or(Ok(()), Errand::set_out);
     let failed = verb.failed();
-    match set_out.and_then(|()| verb.run(&call)) {
+    if no_pager {
+        terminal::never_page();
+    }
+    let outcome = set_out.and_then(|()| verb.run(&call));
+    terminal::finish();
+    match outcome {
         Ok(code) => code,
         Err(why) => {
             match answers {
@@ -328,13 +343,13 @@ impl Verb {
             Self::Log { filter, reach } => log::run(&filter, &reach, call),
             Self::Show { id, json } => show::run(&id, json, call),
             Self::Redeliver { choice, reach } => redeliver::run(&choice, &reach, call),
-            Self::Flush { now, target, reconcile, reach } => {
-                flush::run(flush::Wish { now, only: target.as_deref(), reconcile }, &reach, call)
+            Self::Flush { now, target, reconcile, all, reach } => {
+                flush::run(flush::Wish { now, only: target.as_deref(), reconcile, all }, &reach, call)
             }
             Self::Dead { choice, reach } => dead::run(&choice, &reach, call),
             Self::Reviews { reach } => reviews::run(&reach, call),
-            Self::Status { max_age, reach } => {
-                return status::run(max_age, &reach, call).map(|alarm| ExitCode::from(alarm as u8));
+            Self::Status { max_age, all, reach } => {
+                return status::run(max_age, all, &reach, call).map(|alarm| ExitCode::from(alarm as u8));
             }
             Self::Reconcile { manner, reach } => reconcile::run(manner, &reach, call),
             Self::Add { wish, json } => add::run(&wish, json, call),

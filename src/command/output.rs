@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::as_owner::{Call, Said};
-use super::terminal::print;
+use super::screen::Screen;
+use super::table::lay_out;
+use super::terminal::{Colour, page, print};
 use crate::text::{json_for_terminal, sanitise};
 
 /// How far a verb goes, and for whom it prints.
@@ -37,6 +39,75 @@ pub(super) fn tell<T: Serialize>(
         said.iter().filter(has_words).for_each(|said| print(&(heading(said) + &text(said))));
     }
     is_well
+}
+
+/// The same of a verb that goes to each repository and says little or nothing in most: those in which there is nothing are
+/// counted where there are several. `text` is empty there.
+pub(super) fn tell_each<T: Serialize>(
+    call: &Call<'_>,
+    json: bool,
+    said: Vec<Said<T>>,
+    nothing: &str,
+    text: impl Fn(&Said<T>) -> String,
+) -> bool {
+    if call.is_owners || json {
+        return tell(call, json, said, text);
+    }
+    let words: Vec<_> =
+        said.iter().filter(|one| one.is_seen || !one.rows.is_empty()).map(|one| (one, text(one))).collect();
+    for (one, text) in words.iter().filter(|(_, text)| !text.is_empty()) {
+        print(&(heading(one) + text));
+    }
+    print(&nothing_in(words.iter().filter(|(one, text)| text.is_empty() && one.is_seen).count(), &said, nothing));
+    said.iter().all(|said| said.is_well)
+}
+
+/// The same of a verb that lists: one table for all repositories, in a pager where it is long.
+pub(super) fn tell_table<T: Serialize>(
+    call: &Call<'_>,
+    json: bool,
+    said: Vec<Said<T>>,
+    nothing: &str,
+    table: impl FnOnce(&[&Said<T>]) -> String,
+) -> bool {
+    if call.is_owners || json {
+        return tell(call, json, said, |_| String::new());
+    }
+    let listed: Vec<_> = said.iter().filter(|one| !one.rows.is_empty()).collect();
+    let quiet = said.iter().filter(|one| one.is_seen && one.rows.is_empty()).count();
+    page();
+    if !listed.is_empty() {
+        print(&table(&listed));
+    }
+    print(&nothing_in(quiet, &said, nothing));
+    said.iter().all(|said| said.is_well)
+}
+
+/// That there is nothing in so many of all repositories.
+fn nothing_in<T>(quiet: usize, all: &[Said<T>], nothing: &str) -> String {
+    match all {
+        _ if quiet == 0 => String::new(),
+        [only] if only.repository.is_none() => format!("{nothing}\n"),
+        _ => format!("{quiet} of {} repositories: {nothing}\n", all.len()),
+    }
+}
+
+/// One table for all repositories, each named above its rows where there are several.
+pub(super) fn one_table<T, const N: usize>(
+    said: &[&Said<T>],
+    headings: [&str; N],
+    coloured: usize,
+    cells: impl Fn(&T) -> ([String; N], Colour),
+) -> String {
+    let rows: Vec<_> = said.iter().flat_map(|one| &one.rows).map(cells).collect();
+    let table = lay_out(headings, &rows, coloured, Screen::of_this());
+    let mut lines = table.split_inclusive('\n');
+    let mut text: String = lines.next().into_iter().collect();
+    for one in said {
+        text += &heading(one);
+        text.extend(lines.by_ref().take(one.rows.len()));
+    }
+    text
 }
 
 /// Prints rows as one JSON array, each with its repository where there are several.

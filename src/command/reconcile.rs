@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::as_owner::{Call, Said, in_each};
 use super::differences::{Differences, MOST_LOST, differences, take_snapshot};
 use super::failure::{Failure, failure};
-use super::output::{Reach, tell};
+use super::output::{Reach, tell_each};
 use super::place::Place;
+use super::screen::Screen;
 use super::table::lay_out;
-use super::terminal::{self, Colour, in_colour};
+use super::terminal::{self, Colour};
 use crate::dispatch::Done;
 use crate::files::FileError;
 use crate::message;
@@ -79,7 +80,7 @@ impl State {
 /// Whether nothing was found, or all of it announced.
 pub(super) fn run(manner: Manner, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| reconcile(place, manner, call.environment))?;
-    Ok(tell(call, reach.json, said, |said| text(said, manner)))
+    Ok(tell_each(call, reach.json, said, "nothing was missed", |said| text(said, manner)))
 }
 
 fn reconcile(place: &Place, manner: Manner, environment: &Environment) -> Result<(Vec<ReconcileRow>, bool), Failure> {
@@ -217,7 +218,7 @@ fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
             .into();
     }
     match said.rows.as_slice() {
-        [] => return "nothing was missed\n".into(),
+        [] => return String::new(),
         [row] if row.state == State::Baseline => {
             let rest = if manner.dry_run { "git webhook reconcile takes one" } else { "from now on there is" };
             return format!("there was no snapshot of the refs to compare with; {rest}\n");
@@ -233,7 +234,7 @@ fn text(said: &Said<ReconcileRow>, manner: Manner) -> String {
         )
     };
     let rows: Vec<_> = said.rows.iter().map(line).collect();
-    let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, in_colour());
+    let mut text = lay_out(["REF", "OLD", "NEW", "STATE"], &rows, 3, Screen::of_this());
     let different = said.rows.iter().filter(|row| row.state == State::Different).count();
     if different > MOST_LOST && !manner.dry_run {
         text += &(message::too_many_lost(MOST_LOST) + "\n");

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::as_owner::{Call, Said, in_each};
 use super::deliveries;
 use super::failure::Failure;
-use super::output::{Reach, tell};
+use super::output::{Reach, tell_each};
 use super::place::Place;
 use super::progress::with_progress;
 use super::targets;
@@ -62,7 +62,7 @@ pub(super) struct RedeliveredRow {
 /// Whether all of them were delivered.
 pub(super) fn run(choice: &Choice, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| redeliver(choice, place))?;
-    Ok(tell(call, reach.json, said, text))
+    Ok(tell_each(call, reach.json, said, "nothing to redeliver", text))
 }
 
 impl Choice {
@@ -205,7 +205,7 @@ impl Redelivery<'_> {
 
 fn text(said: &Said<RedeliveredRow>) -> String {
     if said.rows.is_empty() {
-        return "nothing to redeliver\n".into();
+        return String::new();
     }
     let mut text = String::new();
     for row in &said.rows {

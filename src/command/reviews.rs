@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
-use super::output::{Reach, tell};
+use super::output::{Reach, one_table, tell_table};
 use super::place::Place;
-use super::table::lay_out;
-use super::terminal::{Colour, in_colour};
+use super::terminal::Colour;
 use crate::event::{Time, Utc};
 use crate::ref_name;
 
@@ -33,7 +32,7 @@ pub(super) struct ReviewRow {
 /// Always whether all could be looked at.
 pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| Ok((open(place)?, true)))?;
-    Ok(tell(call, reach.json, said, text))
+    Ok(tell_table(call, reach.json, said, "no open reviews", table))
 }
 
 fn open(place: &Place) -> Result<Vec<ReviewRow>, Failure> {
@@ -75,10 +74,7 @@ fn time(seconds: i64) -> String {
     Time::utc(seconds).rfc3339(Utc::Letter)
 }
 
-fn text(said: &Said<ReviewRow>) -> String {
-    if said.rows.is_empty() {
-        return "no open reviews\n".into();
-    }
+fn table(said: &[&Said<ReviewRow>]) -> String {
     let line = |row: &ReviewRow| {
         let head = row.head.get(..12).unwrap_or_default().to_owned();
         let branches = ref_name::shown(&format!("{} <- {}", row.target, row.source), &row.namespace);
@@ -87,6 +83,5 @@ fn text(said: &Said<ReviewRow>) -> String {
             Colour::None,
         )
     };
-    let rows: Vec<_> = said.rows.iter().map(line).collect();
-    lay_out(["NUMBER", "BRANCHES", "COMMITS", "HEAD", "AUTHOR", "TITLE"], &rows, 1, in_colour())
+    one_table(said, ["NUMBER", "BRANCHES", "COMMITS", "HEAD", "AUTHOR", "TITLE"], 1, line)
 }

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::output::{by_row, tell};
 use super::place::Place;
 use super::table::moment;
+use super::terminal::page;
 use crate::dispatch;
 use crate::history::{Entry, State};
 use crate::message;
@@ -65,6 +66,9 @@ struct Try {
 
 pub(super) fn run(id: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_this(call, Stdio::null(), |place| Ok((vec![show(place, id)?], true)))?;
+    if !call.is_owners && !json {
+        page();
+    }
     Ok(tell(call, json, said, by_row(text)))
 }
 

@@ -2,9 +2,9 @@
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
-use super::output::{Reach, tell};
-use super::table::{lay_out, length};
-use super::terminal::{Colour, in_colour};
+use super::output::{Reach, one_table, tell_table};
+use super::table::length;
+use super::terminal::Colour;
 use crate::message;
 use crate::overview::{self, TargetRow, TargetState as State};
 use crate::process;
@@ -24,9 +24,10 @@ pub(super) enum Alarm {
     Unknown = 3,
 }
 
-/// How loud it is to be, if something has waited for longer than `limit`, in seconds.
-pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<Alarm, Failure> {
-    let said = in_each(call, reach.root.as_deref(), |place| {
+/// How loud it is to be, if something has waited for longer than `limit`, in seconds. Of many repositories a person is
+/// shown what is not as it should be, unless he wants `all`.
+pub(super) fn run(limit: i64, all: bool, reach: &Reach, call: &Call<'_>) -> Result<Alarm, Failure> {
+    let mut said = in_each(call, reach.root.as_deref(), |place| {
         let mut rows = overview::targets(&place.pipeline());
         if !place.unread().is_empty() {
             // Whether it is well nobody can tell.
@@ -38,7 +39,13 @@ pub(super) fn run(limit: i64, reach: &Reach, call: &Call<'_>) -> Result<Alarm, F
     let rows = said.iter().flat_map(|said| &said.rows);
     let loudest = rows.map(|row| alarm(row, limit)).max().unwrap_or(Alarm::Ok);
     let is_seen = said.iter().all(|said| said.is_seen);
-    tell(call, reach.json, said, |said| text(said, limit));
+    let is_summary = reach.root.is_some() && !all && !reach.json && !call.is_owners;
+    if is_summary {
+        let is_odd = |row: &TargetRow| row.state == State::Failing || alarm(row, limit) != Alarm::Ok;
+        said.iter_mut().for_each(|said| said.rows.retain(is_odd));
+    }
+    let nothing = if is_summary { "nothing is wrong" } else { "no targets" };
+    tell_table(call, reach.json, said, nothing, |said| table(said, limit));
     Ok(if is_seen { loudest } else { Alarm::Unknown })
 }
 
@@ -55,7 +62,7 @@ fn alarm(row: &TargetRow, limit: i64) -> Alarm {
     }
 }
 
-fn text(said: &Said<TargetRow>, limit: i64) -> String {
+fn table(said: &[&Said<TargetRow>], limit: i64) -> String {
     let now = process::now();
     let line = |row: &TargetRow| {
         let colour = match alarm(row, limit) {
@@ -78,12 +85,8 @@ fn text(said: &Said<TargetRow>, limit: i64) -> String {
         };
         ([name, row.state.to_string(), row.waiting.to_string(), oldest, next, dead], colour)
     };
-    if said.rows.is_empty() {
-        return "no targets\n".into();
-    }
-    let rows: Vec<_> = said.rows.iter().map(line).collect();
-    let mut text = lay_out(["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "DEAD"], &rows, 1, in_colour());
-    for row in &said.rows {
+    let mut text = one_table(said, ["TARGET", "STATE", "WAITING", "OLDEST", "NEXT TRY", "DEAD"], 1, line);
+    for row in said.iter().flat_map(|one| &one.rows) {
         if let Some(bytes) = row.max_body {
             text += &(sanitise(&message::takes_no_larger(&row.target, bytes)) + "\n");
         }

@@ -1,9 +1,12 @@
 //! The doors to standard output and standard error: whatever goes through is fit for a terminal.
 
-use std::env;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use super::screen::start_pager;
 use crate::text::{lines_for_terminal, sanitise};
 
 /// The colours there are.
@@ -13,12 +16,6 @@ pub(super) enum Colour {
     Green,
     Yellow,
     Red,
-}
-
-/// Whether to write in colour: on a terminal, unless somebody objects (https://no-color.org).
-pub(super) fn in_colour() -> bool {
-    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 impl Colour {
@@ -36,12 +33,46 @@ impl Colour {
     }
 }
 
+/// The pager that what is printed goes through, from the first long answer on.
+static PAGER: Mutex<Option<Child>> = Mutex::new(None);
+
+static IS_UNWANTED: AtomicBool = AtomicBool::new(false);
+
+/// Has nothing paged.
+pub(super) fn never_page() {
+    IS_UNWANTED.store(true, Ordering::Relaxed);
+}
+
+/// Has all that is printed from here on paged, where that is of use.
+pub(super) fn page() {
+    let mut pager = PAGER.lock().unwrap_or_else(PoisonError::into_inner);
+    if pager.is_none() && !IS_UNWANTED.load(Ordering::Relaxed) {
+        *pager = start_pager();
+    }
+}
+
+/// Waits until whoever reads in the pager has read.
+pub(super) fn finish() {
+    let pager = PAGER.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(mut pager) = pager {
+        drop(pager.stdin.take());
+        // How it ended is nothing to us.
+        let _ = pager.wait();
+    }
+}
+
 /// Prints lines. Whoever made them has made what is others' in them safe; this is the last door before a terminal.
 pub(super) fn print(text: &str) {
     let text = lines_for_terminal(text, &Colour::CODES);
+    let mut pager = PAGER.lock().unwrap_or_else(PoisonError::into_inner);
     // A reader that has gone (head, less) is no failure.
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = match pager.as_mut().and_then(|pager| pager.stdin.as_mut()) {
+        Some(pager) => pager.write_all(text.as_bytes()),
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        }
+    };
 }
 
 /// Says in one line of standard error what is wrong.

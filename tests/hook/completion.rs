@@ -82,12 +82,15 @@ fn help(world: &World, arguments: &[&str]) -> String {
 fn verbs(world: &World) -> Vec<String> {
     let help = help(world, &["-h"]);
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    commands.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+    // What goes on is indented further.
+    let verbs = commands.lines().filter(|line| !line.starts_with("   "));
+    verbs.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
 }
 
 /// The long options in the help of a verb, those that take a value with `=`.
 fn options(help: &str) -> BTreeSet<String> {
-    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let lines = help.lines().filter(|line| !line.starts_with("       "));
+    let lines = lines.map(str::trim_start).filter(|line| line.starts_with('-'));
     let option = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
         let at = words.iter().position(|word| word.starts_with("--")).unwrap();
@@ -98,9 +101,12 @@ fn options(help: &str) -> BTreeSet<String> {
 }
 
 /// What the help of a verb says an option can be.
-fn possible<'a>(help: &'a str, option: &str) -> Vec<&'a str> {
-    let line = help.lines().find(|line| line.trim_start().starts_with(option)).unwrap();
-    line.split("[possible values: ").nth(1).unwrap().trim_end_matches(']').split(", ").collect()
+fn possible(help: &str, option: &str) -> Vec<String> {
+    let words: Vec<_> = help.split_whitespace().collect();
+    let (_, behind) = words.split_at(words.iter().position(|word| *word == option).unwrap());
+    let behind = behind.join(" ");
+    let values = behind.split("[possible values: ").nth(1).unwrap().split(']').next().unwrap();
+    values.split(", ").map(String::from).collect()
 }
 
 #[track_caller]

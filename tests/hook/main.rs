@@ -47,6 +47,7 @@ mod proxy;
 mod queue;
 mod readme;
 mod receivers;
+mod screen;
 mod secrets;
 mod records;
 mod redirects;

@@ -134,6 +134,8 @@ const DOORS: [(&str, &[&str], &[&str]); 34] = [
     ("env_logger", &["env_logger::"], &["log_file"]),
     ("httparse", &["httparse::"], &["command", "transport"]),
     ("clap", &["clap::"], &["command"]),
+    ("unicode-width", &["unicode_width::"], &["command"]),
+    ("terminal_size", &["terminal_size::"], &["command"]),
     ("log", &[], &[]),
     ("serde", &[], &[]),
 ];

@@ -41,7 +41,8 @@ use super::as_owner::{Call, Found, Said, visit_each};
 use super::failure::Failure;
 use super::output::{self, Reach, heading};
 use super::place::{Place, find_any, git_dir, is_repository};
-use super::terminal::{self, Colour, in_colour, print};
+use super::screen::Screen;
+use super::terminal::{self, Colour, page, print};
 use crate::config::{self, Configuration, Entry, Unreadable};
 use crate::message;
 use crate::process::{self, Environment};
@@ -182,7 +183,8 @@ fn look_at_machine(said: &mut Vec<Said<CheckRow>>, root: Option<&Path>, environm
 }
 
 fn tell(said: &[Said<CheckRow>], connect: bool) {
-    let coloured = in_colour();
+    let coloured = Screen::of_this().in_colour;
+    page();
     let mut text = String::new();
     for one in said.iter().filter(|one| !one.rows.is_empty()) {
         text += &heading(one);

@@ -23,11 +23,12 @@ __git_webhook_options() {
             --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
-    remove | formats | show | enable | disable | key) echo --json --help ;;
+    remove | formats | enable | disable | key) echo --json --help ;;
+    show) echo --ref --commit --json --help ;;
     list) echo --json --root= --help ;;
     check) echo --connect --json --root= --help ;;
     test) echo --event= --help ;;
-    log) echo --target= --state= --since= --limit= --json --root= --help ;;
+    log) echo --target= --ref= --event= --state= --status= --commit= --since= --until= --limit= --follow --json --root= --help ;;
     redeliver) echo --failed --since= --target= --json --root= --help ;;
     dead) echo --seen --drop --all --target= --json --root= --help ;;
     flush) echo --now --target= --reconcile --all --json --root= --help ;;

@@ -269,6 +269,7 @@ messages! {
     cut_short() = "the push waits no longer";
     busy() = "another push is being delivered";
     backoff() = "the receiver failed a while ago";
+    failed_before(why) = "the receiver failed before: {why}";
     parked() = "the receiver answered 410 before";
     blocked() = "an older event comes first";
     fault() = "an error inside git-webhook";
@@ -351,7 +352,7 @@ messages! {
          push.\nSee git webhook --help for what to do by hand.";
     none_delivered(target, refs) = "webhook {target}: not delivered: {refs}";
     some_delivered(target, count, all, refs) = "webhook {target}: delivered {count} of {all} refs, not {refs}";
-    first_of(refs, first, reason) = "{refs}, the first of them {first} ({reason})";
+    one_of(refs, one, reason) = "{refs}, among them {one} ({reason})";
     kept(said) = "{said}; kept, and tried again later";
     kept_until_enabled(said) = "{said}; kept until the administrator enables it again";
 
@@ -393,6 +394,12 @@ messages! {
     no_objects_now() = "the objects of the repository cannot be read now, so its body cannot be built again";
     not_built_any_more() = "its body cannot be built again: the objects it tells of are gone";
     no_such_delivery(id) = "no delivery '{id}' in the log: git webhook log shows which there are";
+    no_delivery_of_ref(name) = "no delivery of the ref '{name}': no target was told of it, or longer ago than keepLog";
+    no_delivery_of_commit(name) =
+        "no delivery of the commit '{name}': no target was told of a push that brought it, or longer ago than keepLog";
+    no_commit(name) = "'{name}' names no commit here";
+    no_such_status() = "write a status such as 404, or a class such as 5xx";
+    follows_alone(option) = "--follow shows attempts as they come, of one repository: leave out {option}";
     several_deliveries(id, ids) = "several deliveries begin with '{id}': {ids}";
     drop_which() = "which dead letters? write their ids, or --all";
     no_dead_letter(id) = "no dead letter '{id}': git webhook dead shows which there are";

@@ -65,13 +65,28 @@ impl Failure {
     pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), retry_after: None }
     }
+
+    /// Not tried, for this reason; of a target in backoff with what came of it last, where that is known.
+    pub fn not_tried(why: FailureKind, last: Option<FailureKind>) -> Self {
+        let last = last.filter(|_| why == FailureKind::Backoff);
+        Self::new(why, last.map(FailureKind::plain).unwrap_or_default())
+    }
+
+    /// What happened, for somebody who can neither see nor change the configuration.
+    pub fn plain(&self) -> String {
+        match self.kind {
+            // Words of ours, without any address.
+            FailureKind::Backoff if !self.detail.is_empty() => message::failed_before(&self.detail),
+            kind => kind.plain(),
+        }
+    }
 }
 
 /// The status by which a receiver says that it is gone for good (RFC 9110, section 15.5.11).
 pub const GONE: u16 = 410;
 
 /// The kinds of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
     /// An answer other than 2xx, with its status.
     Status(u16),
@@ -148,6 +163,14 @@ impl FailureKind {
 }
 
 impl FailureKind {
+    /// The answer's status, where there was one.
+    pub fn status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) | Self::Redirect(status) => Some(status),
+            _ => None,
+        }
+    }
+
     /// Whether an attempt was made.
     pub fn was_tried(self) -> bool {
         use FailureKind::{Backoff, Blocked, Busy, Forbidden, NotTried, Parked};
@@ -177,8 +200,8 @@ impl FailureKind {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.kind.plain())?;
-        if !self.detail.is_empty() {
+        f.write_str(&self.plain())?;
+        if !self.detail.is_empty() && self.kind != FailureKind::Backoff {
             write!(f, " ({})", self.detail)?;
         }
         Ok(())

@@ -6,6 +6,8 @@ use std::fmt;
 use std::io::{self, Write, stderr};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::event::ReviewAction;
 use crate::message;
 use crate::outcome::{Failure, FailureKind, GONE, Outcome};
@@ -65,21 +67,32 @@ pub struct ReviewLine {
 pub struct Summary<'a> {
     /// The target's name.
     pub target: &'a str,
-    /// Each ref with its outcome, in the order in which they were sent.
-    pub outcomes: Vec<(&'a RefName, &'a Outcome)>,
+    /// Each ref with what came of it, in the order in which they were sent.
+    pub outcomes: Vec<Told<'a>>,
     /// Whether what was not delivered waits to be tried again.
     pub is_kept: bool,
 }
 
-impl Summary<'_> {
+/// What came of telling a target of one ref.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The ref.
+    pub name: &'a RefName,
+    /// The delivery.
+    pub id: Uuid,
+    /// What came of it.
+    pub outcome: &'a Outcome,
+}
+
+impl<'a> Summary<'a> {
     /// Whether anything was not delivered.
     pub fn has_failures(&self) -> bool {
         self.failures().next().is_some()
     }
 
-    fn failures(&self) -> impl Iterator<Item = (&RefName, &Failure)> {
-        self.outcomes.iter().filter_map(|(name, outcome)| match outcome {
-            Outcome::Failed(failure) => Some((*name, failure)),
+    fn failures(&self) -> impl Iterator<Item = (Told<'a>, &'a Failure)> {
+        self.outcomes.iter().filter_map(|told| match told.outcome {
+            Outcome::Failed(failure) => Some((*told, failure)),
             Outcome::Delivered { .. } => None,
         })
     }
@@ -88,8 +101,8 @@ impl Summary<'_> {
     fn answers(&self) -> String {
         let mut statuses = BTreeSet::new();
         let mut longest = Duration::ZERO;
-        for (_, outcome) in &self.outcomes {
-            if let Outcome::Delivered { status, elapsed } = outcome {
+        for told in &self.outcomes {
+            if let Outcome::Delivered { status, elapsed } = told.outcome {
                 statuses.insert(status.to_string());
                 longest = longest.max(*elapsed);
             }
@@ -149,9 +162,9 @@ impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A ref may have had several events; it is named once.
         let mut seen = HashSet::new();
-        let named: Vec<_> = self.outcomes.iter().map(|(name, _)| *name).filter(|name| seen.insert(*name)).collect();
+        let named: Vec<_> = self.outcomes.iter().map(|told| told.name).filter(|name| seen.insert(*name)).collect();
         let mut seen = HashSet::new();
-        let failed: Vec<_> = self.failures().filter(|(name, _)| seen.insert(*name)).collect();
+        let failed: Vec<_> = self.failures().filter(|(told, _)| seen.insert(told.name)).collect();
         let all = named.len();
         let names = |refs: &[&RefName]| -> String {
             if refs.len() > 3 {
@@ -160,13 +173,17 @@ impl fmt::Display for Summary<'_> {
             let names: Vec<_> = refs.iter().map(|name| name.short_text()).collect();
             names.join(", ")
         };
-        let Some((first, failure)) = failed.first() else {
-            return write!(f, "webhook {}: delivered {} ({})", self.target, names(&named), self.answers());
+        // What came of the receiver says more than that others were not tried after it.
+        let Some((first, failure)) = failed.iter().find(|(_, failure)| failure.kind.was_tried()).or(failed.first())
+        else {
+            let (refs, ids) = (names(&named), ids(self.outcomes.iter().map(|told| told.id), None));
+            return write!(f, "webhook {}: delivered {refs} ({}) {ids}", self.target, self.answers());
         };
-        let refs: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
-        let reason = failure.kind.plain();
+        let refs: Vec<_> = failed.iter().map(|(told, _)| told.name).collect();
+        let ids = ids(self.failures().map(|(told, _)| told.id), Some(first.id));
+        let reason = failure.plain();
         let not = if refs.len() > 3 {
-            message::first_of(names(&refs), first.short_text(), reason)
+            message::one_of(names(&refs), first.name.short_text(), reason)
         } else {
             format!("{} ({reason})", names(&refs))
         };
@@ -178,11 +195,23 @@ impl fmt::Display for Summary<'_> {
         // One such answer parks the target, whatever came of the others.
         let is_gone =
             |(_, failure): (_, &Failure)| matches!(failure.kind, FailureKind::Status(GONE) | FailureKind::Parked);
-        f.write_str(&match self.is_kept {
+        let said = match self.is_kept {
             true if self.failures().any(is_gone) => message::kept_until_enabled(said),
             true => message::kept(said),
             false => said,
-        })
+        };
+        write!(f, "{said} {ids}")
+    }
+}
+
+/// `[2c9245ed]`, as `git webhook show` takes it; of many the one that is spoken of, or else the first.
+fn ids(ids: impl Iterator<Item = Uuid>, spoken_of: Option<Uuid>) -> String {
+    let mut seen = HashSet::new();
+    let all: Vec<_> = ids.filter(|id| seen.insert(*id)).collect();
+    let short = |id: &Uuid| id.to_string().split('-').next().unwrap_or_default().to_owned();
+    match all.as_slice() {
+        [first, _, _, _, ..] => format!("[{} and {} more]", short(spoken_of.as_ref().unwrap_or(first)), all.len() - 1),
+        few => format!("[{}]", few.iter().map(short).collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -254,34 +283,36 @@ mod tests {
 
     fn line(outcomes: &[(&str, Outcome)]) -> String {
         let names: Vec<_> = outcomes.iter().map(|(name, _)| RefName::new(*name)).collect();
-        let outcomes = names.iter().zip(outcomes.iter().map(|(_, outcome)| outcome)).collect();
+        let told =
+            |(at, (name, outcome)): (usize, (_, _))| Told { name, id: Uuid::from_u128((at as u128) << 96), outcome };
+        let outcomes = names.iter().zip(outcomes.iter().map(|(_, outcome)| outcome)).enumerate().map(told).collect();
         Notice::Target(Summary { target: "ci", outcomes, is_kept: true }).to_string()
     }
 
     #[test]
     fn one_line_a_target() {
-        assert_eq!(line(&[("refs/heads/main", delivered(12))]), "webhook ci: delivered main (200, 12 ms)");
+        assert_eq!(line(&[("refs/heads/main", delivered(12))]), "webhook ci: delivered main (200, 12 ms) [00000000]");
         assert_eq!(
             line(&[("refs/heads/main", delivered(12)), ("refs/tags/v1", delivered(1234))]),
-            "webhook ci: delivered main, v1 (200, up to 1.2 s)"
+            "webhook ci: delivered main, v1 (200, up to 1.2 s) [00000000, 00000001]"
         );
         assert_eq!(
             line(&[("refs/heads/main", refused())]),
-            "webhook ci: not delivered: main (connection refused); kept, and tried again later"
+            "webhook ci: not delivered: main (connection refused); kept, and tried again later [00000000]"
         );
         assert_eq!(
             line(&[("refs/heads/main", refused()), ("refs/tags/v1", delivered(3))]),
-            "webhook ci: delivered 1 of 2 refs, not main (connection refused); kept, and tried again later"
+            "webhook ci: delivered 1 of 2 refs, not main (connection refused); kept, and tried again later [00000000]"
         );
     }
 
     #[test]
     fn a_ref_of_two_events_is_named_once() {
         let twice = |second| [("refs/heads/main", delivered(12)), ("refs/heads/main", second)];
-        assert_eq!(line(&twice(delivered(5))), "webhook ci: delivered main (200, up to 12 ms)");
+        assert_eq!(line(&twice(delivered(5))), "webhook ci: delivered main (200, up to 12 ms) [00000000, 00000001]");
         assert_eq!(
             line(&twice(refused())),
-            "webhook ci: not delivered: main (connection refused); kept, and tried again later"
+            "webhook ci: not delivered: main (connection refused); kept, and tried again later [00000001]"
         );
     }
 
@@ -290,12 +321,12 @@ mod tests {
         let failed = |kind| Outcome::Failed(Failure::new(kind, ""));
         assert_eq!(
             line(&[("refs/heads/main", failed(FailureKind::Status(410)))]),
-            "webhook ci: not delivered: main (answered 410: gone for good); kept until the administrator enables it again"
+            "webhook ci: not delivered: main (answered 410: gone for good); kept until the administrator enables it again [00000000]"
         );
         assert_eq!(
             line(&[("refs/heads/main", delivered(1)), ("refs/heads/b", failed(FailureKind::Parked))]),
             "webhook ci: delivered 1 of 2 refs, not b (the receiver answered 410 before); kept until the administrator \
-             enables it again"
+             enables it again [00000001]"
         );
     }
 
@@ -305,7 +336,17 @@ mod tests {
         let all: Vec<_> = names.iter().map(|name| (name.as_str(), refused())).collect();
         assert_eq!(
             line(&all),
-            "webhook ci: not delivered: 5 refs, the first of them b0 (connection refused); kept, and tried again later"
+            "webhook ci: not delivered: 5 refs, among them b0 (connection refused); kept, and tried again later \
+             [00000000 and 4 more]"
+        );
+        // That which was tried tells why the others were not.
+        let waits = Outcome::Failed(Failure::not_tried(FailureKind::Backoff, Some(FailureKind::Refused)));
+        let mut all: Vec<_> = names.iter().map(|name| (name.as_str(), waits.clone())).collect();
+        assert!(line(&all).contains("5 refs, among them b0 (the receiver failed before: connection refused)"));
+        all[3].1 = Outcome::Failed(Failure::new(FailureKind::Status(500), ""));
+        assert_eq!(
+            line(&all),
+            "webhook ci: not delivered: 5 refs, among them b3 (answered 500); kept, and tried again later [00000003 and 4 more]"
         );
     }
 }

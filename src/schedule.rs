@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::message;
@@ -275,6 +276,23 @@ pub struct Backoff {
     /// What it takes, where it refused a body for its size.
     #[serde(default)]
     pub body_limit: Option<BodyLimit>,
+    /// What came of it last.
+    #[serde(default, deserialize_with = "known_kind")]
+    pub why: Option<FailureKind>,
+}
+
+/// A kind of failure, if it is one that this program knows: another version must not make the whole record unreadable.
+fn known_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FailureKind>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Read {
+        Known(FailureKind),
+        Unknown(IgnoredAny),
+    }
+    Ok(match Option::<Read>::deserialize(deserializer)? {
+        Some(Read::Known(kind)) => Some(kind),
+        Some(Read::Unknown(_)) | None => None,
+    })
 }
 
 /// How large a body a target takes, as far as is known.
@@ -299,6 +317,8 @@ pub struct Learned {
     pub is_parked: bool,
     /// The earliest time at which something that failed, and will pass, is tried again, in seconds since 1970.
     pub next: Option<i64>,
+    /// What came of it, where something failed.
+    pub why: Option<FailureKind>,
 }
 
 impl Learned {
@@ -309,6 +329,7 @@ impl Learned {
         // That a push was not given the time says nothing about the target.
         if kind.is_passing() && !matches!(kind, FailureKind::CutShort { .. }) {
             self.next = Some(self.next.map_or(next, |earliest| earliest.min(next)));
+            self.why = Some(kind);
         }
     }
 }
@@ -341,7 +362,7 @@ impl Backoff {
         let Some(next) = learned.next else { return known };
         let failures = self.failures.saturating_add(1);
         let until = next.max(now + delay(failures)).min(now + LONGEST_DELAY);
-        Self { failures, until, parked: false, ..known }
+        Self { failures, until, parked: false, why: learned.why, ..known }
     }
 
     /// Whether it is time to probe the target, of whose backlog nothing is due.

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::as_owner::{Call, Said, in_each};
-use super::deliveries;
+use super::deliveries::{self, Commit};
 use super::failure::Failure;
 use super::output::{Reach, one_table, tell_table};
 use super::place::Place;
@@ -12,10 +12,12 @@ use super::table::{id, short_ref, time};
 use super::targets;
 use super::terminal::{self, Colour, print};
 use crate::config::Configured;
-use crate::history::State;
+use crate::format;
+use crate::history::{self, State};
 use crate::message;
 use crate::overview::{self, DeliveryRow};
 use crate::process;
+use crate::repository::Objects;
 use crate::target::{Switch, TargetName};
 
 /// Which deliveries to show.
@@ -24,15 +26,46 @@ pub(super) struct Filter {
     /// Only those of this target
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
+    /// Only those of this ref, whole or short
+    #[arg(long, value_name = "REF")]
+    r#ref: Option<String>,
+    /// Only those of this event, by the forge's name or ours
+    #[arg(long, value_name = "EVENT")]
+    event: Option<String>,
     /// Only those that are in this state
     #[arg(long, value_enum)]
     state: Option<StateName>,
+    /// Only those that were answered so last: 404, or 5xx
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<String>,
+    /// Only those of pushes that brought this commit
+    #[arg(long, value_name = "COMMIT")]
+    commit: Option<String>,
     /// Only those of the last so many s, m, h or d
     #[arg(long, value_name = "TIME", value_parser = super::seconds)]
     since: Option<i64>,
-    /// At most so many, the newest [default: 50 on a terminal, else all]
+    /// None of the last so many s, m, h or d
+    #[arg(long, value_name = "TIME", value_parser = super::seconds)]
+    until: Option<i64>,
+}
+
+/// What of them.
+#[derive(clap::Args)]
+pub(super) struct Amount {
+    /// At most so many, the newest [default: 50 on a terminal, else all; 10 before those that --follow shows]
     #[arg(short = 'n', long, value_name = "COUNT")]
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
+    /// Show each attempt as it is made, oldest first, until stopped
+    #[arg(short, long)]
+    pub(super) follow: bool,
+}
+
+/// A status or a class of them: `404`, `5xx`.
+fn status(text: &str) -> Result<String, String> {
+    let is_status = text.len() == 3
+        && text.starts_with(|c: char| ('1'..='5').contains(&c))
+        && (text[1..].bytes().all(|byte| byte.is_ascii_digit()) || text.ends_with("xx"));
+    if is_status { Ok(text.into()) } else { Err(message::no_such_status().into()) }
 }
 
 /// The states a person asks for.
@@ -43,11 +76,14 @@ enum StateName {
     Dead,
 }
 
-pub(super) fn run(filter: &Filter, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+/// So many a person is shown who has not said how many.
+const USUAL: usize = 50;
+
+pub(super) fn run(filter: &Filter, amount: &Amount, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let mut said = in_each(call, reach.root.as_deref(), |place| Ok((choose(place, filter)?, true)))?;
     // What the owner's process answers is cut where it is printed, which alone knows the terminal.
     let is_table = !reach.json && !call.is_owners && Screen::of_this().is_terminal();
-    let limit = filter.limit.unwrap_or(if is_table { USUAL } else { usize::MAX });
+    let limit = amount.limit.unwrap_or(if is_table { USUAL } else { usize::MAX });
     let most = said.iter().map(|said| said.rows.len()).max().unwrap_or(0);
     let more: usize = said.iter().map(|said| said.rows.len().saturating_sub(limit)).sum();
     said.iter_mut().for_each(|said| said.rows.truncate(limit));
@@ -58,16 +94,73 @@ pub(super) fn run(filter: &Filter, reach: &Reach, call: &Call<'_>) -> Result<boo
     Ok(is_well)
 }
 
-/// So many a person is shown who has not said how many.
-const USUAL: usize = 50;
+/// A filter with all that it needs to know of a repository.
+pub(super) struct Chooser<'f> {
+    filter: &'f Filter,
+    target: Option<TargetName>,
+    commit: Option<Commit<'f>>,
+    since: Option<String>,
+    until: Option<String>,
+}
+
+impl<'f> Chooser<'f> {
+    pub(super) fn new(filter: &'f Filter, place: &Place, objects: &'f Objects) -> Result<Self, Failure> {
+        let before = |seconds: i64| history::timestamp_of(process::now().saturating_sub(seconds));
+        let commit = filter.commit.as_ref().map(|name| Commit::new(place, objects, name)).transpose()?;
+        Ok(Self {
+            filter,
+            target: filter.target.as_deref().map(TargetName::new),
+            commit,
+            since: filter.since.map(before),
+            until: filter.until.map(before),
+        })
+    }
+
+    pub(super) fn wants(&mut self, row: &DeliveryRow) -> bool {
+        let Filter { r#ref, event, state, status, .. } = self.filter;
+        self.target.as_ref().is_none_or(|name| row.is_for(name))
+            && r#ref.as_ref().is_none_or(|name| deliveries::is_of_ref(row, name))
+            && event.as_ref().is_none_or(|name| is_of_event(row, name))
+            && state.is_none_or(|state| state.is(row.state))
+            && status.as_ref().is_none_or(|wanted| is_of_status(row, wanted))
+            && self.since.as_ref().is_none_or(|since| row.time >= *since)
+            && self.until.as_ref().is_none_or(|until| row.time <= *until)
+            // It takes longest.
+            && self.commit.as_mut().is_none_or(|commit| commit.came_with(row))
+    }
+}
+
+impl StateName {
+    fn is(self, state: State) -> bool {
+        matches!(
+            (self, state),
+            (Self::Delivered, State::Delivered) | (Self::Waiting, State::Waiting) | (Self::Dead, State::Dead)
+        )
+    }
+}
+
+/// By the forge's own name, or by the word of the configuration that stands for it.
+fn is_of_event(row: &DeliveryRow, name: &str) -> bool {
+    let Some(event) = &row.event else { return false };
+    let known = row.format.as_deref().and_then(format::find).map_or(&[][..], |format| format.events);
+    let is_word = || known.iter().any(|(word, own)| word.word() == name && own == event);
+    event.eq_ignore_ascii_case(name) || is_word()
+}
+
+fn is_of_status(row: &DeliveryRow, wanted: &str) -> bool {
+    let Some(status) = row.status.map(|status| status.to_string()) else { return false };
+    match wanted.strip_suffix("xx") {
+        Some(class) => status.starts_with(class),
+        None => status == wanted,
+    }
+}
 
 fn choose(place: &Place, filter: &Filter) -> Result<Vec<DeliveryRow>, Failure> {
     let mut rows = overview::deliveries(&place.pipeline());
     if let Some(name) = &filter.target {
         let wanted = TargetName::new(name.as_str());
-        rows.retain(|row| row.is_for(&wanted));
         // What a target that is no more was sent is still told of.
-        if rows.is_empty() {
+        if !rows.iter().any(|row| row.is_for(&wanted)) {
             targets::known(place, name)?;
         }
     }
@@ -78,36 +171,35 @@ fn choose(place: &Place, filter: &Filter) -> Result<Vec<DeliveryRow>, Failure> {
             terminal::note(message::about_target(target.name(), message::switched_off_by_repository()));
         }
     }
-    let since = filter.since.map(|seconds| process::now().saturating_sub(seconds));
-    let is_state = |state: State| match filter.state {
-        None => true,
-        Some(StateName::Delivered) => state == State::Delivered,
-        Some(StateName::Waiting) => state == State::Waiting,
-        Some(StateName::Dead) => state == State::Dead,
-    };
-    rows.retain(|row| is_state(row.state) && since.as_ref().is_none_or(|since| row.time >= *since));
+    let objects = place.objects()?;
+    let mut chooser = Chooser::new(filter, place, &objects)?;
+    rows.retain(|row| chooser.wants(row));
     Ok(rows)
 }
 
-fn table(said: &[&Said<DeliveryRow>]) -> String {
-    let (now, screen) = (process::now(), Screen::of_this());
-    let line = |row: &DeliveryRow| {
-        let colour = match row.state {
-            State::Delivered => Colour::Green,
-            State::Waiting => Colour::Yellow,
-            State::Dead => Colour::Red,
-        };
-        let when = row.time.parse::<jiff::Timestamp>();
-        let cells = [
-            when.map_or_else(|_| row.time.clone(), |when| time(when.as_second(), screen)),
-            row.state.word().into(),
-            row.target.clone(),
-            short_ref(&row.ref_shown(), screen),
-            row.event.clone().unwrap_or_default(),
-            id(&row.id, screen),
-            deliveries::answer(row, now),
-        ];
-        (cells, colour)
+/// The columns, of `log --follow` too.
+pub(super) const HEADINGS: [&str; 7] = ["TIME", "STATE", "TARGET", "REF", "EVENT", "ID", "ANSWER"];
+
+pub(super) fn cells(row: &DeliveryRow, screen: Screen) -> ([String; HEADINGS.len()], Colour) {
+    let colour = match row.state {
+        State::Delivered => Colour::Green,
+        State::Waiting => Colour::Yellow,
+        State::Dead => Colour::Red,
     };
-    one_table(said, ["TIME", "STATE", "TARGET", "REF", "EVENT", "ID", "ANSWER"], 1, line)
+    let when = row.time.parse::<jiff::Timestamp>();
+    let cells = [
+        when.map_or_else(|_| row.time.clone(), |when| time(when.as_second(), screen)),
+        row.state.word().into(),
+        row.target.clone(),
+        short_ref(&row.ref_shown(), screen),
+        row.event.clone().unwrap_or_default(),
+        id(&row.id, screen),
+        deliveries::answer(row, process::now()),
+    ];
+    (cells, colour)
+}
+
+fn table(said: &[&Said<DeliveryRow>]) -> String {
+    let screen = Screen::of_this();
+    one_table(said, HEADINGS, 1, |row| cells(row, screen))
 }

@@ -13,6 +13,7 @@ mod targets;
 mod deliveries;
 mod status;
 mod log;
+mod follow;
 mod add;
 mod remove;
 mod enable;
@@ -120,12 +121,14 @@ enum Verb {
         #[command(flatten)]
         filter: log::Filter,
         #[command(flatten)]
+        amount: log::Amount,
+        #[command(flatten)]
         reach: Reach,
     },
-    /// Show one delivery whole: request, body, every attempt and what the receiver answered
+    /// Show what came of a delivery, a ref or a commit: state, every attempt and what the receiver answered, request
     Show {
-        /// Its id, or how it begins
-        id: String,
+        #[command(flatten)]
+        choice: show::Choice,
         /// Print one JSON array
         #[arg(long)]
         json: bool,
@@ -340,8 +343,9 @@ impl Verb {
             Self::Formats { json } => formats::run(json),
             Self::Check { options } => check::run(&options, call),
             Self::Test { name, event } => test::run(&name, event, call),
-            Self::Log { filter, reach } => log::run(&filter, &reach, call),
-            Self::Show { id, json } => show::run(&id, json, call),
+            Self::Log { filter, amount, reach } if amount.follow => follow::run(&filter, amount.limit, &reach, call),
+            Self::Log { filter, amount, reach } => log::run(&filter, &amount, &reach, call),
+            Self::Show { choice, json } => show::run(&choice, json, call),
             Self::Redeliver { choice, reach } => redeliver::run(&choice, &reach, call),
             Self::Flush { now, target, reconcile, all, reach } => {
                 flush::run(flush::Wish { now, only: target.as_deref(), reconcile, all }, &reach, call)

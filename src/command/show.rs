@@ -6,12 +6,13 @@ use std::process::Stdio;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::as_owner::{Call, in_this};
-use super::deliveries;
+use super::as_owner::{Call, Said, in_this};
+use super::deliveries::{self, By};
 use super::failure::Failure;
-use super::output::{by_row, tell};
+use super::output::tell;
 use super::place::Place;
-use super::table::moment;
+use super::screen::Screen;
+use super::table::time;
 use super::terminal::page;
 use crate::dispatch;
 use crate::history::{Entry, State};
@@ -64,16 +65,41 @@ struct Try {
     answer: Option<Answer>,
 }
 
-pub(super) fn run(id: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
-    let said = in_this(call, Stdio::null(), |place| Ok((vec![show(place, id)?], true)))?;
+/// Which deliveries to show.
+#[derive(clap::Args)]
+pub(super) struct Choice {
+    /// A delivery's id, or how it begins; else a ref; else a commit: the newest push of it
+    what: String,
+    /// It is a ref, whatever ids there are
+    #[arg(long, conflicts_with = "commit")]
+    r#ref: bool,
+    /// It is a commit: show the newest push that brought it
+    #[arg(long)]
+    commit: bool,
+}
+
+impl Choice {
+    fn by(&self) -> By {
+        match (self.r#ref, self.commit) {
+            (true, _) => By::Ref,
+            (_, true) => By::Commit,
+            _ => By::Any,
+        }
+    }
+}
+
+pub(super) fn run(choice: &Choice, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
+    let said = in_this(call, Stdio::null(), |place| {
+        let deliveries = deliveries::named(place, &choice.what, choice.by())?;
+        Ok((deliveries.into_iter().map(|delivery| show(place, delivery)).collect(), true))
+    })?;
     if !call.is_owners && !json {
         page();
     }
-    Ok(tell(call, json, said, by_row(text)))
+    Ok(tell(call, json, said, text))
 }
 
-fn show(place: &Place, id: &str) -> Result<ShownDelivery, Failure> {
-    let delivery = deliveries::find(place, id)?;
+fn show(place: &Place, delivery: DeliveryRow) -> ShownDelivery {
     let pipeline = place.pipeline();
     let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
@@ -91,7 +117,7 @@ fn show(place: &Place, id: &str) -> Result<ShownDelivery, Failure> {
     };
     let tries = pipeline.history.of(delivery.id).into_iter().map(Try::from).collect();
     let url = target.map(|target| format!("{}/…", target.address.origin()));
-    Ok(ShownDelivery { delivery, url, request, missing, tries })
+    ShownDelivery { delivery, url, request, missing, tries }
 }
 
 impl From<Source> for BodyIs {
@@ -118,9 +144,24 @@ impl From<Entry> for Try {
     }
 }
 
-fn text(row: &ShownDelivery) -> String {
-    let delivery = &row.delivery;
-    let next = delivery.next.map(|next| format!(", tried again at {}", moment(next)));
+/// One delivery whole. Of several, which tell of one push, how each stands and what came of the last attempt.
+fn text(said: &Said<ShownDelivery>) -> String {
+    match said.rows.as_slice() {
+        [only] => {
+            let attempts: String = only.tries.iter().rev().map(told).collect();
+            head(only) + &attempts + &request(only)
+        }
+        several => {
+            let one = |row: &ShownDelivery| head(row) + &row.tries.last().map(told).unwrap_or_default();
+            several.iter().map(one).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// What somebody wants to know who has seconds: the state, what is next, of what and for whom.
+fn head(row: &ShownDelivery) -> String {
+    let (delivery, screen) = (&row.delivery, Screen::of_this());
+    let next = delivery.next.map(|next| format!(", tried again at {}", time(next, screen)));
     let next = delivery.waits_for.as_ref().map(|what| format!(", {what}")).or(next).unwrap_or_default();
     let url = row.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
     let mut text = String::new();
@@ -128,43 +169,44 @@ fn text(row: &ShownDelivery) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:<10}{}", sanitise(value));
     };
-    line("delivery", &delivery.id.to_string());
+    line("state", &format!("{}{next}", delivery.state.word()));
+    let format = delivery.format.as_ref().map(|format| format!(", format {format}")).unwrap_or_default();
+    line("target", &format!("{}{url}{format}", delivery.target));
     let event = delivery.event.as_ref().map(|event| format!("{event} of ")).unwrap_or_default();
     line("event", &format!("{event}{} ({})", delivery.ref_shown(), delivery.event_id));
     line("change", &format!("{} to {}", delivery.old, delivery.new));
-    let format = delivery.format.as_ref().map(|format| format!(", format {format}")).unwrap_or_default();
-    line("target", &format!("{}{url}{format}", delivery.target));
-    line("state", &format!("{}{next}", delivery.state.word()));
+    line("delivery", &delivery.id.to_string());
     if let Some(why) = &row.missing {
         line("request", why);
-    }
-    if let Some(request) = &row.request {
-        text += "\nrequest\n";
-        for (name, value) in &request.headers {
-            text += &format!("  {}: {}\n", sanitise(name), sanitise(value));
-        }
-        let about = match request.body_is {
-            BodyIs::Stored => "as it is stored",
-            BodyIs::Rebuilt => "built again, the same as was sent",
-            BodyIs::Differs => "built again, and not what was sent: objects, refs or configuration have changed since",
-        };
-        text += &format!("\nbody, {} bytes, {about}\n", request.body.len());
-        text += &indented(&request.body);
-    }
-    for one in &row.tries {
-        text += &told(one);
     }
     text
 }
 
+fn request(row: &ShownDelivery) -> String {
+    let Some(request) = &row.request else { return String::new() };
+    let mut text = "\nrequest\n".to_owned();
+    for (name, value) in &request.headers {
+        text += &format!("  {}: {}\n", sanitise(name), sanitise(value));
+    }
+    let about = match request.body_is {
+        BodyIs::Stored => "as it is stored",
+        BodyIs::Rebuilt => "built again, the same as was sent",
+        BodyIs::Differs => "built again, and not what was sent: objects, refs or configuration have changed since",
+    };
+    text += &format!("\nbody, {} bytes, {about}\n", request.body.len());
+    text + &indented(&request.body)
+}
+
 fn told(one: &Try) -> String {
     let came = match (&one.reason, one.status, one.ms) {
+        (Some(reason), _, Some(ms)) => format!("{reason}, after {}", took(ms)),
         (Some(reason), ..) => reason.clone(),
         (None, Some(status), Some(ms)) => format!("{status} in {ms} ms"),
         _ => one.state.word().into(),
     };
-    let time = one.time.parse::<jiff::Timestamp>().map_or_else(|_| one.time.clone(), |time| moment(time.as_second()));
-    let mut text = format!("\nattempt {}, {}: {}\n", one.attempt, sanitise(&time), sanitise(&came));
+    let when = one.time.parse::<jiff::Timestamp>();
+    let when = when.map_or_else(|_| one.time.clone(), |when| time(when.as_second(), Screen::of_this()));
+    let mut text = format!("\nattempt {}, {}: {}\n", one.attempt, sanitise(&when), sanitise(&came));
     if let Some(answer) = &one.answer {
         for (name, value) in &answer.headers {
             text += &format!("  {}: {}\n", sanitise(name), sanitise(value));
@@ -175,6 +217,11 @@ fn told(one: &Try) -> String {
         }
     }
     text
+}
+
+/// `12 ms`, or `1.2 s` from a second on.
+fn took(ms: u64) -> String {
+    if ms < 1000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1000, ms % 1000 / 100) }
 }
 
 /// JSON laid out, anything else line by line; two spaces before each line.

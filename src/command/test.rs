@@ -5,6 +5,7 @@ use std::slice;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use uuid::Uuid;
 
 use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
@@ -21,7 +22,7 @@ use crate::outcome::Outcome;
 use crate::pipeline::{self, FanOut};
 use crate::process::{self, Environment};
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName, RefUpdate};
-use crate::report::{Notice, Summary};
+use crate::report::{Notice, Summary, Told};
 use crate::repository::{self, Head};
 use crate::signature::sha1_hex;
 use crate::spool::Receipt;
@@ -192,7 +193,7 @@ fn send(place: &Place, target: &Target, delivery: &Delivery) -> bool {
     if let Outcome::Delivered { .. } = outcome {
         revive(place, target);
     }
-    tell(target, &delivery.line.update.name, &outcome)
+    tell(target, &delivery.line.update.name, delivery.id(), &outcome)
 }
 
 /// Whatever waits for a target that has taken something is due. Where another process sends to it, that one sees for itself.
@@ -246,8 +247,8 @@ fn last_tag(place: &Place) -> Result<(RefName, ObjectId), Failure> {
 }
 
 /// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.
-fn tell(target: &Target, name: &RefName, outcome: &Outcome) -> bool {
-    let summary = Summary { target: target.name.as_str(), outcomes: vec![(name, outcome)], is_kept: false };
+fn tell(target: &Target, name: &RefName, id: Uuid, outcome: &Outcome) -> bool {
+    let summary = Summary { target: target.name.as_str(), outcomes: vec![Told { name, id, outcome }], is_kept: false };
     print(&(sanitise(&Notice::Target(summary).to_string()) + "\n"));
     if let Outcome::Failed(failure) = outcome {
         terminal::error(format!("{}: {failure}", target.address.origin()));

@@ -137,7 +137,8 @@ impl<'a> Dispatcher<'a> {
         was_queued: bool,
     ) -> bool {
         let left = self.budget.limit();
-        let end = Instant::now() + left.min(session.target.timeout);
+        let start = Instant::now();
+        let end = start + left.min(session.target.timeout);
         let smaller = self.as_taken(session, delivery);
         let mut attempt = guarded(|| send(http, session.target, smaller.as_ref().unwrap_or(delivery), left));
         if is_too_large(&attempt) {
@@ -168,7 +169,7 @@ impl<'a> Dispatcher<'a> {
             }
         }
         session.learn(&attempt.outcome);
-        let blocks = self.settle(session, delivery, &attempt, was_queued);
+        let blocks = self.settle(session, delivery, (&attempt, start.elapsed()), was_queued);
         self.note(session, delivery, attempt.outcome);
         blocks
     }
@@ -180,8 +181,9 @@ impl<'a> Dispatcher<'a> {
         let Some(delivery) = self.load(session, queued) else { return };
         session.queue.set_busy(true);
         let mut http = Http::new(session.target, &self.trust);
+        let start = Instant::now();
         let attempt = guarded(|| send(&mut http, session.target, &delivery, session.target.timeout));
-        self.settle_probe(session, &delivery, &attempt);
+        self.settle_probe(session, &delivery, (&attempt, start.elapsed()));
         session.queue.set_busy(lock(&session.notes).is_left_behind);
         self.note(session, &delivery, attempt.outcome);
     }

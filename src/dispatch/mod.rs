@@ -255,7 +255,10 @@ impl<'a> Dispatcher<'a> {
         }
         let queued = Queued { key: delivery.key.clone(), schedule: delivery.schedule };
         match session.queue.put(&[Addition::of(queued, &delivery)], &self.bodies) {
-            Ok(()) => self.note(session, &delivery, Outcome::Failed(Failure::new(why, ""))),
+            Ok(()) => {
+                let failure = Failure::not_tried(why, session.last_failure());
+                self.note(session, &delivery, Outcome::Failed(failure));
+            }
             Err(error) => {
                 log::error!("{}", message::about_target(&session.target.name, &error));
                 if error.is_full_disk() {

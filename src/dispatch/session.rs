@@ -184,6 +184,11 @@ impl TargetSession<'_> {
         self.is_unreachable.load(Ordering::Relaxed)
     }
 
+    /// What came of the target last, in this run or before.
+    pub(super) fn last_failure(&self) -> Option<FailureKind> {
+        lock(&self.notes).learned.why.or(self.backoff.why)
+    }
+
     /// Notes that there is no use in trying the target once more in this run.
     pub(super) fn set_unreachable(&self) {
         self.is_unreachable.store(true, Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! What becomes of a delivery after an attempt: logged, removed, put off, a dead letter.
 
+use std::time::Duration;
+
 use super::session::Buffered;
 use super::{BuildDeferred, Dispatcher, Done, TargetSession, lock};
 use crate::delivery::Delivery;
@@ -28,7 +30,7 @@ impl Dispatcher<'_> {
         &self,
         session: &TargetSession<'_>,
         delivery: &Delivery,
-        attempt: &Attempt,
+        (attempt, took): (&Attempt, Duration),
         was_queued: bool,
     ) -> bool {
         let mut entry = self.entry(session, delivery, delivery.schedule.attempts + u32::from(was_made(attempt)));
@@ -42,9 +44,8 @@ impl Dispatcher<'_> {
             }
             Outcome::Failed(failure) => {
                 entry.reason = Some(shorten(failure.to_string(), LONGEST_REASON));
-                if let FailureKind::Status(status) | FailureKind::Redirect(status) = failure.kind {
-                    entry.status = Some(status);
-                }
+                entry.status = failure.kind.status();
+                entry.ms = was_made(attempt).then_some(took.as_millis() as u64);
                 self.settle_failed(session, delivery, failure, entry, was_queued)
             }
         }
@@ -102,7 +103,12 @@ impl Dispatcher<'_> {
 
     /// Writes down what came of a request that was sent before its time, to see whether the target is back: where it is
     /// not, nothing is counted.
-    pub(super) fn settle_probe(&self, session: &TargetSession<'_>, delivery: &Delivery, attempt: &Attempt) {
+    pub(super) fn settle_probe(
+        &self,
+        session: &TargetSession<'_>,
+        delivery: &Delivery,
+        (attempt, took): (&Attempt, Duration),
+    ) {
         match &attempt.outcome {
             // It is looked at when its time comes.
             Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden => {
@@ -114,13 +120,12 @@ impl Dispatcher<'_> {
                 entry.state = State::Waiting;
                 entry.next = Some(delivery.schedule.next);
                 entry.reason = Some(message::probed(shorten(failure.to_string(), LONGEST_REASON)));
-                if let FailureKind::Status(status) | FailureKind::Redirect(status) = failure.kind {
-                    entry.status = Some(status);
-                }
+                entry.status = failure.kind.status();
+                entry.ms = Some(took.as_millis() as u64);
                 self.log(&entry);
                 lock(&session.notes).learned.was_tried = true;
             }
-            _ => drop(self.settle(session, delivery, attempt, true)),
+            _ => drop(self.settle(session, delivery, (attempt, took), true)),
         }
     }
 
@@ -182,7 +187,7 @@ impl Dispatcher<'_> {
     /// Puts a delivery that was not tried into the queue.
     pub(super) fn enqueue(&self, session: &TargetSession<'_>, delivery: &Delivery, why: FailureKind) {
         self.buffer(session, queued(delivery), delivery);
-        self.note(session, delivery, Outcome::Failed(Failure::new(why, "")));
+        self.note(session, delivery, Outcome::Failed(Failure::not_tried(why, session.last_failure())));
     }
 
     fn buffer(&self, session: &TargetSession<'_>, queued: Queued, delivery: &Delivery) {

@@ -25,7 +25,7 @@ use crate::outcome::Outcome;
 use crate::pipeline::{Accepted, Job, Pipeline, accept};
 use crate::process::{self, Environment, Process};
 use crate::ref_update::{self, Namespace, RefUpdate, Skipped};
-use crate::report::{self, Notice, Printer, Summary};
+use crate::report::{self, Notice, Printer, Summary, Told};
 use crate::repository;
 use crate::spool::{OwnIntent, Receipt, Spool};
 use crate::state_dir::StateDir;
@@ -355,16 +355,16 @@ fn tell_pusher(
 ) {
     let wanted = configuration.settings.report;
     for (at, target) in configuration.ready().enumerate() {
-        let mut outcomes: Vec<_> = done.iter().filter(|done| done.target == at).flat_map(Done::refs).collect();
-        for (name, outcome) in outcomes.iter().take(MOST_LOGGED) {
-            log_outcome(target, &name.text(), outcome);
+        let of_target = done.iter().filter(|done| done.target == at);
+        let mut outcomes: Vec<_> = of_target.flat_map(told).collect();
+        for told in outcomes.iter().take(MOST_LOGGED) {
+            log_outcome(target, &told.name.text(), told.outcome);
         }
-        let failed =
-            outcomes.iter().skip(MOST_LOGGED).filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_))).count();
+        let failed = outcomes.iter().skip(MOST_LOGGED).filter(|told| matches!(told.outcome, Outcome::Failed(_))).count();
         if failed > 0 {
             warn!("{}", message::more_not_delivered(&target.name, failed));
         }
-        outcomes.sort_by_key(|(name, _)| order.get(name).copied());
+        outcomes.sort_by_key(|told| order.get(told.name).copied());
         let summary = Summary { target: target.name.as_str(), outcomes, is_kept: is_safe };
         let is_printed = match wanted {
             Report::All => !summary.outcomes.is_empty(),
@@ -380,6 +380,10 @@ fn tell_pusher(
             printer.print(&Notice::Misconfigured(target.name.as_str(), is_safe));
         }
     }
+}
+
+fn told(done: &Done) -> impl Iterator<Item = Told<'_>> {
+    done.refs().map(|(name, outcome)| Told { name, id: done.id, outcome })
 }
 
 fn log_outcome(target: &Target, name: &str, outcome: &Outcome) {

@@ -155,7 +155,7 @@ fn what_is_typed_is_gone_on_with() {
     for (typed, inserted) in [
         ("git-webhook sta", vec!["status "]),
         ("git-webhook re", vec!["remove ", "redeliver ", "reviews ", "reconcile "]),
-        ("git-webhook log --st", vec!["--state="]),
+        ("git-webhook log --sta", vec!["--state=", "--status="]),
         ("git-webhook log --state=de", vec!["delivered ", "dead "]),
         ("git-webhook log --state de", vec!["delivered ", "dead "]),
         ("git-webhook log --state dead --js", vec!["--json "]),

@@ -7,6 +7,7 @@ mod addresses;
 mod again;
 mod aliases;
 mod back;
+mod answers;
 mod beside;
 mod check;
 mod chats;

@@ -33,8 +33,17 @@ pub struct Pushed {
 }
 
 impl Pushed {
-    /// The lines our hook printed.
+    /// The lines our hook printed, without the ids at their ends, which are others each time.
     pub fn said(&self) -> Vec<String> {
+        let without_ids = |line: String| match line.rsplit_once(" [") {
+            Some((rest, ids)) if ids.ends_with(']') => rest.to_owned(),
+            _ => line,
+        };
+        self.said_whole().into_iter().map(without_ids).collect()
+    }
+
+    /// The lines our hook printed.
+    pub fn said_whole(&self) -> Vec<String> {
         let lines = self.output.split(['\n', '\r']);
         lines.filter_map(|line| Some(line.strip_prefix("remote: ")?.trim_end().to_owned())).collect()
     }

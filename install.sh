@@ -1162,7 +1162,7 @@ find_kept_state() {
 count_lost() {
     rows=$(GIT_DIR=. "$prefix/bin/git-webhook" status --json 2>/dev/null </dev/null)
     case $rows in
-    '['*)
+    '{'*)
         waiting=$(sum_of waiting) dead=$(sum_of dead)
         lost=$((waiting + dead))
         holds="which holds deliveries: $waiting waiting, $dead dead"

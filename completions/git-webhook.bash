@@ -8,7 +8,7 @@
 #
 # shellcheck shell=bash
 
-__git_webhook_verbs="add remove list formats check test log show redeliver flush dead reviews status reconcile enable disable
+__git_webhook_verbs="add set rename remove list formats check test log show redeliver flush dead reviews status reconcile enable disable
 key payload echo help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
@@ -19,13 +19,18 @@ __git_webhook_formats="codeup gitlab github gitea forgejo gogs bitbucket slack"
 __git_webhook_options() {
     case $1 in
     add)
-        echo --secret --generate-secret --signing-secret --generate-signing-secret --generate-signing-key --format= --event= --ref= --success= \
-            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
+        echo --system --global --secret --generate-secret --signing-secret --generate-signing-secret --generate-signing-key --format= --event= --ref= --success= \
+            --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
-    remove | formats | enable | disable | key) echo --json --help ;;
+    set)
+        echo --url= --unset= --system --global --format= --event= --ref= --success= \
+            --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
+            --retry-for= --max-commits= --max-body= --json --help
+        ;;
+    rename | remove | formats | enable | disable | key) echo --json --help ;;
     show) echo --ref --commit --json --help ;;
-    list) echo --json --root= --help ;;
+    list) echo --urls --json --root= --help ;;
     check) echo --connect --json --root= --help ;;
     test) echo --event= --help ;;
     log) echo --target= --ref= --event= --state= --status= --commit= --since= --until= --limit= --follow --json --root= --help ;;
@@ -46,7 +51,7 @@ __git_webhook_value() {
     *,--target) __git_webhook_offer "$2" "$(__git_webhook_targets)" ;;
     *,--format) __git_webhook_offer "$2" "$__git_webhook_formats" ;;
     test,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request ping" ;;
-    add,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request all" ;;
+    add,--event | set,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request all" ;;
     payload,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request" ;;
     *,--state) __git_webhook_offer "$2" "delivered waiting dead" ;;
     *,--enabled | *,--optional | *,--codeup-extras | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
@@ -54,7 +59,7 @@ __git_webhook_value() {
     *,--detail) __git_webhook_offer "$2" "full commits thin" ;;
     *,--content-type) __git_webhook_offer "$2" "json form" ;;
     *,--root) __git_webhook_paths -d "$2" ;;
-    add,--secret-file | add,--signing-secret-file) __git_webhook_offer "$2" "$(__git_webhook_secrets)" ;;
+    add,--secret-file | add,--signing-secret-file | set,--secret-file | set,--signing-secret-file) __git_webhook_offer "$2" "$(__git_webhook_secrets)" ;;
     *,--secret-file) __git_webhook_paths -f "$2" ;;
     esac
 }
@@ -62,7 +67,7 @@ __git_webhook_value() {
 # __git_webhook_argument HOW-MANY-STAND-BEFORE-IT
 __git_webhook_argument() {
     case $verb,$1 in
-    remove,0 | test,0 | enable,0 | disable,0 | key,0) __git_webhook_offer "$cur" "$(__git_webhook_targets)" ;;
+    set,0 | rename,0 | remove,0 | test,0 | enable,0 | disable,0 | key,0) __git_webhook_offer "$cur" "$(__git_webhook_targets)" ;;
     redeliver,*) [[ " ${words[*]} " == *" --failed "* ]] || __git_webhook_offer_ids ;;
     dead,*) [[ " ${words[*]} " != *" --drop "* ]] || __git_webhook_offer_ids ;;
     show,0) __git_webhook_offer_ids ;;

@@ -380,7 +380,7 @@ pub struct Tail<'h> {
 
 impl Tail<'_> {
     /// The lines that have come since this was asked last, oldest first; a line that is being written comes the next time.
-    pub fn next(&mut self) -> Vec<Entry> {
+    pub fn read(&mut self) -> Vec<Entry> {
         let mut entries = Vec::new();
         // What was written while the day ended comes before the new day's.
         let later = self.history.days().into_iter().find(|day| *day > self.day);
@@ -395,7 +395,7 @@ impl Tail<'_> {
         });
         if let Some(day) = later {
             (self.day, self.from) = (day, 0);
-            entries.extend(self.next());
+            entries.extend(self.read());
         }
         entries
     }
@@ -447,6 +447,11 @@ pub fn timestamp() -> String {
 /// A time in seconds since 1970 as the log writes it; later times are later in the order of text.
 pub fn timestamp_of(time: i64) -> String {
     written(Timestamp::from_second(time).unwrap_or_default())
+}
+
+/// The seconds since 1970 of a time as the log writes it; `None` where it is none.
+pub fn seconds_of(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
 fn written(time: Timestamp) -> String {

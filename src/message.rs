@@ -382,6 +382,22 @@ messages! {
         "target '{name}' is set in '{file}', which does not leave it to repositories: run git config --file '{file}' \
          webhook.{name}.optional true there first, or change webhook.{name}.enabled there for all";
     switched_off_by_repository() = "switched off by the repository";
+    target_stands_elsewhere(name, file) =
+        "target '{name}' is set in '{file}': --system and --global change those files, an editor any other";
+    no_file_of_scope() = "there is no such file: GIT_CONFIG_NOSYSTEM or GIT_CONFIG_GLOBAL is set so, or HOME is not";
+    secret_of_many() =
+        "what all repositories share has its secret in a file that their users can read: make it, and name it with \
+         --secret-file /path";
+    discord_takes_slack() = "Discord takes this format at the webhook's address with /slack behind it";
+    not_told_without() =
+        "receivers find the repository by addresses that are set nowhere; with your host for HOST, as far as there are such:";
+    set_and_unset(key) = "{key} cannot be set and unset at once";
+    nothing_to_set() = "nothing to change: git webhook set -h lists the options";
+    not_changed(problems) = "nothing was changed: {problems}";
+    url_stays() = "a target is nothing without its url: set another with --url, or run git webhook remove";
+    no_key_like(key, like) = "'{key}' is no key of a target: do you mean {like}?";
+    no_key(key) = "'{key}' is no key of a target: git-webhook-config(5) lists them";
+    not_renamed(name, why) = "nothing was renamed: '{name}' {why}";
     not_added(problems) = "nothing was written: {problems}";
     no_random_bytes(error) = "cannot make a secret: {error}";
     cannot_read_secret(error) = "cannot read the secret from standard input: {error}";

@@ -128,6 +128,13 @@ pub(super) struct Said<T> {
     pub(super) is_seen: bool,
 }
 
+impl<T> Said<T> {
+    /// What this process did in a file that is in no repository.
+    pub(super) fn by_us(path: &Path, rows: Vec<T>) -> Self {
+        Self { path: path.into(), repository: None, owner: None, rows, is_well: true, is_seen: true }
+    }
+}
+
 /// What a verb found in one repository.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Found<T> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::{Failure, failure};
-use super::output::{Reach, one_table, tell_each, tell_table};
+use super::output::{Reach, Row, one_table, tell_each, tell_table};
 use super::place::Place;
 use super::screen::Screen;
 use super::table::{id, short_ref, time};
@@ -56,6 +56,10 @@ pub(super) struct DeadRow {
     /// Why it was not delivered.
     reason: Option<String>,
     state: DeadState,
+}
+
+impl Row for DeadRow {
+    const ROWS: &str = "dead_letters";
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,9 +28,13 @@ pub(super) struct Copy<'d>(Draft<'d>);
 /// Crash: until the rename the file is as it was. The lock stays then, as git's own does, and the next one to come says
 /// so.
 pub(super) fn edit(place: &Place, change: impl FnOnce(&Copy<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
-    let path = place.common_dir.join("config");
+    edit_file(&place.common_dir.join("config"), change)
+}
+
+/// The same for any file of git's configuration.
+pub(super) fn edit_file(path: &Path, change: impl FnOnce(&Copy<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
     // Where it is a link, git locks and replaces what it leads to.
-    let path = fs::canonicalize(&path).map_err(|error| cannot(message::cannot_read, &path, error))?;
+    let path = fs::canonicalize(path).map_err(|error| cannot(message::cannot_read, path, error))?;
     let parent = path.parent().unwrap_or(Path::new("/"));
     let directory =
         Dir::open(parent, Modes::new(false)).map_err(|error| cannot(message::cannot_open, parent, error))?;
@@ -89,6 +93,29 @@ impl Copy<'_> {
             Command::new("git").args(["config", "--list", "--name-only", "-z", "--file"]).arg(self.0.path()).output();
         let listed = listed.map(|output| output.stdout).unwrap_or_default();
         listed.split(|byte| *byte == 0).any(|key| target_of(&String::from_utf8_lossy(key)) == Some(target))
+    }
+
+    /// Sets keys of a target to these values alone, and others to none.
+    pub(super) fn set(
+        &self,
+        target: &str,
+        values: &[(&'static str, String)],
+        unset: &[&'static str],
+    ) -> Result<(), Failure> {
+        let full = |key: &str| format!("webhook.{target}.{key}");
+        let mut keys: Vec<_> = values.iter().map(|(key, _)| *key).chain(unset.iter().copied()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys.into_iter().filter(|key| self.has_key(&full(key))) {
+            self.git_config(&["--unset-all", &full(key)])?;
+        }
+        values.iter().try_for_each(|(key, value)| self.git_config(&["--add", &full(key), value]))
+    }
+
+    fn has_key(&self, key: &str) -> bool {
+        let mut git = Command::new("git");
+        git.args(["config", "--file"]).arg(self.0.path()).args(["--get-all", key]);
+        git.output().is_ok_and(|output| output.status.success())
     }
 
     /// Runs `git config` on the copy.

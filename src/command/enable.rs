@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::as_owner::{Call, in_this};
 use super::edit::edit;
 use super::failure::{Failure, failure};
-use super::output::{by_row, tell};
+use super::output::{Row, by_row, tell};
 use super::place::Place;
 use super::targets;
-use crate::config::{Configuration, Configured, Scope};
+use crate::config::{Change, Configuration, Configured, Scope};
 use crate::message;
 use crate::process::Environment;
 use crate::schedule::Backoff;
@@ -23,6 +23,10 @@ pub(super) struct EnabledTarget {
     name: String,
     enabled: bool,
     waiting: usize,
+}
+
+impl Row for EnabledTarget {
+    const ROWS: &str = "targets";
 }
 
 /// Has a target told of pushes from now on, or not any more.
@@ -57,7 +61,9 @@ fn turn(target: &Configured, enabled: bool, place: &Place, environment: &Environ
         return edit(place, |draft| draft.git_config(&["--unset-all", &key]));
     }
     let values = [("enabled", "false".to_owned())];
-    let tried = Configuration::read_with(&place.git_dir, &place.common_dir, environment, name.as_str(), &values);
+    let file = place.common_dir.join("config");
+    let change = Change { scope: Scope::Repository, file: &file, name: name.as_str(), values: &values, unset: &[] };
+    let tried = Configuration::read_changed(&place.git_dir, &place.common_dir, environment, &change);
     let is_left_to_us = tried
         .is_ok_and(|tried| tried.find(name.as_str()).is_some_and(|target| target.switch() == Switch::OffByRepository));
     if enabled || !is_left_to_us {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::as_owner::{Call, Said, in_each_at_once};
 use super::failure::{Failure, failure};
 use super::mirror;
-use super::output::{Reach, tell, tell_each};
+use super::output::{Reach, Row, tell, tell_each};
 use super::place::Place;
 use super::progress::with_progress;
 use super::table::moment;
@@ -13,7 +13,7 @@ use super::targets;
 use super::terminal;
 use crate::message;
 use crate::outcome::Outcome;
-use crate::overview::{self, TargetRow, TargetState as State};
+use crate::overview::{self, TargetRow, TargetState as State, spelling};
 use crate::process::{self, Environment};
 use crate::text::sanitise;
 
@@ -44,7 +44,12 @@ pub(super) struct FlushRow {
     /// As in `git webhook status`.
     state: State,
     /// When the target is tried next, in seconds since 1970.
+    #[serde(with = "spelling::time")]
     next: Option<i64>,
+}
+
+impl Row for FlushRow {
+    const ROWS: &str = "targets";
 }
 
 const NOTHING: &str = "nothing waits";

@@ -6,13 +6,12 @@ use std::time::Duration;
 use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::log::{Chooser, Filter, HEADINGS, cells};
-use super::output::Reach;
+use super::output::{Reach, print_line};
 use super::screen::Screen;
 use super::table::lay_out;
 use super::terminal::{Colour, print};
 use crate::message;
 use crate::overview::DeliveryRow;
-use crate::text::json_for_terminal;
 
 /// How often the log is looked at.
 const EACH: Duration = Duration::from_millis(500);
@@ -36,9 +35,9 @@ pub(super) fn run(filter: &Filter, limit: Option<usize>, reach: &Reach, call: &C
     let mut tail = pipeline.history.tail(limit.unwrap_or(BEFORE));
     let mut widths = Widths::default();
     loop {
-        for row in tail.next().into_iter().map(DeliveryRow::from).filter(|row| chooser.wants(row)) {
+        for row in tail.read().into_iter().map(DeliveryRow::from).filter(|row| chooser.wants(row)) {
             match reach.json {
-                true => print_json(&row),
+                true => print_line(&row),
                 false => widths.print(&row),
             }
         }
@@ -47,11 +46,6 @@ pub(super) fn run(filter: &Filter, limit: Option<usize>, reach: &Reach, call: &C
         }
         thread::sleep(EACH);
     }
-}
-
-/// One object a line: whoever reads a stream cannot wait for its end.
-fn print_json(row: &DeliveryRow) {
-    print(&(json_for_terminal(&serde_json::to_string(row).unwrap_or_default()) + "\n"));
 }
 
 /// How wide the columns are so far: what comes is not known beforehand.

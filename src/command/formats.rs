@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::output::print_answer;
 use super::screen::Screen;
 use super::table::{fill, lay_out};
 use super::terminal::{Colour, page, print};
@@ -34,7 +35,7 @@ struct EventRow {
 pub(super) fn run(json: bool) -> Result<bool, Failure> {
     if json {
         let rows: Vec<_> = FORMATS.iter().map(row).collect();
-        print(&(serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"));
+        print_answer("formats", &rows);
         return Ok(true);
     }
     page();

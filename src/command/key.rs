@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, in_this};
 use super::failure::{Failure, failure};
-use super::output::tell;
+use super::output::{Row, tell};
 use super::targets;
 use crate::message;
 use crate::signature::SigningSecret;
@@ -17,6 +17,10 @@ pub(super) struct KeyRow {
     target: String,
     /// `whpk_` and base64.
     public_key: String,
+}
+
+impl Row for KeyRow {
+    const ROWS: &str = "keys";
 }
 
 /// Prints them in the order in which they sign.

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
-use super::output::{Reach, one_table, tell_table};
+use super::output::{Reach, Row, one_table, tell_table};
 use super::terminal::{self, Colour};
+use super::told;
 use crate::config::{BrokenTarget, Configuration, Configured};
-use crate::event::EventName;
 use crate::message;
 use crate::target::{Switch, Target};
 
@@ -20,19 +20,46 @@ struct ListedTarget {
     event: Vec<String>,
     r#ref: Vec<String>,
     enabled: bool,
-    /// In the words of the table.
-    state: String,
+    state: ListedState,
     description: Option<String>,
     errors: Vec<String>,
 }
 
+impl Row for ListedTarget {
+    const ROWS: &str = "targets";
+}
+
+/// How a target is configured: in the words of `git webhook status`, as far as both know the state.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ListedState {
+    Enabled,
+    Disabled,
+    OffByRepository,
+    Parked,
+    Wrong,
+}
+
+impl ListedState {
+    fn text(self, name: &str) -> String {
+        match self {
+            Self::Enabled => "enabled".into(),
+            Self::Disabled => "disabled".into(),
+            Self::OffByRepository => message::switched_off_by_repository().into(),
+            Self::Parked => format!("parked (410), {}", message::waits_for_enable(name)),
+            // The errors are told first.
+            Self::Wrong => "wrong, see above".into(),
+        }
+    }
+}
+
 /// Whether nothing is wrong.
-pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
+pub(super) fn run(urls: bool, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_each(call, reach.root.as_deref(), |place| {
         let configuration = &place.configuration;
         let pipeline = place.pipeline();
         let row = |target: &Configured| match target {
-            Configured::Ready(target) => row(target, pipeline.spool.queue(&target.name).backoff().parked),
+            Configured::Ready(target) => row(target, urls, pipeline.spool.queue(&target.name).backoff().parked),
             Configured::Broken(target) => broken_row(target),
         };
         let rows = configuration.targets.iter().map(row).collect();
@@ -46,18 +73,18 @@ pub(super) fn run(reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
     Ok(tell_table(call, reach.json, said, "no targets", table))
 }
 
-fn row(target: &Target, is_parked: bool) -> ListedTarget {
+fn row(target: &Target, urls: bool, is_parked: bool) -> ListedTarget {
     let state = match target.switch {
-        Switch::On if is_parked => format!("parked (410), {}", message::waits_for_enable(&target.name)),
-        Switch::On => "enabled".into(),
-        Switch::Off => "disabled".into(),
-        Switch::OffByRepository => message::switched_off_by_repository().into(),
+        Switch::On if is_parked => ListedState::Parked,
+        Switch::On => ListedState::Enabled,
+        Switch::Off => ListedState::Disabled,
+        Switch::OffByRepository => ListedState::OffByRepository,
     };
     ListedTarget {
         name: target.name.to_string(),
-        url: Some(format!("{}/…", target.address.origin())),
+        url: Some(if urls { target.address.whole() } else { format!("{}/…", target.address.origin()) }),
         format: Some(target.format.name.into()),
-        event: events(target),
+        event: told::events(target),
         r#ref: target.refs.words().collect(),
         enabled: target.switch.is_on(),
         state,
@@ -74,7 +101,7 @@ fn broken_row(target: &BrokenTarget) -> ListedTarget {
         event: Vec::new(),
         r#ref: Vec::new(),
         enabled: target.switch.is_on(),
-        state: "wrong".into(),
+        state: ListedState::Wrong,
         description: None,
         errors: target.problems.iter().map(ToString::to_string).collect(),
     }
@@ -103,19 +130,16 @@ fn table(said: &[&Said<ListedTarget>]) -> String {
     };
     let cells = |row: &ListedTarget| {
         let (name, format) = (row.name.clone(), row.format.clone().unwrap_or_default());
-        // The errors are told first.
-        let state = if row.errors.is_empty() { row.state.clone() } else { format!("{}, see above", row.state) };
-        ([name, format, row.event.join(" "), refs(row), row.url.clone().unwrap_or_default(), state], Colour::None)
+        let url = row.url.clone().unwrap_or_default();
+        [name, format, row.event.join(" "), refs(row), url, row.state.text(&row.name)]
     };
-    one_table(said, ["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"], 0, cells)
-}
-
-/// The words of its events, as they are configured: of one that is narrowed the forge's own names.
-fn events(target: &Target) -> Vec<String> {
-    let narrowed = |event: EventName| target.narrowed.iter().filter(move |(known, _)| *known == event);
-    let words = |event: &EventName| match narrowed(*event).count() {
-        0 => vec![event.word().to_owned()],
-        _ => narrowed(*event).map(|(_, name)| (*name).to_owned()).collect(),
-    };
-    target.events.iter().flat_map(words).collect()
+    if said.iter().flat_map(|one| &one.rows).all(|row| row.description.is_none()) {
+        let headings = ["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE"];
+        return one_table(said, headings, 0, |row| (cells(row), Colour::None));
+    }
+    let headings = ["NAME", "FORMAT", "EVENTS", "REFS", "URL", "STATE", "DESCRIPTION"];
+    one_table(said, headings, 0, |row| {
+        let [name, format, events, refs, url, state] = cells(row);
+        ([name, format, events, refs, url, state, row.description.clone().unwrap_or_default()], Colour::None)
+    })
 }

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use super::as_owner::{Call, Said, in_each};
 use super::deliveries::{self, Commit};
 use super::failure::Failure;
-use super::output::{Reach, one_table, tell_table};
+use super::output::{Reach, Row, one_table, tell_table};
 use super::place::Place;
 use super::screen::Screen;
 use super::table::{id, short_ref, time};
@@ -47,6 +47,10 @@ pub(super) struct Filter {
     /// None of the last so many s, m, h or d
     #[arg(long, value_name = "TIME", value_parser = super::seconds)]
     until: Option<i64>,
+}
+
+impl Row for DeliveryRow {
+    const ROWS: &str = "deliveries";
 }
 
 /// What of them.

@@ -14,7 +14,14 @@ mod deliveries;
 mod status;
 mod log;
 mod follow;
+mod level;
+mod target_options;
+mod new_secret;
+mod receiver;
+mod told;
 mod add;
+mod set;
+mod rename;
 mod remove;
 mod enable;
 mod key;
@@ -80,7 +87,25 @@ enum Verb {
     Add {
         #[command(flatten)]
         wish: add::Wish,
-        /// Print one JSON array
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change keys of a target
+    Set {
+        #[command(flatten)]
+        wish: set::Wish,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call a target otherwise; what waits for it, its dead letters and its secret files go with it
+    Rename {
+        /// The target
+        old: String,
+        /// Its new name
+        new: String,
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -88,18 +113,21 @@ enum Verb {
     Remove {
         /// The target
         name: String,
-        /// Print one JSON array
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
     /// List the targets, and what is wrong with their configuration
     List {
+        /// Show whole addresses, secrets in them too
+        #[arg(long)]
+        urls: bool,
         #[command(flatten)]
         reach: Reach,
     },
     /// List the payload formats, with their events and what a secret travels in
     Formats {
-        /// Print one JSON array
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -129,7 +157,7 @@ enum Verb {
     Show {
         #[command(flatten)]
         choice: show::Choice,
-        /// Print one JSON array
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -192,7 +220,7 @@ enum Verb {
     Enable {
         /// The target
         name: String,
-        /// Print one JSON array
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -200,7 +228,7 @@ enum Verb {
     Disable {
         /// The target
         name: String,
-        /// Print one JSON array
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -208,7 +236,7 @@ enum Verb {
     Key {
         /// The target
         name: String,
-        /// Print one JSON array
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -298,7 +326,7 @@ fn tell_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
     let is_surplus = matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::TooManyValues);
-    let text = match texts.iter().find_map(|text| add::secret_option(text)).filter(|_| is_surplus) {
+    let text = match texts.iter().find_map(|text| new_secret::secret_option(text)).filter(|_| is_surplus) {
         // It quotes the secret.
         Some(option) => format!("error: {}\n", message::secret_as_argument(option)),
         // A URL may be a secret as well.
@@ -339,7 +367,7 @@ impl Verb {
 
     fn run(self, call: &Call<'_>) -> Result<ExitCode, Failure> {
         let is_well = match self {
-            Self::List { reach } => list::run(&reach, call),
+            Self::List { urls, reach } => list::run(urls, &reach, call),
             Self::Formats { json } => formats::run(json),
             Self::Check { options } => check::run(&options, call),
             Self::Test { name, event } => test::run(&name, event, call),
@@ -357,6 +385,8 @@ impl Verb {
             }
             Self::Reconcile { manner, reach } => reconcile::run(manner, &reach, call),
             Self::Add { wish, json } => add::run(&wish, json, call),
+            Self::Set { wish, json } => set::run(&wish, json, call),
+            Self::Rename { old, new, json } => rename::run(&old, &new, json, call),
             Self::Remove { name, json } => remove::run(&name, json, call),
             Self::Enable { name, json } => enable::run(&name, true, json, call),
             Self::Disable { name, json } => enable::run(&name, false, json, call),

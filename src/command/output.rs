@@ -13,7 +13,7 @@ use crate::text::{json_for_terminal, sanitise};
 /// How far a verb goes, and for whom it prints.
 #[derive(clap::Args)]
 pub(super) struct Reach {
-    /// Print one JSON array
+    /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
     /// Go to every repository below DIR
@@ -22,12 +22,7 @@ pub(super) struct Reach {
 }
 
 /// Prints what is said of each repository, and returns whether all is well. A process of the owner leaves that to root.
-pub(super) fn tell<T: Serialize>(
-    call: &Call<'_>,
-    json: bool,
-    said: Vec<Said<T>>,
-    text: impl Fn(&Said<T>) -> String,
-) -> bool {
+pub(super) fn tell<T: Row>(call: &Call<'_>, json: bool, said: Vec<Said<T>>, text: impl Fn(&Said<T>) -> String) -> bool {
     let is_well = said.iter().all(|said| said.is_well);
     if call.is_owners {
         call.answer(said);
@@ -43,7 +38,7 @@ pub(super) fn tell<T: Serialize>(
 
 /// The same of a verb that goes to each repository and says little or nothing in most: those in which there is nothing are
 /// counted where there are several. `text` is empty there.
-pub(super) fn tell_each<T: Serialize>(
+pub(super) fn tell_each<T: Row>(
     call: &Call<'_>,
     json: bool,
     said: Vec<Said<T>>,
@@ -63,7 +58,7 @@ pub(super) fn tell_each<T: Serialize>(
 }
 
 /// The same of a verb that lists: one table for all repositories, in a pager where it is long.
-pub(super) fn tell_table<T: Serialize>(
+pub(super) fn tell_table<T: Row>(
     call: &Call<'_>,
     json: bool,
     said: Vec<Said<T>>,
@@ -110,8 +105,17 @@ pub(super) fn one_table<T, const N: usize>(
     text
 }
 
-/// Prints rows as one JSON array, each with its repository where there are several.
-pub(super) fn print_json<T: Serialize>(said: &[Said<T>]) {
+/// What a verb answers with, for programs as for people.
+pub(super) trait Row: Serialize {
+    /// What an answer calls its rows; `docs/json` has the schema of each verb's.
+    const ROWS: &str;
+}
+
+/// The version of what programs are told: it is raised where something is no more, or means something else.
+const VERSION: u32 = 1;
+
+/// Prints rows as one JSON object, each with its repository where there are several.
+pub(super) fn print_json<T: Row>(said: &[Said<T>]) {
     let mut all = Vec::new();
     for said in said {
         for row in &said.rows {
@@ -122,7 +126,22 @@ pub(super) fn print_json<T: Serialize>(said: &[Said<T>]) {
             all.push(value);
         }
     }
-    print(&(json_for_terminal(&serde_json::to_string_pretty(&all).unwrap_or_default()) + "\n"));
+    print_answer(T::ROWS, &all);
+}
+
+/// Prints an answer that is made of these rows.
+pub(super) fn print_answer(rows: &str, all: &[impl Serialize]) {
+    let answer = serde_json::json!({ "version": VERSION, rows: all });
+    print(&(json_for_terminal(&serde_json::to_string_pretty(&answer).unwrap_or_default()) + "\n"));
+}
+
+/// Prints one row as one line: whoever reads a stream cannot wait for its end.
+pub(super) fn print_line(row: &impl Row) {
+    let mut line = serde_json::to_value(row).unwrap_or_default();
+    if let Some(object) = line.as_object_mut() {
+        object.shift_insert(0, "version".into(), VERSION.into());
+    }
+    print(&(json_for_terminal(&line.to_string()) + "\n"));
 }
 
 /// The heading above what is said of one repository of several.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::as_owner::{Call, Said, in_each};
 use super::differences::{Differences, MOST_LOST, differences, take_snapshot};
 use super::failure::{Failure, failure};
-use super::output::{Reach, tell_each};
+use super::output::{Reach, Row, tell_each};
 use super::place::Place;
 use super::screen::Screen;
 use super::table::lay_out;
@@ -53,6 +53,10 @@ pub(super) struct ReconcileRow {
     old: String,
     new: String,
     state: State,
+}
+
+impl Row for ReconcileRow {
+    const ROWS: &str = "refs";
 }
 
 /// What was made of a difference.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::as_owner::{Call, Said, in_each};
 use super::deliveries;
 use super::failure::Failure;
-use super::output::{Reach, tell_each};
+use super::output::{Reach, Row, tell_each};
 use super::place::Place;
 use super::progress::with_progress;
 use super::targets;
@@ -16,7 +16,7 @@ use crate::dispatch::Dispatcher;
 use crate::history::{self, State};
 use crate::message;
 use crate::outcome::Outcome;
-use crate::overview::{self, DeliveryRow};
+use crate::overview::{self, DeliveryRow, spelling};
 use crate::pipeline::{Pipeline, PutBack, Source};
 use crate::process;
 use crate::schedule::Queued;
@@ -52,11 +52,16 @@ pub(super) struct RedeliveredRow {
     state: State,
     attempts: u32,
     status: Option<u16>,
+    #[serde(rename = "took", with = "spelling::duration")]
     ms: Option<u64>,
     /// Why it was not delivered, or not even tried.
     reason: Option<String>,
     /// Whether the body was built again, and is not what was sent before.
     differs: bool,
+}
+
+impl Row for RedeliveredRow {
+    const ROWS: &str = "deliveries";
 }
 
 /// Whether all of them were delivered.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::as_owner::{Call, in_this};
 use super::edit::edit;
 use super::failure::{Failure, failure};
-use super::output::{by_row, tell};
+use super::output::{Row, by_row, tell};
 use super::place::Place;
 use super::targets;
 use crate::config::{self, Entry, Scope};
@@ -25,6 +25,10 @@ pub(super) struct RemovedTarget {
     dead: usize,
     /// The files of secrets that went with it.
     secrets: Vec<String>,
+}
+
+impl Row for RemovedTarget {
+    const ROWS: &str = "targets";
 }
 
 pub(super) fn run(name: &str, json: bool, call: &Call<'_>) -> Result<bool, Failure> {

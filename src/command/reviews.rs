@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
-use super::output::{Reach, one_table, tell_table};
+use super::output::{Reach, Row, one_table, tell_table};
 use super::place::Place;
 use super::terminal::Colour;
 use crate::event::{Time, Utc};
@@ -27,6 +27,10 @@ pub(super) struct ReviewRow {
     /// When it was opened, and when something happened to it last, RFC 3339.
     created: String,
     updated: String,
+}
+
+impl Row for ReviewRow {
+    const ROWS: &str = "reviews";
 }
 
 /// Always whether all could be looked at.

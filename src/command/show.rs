@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::as_owner::{Call, Said, in_this};
 use super::deliveries::{self, By};
 use super::failure::Failure;
-use super::output::tell;
+use super::output::{Row, tell};
 use super::place::Place;
 use super::screen::Screen;
 use super::table::time;
@@ -18,7 +18,7 @@ use crate::dispatch;
 use crate::history::{Entry, State};
 use crate::message;
 use crate::outcome::Answer;
-use crate::overview::DeliveryRow;
+use crate::overview::{DeliveryRow, spelling};
 use crate::pipeline::Source;
 use crate::text::sanitise;
 
@@ -33,6 +33,10 @@ pub(super) struct ShownDelivery {
     /// Why the request cannot be shown.
     missing: Option<String>,
     tries: Vec<Try>,
+}
+
+impl Row for ShownDelivery {
+    const ROWS: &str = "deliveries";
 }
 
 /// The request as it would be sent now, for its headers hold the number and the time of the attempt.
@@ -60,6 +64,7 @@ struct Try {
     time: String,
     state: State,
     status: Option<u16>,
+    #[serde(rename = "took", with = "spelling::duration")]
     ms: Option<u64>,
     reason: Option<String>,
     answer: Option<Answer>,

@@ -2,7 +2,7 @@
 
 use super::as_owner::{Call, Said, in_each};
 use super::failure::Failure;
-use super::output::{Reach, one_table, tell_table};
+use super::output::{Reach, Row, one_table, tell_table};
 use super::table::length;
 use super::terminal::Colour;
 use crate::message;
@@ -22,6 +22,10 @@ pub(super) enum Alarm {
     Critical = 2,
     /// Not all could be seen.
     Unknown = 3,
+}
+
+impl Row for TargetRow {
+    const ROWS: &str = "targets";
 }
 
 /// How loud it is to be, if something has waited for longer than `limit`, in seconds. Of many repositories a person is

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, failure};
 use super::place::Place;
-use crate::config::{self, Configured, Entry};
+use crate::config::{self, Configuration, Configured, Entry};
 use crate::process::Environment;
 use crate::target::{Target, TargetName};
 
@@ -18,7 +18,12 @@ pub(super) fn find<'a>(place: &'a Place, name: &str) -> Result<&'a Configured, F
 
 /// What every verb says of a target that is not there.
 pub(super) fn unknown(place: &Place, name: &str) -> Failure {
-    let others = place.configuration.names().map(ToString::to_string).collect();
+    lacking(&place.configuration, name)
+}
+
+/// The same of a configuration that is perhaps no repository's.
+pub(super) fn lacking(configuration: &Configuration, name: &str) -> Failure {
+    let others = configuration.names().map(ToString::to_string).collect();
     Failure::NoTarget { name: name.into(), others }
 }
 

@@ -88,6 +88,37 @@ pub(super) fn unseen_file(environment: &Environment) -> Option<PathBuf> {
         .find(|path| TopFile::read(path.clone(), Scope::Global).ok().flatten().is_some_and(|file| is_about_us(&file)))
 }
 
+/// The same of the system's and the user's own files, apart from any repository.
+///
+/// # Errors
+/// Where git itself would die.
+pub fn read_protected(environment: &Environment) -> Result<Files, Unreadable> {
+    let nowhere = Path::new("/");
+    let surroundings = Surroundings { git_dir: nowhere, common_dir: nowhere, environment, is_reftable: false };
+    let mut files = Vec::new();
+    if let Some(path) = system_file(environment) {
+        files.extend(TopFile::read(path, Scope::System)?);
+    }
+    for path in global_files(environment) {
+        files.extend(TopFile::read(path, Scope::Global)?);
+    }
+    let layout = Extensions::new(&[]).layout;
+    Ok(Files { entries: include::read(&files, &surroundings)?, layout, unread: Vec::new() })
+}
+
+/// The file that git would write to for a scope: of two of the user's own that which is there.
+pub fn written(scope: Scope, environment: &Environment) -> Option<PathBuf> {
+    match scope {
+        Scope::System => system_file(environment),
+        Scope::Global => {
+            let files = global_files(environment);
+            let is_there = |path: &&PathBuf| path.exists();
+            files.iter().rev().find(is_there).or(files.last()).cloned()
+        }
+        Scope::Repository => None,
+    }
+}
+
 /// What git would see.
 pub struct Files {
     /// Every value, in git's order.

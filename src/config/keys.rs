@@ -26,10 +26,12 @@ pub struct Key {
     pub protected: bool,
     /// Holds several values.
     pub list: bool,
+    /// What it is for and what it can be, in one line; of the keys that are options of `git webhook add`.
+    pub meaning: &'static str,
 }
 
 const fn key(name: &'static str, of: Of, default: &'static str) -> Key {
-    Key { name, of, default, protected: false, list: false }
+    Key { name, of, default, protected: false, list: false, meaning: "" }
 }
 
 const fn protected(name: &'static str, of: Of, default: &'static str) -> Key {
@@ -40,35 +42,56 @@ const fn list(key: Key) -> Key {
     Key { list: true, ..key }
 }
 
+const fn means(meaning: &'static str, key: Key) -> Key {
+    Key { meaning, ..key }
+}
+
 /// Every key, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     key("url", Of::TargetAlone, "required"),
-    key("format", Of::Target, "codeup"),
-    key("detail", Of::Target, "full"),
-    key("contentType", Of::Target, "json"),
-    list(key("event", Of::Target, "push tag_push")),
-    list(key("ref", Of::Target, "every ref")),
-    list(key("success", Of::Target, "2xx")),
-    key("description", Of::TargetAlone, "none"),
-    key("enabled", Of::Target, "true"),
-    key("optional", Of::Target, "false"),
-    key("traceparent", Of::Target, "true"),
-    key("codeupExtras", Of::Target, "false"),
+    means(
+        "In which forge's words it is told: a name that git webhook formats lists",
+        key("format", Of::Target, "codeup"),
+    ),
+    means(
+        "What it is told of: push, tag_push, create, delete, note, merge_request, all, or the forge's narrower names",
+        list(key("event", Of::Target, "push tag_push")),
+    ),
+    means(
+        "Of which refs: full names or short ones, * for anything, ! excludes, the last that matches wins",
+        list(key("ref", Of::Target, "every ref")),
+    ),
+    means(
+        "Which answers count as delivered: statuses and classes such as 302 or 2xx",
+        list(key("success", Of::Target, "2xx")),
+    ),
+    means("A title, for people", key("description", Of::TargetAlone, "none")),
+    means("Whether it is told of anything: true or false", key("enabled", Of::Target, "true")),
+    means(
+        "Whether a repository may switch off this target of the server: true or false",
+        key("optional", Of::Target, "false"),
+    ),
     key("secret", Of::TargetAlone, "none"),
-    key("secretFile", Of::TargetAlone, "none"),
+    means(
+        "The file with the token or HMAC key, below webhook/secret/ or absolute",
+        key("secretFile", Of::TargetAlone, "none"),
+    ),
     list(key("signingSecret", Of::TargetAlone, "none")),
-    list(key("signingSecretFile", Of::TargetAlone, "none")),
-    list(key("header", Of::TargetAlone, "none")),
-    key("headerFile", Of::TargetAlone, "none"),
-    key("sslVerify", Of::Target, "true"),
-    key("sslCAInfo", Of::TargetAlone, "none"),
-    key("sslCert", Of::TargetAlone, "none"),
-    key("sslKey", Of::TargetAlone, "none"),
+    means(
+        "The file with a Standard Webhooks key, below webhook/secret/ or absolute",
+        list(key("signingSecretFile", Of::TargetAlone, "none")),
+    ),
+    means("A further request header, 'Name: value'", list(key("header", Of::TargetAlone, "none"))),
+    means("A file with further request headers, one a line", key("headerFile", Of::TargetAlone, "none")),
+    means("Whether the receiver's certificate is verified: true or false", key("sslVerify", Of::Target, "true")),
+    means("A PEM file with certificates to trust beside the system's", key("sslCAInfo", Of::TargetAlone, "none")),
+    means("A PEM file with the client certificate", key("sslCert", Of::TargetAlone, "none")),
+    means("A PEM file with its key", key("sslKey", Of::TargetAlone, "none")),
     protected("proxy", Of::Target, "none"),
-    key("timeout", Of::Target, "10s"),
-    key("retryFor", Of::Target, "3d"),
-    key("maxCommits", Of::Target, "the forge's own"),
-    key("maxBody", Of::Target, "25m"),
+    means("How long one attempt may take, in s, m, h or d", key("timeout", Of::Target, "10s")),
+    means("How long a delivery that fails is tried again, in s, m, h or d", key("retryFor", Of::Target, "3d")),
+    means("How many commits one payload lists at most", key("maxCommits", Of::Target, "the forge's own")),
+    means("The largest body, with k, m or g", key("maxBody", Of::Target, "25m")),
     key("repository", Of::Repository, "derived from the path"),
     key("owner", Of::Repository, "the words before the name joined by '-', else the name"),
     key("aliases", Of::Repository, "branch"),

@@ -99,33 +99,33 @@ impl Configuration {
     /// # Errors
     /// Where the configuration cannot be read as a whole; git dies there too.
     pub fn read(git_dir: &Path, common_dir: &Path, environment: &Environment) -> Result<Self, Unreadable> {
-        Self::read_with(git_dir, common_dir, environment, "", &[])
+        let files::Files { entries, layout, unread } = files::read(git_dir, common_dir, environment)?;
+        Ok(Self { unread, ..Self::of(&entries, common_dir, layout) })
     }
 
-    /// The same as if the repository's own file set these keys of the target `name` as well: what comes of a change
-    /// before it is made.
+    /// The same as if a change had been made: what comes of it, before it is.
     ///
     /// # Errors
     /// As for [`Self::read`].
-    pub fn read_with(
+    pub fn read_changed(
         git_dir: &Path,
         common_dir: &Path,
         environment: &Environment,
-        name: &str,
-        values: &[(&'static str, String)],
+        change: &Change<'_>,
     ) -> Result<Self, Unreadable> {
         let files::Files { mut entries, layout, unread } = files::read(git_dir, common_dir, environment)?;
-        let file: Rc<Path> = common_dir.join("config").into();
-        entries.extend(values.iter().map(|(key, value)| Entry {
-            section: "webhook",
-            subsection: Some(name.as_bytes().into()),
-            key: key.to_ascii_lowercase(),
-            value: Some(value.clone().into_bytes()),
-            scope: Scope::Repository,
-            file: Rc::clone(&file),
-            is_cut: false,
-        }));
+        change.make(&mut entries);
         Ok(Self { unread, ..Self::of(&entries, common_dir, layout) })
+    }
+
+    /// What the system's and the user's own files say, apart from any repository, with a change as if it had been made.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn read_protected(environment: &Environment, change: Option<&Change<'_>>) -> Result<Self, Unreadable> {
+        let files::Files { mut entries, layout, unread } = files::read_protected(environment)?;
+        change.into_iter().for_each(|change| change.make(&mut entries));
+        Ok(Self { unread, ..Self::of(&entries, Path::new("/"), layout) })
     }
 
     /// Whether one more entry, read last of its scope, is right: nothing is said of its key that was not before.
@@ -149,6 +149,58 @@ impl Configuration {
         let targets = sections(entries).into_iter().map(read).collect();
         Self { common_dir: common_dir.into(), layout, settings, targets, problems, warnings, unread: Vec::new() }
     }
+}
+
+/// Another value of some keys of one target.
+pub struct Change<'a> {
+    /// Where it is made.
+    pub scope: Scope,
+    /// In which file.
+    pub file: &'a Path,
+    /// The target's name.
+    pub name: &'a str,
+    /// The keys that are set, each with one of its values; what they had goes.
+    pub values: &'a [(&'static str, String)],
+    /// The keys that are set no more.
+    pub unset: &'a [&'static str],
+}
+
+impl Change<'_> {
+    fn make(&self, entries: &mut Vec<Entry>) {
+        let is_changed = |entry: &Entry| {
+            let is = |key: &str| key.eq_ignore_ascii_case(&entry.key);
+            entry.section == "webhook"
+                && entry.scope == self.scope
+                && entry.subsection.as_deref() == Some(self.name.as_bytes())
+                && (self.values.iter().any(|(key, _)| is(key)) || self.unset.iter().any(|key| is(key)))
+        };
+        entries.retain(|entry| !is_changed(entry));
+        let at = entries.iter().rposition(|known| known.scope <= self.scope).map_or(0, |at| at + 1);
+        let file: Rc<Path> = self.file.into();
+        let made = self.values.iter().map(|(key, value)| Entry {
+            section: "webhook",
+            subsection: Some(self.name.as_bytes().into()),
+            key: key.to_ascii_lowercase(),
+            value: Some(value.clone().into_bytes()),
+            scope: self.scope,
+            file: Rc::clone(&file),
+            is_cut: false,
+        });
+        entries.splice(at..at, made.collect::<Vec<_>>());
+    }
+}
+
+/// The file that `git config --system` or `--global` would write, for which alone this is asked; `None` where there is none.
+pub fn file_of(scope: Scope, environment: &Environment) -> Option<PathBuf> {
+    files::written(scope, environment)
+}
+
+/// What the system's and the user's own files say.
+///
+/// # Errors
+/// Where they cannot be read as a whole; git dies there too.
+pub fn protected_entries(environment: &Environment) -> Result<Vec<Entry>, Unreadable> {
+    files::read_protected(environment).map(|files| files.entries)
 }
 
 /// Every value of `webhook`, `webhookUser`, `gitweb` and `core` that git would see in the repository at `git_dir`.

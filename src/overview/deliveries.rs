@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::pushes::{self, PushState, WaitingPush};
+use super::spelling;
 use crate::config::Configured;
 use crate::history::{self, Entry, State};
 use crate::identifier;
@@ -47,11 +48,13 @@ pub struct DeliveryRow {
     pub attempts: u32,
     /// The last answer's status, where there was one.
     pub status: Option<u16>,
-    /// Milliseconds to it.
+    /// Milliseconds to it, or to the attempt's end.
+    #[serde(rename = "took", with = "spelling::duration")]
     pub ms: Option<u64>,
     /// Why it was not delivered.
     pub reason: Option<String>,
     /// When it is tried next, in seconds since 1970; `None` where it waits for somebody.
+    #[serde(with = "spelling::time")]
     pub next: Option<i64>,
     /// What somebody has to do for it to be tried at all.
     pub waits_for: Option<String>,
@@ -172,8 +175,7 @@ fn complete(
             let id = waits.key.id;
             queued.insert(id);
             held.extend(waits.schedule.is_held().then_some(id));
-            // What was tried has its line further up.
-            let is_further_up = newest.is_some() && waits.schedule.attempts > 0;
+            rows.entry(id).and_modify(|row| row.is_found_in(&directory));
             if !rows.contains_key(&id)
                 && !is_further_up
                 && left > 0
@@ -188,11 +190,14 @@ fn complete(
     for (id, target, waiting) in pipeline.spool.dead_letters(|id| wanted.has(id) && !rows.contains_key(&id)) {
         rows.insert(id, DeliveryRow { state: State::Dead, ..DeliveryRow::untried(id, &target, &waiting) });
     }
-    let dead = pipeline.spool.dead_ids();
-    for row in rows.values_mut().filter(|row| row.state == State::Waiting && !queued.contains(&row.id)) {
-        if dead.contains(&row.id) {
-            (row.state, row.next) = (State::Dead, None);
-        }
+    for (id, directory) in
+        pipeline.spool.all_dead().into_iter().filter_map(|letter| Some((letter.id?, letter.directory)))
+    {
+        let Some(row) = rows.get_mut(&id).filter(|row| row.state != State::Delivered && !queued.contains(&id)) else {
+            continue;
+        };
+        (row.state, row.next) = (State::Dead, None);
+        row.is_found_in(&directory);
     }
     let mut rows: Vec<_> = rows.into_values().collect();
     let pushes = pushes::of_targets(pipeline);
@@ -385,6 +390,14 @@ impl DeliveryRow {
         match &self.directory {
             Some(directory) => *directory == name.directory(),
             None => self.target == name.as_str(),
+        }
+    }
+
+    /// The target of whatever lies in a directory is called like that; the log may know it by the name that it had before.
+    fn is_found_in(&mut self, directory: &str) {
+        let now = TargetName::new(directory);
+        if now.is_valid() && !self.is_for(&now) {
+            self.target = directory.into();
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! The verbs are printers over it, for people and as JSON.
 
+pub mod spelling;
 mod pushes;
 mod deliveries;
 mod targets;

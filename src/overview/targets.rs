@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::pushes::{self, PushState, WaitingPush};
+use super::spelling;
 use crate::config::Configured;
 use crate::message;
 use crate::pipeline::Pipeline;
@@ -15,7 +16,8 @@ use crate::spool::{DeadCount, Queue};
 use crate::target::{Switch, Target, TargetName};
 
 /// How a target stands, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TargetState {
     /// Nothing is known against it.
     Ok,
@@ -41,38 +43,6 @@ pub enum TargetState {
     Stopped,
     /// Not all there is of it could be read.
     Unknown,
-}
-
-impl TargetState {
-    const ALL: [Self; 12] = [
-        Self::Ok,
-        Self::Failing,
-        Self::Parked,
-        Self::Disabled,
-        Self::OffByRepository,
-        Self::Wrong,
-        Self::Untold,
-        Self::Stuck,
-        Self::Removed,
-        Self::Displaced,
-        Self::Stopped,
-        Self::Unknown,
-    ];
-}
-
-/// Spelled for programs as for people.
-impl Serialize for TargetState {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for TargetState {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        let state = Self::ALL.into_iter().find(|state| state.to_string() == word);
-        state.ok_or_else(|| serde::de::Error::custom(word))
-    }
 }
 
 impl fmt::Display for TargetState {
@@ -106,6 +76,7 @@ pub struct TargetRow {
     /// Seconds since the oldest of them happened.
     pub oldest: Option<i64>,
     /// When the target is tried again, in seconds since 1970.
+    #[serde(with = "spelling::time")]
     pub next: Option<i64>,
     /// What somebody has to do for anything to be tried.
     pub waits_for: Option<String>,

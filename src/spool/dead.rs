@@ -122,11 +122,6 @@ impl Spool {
         Ok(())
     }
 
-    /// The ids of the deliveries that lie in `dead`.
-    pub fn dead_ids(&self) -> HashSet<Uuid> {
-        self.all_dead().into_iter().filter_map(|letter| letter.id).collect()
-    }
-
     /// Those of the dead letters that are `wanted` and can be read, each with the directory name of the queue it comes
     /// from.
     pub fn dead_letters(&self, wanted: impl Fn(Uuid) -> bool) -> Vec<(Uuid, String, QueuedDelivery)> {

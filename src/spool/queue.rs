@@ -58,6 +58,11 @@ struct State {
 pub struct Bodies(Mutex<HashMap<String, (Folder, String)>>);
 
 impl Queue {
+    /// Whether a file of its directories tells of something that waits or died, and not of the target itself.
+    pub(super) fn is_record(name: &str) -> bool {
+        ![LOCK, STATE, UNKNOWN].contains(&name)
+    }
+
     /// Becomes the one that sends to the target; `None` where somebody else is, who looks into the queue once more when
     /// done.
     ///

@@ -94,6 +94,17 @@ impl Address {
         self.url.as_str()
     }
 
+    /// The URL with user name and password, for who may read the configuration that it stands in.
+    pub fn whole(&self) -> String {
+        let Some((user, password)) = self.credentials() else { return self.url.to_string() };
+        let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+        let mut url = self.url.clone();
+        // Both fail only for URLs without a host, which this one has.
+        let _ = url.set_username(&text(user));
+        let _ = url.set_password(Some(&text(password)).filter(|password| !password.is_empty()).map(String::as_str));
+        url.to_string()
+    }
+
     /// User name and password for HTTP Basic authentication.
     pub fn credentials(&self) -> Option<(&[u8], &[u8])> {
         let (user, password) = self.credentials.as_ref()?;

@@ -15,7 +15,7 @@ fn flush(world: &World) {
 /// What monitoring reads.
 fn status(world: &World) -> (Option<i32>, Value) {
     let output = world.webhook(&["status", "--json"]);
-    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+    (output.status.code(), crate::support::rows(&output.stdout).into())
 }
 
 fn world() -> (Receiver, World) {

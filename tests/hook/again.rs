@@ -19,7 +19,7 @@ fn err(output: &Output) -> String {
 
 #[track_caller]
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", out(output), err(output)))
+    crate::support::rows(&output.stdout).into()
 }
 
 /// The id of the newest delivery.

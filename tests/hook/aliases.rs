@@ -75,7 +75,7 @@ fn a_target_is_told_by_the_alias_where_it_takes_that_alone_or_the_repository_say
     let fourth = world.commit("four");
     world.push(&["main:master"]);
     assert_eq!(told(&receiver), [step("main", &third, &fourth), step("master", &third, &fourth)]);
-    let log: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let log: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     let ids: std::collections::BTreeSet<_> = log[..2].iter().map(|row| row["event_id"].to_string()).collect();
     let refs: std::collections::BTreeSet<_> = log[..2].iter().map(|row| row["ref"].as_str().unwrap()).collect();
     assert_eq!((ids.len(), refs.into_iter().collect::<Vec<_>>()), (2, vec!["refs/heads/main", "refs/heads/master"]));

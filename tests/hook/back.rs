@@ -13,7 +13,7 @@ fn flush(world: &World, options: &[&str]) {
 }
 
 fn log(world: &World) -> Vec<Value> {
-    serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap()
+    crate::support::rows(&world.webhook(&["log", "--json"]).stdout)
 }
 
 /// The newest line of the log.

@@ -110,8 +110,7 @@ pub fn message(finding: &Value) -> &str {
 
 #[track_caller]
 fn read(output: &Output) -> (i32, Vec<Value>) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let findings = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let findings = crate::support::rows(&output.stdout);
     (output.status.code().unwrap(), findings)
 }
 

@@ -388,7 +388,7 @@ fn a_client_that_dies_during_delivery_changes_nothing() {
 
 fn deliveries(world: &World) -> Vec<String> {
     let output = world.webhook(&["log", "--json"]);
-    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows: Value = crate::support::rows(&output.stdout).into();
     rows.as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect()
 }
 

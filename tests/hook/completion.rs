@@ -154,7 +154,7 @@ fn what_is_typed_is_gone_on_with() {
     let shell = alone(&world);
     for (typed, inserted) in [
         ("git-webhook sta", vec!["status "]),
-        ("git-webhook re", vec!["remove ", "redeliver ", "reviews ", "reconcile "]),
+        ("git-webhook re", vec!["rename ", "remove ", "redeliver ", "reviews ", "reconcile "]),
         ("git-webhook log --sta", vec!["--state=", "--status="]),
         ("git-webhook log --state=de", vec!["delivered ", "dead "]),
         ("git-webhook log --state de", vec!["delivered ", "dead "]),
@@ -228,9 +228,8 @@ fn deliveries_are_offered_newest_first() {
     let refs: Vec<_> = (0..60).map(branch).collect();
     world.push(&refs.iter().map(String::as_str).collect::<Vec<_>>());
     world.push(&["main:newest"]);
-    let log = help(&world, &["log", "--json"]);
-    let log: serde_json::Value = serde_json::from_str(&log).unwrap();
-    let ids: Vec<_> = log.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    let log = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
+    let ids: Vec<_> = log.iter().map(|row| row["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 61);
     let shell = alone(&world);
     let offered = shell.offers("show ");

@@ -49,10 +49,10 @@ fn is_displaced(world: &World, repository: &Path, why: &str, way_out: &str) {
     }
     let output = webhook(world, repository, &["status", "--json"]);
     assert_eq!(output.status.code(), Some(2));
-    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let rows: Vec<Value> = crate::support::rows(&output.stdout);
     assert!(rows.iter().any(|row| row["state"] == "displaced"), "{rows:?}");
     let output = webhook(world, repository, &["check", "--json"]);
-    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let findings: Vec<Value> = crate::support::rows(&output.stdout);
     let finding = findings.iter().find(|finding| finding["message"].as_str().unwrap().contains(why));
     let finding = finding.unwrap_or_else(|| panic!("{findings:#?}"));
     assert_eq!((output.status.code(), &finding["severity"]), (Some(1), &"error".into()));

@@ -59,7 +59,7 @@ fn formats_lists_all_that_each_can_tell() {
     let github = (1..rows.len()).find(|row| cell(*row, 0) == "github").unwrap();
     assert_eq!((cell(github, 2), cell(github, 3)), ("each ref", "push tag_push create delete note merge_request ping"));
     assert_eq!(cell(github, 4), "X-Hub-Signature X-Hub-Signature-256");
-    let json: Value = serde_json::from_slice(&world.webhook(&["formats", "--json"]).stdout).unwrap();
+    let json: Value = crate::support::rows(&world.webhook(&["formats", "--json"]).stdout).into();
     let bitbucket = json.as_array().unwrap().iter().find(|row| row["name"] == "bitbucket").unwrap();
     assert_eq!(bitbucket["told"], "push");
     assert_eq!(bitbucket["events"][0], serde_json::json!({ "event": "push", "name": "repo:push" }));

@@ -122,7 +122,7 @@ fn what_moved_without_a_hook_since_takes_no_commits_from_it() {
     assert_eq!(told(&receiver), [of(&world, "topic", "main..topic")]);
     assert!(world.webhook(&["reconcile"]).status.success());
     // Made again it is the same, whatever was found meanwhile.
-    let log: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let log: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     let id = log.iter().find(|row| row["ref"] == "refs/heads/topic").unwrap()["id"].as_str().unwrap().to_owned();
     receiver.take();
     assert!(world.webhook(&["redeliver", &id]).status.success());

@@ -18,7 +18,7 @@ mod completion;
 mod configuration;
 mod copies;
 mod disks;
-mod distinct;
+mod edits;
 mod elsewhere;
 mod explicit;
 mod family;

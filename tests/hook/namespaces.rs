@@ -101,7 +101,7 @@ fn a_push_whose_hook_never_came_is_told_in_its_namespace() {
     assert!(world.webhook(&["flush"]).status.success());
     let told = receiver.take_one();
     assert_eq!((step(&told).0.as_str(), step(&told).3), ("refs/heads/lost", 2));
-    let log: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let log: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     assert_eq!((&log[0]["ref"], &log[0]["namespace"]), (&"refs/heads/lost".into(), &"tenant".into()));
     assert_eq!(reconcile(&world, &[]), "nothing was missed\n");
 }
@@ -144,8 +144,8 @@ fn a_target_of_the_server_is_told_of_namespaces_only_where_the_server_tells_them
     push(&world, "tenant", &["main"]);
     assert!(receiver.take().is_empty());
     world.push(&["main"]);
-    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project/project");
-    let waiting: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project");
+    let waiting: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     let waiting = waiting.iter().find(|row| row["state"] == "waiting").unwrap();
     assert_eq!(waiting["waits_for"], "waits until the server's webhook.repository tells namespaces apart");
     let found = world.webhook(&["check"]);
@@ -161,7 +161,7 @@ fn a_target_of_the_server_is_told_of_namespaces_only_where_the_server_tells_them
     // Its path would be another repository's.
     push(&world, "-x", &["main"]);
     assert!(receiver.take().is_empty());
-    let waiting: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let waiting: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     let waiting = waiting.iter().find(|row| row["state"] == "waiting").unwrap();
     let why = "waits: the namespace '-x' cannot be part of a repository's path, as webhook.repository would have it";
     assert_eq!(waiting["waits_for"], why);

@@ -133,7 +133,7 @@ fn what_opens_nothing_says_so() {
         nothing(&["merge_request.create"], &["main:b"]),
         ["webhook: no review opened: no branch was pushed that has what 'main' has not"]
     );
-    assert_eq!(String::from_utf8_lossy(&opened.world.webhook(&["reviews", "--json"]).stdout).trim(), "[]");
+    assert!(crate::support::rows(&opened.world.webhook(&["reviews", "--json"]).stdout).is_empty());
 }
 
 /// As at GitLab, where options without `merge_request.create` are about the review that there is.
@@ -226,7 +226,7 @@ fn numbers_go_on_and_open_reviews_are_listed() {
     opened.push(&["merge_request.create"], &["other"]);
     assert_eq!(opened.told(), of(&[("open", 2)]));
     let output = opened.world.webhook(&["reviews", "--json"]);
-    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows: Value = crate::support::rows(&output.stdout).into();
     let listed: Vec<_> =
         rows.as_array().unwrap().iter().map(|row| (row["number"].as_u64(), row["source"].as_str())).collect();
     assert_eq!(listed, [(Some(1), Some("topic")), (Some(2), Some("other"))]);
@@ -501,7 +501,7 @@ fn a_comment_told_again_is_what_it_was() {
             world.push_with(&["-o", "merge_request.title=Another"], &["topic"]);
             world.push(after);
             receiver.take();
-            let log: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+            let log: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
             let note = log.iter().find(|row| row["ref"] == "refs/notes/devtools/discuss").unwrap();
             let output = world.webhook(&["redeliver", note["id"].as_str().unwrap()]);
             assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stdout));

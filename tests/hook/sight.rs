@@ -94,7 +94,7 @@ fn what_may_not_be_read_is_an_error_in_every_verb() {
         fs::set_permissions(path, mode).unwrap();
         // And when it can be read again all is there.
         let output = as_root(&world, &world.server(), &["log", "--json"]);
-        assert_eq!(serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap().len(), 2, "{}", said(&output));
+        assert_eq!(crate::support::rows(&output.stdout).len(), 2, "{}", said(&output));
     }
     // One of many.
     let other = world.path("other.git");
@@ -145,7 +145,7 @@ fn root_sees_what_another_member_of_the_group_made() {
         assert!(!text.contains("nothing waits") && !text.contains("no deliveries"), "{place:?}: {text}");
     }
     let output = as_root(world, Path::new("/"), &["status", "--json", "--root", world.path("").to_str().unwrap()]);
-    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let rows: Vec<Value> = crate::support::rows(&output.stdout);
     assert_eq!((rows[0]["state"].as_str(), rows[0]["waiting"].as_u64()), (Some("failing"), Some(2)), "{rows:?}");
     world.server_git(&["config", "--file", "config", "webhook.ci.url", &receiver.url()]);
     let output = as_root(world, &server, &["flush", "--now"]);
@@ -158,7 +158,7 @@ fn status_is(world: &World, expected: i32) {
     assert_eq!(code(&output), expected, "{}", said(&output));
     let json = world.webhook(&["status", "--json"]);
     assert_eq!(code(&json), expected);
-    serde_json::from_slice::<Vec<Value>>(&json.stdout).unwrap();
+    crate::support::rows(&json.stdout);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn with_dead_letters(receiver: &Receiver) -> (World, Vec<String>) {
     world.commit("one");
     world.push(&["main:a", "main:b", "main:c"]);
     become_dead(&world, receiver);
-    let rows: Vec<Value> = serde_json::from_slice(&world.webhook(&["dead", "--json"]).stdout).unwrap();
+    let rows: Vec<Value> = crate::support::rows(&world.webhook(&["dead", "--json"]).stdout);
     (world, rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect())
 }
 
@@ -228,7 +228,7 @@ fn a_dead_letter_alarms_until_it_is_seen_dropped_or_redelivered() {
     status_is(&world, 2);
     assert!(said(&world.webhook(&["status"])).contains("4 (1 new)"), "{}", said(&world.webhook(&["status"])));
 
-    let rows: Vec<Value> = serde_json::from_slice(&world.webhook(&["dead", "--json"]).stdout).unwrap();
+    let rows: Vec<Value> = crate::support::rows(&world.webhook(&["dead", "--json"]).stdout);
     let new = rows.iter().find(|row| row["state"] == "new").unwrap();
     let id = new["id"].as_str().unwrap();
     for (wrong, why) in [
@@ -309,7 +309,7 @@ fn a_410_is_told_as_what_it_is() {
     );
     let log = said(&world.webhook(&["log"]));
     assert!(log.contains("answered 410: gone for good; waits for git webhook enable ci"), "{log}");
-    let rows: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let rows: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     assert!(rows.iter().all(|row| row["next"].is_null() && row["waits_for"] == "waits for git webhook enable ci"));
     let show = said(&world.webhook(&["show", rows[1]["id"].as_str().unwrap()]));
     assert!(show.contains("waiting, waits for git webhook enable ci") && !show.contains("tried again at"), "{show}");

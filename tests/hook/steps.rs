@@ -65,7 +65,7 @@ impl Site {
     }
 
     fn log(&self) -> Vec<Value> {
-        serde_json::from_slice(&self.world.webhook(&["log", "--json"]).stdout).unwrap()
+        crate::support::rows(&self.world.webhook(&["log", "--json"]).stdout)
     }
 }
 

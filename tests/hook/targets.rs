@@ -31,7 +31,8 @@ fn what_is_added_is_told_of_the_next_push() {
     let world = World::new();
     let said =
         well(&world.webhook(&["add", "ci", &receiver.url(), "--format", "gitlab", "--ref", "main", "--ref", "v*"]));
-    assert_eq!(said, "ci: added, told of pushes in format gitlab\ntry it: git webhook test ci\n");
+    assert!(said.starts_with("ci: added, told of push, tag_push on main v*\nin format gitlab\n"), "{said}");
+    assert!(said.ends_with("\ntry it: git webhook test ci\n"), "{said}");
     world.commit("one");
     world.push(&["main", "main:other"]);
     assert_eq!(receiver.take_one().json()["ref"], "refs/heads/main");
@@ -67,7 +68,8 @@ fn add_writes_the_format_it_chose() {
     assert_eq!(world.server_git(&["config", "webhook.plain.format"]), "codeup");
     world.configure("webhook.format", "gitlab");
     let said = well(&world.webhook(&["add", "second", "https://ci.example.org/"]));
-    assert_eq!(said.lines().next(), Some("second: added, told of pushes in format gitlab"));
+    assert_eq!(said.lines().next(), Some("second: added, told of push, tag_push on every ref"));
+    assert_eq!(said.lines().nth(1), Some("in format gitlab"));
 }
 
 #[test]
@@ -302,16 +304,15 @@ fn disable_keeps_what_waits() {
 #[test]
 fn the_verbs_tell_programs_what_they_did() {
     let world = World::new();
-    let row = |arguments: &[&str]| {
-        let rows: serde_json::Value = serde_json::from_str(&well(&world.webhook(arguments))).unwrap();
-        rows[0].clone()
-    };
+    let row = |arguments: &[&str]| crate::support::rows(well(&world.webhook(arguments)).as_bytes())[0].clone();
     let added = row(&["add", "ci", "https://x.example/secret", "--generate-secret", "--json"]);
     let secrets = ["webhook/secret/ci"];
     let url = "https://x.example/…";
     assert_eq!(
         added,
-        serde_json::json!({"name": "ci", "url": url, "format": "codeup", "secrets": secrets, "public_keys": []})
+        serde_json::json!({"name": "ci", "url": url, "format": "codeup", "format_by": "default",
+            "told": "told of push, tag_push on every ref", "secrets": secrets, "public_keys": [],
+            "missing": ["homepage", "gitSshUrl", "gitHttpUrl"]})
     );
     assert_eq!(row(&["disable", "ci", "--json"]), serde_json::json!({"name": "ci", "enabled": false, "waiting": 0}));
     assert_eq!(row(&["enable", "ci", "--json"])["enabled"], true);

@@ -621,9 +621,8 @@ fn check_shows_from_where_and_by_what_certificates_a_receiver_was_reached() {
     );
     assert!(!said.contains("which target 'later' shows"), "{said}");
     assert!(output.status.success(), "{said}");
-    let json: serde_json::Value =
-        serde_json::from_slice(&world.webhook(&["check", "--connect", "--json"]).stdout).unwrap();
-    let rows = json.as_array().unwrap().iter().filter(|row| row["severity"] == "fact");
+    let json = crate::support::rows(&world.webhook(&["check", "--connect", "--json"]).stdout);
+    let rows = json.iter().filter(|row| row["severity"] == "fact");
     let row = rows.clone().find(|row| row["target"] == "later").unwrap();
     assert_eq!((&row["from"], &row["certificates"][0]["issuer"]), (&"127.0.0.1".into(), &"Our root".into()));
     assert_eq!(rows.count(), 3);

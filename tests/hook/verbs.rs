@@ -14,8 +14,7 @@ fn out(output: &Output) -> String {
 #[track_caller]
 fn rows(world: &World, arguments: &[&str]) -> Vec<Value> {
     let output = world.webhook(arguments);
-    let rows = serde_json::from_slice(&output.stdout);
-    rows.unwrap_or_else(|error| panic!("{error}: {} {}", out(&output), String::from_utf8_lossy(&output.stderr)))
+    crate::support::rows(&output.stdout)
 }
 
 /// A world whose receiver fails in one way, and one push to it.

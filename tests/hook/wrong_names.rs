@@ -159,7 +159,7 @@ fn what_is_asked_of_one_wrong_name_tells_of_that_one() {
     let (world, _receivers) = pushed(["team/ci", "team/chat"]);
     let rows = |arguments: &[&str]| -> Vec<String> {
         let output = world.webhook(arguments);
-        let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let rows: Vec<serde_json::Value> = crate::support::rows(&output.stdout);
         rows.iter().map(|row| row["id"].to_string()).collect()
     };
     let [ci, chat] = ["team/ci", "team/chat"].map(|name| rows(&["log", "--json", "--target", name]));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mend::Mend;
 use super::render::Runner;
+use crate::overview::spelling;
 
 /// Whether a delivery can work in spite of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,7 +96,8 @@ pub(super) struct CertificateRow {
     pub(super) names: Vec<String>,
     pub(super) issuer: String,
     /// In seconds since 1970.
-    pub(super) not_after: i64,
+    #[serde(with = "spelling::time")]
+    pub(super) not_after: Option<i64>,
     /// Whole days; negative where it has expired.
     pub(super) days_left: i64,
 }

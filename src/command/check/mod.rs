@@ -39,7 +39,7 @@ use render::Runner;
 
 use super::as_owner::{Call, Found, Said, visit_each};
 use super::failure::Failure;
-use super::output::{self, Reach, heading};
+use super::output::{self, Reach, Row, heading};
 use super::place::{Place, find_any, git_dir, is_repository};
 use super::screen::Screen;
 use super::terminal::{self, Colour, page, print};
@@ -48,6 +48,14 @@ use crate::message;
 use crate::process::{self, Environment};
 use crate::repository;
 use crate::text::sanitise;
+
+impl Row for Finding {
+    const ROWS: &str = "findings";
+}
+
+impl Row for CheckRow {
+    const ROWS: &str = "findings";
+}
 
 /// What to look at.
 #[derive(clap::Args)]

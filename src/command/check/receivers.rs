@@ -145,7 +145,7 @@ fn as_reached(target: &Target, Reached { from, to, chain }: &Reached) -> Vec<Fin
     let now = process::now();
     let row = |certificate: &ShownCertificate| {
         let ShownCertificate { names, issuer, not_after } = certificate.clone();
-        CertificateRow { names, issuer, not_after, days_left: (not_after - now).div_euclid(DAY) }
+        CertificateRow { names, issuer, not_after: Some(not_after), days_left: (not_after - now).div_euclid(DAY) }
     };
     let certificates: Vec<_> = chain.iter().map(row).collect();
     let said = |it: &CertificateRow| {

@@ -46,7 +46,7 @@ fn the_variables_of_git_choose_the_files() {
         (&[("HOME", "/dev/null"), ("XDG_CONFIG_HOME", xdg)], &["system", "xdg"]),
     ] {
         let output = world.webhook_command().args(["list", "--json"]).envs(variables.iter().copied()).ends();
-        let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        let rows: Vec<Value> = crate::support::rows(&output.stdout);
         assert_eq!(rows.iter().map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), expected, "{variables:?}");
     }
 }
@@ -171,7 +171,7 @@ fn a_linked_worktree_reads_its_own_file_too() {
     fs::write(world.server().join("config.worktree"), url("main")).unwrap();
     assert_eq!(names(&world), ["common", "main"]);
     let output = world.command(env!("CARGO_BIN_EXE_git-webhook"), &tree).args(["list", "--json"]).ends();
-    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows: Value = crate::support::rows(&output.stdout).into();
     assert_eq!((&rows[0]["name"], &rows[1]["name"], &rows[2]), (&json!("common"), &json!("linked"), &Value::Null));
 }
 

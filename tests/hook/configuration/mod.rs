@@ -57,7 +57,7 @@ impl Listed {
 
 fn list(world: &World) -> Listed {
     let output = world.webhook(&["list", "--json"]);
-    let rows = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let rows = if output.stdout.is_empty() { Vec::new() } else { crate::support::rows(&output.stdout) };
     Listed { code: output.status.code(), rows, said: String::from_utf8_lossy(&output.stderr).into_owned() }
 }
 

@@ -115,7 +115,7 @@ fn a_target_that_is_optional_may_be_switched_off() {
     let listed = list(&world);
     listed.is_well();
     let row = listed.target("ci");
-    assert_eq!((&row["enabled"], &row["state"]), (&json!(false), &json!("switched off by the repository")));
+    assert_eq!((&row["enabled"], &row["state"]), (&json!(false), &json!("off_by_repository")));
     for verb in [&["list"][..], &["status"], &["status", "--json"], &["list", "--json"], &["log"]] {
         let output = world.webhook(verb);
         let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
@@ -154,7 +154,7 @@ fn the_log_says_that_a_delivery_waits_for_a_target_that_was_switched_off() {
     let output = world.webhook(&["log"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("answered 500; switched off by the repository; waits for git webhook enable ci"), "{said}");
-    let rows: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let rows: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     let what = "switched off by the repository; waits for git webhook enable ci";
     assert_eq!((&rows[0]["next"], &rows[0]["waits_for"]), (&json!(null), &json!(what)));
 }
@@ -215,7 +215,7 @@ fn a_repository_does_not_tell_the_server_s_targets_which_one_it_is() {
 }
 
 fn delivery_of(world: &World, target: &str) -> String {
-    let rows: Vec<Value> = serde_json::from_slice(&world.webhook(&["log", "--json"]).stdout).unwrap();
+    let rows: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     rows.iter().find(|row| row["target"] == target).unwrap()["id"].as_str().unwrap().into()
 }
 

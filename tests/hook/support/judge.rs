@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use super::canary;
+use super::{canary, json};
 
 /// No secret, and of our own programs nothing that a terminal obeys.
 #[track_caller]
@@ -12,6 +12,9 @@ pub fn judge(command: &Command, output: &Output) {
     if !command.get_args().any(|argument| argument == "config") {
         canary::is_nowhere_in(&output.stdout, &format!("{command:?}"));
         canary::is_nowhere_in(&output.stderr, &format!("{command:?}"));
+    }
+    if program.ends_with("/git-webhook") {
+        json::is_as_documented(command, output);
     }
     if program.ends_with("/git-webhook") || program.ends_with("/post-receive") {
         is_fit_for_a_terminal(&output.stdout);

@@ -32,16 +32,16 @@ __git_webhook_options() {
     show) echo --ref --commit --json --help ;;
     list) echo --urls --json --root= --help ;;
     check) echo --connect --json --root= --help ;;
-    test) echo --event= --help ;;
+    test) echo --event= --ref= --commit= --ping --json --help ;;
     log) echo --target= --ref= --event= --state= --status= --commit= --since= --until= --limit= --follow --json --root= --help ;;
-    redeliver) echo --failed --since= --target= --json --root= --help ;;
+    redeliver) echo --failed --rebuild --since= --target= --json --root= --help ;;
     dead) echo --seen --drop --all --target= --json --root= --help ;;
     flush) echo --now --target= --reconcile --all --json --root= --help ;;
     reviews) echo --json --root= --help ;;
     status) echo --max-age= --all --json --root= --help ;;
     reconcile) echo --dry-run --all --baseline --adopt --json --root= --help ;;
     payload) echo --format= --event= --help ;;
-    echo) echo --format= --secret-file= --target= --help ;;
+    echo) echo --format= --secret-file= --target= --answer= --delay= --forward= --help ;;
     esac
 }
 
@@ -53,11 +53,8 @@ __git_webhook_value() {
     test,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request ping" ;;
     add,--event | set,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request all" ;;
     payload,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request" ;;
-    *,--state) __git_webhook_offer "$2" "delivered waiting dead" ;;
-    *,--enabled | *,--optional | *,--codeup-extras | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
-    *,--traceparent) __git_webhook_offer "$2" "true false continue" ;;
-    *,--detail) __git_webhook_offer "$2" "full commits thin" ;;
-    *,--content-type) __git_webhook_offer "$2" "json form" ;;
+    *,--state) __git_webhook_offer "$2" "delivered waiting dead failed" ;;
+    *,--enabled | *,--optional | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
     *,--root) __git_webhook_paths -d "$2" ;;
     add,--secret-file | add,--signing-secret-file | set,--secret-file | set,--signing-secret-file) __git_webhook_offer "$2" "$(__git_webhook_secrets)" ;;
     *,--secret-file) __git_webhook_paths -f "$2" ;;

@@ -15,12 +15,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::delivery::Delivery;
 use crate::event;
 use crate::files::{FileError, Folder};
 use crate::message;
 use crate::outcome::Answer;
 use crate::process;
 use crate::ref_update::{Namespace, RefName, RefUpdate};
+use crate::signature;
 use crate::state_dir::StateDir;
 
 /// What is so of a delivery after an attempt.
@@ -33,6 +35,8 @@ pub enum State {
     Waiting,
     /// It is a dead letter, and lies in `dead`.
     Dead,
+    /// It was a test, and the receiver did not take it: it is tried no more, and is kept nowhere.
+    Failed,
 }
 
 impl State {
@@ -42,6 +46,7 @@ impl State {
             Self::Delivered => "delivered",
             Self::Waiting => "waiting",
             Self::Dead => "dead",
+            Self::Failed => "failed",
         }
     }
 }
@@ -76,6 +81,9 @@ pub struct Entry {
     /// No hook saw it: it was found in the refs afterwards.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub late: bool,
+    /// Somebody tried the target out: nothing happened, and nobody was told of anything by it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub test: bool,
     /// The further updates of a delivery that tells of a whole push, where that push is written down nowhere else.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub more: Vec<LoggedUpdate>,
@@ -147,6 +155,38 @@ impl Entry {
         let (old, new) = (self.old.clone(), self.new.clone());
         let first = LoggedUpdate { r#ref: name.into(), namespace: self.namespace.clone(), old, new };
         std::iter::once(first).chain(self.more.iter().cloned())
+    }
+
+    /// That of a request that tries a target out, until something is said of what came of it.
+    pub fn of_test(target: &str, delivery: &Delivery) -> Self {
+        let (body, update) = (&delivery.payload.body, &delivery.line.update);
+        Self {
+            time: timestamp(),
+            id: delivery.id(),
+            event_id: delivery.line.event,
+            target: target.into(),
+            event: delivery.payload.event.to_string(),
+            format: delivery.format.name.into(),
+            r#ref: delivery.ref_text(),
+            namespace: update.name.namespace().text().into_owned(),
+            old: update.before(),
+            new: update.after(),
+            from_memory: false,
+            late: false,
+            test: true,
+            more: Vec::new(),
+            receipt: String::new(),
+            attempt: 1,
+            state: State::Failed,
+            status: None,
+            ms: None,
+            reason: None,
+            next: None,
+            sha256: Some(signature::sha256_hex(body)),
+            size: Some(body.len() as u64),
+            max_body: None,
+            answer: None,
+        }
     }
 
     /// The number of the receipt it comes from.
@@ -317,7 +357,7 @@ impl History {
         days
     }
 
-    /// The entries of a day in their order; what is torn is passed over.
+    /// The entries of a day in their order, but for tests; what is torn is passed over.
     pub fn entries(&self, day: &str) -> Vec<Entry> {
         self.entries_with(day, &[])
     }
@@ -325,6 +365,13 @@ impl History {
     /// The same of the lines that hold one of `texts`, which is faster than to read what each line says; with no texts
     /// all of them.
     pub fn entries_with(&self, day: &str, texts: &[String]) -> Vec<Entry> {
+        let mut entries = self.all_with(day, texts);
+        entries.retain(|entry| !entry.test);
+        entries
+    }
+
+    /// The same with tests.
+    pub fn all_with(&self, day: &str, texts: &[String]) -> Vec<Entry> {
         let mut entries = Vec::new();
         let texts: Vec<_> = texts.iter().map(Finder::new).collect();
         self.read(day, |line| {

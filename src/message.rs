@@ -442,6 +442,11 @@ messages! {
     no_event(format) = "format {format} has no event for this";
     no_ping(format) = "format {format} has no ping: try --event push";
     no_object(name, digits) = "'{name}' names no object here, and is no object id of {digits} digits";
+    test_is_not_kept() = "the body of a test is not kept";
+    kept_away_by_switch(name) = "a push is not told: target '{name}' is disabled";
+    kept_away_by_ref(name, patterns) = "a push of this ref is not told: webhook.{name}.ref is {patterns}";
+    kept_away_by_event(name, events) = "a push is not told in this event: webhook.{name}.event is {events}";
+    no_branch_of(name) = "no branch or tag '{name}' here";
     nothing_to_send() = "nothing to send";
     no_commit_yet() = "no branch has a commit yet: push one first";
     takes_newest_branch(name) = "HEAD names no branch that is there, so this is of the newest, {name}";
@@ -476,6 +481,7 @@ messages! {
     no_secret_in_format(format) = "format {format} sends no secret: leave out --secret-file";
     missing_header(names) = "{names}: MISSING";
     wrong_header(name) = "{name}: WRONG";
+    cannot_forward(why) = "cannot forward there: {why}";
     not_verified() = "not verified: no secret was given";
 
     // git webhook check.

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -16,17 +17,36 @@ use super::failure::{Failure, failure};
 use super::known_format;
 use super::targets;
 use super::terminal::print;
-use crate::format::{Encoding, FORMATS, Format, Header};
+use crate::config::{Change, Configuration, Configured, Scope};
+use crate::format::{FORMATS, Format, Header};
 use crate::message;
+use crate::outcome::Outcome;
 use crate::signature::{Secret, SigningSecret};
+use crate::target::Target;
 use crate::text::sanitise;
-use crate::transport::HIDDEN;
+use crate::transport::{HIDDEN, Http, Request, Trust};
 
-/// Where format and secrets come from.
+/// Where format and secrets come from, and what is answered.
+#[derive(clap::Args)]
 pub(super) struct Source {
-    pub(super) format: Option<String>,
-    pub(super) secret_file: Option<PathBuf>,
-    pub(super) target: Option<String>,
+    /// The format to verify; without it, the one whose header is there
+    #[arg(long, value_name = "F")]
+    format: Option<String>,
+    /// The file that holds the secret, or the whsec_ or whsk_ key
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    secret_file: Option<PathBuf>,
+    /// Take format and secrets from this target of the repository
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Answer this status, whatever comes
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(200..600))]
+    answer: Option<u16>,
+    /// Answer after so many s, m or h
+    #[arg(long, value_name = "TIME", value_parser = super::seconds)]
+    delay: Option<i64>,
+    /// Hand each request on to this address, and answer what that answers
+    #[arg(long, value_name = "URL", conflicts_with = "answer")]
+    forward: Option<String>,
 }
 
 /// What a request is verified with.
@@ -49,14 +69,15 @@ pub(super) fn run(port: u16, source: &Source, call: &Call<'_>) -> Result<bool, F
         return Ok(is_well);
     }
     let verifier = Arc::new(verifier(source, call)?);
+    let manner = Arc::new(Manner::new(source, call)?);
     let listener =
         TcpListener::bind(("127.0.0.1", port)).map_err(|error| Failure::new(message::cannot_listen(port, error)))?;
     let address = listener.local_addr().map_err(|error| Failure::new(message::no_address(error)))?;
     print(&format!("listening on http://{address}/\n"));
     for stream in listener.incoming().flatten() {
-        let verifier = Arc::clone(&verifier);
+        let (verifier, manner) = (Arc::clone(&verifier), Arc::clone(&manner));
         // One thread a connection: a sender may keep one open and use another.
-        thread::spawn(move || serve(&stream, &verifier));
+        thread::spawn(move || serve(&stream, &verifier, &manner));
     }
     Ok(true)
 }
@@ -91,22 +112,112 @@ fn verifier(source: &Source, call: &Call<'_>) -> Result<Verifier, Failure> {
     Ok(verifier)
 }
 
-fn serve(stream: &TcpStream, verifier: &Verifier) {
+/// What is answered, and when.
+struct Manner {
+    answer: Option<u16>,
+    delay: Duration,
+    forward: Option<Target>,
+}
+
+/// No answer is waited for longer where a request is handed on.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Manner {
+    fn new(source: &Source, call: &Call<'_>) -> Result<Self, Failure> {
+        let forward = source.forward.as_ref().map(|url| receiver_at(url, call)).transpose()?;
+        let delay = Duration::from_secs(source.delay.unwrap_or(0).unsigned_abs());
+        Ok(Self { answer: source.answer, delay, forward })
+    }
+
+    /// Status and text for a request that was judged so.
+    fn answer(&self, request: &Incoming, verdict: &Verdict) -> (u16, String) {
+        match (verdict, &self.forward, self.answer) {
+            _ if request.too_large => (413, "body too large\n".into()),
+            (_, _, Some(status)) => (status, format!("{status}, as asked for\n")),
+            (Verdict::Wrong(_), ..) => (401, "token or signature wrong or missing\n".into()),
+            (_, Some(target), _) => hand_on(target, request),
+            _ => (200, "ok\n".into()),
+        }
+    }
+}
+
+/// A target at an address, as your own configuration lets it be dialled.
+fn receiver_at(url: &str, call: &Call<'_>) -> Result<Target, Failure> {
+    let values = [("url", url.to_owned())];
+    let nowhere = Path::new("");
+    let change = Change { scope: Scope::Global, file: nowhere, name: "forward", values: &values, unset: &[] };
+    let read = Configuration::read_protected(call.environment, Some(&change));
+    let read = read.map_err(|why| Failure::new(why.to_string()))?;
+    match read.targets.into_iter().find(|target| *target.name() == *"forward") {
+        Some(Configured::Ready(target)) => Ok(Target { timeout: PATIENCE, ..*target }),
+        Some(Configured::Broken(broken)) => {
+            let why: Vec<_> = broken.problems.iter().map(|problem| problem.why.clone()).collect();
+            failure(message::cannot_forward(why.join("; ")))
+        }
+        None => failure(message::cannot_forward("")),
+    }
+}
+
+/// Hands a request on, and tells what came of it.
+fn hand_on(target: &Target, request: &Incoming) -> (u16, String) {
+    // Those are of the connection or of whoever sends, and the other one has its own.
+    const OF_CONNECTION: [&str; 9] = [
+        "host",
+        "content-length",
+        "content-type",
+        "connection",
+        "transfer-encoding",
+        "expect",
+        "accept",
+        "accept-encoding",
+        "user-agent",
+    ];
+    let is_told = |(name, _): &&(String, Vec<u8>)| !OF_CONNECTION.contains(&name.to_ascii_lowercase().as_str());
+    let text = |(name, value): &(String, Vec<u8>)| (name.clone(), String::from_utf8_lossy(value).into_owned());
+    let headers = request.headers.iter().filter(is_told).map(text).collect();
+    let (target, trust) = (Target { headers, ..target.clone() }, Trust::default());
+    let attempt = Http::new(&target, &trust).send(&Request { headers: &[], body: &request.body }, PATIENCE);
+    let said = attempt.answer.map(|answer| answer.body).unwrap_or_default();
+    match attempt.outcome {
+        Outcome::Delivered { status, .. } => (status, said),
+        Outcome::Failed(failure) => match failure.kind.status() {
+            Some(status) => (status, said),
+            None => (502, format!("{failure}\n")),
+        },
+    }
+}
+
+fn serve(stream: &TcpStream, verifier: &Verifier, manner: &Manner) {
     let mut reader = BufReader::new(stream);
     // A connection that ends or breaks is the sender's affair.
     while let Ok(Some(request)) = Incoming::read(&mut reader, stream) {
         let verdict = verifier.judge(&request);
         print(&request.show(&verdict));
-        let (status, text) = match &verdict {
-            _ if request.too_large => ("413 Content Too Large", "body too large\n"),
-            Verdict::Wrong(_) => ("401 Unauthorized", "token or signature wrong or missing\n"),
-            Verdict::Right(_) | Verdict::Unchecked => ("200 OK", "ok\n"),
-        };
-        let answer =
-            format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        thread::sleep(manner.delay);
+        let (status, text) = manner.answer(&request, &verdict);
+        if manner.answer.is_some() || manner.forward.is_some() {
+            print(&format!("<= {status}\n"));
+        }
+        let reason = reason(status);
+        let answer = format!(
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}",
+            text.len()
+        );
         if (&*stream).write_all(answer.as_bytes()).is_err() || request.too_large {
             return;
         }
+    }
+}
+
+/// The words that stand beside a status, for people: programs pass over them.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200..300 => "OK",
+        300..400 => "Elsewhere",
+        401 => "Unauthorized",
+        413 => "Content Too Large",
+        400..500 => "Refused",
+        _ => "Failed",
     }
 }
 

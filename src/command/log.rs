@@ -78,6 +78,7 @@ enum StateName {
     Delivered,
     Waiting,
     Dead,
+    Failed,
 }
 
 /// So many a person is shown who has not said how many.
@@ -138,7 +139,10 @@ impl StateName {
     fn is(self, state: State) -> bool {
         matches!(
             (self, state),
-            (Self::Delivered, State::Delivered) | (Self::Waiting, State::Waiting) | (Self::Dead, State::Dead)
+            (Self::Delivered, State::Delivered)
+                | (Self::Waiting, State::Waiting)
+                | (Self::Dead, State::Dead)
+                | (Self::Failed, State::Failed)
         )
     }
 }
@@ -188,7 +192,7 @@ pub(super) fn cells(row: &DeliveryRow, screen: Screen) -> ([String; HEADINGS.len
     let colour = match row.state {
         State::Delivered => Colour::Green,
         State::Waiting => Colour::Yellow,
-        State::Dead => Colour::Red,
+        State::Dead | State::Failed => Colour::Red,
     };
     let when = row.time.parse::<jiff::Timestamp>();
     let cells = [
@@ -196,7 +200,10 @@ pub(super) fn cells(row: &DeliveryRow, screen: Screen) -> ([String; HEADINGS.len
         row.state.word().into(),
         row.target.clone(),
         short_ref(&row.ref_shown(), screen),
-        row.event.clone().unwrap_or_default(),
+        row.event
+            .as_ref()
+            .map(|event| if row.test { format!("{event} (test)") } else { event.clone() })
+            .unwrap_or_default(),
         id(&row.id, screen),
         deliveries::answer(row, process::now()),
     ];

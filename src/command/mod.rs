@@ -43,7 +43,6 @@ mod check;
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
 use std::panic::PanicHookInfo;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -138,11 +137,8 @@ enum Verb {
     },
     /// Send an event made from the newest commits to one target
     Test {
-        /// The target
-        name: String,
-        /// What to send
-        #[arg(long, value_enum, default_value = "push")]
-        event: test::TestEvent,
+        #[command(flatten)]
+        trial: test::Trial,
     },
     /// Show each delivery and what came of it, newest first
     Log {
@@ -260,15 +256,8 @@ enum Verb {
         /// The port to listen on; 0 takes any that is free
         #[arg(default_value_t = 8000)]
         port: u16,
-        /// The format to verify; without it, the one whose header is there
-        #[arg(long, value_name = "F")]
-        format: Option<String>,
-        /// The file that holds the secret, or the whsec_ or whsk_ key
-        #[arg(long, value_name = "FILE", conflicts_with = "target")]
-        secret_file: Option<PathBuf>,
-        /// Take format and secrets from this target of the repository
-        #[arg(long, value_name = "NAME")]
-        target: Option<String>,
+        #[command(flatten)]
+        source: echo::Source,
     },
 }
 
@@ -370,7 +359,7 @@ impl Verb {
             Self::List { urls, reach } => list::run(urls, &reach, call),
             Self::Formats { json } => formats::run(json),
             Self::Check { options } => check::run(&options, call),
-            Self::Test { name, event } => test::run(&name, event, call),
+            Self::Test { trial } => test::run(&trial, call),
             Self::Log { filter, amount, reach } if amount.follow => follow::run(&filter, amount.limit, &reach, call),
             Self::Log { filter, amount, reach } => log::run(&filter, &amount, &reach, call),
             Self::Show { choice, json } => show::run(&choice, json, call),
@@ -394,10 +383,7 @@ impl Verb {
             Self::Payload { format, event, old, new, r#ref } => {
                 payload::run(&format, event.as_deref(), &old, &new, &r#ref, call)
             }
-            Self::Echo { port, format, secret_file, target } => {
-                let secrets = echo::Source { format, secret_file, target };
-                echo::run(port, &secrets, call)
-            }
+            Self::Echo { port, source } => echo::run(port, &source, call),
         }?;
         Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

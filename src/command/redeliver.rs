@@ -33,6 +33,9 @@ pub(super) struct Choice {
     /// All that were not delivered: those that wait after a failure, and dead letters
     #[arg(long)]
     failed: bool,
+    /// Build each body anew from the push, though one is stored
+    #[arg(long)]
+    rebuild: bool,
     /// Of the failed ones, those of the last so many s, m, h or d
     #[arg(long, value_name = "TIME", value_parser = super::seconds, conflicts_with = "ids")]
     since: Option<i64>,
@@ -84,7 +87,7 @@ impl Choice {
         let wanted: Vec<_> = place.configuration.names().filter(|name| is_wanted(name)).collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
         rows.retain(|row| {
-            row.state != State::Delivered
+            !matches!(row.state, State::Delivered | State::Failed)
                 && wanted.iter().any(|name| row.is_for(name))
                 && since.as_ref().is_none_or(|since| row.time >= *since)
         });
@@ -102,6 +105,7 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<RedeliveredRow>, boo
     let mut redelivery = Redelivery {
         pipeline: &pipeline,
         run: &run,
+        rebuild: choice.rebuild,
         why: HashMap::new(),
         differs: HashSet::new(),
         made: Vec::new(),
@@ -132,6 +136,8 @@ fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<RedeliveredRow>, boo
 struct Redelivery<'a> {
     pipeline: &'a Pipeline<'a>,
     run: &'a Dispatcher<'a>,
+    /// Stored bodies are built anew.
+    rebuild: bool,
     why: HashMap<Uuid, String>,
     differs: HashSet<Uuid>,
     /// The deliveries of pushes that waited as a whole.
@@ -163,7 +169,7 @@ impl Redelivery<'_> {
         let (pushes, rows): (Vec<&DeliveryRow>, Vec<_>) = rows.iter().partition(|row| row.event.is_none());
         let mut names = self.put_back_pushes(queue, target, &pushes);
         let chosen: Vec<_> = rows.iter().map(|row| (row.id, row.attempts)).collect();
-        for (id, put_back) in self.pipeline.put_back(queue, target, &chosen) {
+        for (id, put_back) in self.pipeline.put_back(queue, target, &chosen, self.rebuild) {
             match put_back {
                 PutBack::Waits(name, source) => {
                     self.differs.extend((source == Source::Differs).then_some(id));

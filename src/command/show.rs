@@ -108,6 +108,7 @@ fn show(place: &Place, delivery: DeliveryRow) -> ShownDelivery {
     let pipeline = place.pipeline();
     let target = place.configuration.ready().find(|target| target.name == *delivery.target);
     let request = match target {
+        _ if delivery.test => Err(message::test_is_not_kept().into()),
         _ if delivery.event.is_none() => Err(message::has_no_deliveries_yet().into()),
         None => Err(message::target_is_gone(&delivery.target)),
         Some(target) => pipeline.find(target, delivery.id).map(|(found, source)| Request {

@@ -102,7 +102,7 @@ pub(super) fn id(id: &Uuid, screen: Screen) -> String {
 }
 
 /// The beginning of an id that tells it from others.
-fn short_id(id: &str) -> String {
+pub(super) fn short_id(id: &str) -> String {
     id.get(..8).unwrap_or(id).to_owned()
 }
 

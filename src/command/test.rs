@@ -3,26 +3,32 @@
 use std::collections::HashSet;
 use std::slice;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clap::ValueEnum;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
-use super::place::Place;
+use super::output::{Row, print_answer};
+use super::place::{Place, resolve};
+use super::table::short_id;
 use super::targets;
 use super::terminal::{self, print};
+use super::told;
 use crate::delivery::Delivery;
 use crate::dispatch;
 use crate::event::{Event, EventKind, EventName, MergeRequest, Note, Review, ReviewAction, ReviewState, Wanted};
 use crate::format::Webhook;
+use crate::history::{Entry, State};
 use crate::identifier;
 use crate::message;
-use crate::outcome::Outcome;
+use crate::outcome::{Answer, Attempt, Outcome};
+use crate::overview::spelling;
 use crate::pipeline::{self, FanOut};
 use crate::process::{self, Environment};
 use crate::ref_update::{Namespace, ObjectId, RefEvent, RefKind, RefName, RefUpdate};
-use crate::report::{Notice, Summary, Told};
 use crate::repository::{self, Head};
 use crate::signature::sha1_hex;
 use crate::spool::Receipt;
@@ -56,15 +62,65 @@ pub(super) enum TestEvent {
     Ping,
 }
 
+/// What is to be tried.
+#[derive(clap::Args)]
+pub(super) struct Trial {
+    /// The target
+    name: String,
+    /// What to send [default: push, or tag_push of a tag]
+    #[arg(long, value_enum)]
+    event: Option<TestEvent>,
+    /// Tell of this branch or tag
+    #[arg(long, value_name = "REF")]
+    r#ref: Option<String>,
+    /// Tell of this commit and the two before it
+    #[arg(long, value_name = "COMMIT")]
+    commit: Option<String>,
+    /// What the forge sends to try a receiver out, as with --event ping
+    #[arg(long, conflicts_with_all = ["event", "ref", "commit"])]
+    ping: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of it.
+#[derive(Serialize)]
+struct TestedRow {
+    id: Uuid,
+    target: String,
+    event: String,
+    r#ref: String,
+    state: State,
+    status: Option<u16>,
+    #[serde(rename = "took", with = "spelling::duration")]
+    ms: Option<u64>,
+    reason: Option<String>,
+    answer: Option<Answer>,
+    /// Why a push would not be told so.
+    kept_away: Vec<String>,
+}
+
+impl Row for TestedRow {
+    const ROWS: &str = "deliveries";
+}
+
 /// Whether the receiver took it.
-pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool, Failure> {
+pub(super) fn run(trial: &Trial, call: &Call<'_>) -> Result<bool, Failure> {
     if let Some(is_well) = hand_over(call)? {
         return Ok(is_well);
     }
     let environment = call.environment;
     let mut place = as_owner::place(call)?;
     place.enter()?;
-    let target = targets::usable(&place, name)?;
+    let target = targets::usable(&place, &trial.name)?;
+    let choice = Choice { r#ref: trial.r#ref.as_deref(), commit: trial.commit.as_deref() };
+    let is_tag = match choice.r#ref {
+        Some(name) => named(&place, name)?.0.kind() == RefKind::Tag,
+        None => false,
+    };
+    let usual = if is_tag { TestEvent::TagPush } else { TestEvent::Push };
+    let event = if trial.ping { TestEvent::Ping } else { trial.event.unwrap_or(usual) };
     let name = match event {
         TestEvent::Push => EventName::Push,
         TestEvent::TagPush => EventName::TagPush,
@@ -73,33 +129,59 @@ pub(super) fn run(name: &str, event: TestEvent, call: &Call<'_>) -> Result<bool,
         TestEvent::Note => EventName::Note,
         TestEvent::MergeRequest => EventName::MergeRequest,
         TestEvent::Ping => {
-            return Ok(send(&place, target, &ping(&place, target, environment)?));
+            let delivery = ping(&place, target, environment)?;
+            return Ok(tell(&send(&place, target, &delivery, Vec::new()), target, &delivery, trial.json));
         }
     };
     // What is tried out is sent, whatever the target is to get otherwise.
     // Of an event that its forge calls by several names, that which the target takes.
     let narrowed = target.narrowed.iter().filter(|(known, _)| *known == name).copied().collect();
     let events = vec![name];
-    let target = &Target { switch: Switch::On, events, narrowed, refs: RefPatterns::default(), ..target.clone() };
-    let delivery = delivery(&place, target, event, environment)?;
-    let Some(delivery) = delivery else {
+    let tried = &Target { switch: Switch::On, events, narrowed, refs: RefPatterns::default(), ..target.clone() };
+    let Some(delivery) = delivery(&place, tried, event, choice, environment)? else {
         return failure(message::no_event(target.format.name));
     };
-    Ok(send(&place, target, &delivery))
+    let kept_away = kept_away(target, name, &delivery.line.update.name);
+    Ok(tell(&send(&place, tried, &delivery, kept_away), tried, &delivery, trial.json))
+}
+
+/// Of what a test tells, where somebody says.
+#[derive(Clone, Copy)]
+struct Choice<'c> {
+    r#ref: Option<&'c str>,
+    commit: Option<&'c str>,
+}
+
+/// Why a push of this ref would not be told in this event.
+fn kept_away(target: &Target, event: EventName, name: &RefName) -> Vec<String> {
+    let mut why = Vec::new();
+    if !target.switch.is_on() {
+        why.push(message::kept_away_by_switch(&target.name));
+    }
+    if !target.refs.include(name) {
+        let patterns: Vec<_> = target.refs.words().collect();
+        why.push(message::kept_away_by_ref(&target.name, patterns.join(" ")));
+    }
+    if !target.events.contains(&event) {
+        why.push(message::kept_away_by_event(&target.name, told::events(target).join(" ")));
+    }
+    why
 }
 
 fn delivery(
     place: &Place,
     target: &Target,
     event: TestEvent,
+    choice: Choice<'_>,
     environment: &Environment,
 ) -> Result<Option<Delivery>, Failure> {
     let objects = place.objects()?;
     // What it tells of reviews and comments is made here.
     let wanted = Wanted { reviews: false, notes: false, ..target.wanted() };
-    let update = update(place, &objects, event)?;
+    let update = update(place, &objects, event, choice)?;
     let line = RefEvent::new(update, identifier::event());
     let mut events = place.events(target.is_protected, line.event, &objects, &line.update, wanted, environment);
+    events.iter_mut().for_each(with_a_commit);
     if matches!(event, TestEvent::Note | TestEvent::MergeRequest) {
         events = events.iter().flat_map(|push| of_review(event, push)).collect();
     }
@@ -118,6 +200,15 @@ fn delivery(
     }
     fan_out.finish(&mut take_first);
     Ok(made)
+}
+
+/// A branch of one commit that another has too brings nothing new; a test has something to tell all the same.
+fn with_a_commit(event: &mut Event) {
+    if let EventKind::Push(push) = &mut event.kind
+        && let (0, Some(head), None) = (push.total, push.head().cloned(), push.update.old)
+    {
+        (push.commits, push.total) = (vec![head], 1);
+    }
 }
 
 /// A comment on what a push brought, or a request to merge it; for forges that have no comments on commits one on that.
@@ -188,12 +279,34 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
     Ok(pipeline::alone(target, payload(&context, &webhook), &context))
 }
 
-fn send(place: &Place, target: &Target, delivery: &Delivery) -> bool {
-    let outcome = dispatch::send_once(target, delivery).outcome;
-    if let Outcome::Delivered { .. } = outcome {
-        revive(place, target);
+/// Sends it, and writes down what came of it, as a test.
+fn send(place: &Place, target: &Target, delivery: &Delivery, kept_away: Vec<String>) -> TestedRow {
+    let start = Instant::now();
+    let Attempt { outcome, answer } = dispatch::send_once(target, delivery);
+    let took = Some(start.elapsed().as_millis() as u64);
+    let (state, status, ms, reason) = match &outcome {
+        Outcome::Delivered { status, elapsed } => {
+            revive(place, target);
+            (State::Delivered, Some(*status), Some(elapsed.as_millis() as u64), None)
+        }
+        Outcome::Failed(failure) => (State::Failed, failure.kind.status(), took, Some(failure.to_string())),
+    };
+    let entry = Entry { state, status, ms, reason, answer, ..Entry::of_test(target.name.as_str(), delivery) };
+    if let Err(error) = place.pipeline().history.add(&entry) {
+        terminal::warning(error);
     }
-    tell(target, &delivery.line.update.name, delivery.id(), &outcome)
+    TestedRow {
+        id: entry.id,
+        target: entry.target,
+        event: entry.event,
+        r#ref: entry.r#ref,
+        state,
+        status,
+        ms,
+        reason: entry.reason,
+        answer: entry.answer,
+        kept_away,
+    }
 }
 
 /// Whatever waits for a target that has taken something is due. Where another process sends to it, that one sees for itself.
@@ -209,20 +322,44 @@ fn revive(place: &Place, target: &Target) {
     }
 }
 
-fn update(place: &Place, objects: &repository::Objects, event: TestEvent) -> Result<RefUpdate, Failure> {
+fn update(
+    place: &Place,
+    objects: &repository::Objects,
+    event: TestEvent,
+    choice: Choice<'_>,
+) -> Result<RefUpdate, Failure> {
     let layout = place.configuration.layout;
     let format = layout.object_format;
+    let commit = choice.commit.map(|name| {
+        let id = resolve(&format!("{name}^{{commit}}"));
+        id.ok_or_else(|| Failure::new(message::no_commit(name)))
+    });
+    let commit = commit.transpose()?;
+    let chosen = choice.r#ref.map(|name| named(place, name)).transpose()?;
     if let TestEvent::TagPush = event {
-        let (name, id) = last_tag(place)?;
-        return Ok(RefUpdate { old: None, new: Some(id), format, name, alias: None });
+        let (name, id) = chosen.map_or_else(|| last_tag(place), Ok)?;
+        return Ok(RefUpdate { old: None, new: Some(commit.unwrap_or(id)), format, name, alias: None });
     }
-    let (name, tip) = branch(place, objects)?;
+    let (name, tip) = chosen.map_or_else(|| branch(place, objects), Ok)?;
+    let tip = commit.unwrap_or(tip);
     let (old, new) = match event {
         TestEvent::Create => (None, Some(tip)),
         TestEvent::Delete => (Some(tip), None),
-        _ => (repository::ancestor(objects, tip, COMMITS), Some(tip)),
+        // As many as there are.
+        _ => ((1..=COMMITS).rev().find_map(|count| repository::ancestor(objects, tip, count)), Some(tip)),
     };
     Ok(RefUpdate { old, new, format, name, alias: None })
+}
+
+/// The branch or tag that a person calls so, whole or short, and where it points.
+fn named(place: &Place, name: &str) -> Result<(RefName, ObjectId), Failure> {
+    let refs = repository::all(&place.common_dir, place.configuration.layout);
+    let refs = refs.map_err(|why| Failure::new(why.to_string()))?;
+    let names =
+        ["", "refs/", "refs/heads/", "refs/tags/"].map(|start| RefName::new(format!("{start}{name}").as_bytes()));
+    let told = names.into_iter().filter(|name| matches!(name.kind(), RefKind::Branch | RefKind::Tag));
+    let found = told.filter_map(|name| Some((refs.id(&name)?, name))).next();
+    found.map(|(id, name)| (name, id)).ok_or_else(|| Failure::new(message::no_branch_of(name)))
 }
 
 /// The branch that HEAD names, where it is there; else the newest, and says so.
@@ -246,12 +383,31 @@ fn last_tag(place: &Place) -> Result<(RefName, ObjectId), Failure> {
     tags.max().ok_or_else(|| Failure::new(message::no_tag_yet()))
 }
 
-/// Prints what the pusher would read, and to whom the failure's detail belongs: the administrator.
-fn tell(target: &Target, name: &RefName, id: Uuid, outcome: &Outcome) -> bool {
-    let summary = Summary { target: target.name.as_str(), outcomes: vec![Told { name, id, outcome }], is_kept: false };
-    print(&(sanitise(&Notice::Target(summary).to_string()) + "\n"));
-    if let Outcome::Failed(failure) = outcome {
-        terminal::error(format!("{}: {failure}", target.address.origin()));
+/// Prints what the pusher would read, what the receiver said, and to whom the failure's detail belongs: the administrator.
+fn tell(row: &TestedRow, target: &Target, delivery: &Delivery, json: bool) -> bool {
+    let is_well = row.state == State::Delivered;
+    if json {
+        print_answer(TestedRow::ROWS, std::slice::from_ref(row));
+        return is_well;
     }
-    matches!(outcome, Outcome::Delivered { .. })
+    let name = delivery.line.update.name.short_text();
+    let ms = row.ms.unwrap_or(0);
+    let came = match (row.status, &row.reason) {
+        (Some(status), None) => format!("delivered {name} ({status}, {ms} ms)"),
+        (_, Some(_)) | (None, None) => format!("not delivered: {name}, after {ms} ms"),
+    };
+    let id = short_id(&row.id.to_string());
+    print(&(sanitise(&format!("webhook {}: {came} [{id}]", target.name)) + "\n"));
+    if let Some(reason) = &row.reason {
+        terminal::error(format!("{}: {reason}", target.address.origin()));
+    }
+    if let Some(answer) = row.answer.as_ref().filter(|answer| !answer.body.is_empty()) {
+        let lines = answer.body.lines().take(MOST_LINES).map(|line| format!("  {}\n", sanitise(line)));
+        print(&lines.collect::<String>());
+    }
+    row.kept_away.iter().for_each(terminal::warning);
+    is_well
 }
+
+/// So much of what the receiver said is told at once; `show` has the rest.
+const MOST_LINES: usize = 20;

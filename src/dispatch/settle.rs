@@ -155,6 +155,7 @@ impl Dispatcher<'_> {
             new: delivery.line.update.after(),
             from_memory: self.unkept == Some(delivery.key.sequence),
             late: delivery.is_late,
+            test: false,
             more: self.logged_with(delivery),
             receipt: delivery.receipt.to_string(),
             attempt,

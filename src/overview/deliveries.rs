@@ -40,6 +40,9 @@ pub struct DeliveryRow {
     /// No hook saw it: it was found in the refs afterwards.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub late: bool,
+    /// Somebody tried the target out.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub test: bool,
     /// What is so of it.
     pub state: State,
     /// When it was tried last; of one that never was, when the event happened.
@@ -272,7 +275,7 @@ fn tried(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> HashMap<Uuid, Delivery
     let mut rows: HashMap<Uuid, DeliveryRow> = HashMap::new();
     let texts = wanted.texts();
     for day in pipeline.history.days() {
-        for entry in pipeline.history.entries_with(&day, &texts) {
+        for entry in pipeline.history.all_with(&day, &texts) {
             if !wanted.has(entry.id) {
                 continue;
             }
@@ -331,6 +334,7 @@ fn of_push(push: &WaitingPush) -> Vec<DeliveryRow> {
         r#ref: line.update.name.text().into_owned(),
         namespace: line.update.name.namespace().text().into_owned(),
         late: push.receipt.is_late,
+        test: false,
         state,
         time: history::timestamp_of(push.receipt.time),
         attempts: 0,
@@ -363,6 +367,7 @@ impl From<Entry> for DeliveryRow {
             r#ref: entry.r#ref,
             namespace: entry.namespace,
             late: entry.late,
+            test: entry.test,
             state: entry.state,
             time: entry.time,
             attempts: entry.attempt,
@@ -410,6 +415,7 @@ impl DeliveryRow {
             r#ref: waiting.ref_text(),
             namespace: waiting.line.update.name.namespace().text().into_owned(),
             late: waiting.is_late,
+            test: false,
             state: State::Waiting,
             time: history::timestamp_of(waiting.time),
             attempts: 0,

@@ -63,7 +63,14 @@ impl Pipeline<'_> {
 
     /// Has deliveries wait for their next attempt, each from wherever it is. Whoever calls this sends to the target at this
     /// moment, and nobody else. Each comes with the number of attempts it was seen to have when it was chosen.
-    pub fn put_back(&self, queue: &Queue, target: &Target, chosen: &[(Uuid, u32)]) -> Vec<(Uuid, PutBack)> {
+    /// With `rebuild` bodies are built anew from the pushes, as targets and repository are configured now.
+    pub fn put_back(
+        &self,
+        queue: &Queue,
+        target: &Target,
+        chosen: &[(Uuid, u32)],
+        rebuild: bool,
+    ) -> Vec<(Uuid, PutBack)> {
         let index = queue.index();
         let attempts = self.history.attempts(&chosen.iter().map(|(id, _)| *id).collect());
         let put_back = |(id, seen): &(Uuid, u32)| {
@@ -71,7 +78,10 @@ impl Pipeline<'_> {
             if attempts > *seen {
                 return (*id, PutBack::Meanwhile);
             }
-            let waits = self.have_wait(queue, &index, target, *id, attempts);
+            let waits = match rebuild {
+                true => self.have_wait_anew(queue, &index, target, *id, attempts),
+                false => self.have_wait(queue, &index, target, *id, attempts),
+            };
             (*id, waits.map_or_else(PutBack::Gone, |(queued, source)| PutBack::Waits(queued, source)))
         };
         chosen.iter().map(put_back).collect()
@@ -138,6 +148,34 @@ impl Pipeline<'_> {
         let queued = Queued { key: delivery.key.clone(), schedule: delivery.schedule };
         let put = queue.put(&[Addition::of(queued.clone(), &delivery)], &Bodies::default());
         put.map(|()| (queued, source)).map_err(|error| error.to_string())
+    }
+
+    /// The same with a body that is built anew, in the place of one that is stored.
+    ///
+    /// Crash: the record is replaced in one step.
+    fn have_wait_anew(
+        &self,
+        queue: &Queue,
+        index: &QueueIndex,
+        target: &Target,
+        id: Uuid,
+        attempts: u32,
+    ) -> Result<(Queued, Source), String> {
+        let stored = queue.find(index, id);
+        let Some((old, waiting, body)) = stored else { return self.have_wait(queue, index, target, id, attempts) };
+        let receipt = self.spool.settled(&waiting.receipt).ok_or_else(message::receipt_is_gone)?;
+        let format = format::find(&waiting.format).ok_or_else(|| message::no_format_any_more(&waiting.format))?;
+        let (events, refs) = (EventName::ALL.to_vec(), RefPatterns::default());
+        let target = Target { switch: Switch::On, format, events, refs, ..target.clone() };
+        let built = self.build_for(&target, old.key.sequence, &receipt);
+        let built = built.ok_or_else(|| self.not_built(&target, &receipt))?;
+        let found = built.into_iter().find(|delivery| delivery.id() == id);
+        let delivery = found.ok_or_else(message::not_built_any_more)?;
+        let source = if delivery.payload.body == body { Source::Rebuilt } else { Source::Differs };
+        // It waits where it waited, or comes back from the dead letters first.
+        let (waits, _) = self.have_wait(queue, index, &target, id, attempts)?;
+        let put = queue.put(&[Addition::of(waits.clone(), &delivery)], &Bodies::default());
+        put.map(|()| (waits, source)).map_err(|error| error.to_string())
     }
 
     /// Why nothing is built of a push.

@@ -68,7 +68,7 @@ mod tls;
 mod together;
 mod too_large;
 mod tour;
-mod traces;
+mod trying;
 mod upgrade;
 mod verbs;
 mod waiting;

@@ -20,12 +20,12 @@ __git_webhook_options() {
     case $1 in
     add)
         echo --system --global --secret --generate-secret --signing-secret --generate-signing-secret --generate-signing-key --format= --event= --ref= --success= \
-            --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
+            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
     set)
         echo --url= --unset= --system --global --format= --event= --ref= --success= \
-            --description= --enabled= --optional= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
+            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
     rename | remove | formats | enable | disable | key) echo --json --help ;;
@@ -54,7 +54,10 @@ __git_webhook_value() {
     add,--event | set,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request all" ;;
     payload,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request" ;;
     *,--state) __git_webhook_offer "$2" "delivered waiting dead failed" ;;
-    *,--enabled | *,--optional | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
+    *,--enabled | *,--optional | *,--codeup-extras | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
+    *,--traceparent) __git_webhook_offer "$2" "true false continue" ;;
+    *,--detail) __git_webhook_offer "$2" "full commits thin" ;;
+    *,--content-type) __git_webhook_offer "$2" "json form" ;;
     *,--root) __git_webhook_paths -d "$2" ;;
     add,--secret-file | add,--signing-secret-file | set,--secret-file | set,--signing-secret-file) __git_webhook_offer "$2" "$(__git_webhook_secrets)" ;;
     *,--secret-file) __git_webhook_paths -f "$2" ;;

@@ -1,6 +1,7 @@
 //! The delivery log: one line for each attempt, a file for each day, which `git webhook log` reads.
 
 mod lines;
+mod tail;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -24,6 +25,8 @@ use crate::process;
 use crate::ref_update::{Namespace, RefName, RefUpdate};
 use crate::signature;
 use crate::state_dir::StateDir;
+
+pub use tail::Tail;
 
 /// What is so of a delivery after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -389,18 +392,6 @@ impl History {
         let _ = directory.noted(day, lines::forwards(file, &mut take));
     }
 
-    /// Where the log ends, or so many lines before that.
-    pub fn tail(&self, lines: usize) -> Tail<'_> {
-        let day = self.days().pop().unwrap_or_else(today);
-        let mut ends = vec![0];
-        self.read(&day, |line| {
-            let last = ends.last().copied().unwrap_or(0);
-            ends.push(last + line.len() as u64);
-        });
-        let from = ends[ends.len().saturating_sub(lines + 1)];
-        Tail { history: self, day, from }
-    }
-
     /// Removes the files of days before `day`.
     pub fn prune(&self, day: &str) {
         let Ok(directory) = self.directory.open() else { return };
@@ -414,37 +405,6 @@ impl History {
     /// Whether this process wrote the first line of the day, which is when the hook prunes.
     pub fn is_first_of_day(&self) -> bool {
         self.began_day.load(Ordering::Relaxed)
-    }
-}
-
-/// The end of a log, as it grows.
-pub struct Tail<'h> {
-    history: &'h History,
-    day: String,
-    /// Where in the day's file the next line begins, in bytes.
-    from: u64,
-}
-
-impl Tail<'_> {
-    /// The lines that have come since this was asked last, oldest first; a line that is being written comes the next time.
-    pub fn read(&mut self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        // What was written while the day ended comes before the new day's.
-        let later = self.history.days().into_iter().find(|day| *day > self.day);
-        let (mut at, from) = (0, self.from);
-        self.history.read(&self.day, |line| {
-            let end = at + line.len() as u64;
-            if at >= from && line.ends_with(b"\n") {
-                entries.extend(serde_json::from_slice(line).ok());
-                self.from = end;
-            }
-            at = end;
-        });
-        if let Some(day) = later {
-            (self.day, self.from) = (day, 0);
-            entries.extend(self.read());
-        }
-        entries
     }
 }
 

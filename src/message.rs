@@ -59,6 +59,10 @@ messages! {
     no_owner() = "is no owner: write one word without '/' and blanks";
     no_template() = "is no URL template: write a URL, with {repository} and {name} where they belong";
     no_commit_template() = "is no URL template: write a URL, with {repository}, {name} and {id} where they belong";
+    no_compare_template() = "is no URL template: write a URL, with {repository}, {name}, {old} and {new} where they belong";
+    no_branch_template() = "is no URL template: write a URL, with {repository}, {name} and {branch} where they belong";
+    no_tag_template() = "is no URL template: write a URL, with {repository}, {name} and {tag} where they belong";
+    no_viewer() = "is no viewer that is known: write cgit or gitweb, or a template for each kind of page";
     no_review_template() = "is no URL template: write a URL, with {repository}, {name} and {number} where they belong";
     no_visibility() = "is no visibility: write private, internal or public";
     no_report() = "is no report: write all, failures or none";

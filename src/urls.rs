@@ -26,6 +26,12 @@ pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 
+/// The same of what may stand behind `?` as well, where `&`, `;`, `+` and `=` part values.
+pub fn encode_value(text: &str) -> String {
+    const VALUE: &AsciiSet = &SEGMENT.add(b'&').add(b';').add(b'+').add(b'=');
+    utf8_percent_encode(text, VALUE).to_string()
+}
+
 /// What the URL Standard's serialiser of forms leaves as it is, but for the blank, which becomes a plus sign.
 const IN_FORMS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
 

@@ -18,7 +18,7 @@ use super::known_format;
 use super::targets;
 use super::terminal::print;
 use crate::config::{Change, Configuration, Configured, Scope};
-use crate::format::{FORMATS, Format, Header};
+use crate::format::{Encoding, FORMATS, Format, Header};
 use crate::message;
 use crate::outcome::Outcome;
 use crate::signature::{Secret, SigningSecret};
@@ -176,7 +176,12 @@ fn hand_on(target: &Target, request: &Incoming) -> (u16, String) {
     let text = |(name, value): &(String, Vec<u8>)| (name.clone(), String::from_utf8_lossy(value).into_owned());
     let headers = request.headers.iter().filter(is_told).map(text).collect();
     let (target, trust) = (Target { headers, ..target.clone() }, Trust::default());
-    let attempt = Http::new(&target, &trust).send(&Request { headers: &[], body: &request.body }, PATIENCE);
+    let media_type = match request.text("content-type") {
+        form if form.starts_with("application/x-www-form-urlencoded") => "application/x-www-form-urlencoded",
+        _ => "application/json",
+    };
+    let handed = Request { headers: &[], media_type, body: &request.body };
+    let attempt = Http::new(&target, &trust).send(&handed, PATIENCE);
     let said = attempt.answer.map(|answer| answer.body).unwrap_or_default();
     match attempt.outcome {
         Outcome::Delivered { status, .. } => (status, said),

@@ -1,5 +1,7 @@
 //! `git webhook log`: each delivery and what came of it, newest first.
 
+use std::cell::RefCell;
+
 use clap::ValueEnum;
 
 use super::as_owner::{Call, Said, in_each};
@@ -85,16 +87,19 @@ enum StateName {
 const USUAL: usize = 50;
 
 pub(super) fn run(filter: &Filter, amount: &Amount, reach: &Reach, call: &Call<'_>) -> Result<bool, Failure> {
-    let mut said = in_each(call, reach.root.as_deref(), |place| Ok((choose(place, filter)?, true)))?;
     // What the owner's process answers is cut where it is printed, which alone knows the terminal.
     let is_table = !reach.json && !call.is_owners && Screen::of_this().is_terminal();
     let limit = amount.limit.unwrap_or(if is_table { USUAL } else { usize::MAX });
-    let most = said.iter().map(|said| said.rows.len()).max().unwrap_or(0);
-    let more: usize = said.iter().map(|said| said.rows.len().saturating_sub(limit)).sum();
-    said.iter_mut().for_each(|said| said.rows.truncate(limit));
+    // One more shows that there are more.
+    let asked = limit.saturating_add(1);
+    let mut said = in_each(call, reach.root.as_deref(), |place| Ok((choose(place, filter, asked)?, true)))?;
+    let is_more = said.iter().any(|said| said.rows.len() > limit);
+    if !call.is_owners {
+        said.iter_mut().for_each(|said| said.rows.truncate(limit));
+    }
     let is_well = tell_table(call, reach.json, said, "no deliveries", table);
-    if is_table && more > 0 {
-        print(&format!("{more} more: git webhook log -n {most}\n"));
+    if is_table && is_more {
+        print(&format!("there are more: git webhook log -n {}\n", limit.saturating_mul(10)));
     }
     Ok(is_well)
 }
@@ -163,15 +168,7 @@ fn is_of_status(row: &DeliveryRow, wanted: &str) -> bool {
     }
 }
 
-fn choose(place: &Place, filter: &Filter) -> Result<Vec<DeliveryRow>, Failure> {
-    let mut rows = overview::deliveries(&place.pipeline());
-    if let Some(name) = &filter.target {
-        let wanted = TargetName::new(name.as_str());
-        // What a target that is no more was sent is still told of.
-        if !rows.iter().any(|row| row.is_for(&wanted)) {
-            targets::known(place, name)?;
-        }
-    }
+fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRow>, Failure> {
     // Of what was pushed meanwhile there is no delivery.
     let is_off = |target: &&Configured| target.switch() == Switch::OffByRepository;
     for target in place.configuration.targets.iter().filter(is_off) {
@@ -180,8 +177,17 @@ fn choose(place: &Place, filter: &Filter) -> Result<Vec<DeliveryRow>, Failure> {
         }
     }
     let objects = place.objects()?;
-    let mut chooser = Chooser::new(filter, place, &objects)?;
-    rows.retain(|row| chooser.wants(row));
+    let chooser = RefCell::new(Chooser::new(filter, place, &objects)?);
+    let pipeline = place.pipeline();
+    let since = filter.since.map(|seconds| process::now().saturating_sub(seconds));
+    let rows = overview::newest(&pipeline, limit, since, &|row| chooser.borrow_mut().wants(row));
+    // What a target that is no more was sent is still told of.
+    if let Some(name) = filter.target.as_ref().filter(|_| rows.is_empty()) {
+        let wanted = TargetName::new(name.as_str());
+        if overview::newest(&pipeline, 1, None, &|row| row.is_for(&wanted)).is_empty() {
+            targets::known(place, name)?;
+        }
+    }
     Ok(rows)
 }
 

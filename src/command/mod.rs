@@ -36,6 +36,7 @@ mod dead;
 mod reviews;
 mod show;
 mod payload;
+mod test_subject;
 mod test;
 mod echo;
 mod check;

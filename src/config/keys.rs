@@ -54,6 +54,11 @@ pub const KEYS: &[Key] = &[
         key("format", Of::Target, "codeup"),
     ),
     means(
+        "How much it is told: full, commits (no lists of files), thin (no commits)",
+        key("detail", Of::Target, "full"),
+    ),
+    means("How the body travels: json, or form as payload=…", key("contentType", Of::Target, "json")),
+    means(
         "What it is told of: push, tag_push, create, delete, note, merge_request, all, or the forge's narrower names",
         list(key("event", Of::Target, "push tag_push")),
     ),
@@ -70,6 +75,11 @@ pub const KEYS: &[Key] = &[
     means(
         "Whether a repository may switch off this target of the server: true or false",
         key("optional", Of::Target, "false"),
+    ),
+    means("Whether requests carry W3C Trace Context: true, false or continue", key("traceparent", Of::Target, "true")),
+    means(
+        "Whether keys are sent that Codeup sends beyond its document: true or false",
+        key("codeupExtras", Of::Target, "false"),
     ),
     key("secret", Of::TargetAlone, "none"),
     means(
@@ -98,7 +108,12 @@ pub const KEYS: &[Key] = &[
     key("mirrors", Of::Repository, "none"),
     protected("root", Of::Repository, "none"),
     key("homepage", Of::Repository, "empty"),
-    key("commitUrl", Of::Repository, "the format's own below homepage"),
+    key("commitUrl", Of::Repository, "the viewer's, else the format's own below homepage"),
+    key("viewer", Of::Repository, "none"),
+    key("compareUrl", Of::Repository, "the viewer's, else the format's own below homepage"),
+    key("branchUrl", Of::Repository, "the viewer's, else the format's own below homepage"),
+    key("tagUrl", Of::Repository, "the viewer's, else the format's own below homepage"),
+    key("treeUrl", Of::Repository, "the viewer's, else the format's own below homepage"),
     key("reviewUrl", Of::Repository, "the format's own below homepage"),
     key("gitHttpUrl", Of::Repository, "from gitweb.url or cloneurl"),
     key("gitSshUrl", Of::Repository, "from gitweb.url or cloneurl"),
@@ -133,7 +148,7 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
 /// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
 /// and a secret is easily written behind `secretFile`.
 pub fn is_confidential(name: &str) -> bool {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 18] = [
         "url",
         "proxy",
         "secret",
@@ -145,6 +160,10 @@ pub fn is_confidential(name: &str) -> bool {
         "sslKey",
         "homepage",
         "commitUrl",
+        "compareUrl",
+        "branchUrl",
+        "tagUrl",
+        "treeUrl",
         "reviewUrl",
         "gitHttpUrl",
         "gitSshUrl",

@@ -46,7 +46,7 @@ pub use profile::Profile;
 pub use secret_file::below as secret_below;
 pub use settings::{NoteSettings, Settings};
 pub use syntax::boolean;
-pub use value::{Report, time};
+pub use value::{Report, Viewer, time};
 
 use problem::full_key;
 

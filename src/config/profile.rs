@@ -2,8 +2,11 @@
 
 use super::entry::Scope;
 use super::setting::SettingReader;
-use super::value::{commit_template, one_line, owner, positive_number, review_template, template, text, visibility};
-use crate::event::Visibility;
+use super::value::{
+    Viewer, branch_template, commit_template, compare_template, one_line, owner, positive_number, review_template,
+    tag_template, template, text, viewer, visibility,
+};
+use crate::event::{Links, Visibility};
 use crate::ref_update::Namespace;
 
 /// How a repository presents itself to the targets of one kind.
@@ -19,6 +22,10 @@ pub struct Profile {
     pub commit_url: String,
     /// `webhook.reviewUrl`, a template.
     pub review_url: String,
+    /// `webhook.viewer`.
+    pub viewer: Option<Viewer>,
+    /// `webhook.compareUrl`, `branchUrl`, `tagUrl` and `treeUrl`, templates.
+    pub links: Links,
     /// `webhook.gitHttpUrl`, a template.
     pub git_http_url: Option<String>,
     /// `webhook.gitSshUrl`, a template.
@@ -66,6 +73,13 @@ impl Profile {
             homepage: reader.setting("homepage", template).unwrap_or_default(),
             commit_url: reader.setting("commitUrl", commit_template).unwrap_or_default(),
             review_url: reader.setting("reviewUrl", review_template).unwrap_or_default(),
+            viewer: reader.setting("viewer", viewer),
+            links: Links {
+                compare: reader.setting("compareUrl", compare_template).unwrap_or_default(),
+                branch: reader.setting("branchUrl", branch_template).unwrap_or_default(),
+                tag: reader.setting("tagUrl", tag_template).unwrap_or_default(),
+                tree: reader.setting("treeUrl", commit_template).unwrap_or_default(),
+            },
             git_http_url: reader.setting("gitHttpUrl", template),
             git_ssh_url: reader.setting("gitSshUrl", template),
             gitweb_urls: reader.texts("gitweb", "url"),

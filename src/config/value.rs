@@ -100,10 +100,39 @@ pub(super) fn review_template(value: &str) -> Result<String, Wrong> {
     template_with(value, &["{repository}", "{name}", "{number}"]).ok_or(message::no_review_template())
 }
 
+pub(super) fn compare_template(value: &str) -> Result<String, Wrong> {
+    template_with(value, &["{repository}", "{name}", "{old}", "{new}"]).ok_or(message::no_compare_template())
+}
+
+pub(super) fn branch_template(value: &str) -> Result<String, Wrong> {
+    template_with(value, &["{repository}", "{name}", "{branch}"]).ok_or(message::no_branch_template())
+}
+
+pub(super) fn tag_template(value: &str) -> Result<String, Wrong> {
+    template_with(value, &["{repository}", "{name}", "{tag}"]).ok_or(message::no_tag_template())
+}
+
+pub(super) fn viewer(value: &str) -> Result<Viewer, Wrong> {
+    match value {
+        "cgit" => Ok(Viewer::Cgit),
+        "gitweb" => Ok(Viewer::Gitweb),
+        _ => Err(message::no_viewer()),
+    }
+}
+
 fn template_with(value: &str, places: &[&str]) -> Option<String> {
     let rest = places.iter().fold(value.to_owned(), |rest, place| rest.replace(place, ""));
     let wrong = |c: char| c.is_control() || c.is_whitespace() || c == '{' || c == '}';
     (!rest.contains(wrong)).then(|| value.into())
+}
+
+/// A program that shows repositories, and has pages of its own for what is in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// cgit: <https://git.zx2c4.com/cgit/>.
+    Cgit,
+    /// gitweb(1), which git brings.
+    Gitweb,
 }
 
 pub(super) fn visibility(value: &str) -> Result<Visibility, Wrong> {

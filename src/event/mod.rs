@@ -3,13 +3,13 @@
 
 mod time;
 
-mod repository;
-
-mod context;
-
 mod commit;
 
 mod push;
+
+mod repository;
+
+mod context;
 
 mod review;
 
@@ -30,7 +30,7 @@ pub use context::Context;
 pub use name::{EventName, REVIEWS, can_tell_of};
 pub use note::{FileDiff, LineInDiff, Note, Place};
 pub use push::{Push, Tip};
-pub use repository::{Repository, Visibility};
+pub use repository::{Links, Repository, Visibility};
 pub use review::{MergeRequest, Review, ReviewAction, ReviewRecord, ReviewSize, ReviewState};
 pub use time::{Time, Utc, present};
 pub use wanted::Wanted;

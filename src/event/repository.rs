@@ -1,7 +1,8 @@
 //! A repository as its webhooks present it, and the addresses of what is in it.
 
+use super::Push;
 use crate::ref_update::{ObjectFormat, ObjectId};
-use crate::urls::encode;
+use crate::urls::{encode, encode_value};
 
 /// A repository as its webhooks present it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Repository {
     pub commit_url: String,
     /// Template of a review's page with `{number}`; empty: the format's own, below the home page.
     pub review_url: String,
+    /// Templates of further pages, for servers that have them elsewhere than forges do.
+    pub links: Links,
     /// Who may see it.
     pub visibility: Visibility,
     /// A positive number below 2³¹.
@@ -36,6 +39,19 @@ pub struct Repository {
     pub instance: String,
     /// The name of this host.
     pub host: String,
+}
+
+/// Templates of pages; what is empty is the format's own, below the home page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// What lies between two commits, with `{old}` and `{new}`.
+    pub compare: String,
+    /// A branch, with `{branch}`.
+    pub branch: String,
+    /// A tag, with `{tag}`.
+    pub tag: String,
+    /// The files of a commit, with `{id}`.
+    pub tree: String,
 }
 
 /// Who may see a repository.
@@ -97,6 +113,41 @@ impl Repository {
             return self.review_url.replace("{number}", &number.to_string());
         }
         self.below(&format!("{below}{number}"))
+    }
+
+    /// The address of what lies between two commits, where `webhook.compareUrl` or the viewer has a page for it; of a branch or
+    /// tag that is new or gone, that of what is left to see.
+    pub fn compare_link(&self, push: &Push) -> Option<String> {
+        if self.links.compare.is_empty() {
+            return None;
+        }
+        Some(match (push.update.old, push.update.new) {
+            (Some(old), Some(new)) => {
+                self.links.compare.replace("{old}", &old.to_string()).replace("{new}", &new.to_string())
+            }
+            (None, Some(new)) => self.ref_link(push).unwrap_or_else(|| self.commit_page(new, "/commit/")),
+            (Some(old), None) => self.commit_page(old, "/commit/"),
+            (None, None) => self.page().to_owned(),
+        })
+    }
+
+    /// The address of a branch or tag, where `webhook.branchUrl`, `tagUrl` or the viewer has a page for it.
+    pub fn ref_link(&self, push: &Push) -> Option<String> {
+        let (template, place) =
+            if push.is_tag() { (&self.links.tag, "{tag}") } else { (&self.links.branch, "{branch}") };
+        if template.is_empty() {
+            return None;
+        }
+        // Of one that is gone there is nothing but what it pointed to.
+        Some(match push.update.old.filter(|_| push.update.new.is_none()) {
+            Some(old) => self.commit_page(old, "/commit/"),
+            None => template.replace(place, &encode_value(&push.short_name())),
+        })
+    }
+
+    /// The address of a commit's files, where `webhook.treeUrl` or the viewer has a page for it.
+    pub fn tree_link(&self, id: ObjectId) -> Option<String> {
+        (!self.links.tree.is_empty()).then(|| self.links.tree.replace("{id}", &id.to_string()))
     }
 
     /// The same with an address in place of each that is not known, for a form whose readers take nothing else: below

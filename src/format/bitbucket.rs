@@ -98,6 +98,13 @@ fn change(context: &Context, push: &Push, limits: &Limits) -> Value {
 fn links(context: &Context, push: &Push) -> Value {
     let name = encode(&push.short_name());
     let link = |below: String| json!({ "href": context.repository.below(&below) });
+    if let Some(all) = context.repository.compare_link(push) {
+        let all = json!({ "href": all });
+        return match push.update.old {
+            Some(_) => json!({ "html": all, "diff": all, "commits": all }),
+            None => json!({ "html": all, "commits": all }),
+        };
+    }
     match (push.update.old, push.update.new) {
         (Some(old), Some(new)) => json!({
             "html": link(format!("/branches/compare/{new}..{old}")),
@@ -119,14 +126,17 @@ fn ref_page(push: &Push, name: &str) -> String {
 fn state(context: &Context, push: &Push, id: ObjectId, tip: &Tip) -> Value {
     let below = if push.is_tag() { "tags" } else { "branches" };
     let name = encode(&push.short_name());
+    // What is shown of a ref by others: its history, and its files.
+    let history = context.repository.ref_link(push).map(|href| json!({ "href": href }));
+    let files = context.repository.tree_link(id).map(|href| json!({ "href": href }));
     let link = |below: String| json!({ "href": context.repository.below(&below) });
     let mut body = json!({
         "type": ref_type(push),
         "name": push.short_name(),
         "links": {
-            "commits": link(format!("/commits/{name}")),
-            "self": link(format!("/refs/{below}/{name}")),
-            "html": link(ref_page(push, &name)),
+            "commits": history.clone().unwrap_or_else(|| link(format!("/commits/{name}"))),
+            "self": files.unwrap_or_else(|| link(format!("/refs/{below}/{name}"))),
+            "html": history.unwrap_or_else(|| link(ref_page(push, &name))),
         },
         "target": match &tip.commit {
             Some(commit) => commit_body(commit, context),

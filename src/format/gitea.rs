@@ -126,6 +126,9 @@ fn push_body<'a>(context: &'a Context, push: &'a Push, limits: &Limits) -> PushB
 /// From the old id to the new one. Of a new branch from the parent of the oldest commit that is listed, else from the default
 /// branch, empty where it is that one; a new tag has nothing before it, and of one that is gone the server itself is left.
 fn compare(context: &Context, push: &Push, oldest: Option<&Commit>) -> String {
+    if let Some(link) = context.repository.compare_link(push) {
+        return link;
+    }
     let repository = &context.repository;
     let Some(new) = push.update.new else { return behind(&repository.instance, "/") };
     let old = match push.update.old {

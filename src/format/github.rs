@@ -152,6 +152,9 @@ fn push_body<'a>(context: &'a Context, push: &'a Push, limits: &Limits) -> PushB
 
 /// From the old id to the new one; of a creation what is new, of a deletion what was there.
 fn compare(context: &Context, push: &Push) -> String {
+    if let Some(link) = context.repository.compare_link(push) {
+        return link;
+    }
     let page = context.repository.page();
     let short = |id: &str| id[..12].to_owned();
     let (before, after) = (short(&push.update.before()), short(&push.update.after()));

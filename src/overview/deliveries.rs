@@ -179,6 +179,8 @@ fn complete(
             queued.insert(id);
             held.extend(waits.schedule.is_held().then_some(id));
             rows.entry(id).and_modify(|row| row.is_found_in(&directory));
+            // What was tried has its line further up.
+            let is_further_up = newest.is_some() && waits.schedule.attempts > 0;
             if !rows.contains_key(&id)
                 && !is_further_up
                 && left > 0

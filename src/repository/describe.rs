@@ -12,6 +12,7 @@ use crate::ref_update::Namespace;
 use crate::urls::{fill_template, origin};
 
 use super::head::Head;
+use super::links;
 use super::refs;
 
 /// Describes the repository at `git_dir`, as far as a namespace goes, to those who are shown this profile of it; `root`
@@ -37,7 +38,8 @@ pub fn describe(
         http_url: address(&profile.git_http_url, is_http),
         ssh_url: address(&profile.git_ssh_url, is_ssh),
         description: profile.description.clone().or_else(|| description_file(git_dir, profile)).unwrap_or_default(),
-        commit_url: fill(&profile.commit_url),
+        commit_url: links::commit(profile, &homepage).unwrap_or_else(|| fill(&profile.commit_url)),
+        links: links::of(profile, &homepage, fill),
         review_url: fill(&profile.review_url),
         visibility: profile.visibility.unwrap_or_else(|| {
             if profile.has_files && git_dir.join("git-daemon-export-ok").exists() {

@@ -17,6 +17,7 @@ mod revwalk;
 #[cfg(test)]
 mod walks;
 mod head;
+mod links;
 mod describe;
 mod brought;
 mod prior_refs;

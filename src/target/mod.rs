@@ -197,7 +197,7 @@ impl Target {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::event::{Context, EventKind, Push, Repository, Time, Visibility};
+    use crate::event::{Context, EventKind, Links, Push, Repository, Time, Visibility};
     use crate::format;
     use crate::identifier;
     use crate::pusher::Pusher;
@@ -248,6 +248,7 @@ pub(crate) mod tests {
             ssh_url: String::new(),
             commit_url: String::new(),
             review_url: String::new(),
+            links: Links::default(),
             visibility: Visibility::Private,
             id: 1,
             object_format: update.format,

@@ -80,7 +80,10 @@ fn keys_of_a_target_are_set_and_unset() {
     world.commit("one");
     world.push(&["main"]);
     assert!(first.take().is_empty());
-    assert_eq!(second.take_one().headers.iter().filter(|(name, _)| name == "x-github-event").count(), 1);
+    assert_eq!(
+        second.take_one().headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-github-event")).count(),
+        1
+    );
     let said = done(&world.webhook(&["set", "ci", "--unset", "ref", "--unset", "max-commits"]));
     assert!(said.contains("ref unset, maxCommits unset; told of push, tag_push on every ref"), "{said}");
     let row = &rows(&world.webhook(&["set", "ci", "--timeout", "3s", "--json"]).stdout)[0];
@@ -131,7 +134,10 @@ fn what_waits_and_its_secret_go_with_a_renamed_target() {
     let token = String::from_utf8(secret).unwrap();
     let requests = receiver.take();
     let is_signed = |request: &crate::support::Request| {
-        request.headers.iter().any(|(name, value)| name == "x-gitlab-token" && value == token.trim_end())
+        request
+            .headers
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case("x-gitlab-token") && value == token.trim_end())
     };
     assert_eq!(requests.iter().rev().take(3).filter(|request| is_signed(request)).count(), 3);
 }

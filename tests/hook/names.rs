@@ -143,7 +143,7 @@ fn check_finds_repositories_that_are_called_the_same() {
     let root = world.path("srv").to_str().unwrap().to_owned();
     let told = || -> Vec<(String, String, Vec<String>)> {
         let output = world.webhook(&["check", "--json", "--root", &root]);
-        let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let all: Value = crate::support::rows(&output.stdout).into();
         let all = all.as_array().unwrap().iter().filter(|finding| message(finding).contains("is called"));
         let text = |value: &Value| value.as_str().unwrap_or_default().replace(&root, "");
         all.map(|it| {
@@ -186,7 +186,7 @@ fn check_sets_the_root_where_the_servers_targets_take_two_for_one() {
     let root = world.path("srv").to_str().unwrap().to_owned();
     let told = || -> Vec<Value> {
         let output = world.webhook(&["check", "--json", "--root", &root]);
-        let all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let all: Vec<Value> = crate::support::rows(&output.stdout);
         all.into_iter().filter(|finding| message(finding).contains("is called 'c/c'")).collect()
     };
     let found = told();

@@ -144,7 +144,7 @@ fn a_target_of_the_server_is_told_of_namespaces_only_where_the_server_tells_them
     push(&world, "tenant", &["main"]);
     assert!(receiver.take().is_empty());
     world.push(&["main"]);
-    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project");
+    assert_eq!(receiver.take_one().json()["project"]["path_with_namespace"], "project/project");
     let waiting: Vec<Value> = crate::support::rows(&world.webhook(&["log", "--json"]).stdout);
     let waiting = waiting.iter().find(|row| row["state"] == "waiting").unwrap();
     assert_eq!(waiting["waits_for"], "waits until the server's webhook.repository tells namespaces apart");

@@ -232,7 +232,7 @@ fn a_dead_letter_of_a_wrong_name_is_one_of_the_target_in_its_place() {
 #[test]
 fn log_show_and_reconcile_read_what_was_written_before() {
     let old = Old::new();
-    let rows: Value = serde_json::from_str(&old.run(&["log", "--json"])).unwrap();
+    let rows: Value = crate::support::rows(old.run(&["log", "--json"]).as_bytes()).into();
     let states = |wanted: &str| rows.as_array().unwrap().iter().filter(|row| row["state"] == wanted).count();
     // Five deliveries, and three events of pushes that waited for a wrong name.
     assert_eq!((states("delivered"), states("dead")), (4, 5 + 3), "{rows:#}");
@@ -251,7 +251,7 @@ fn log_show_and_reconcile_read_what_was_written_before() {
     old.heard();
     // GitHub has more keys since, Codeup's document is as it was.
     assert!(show("delivered").contains("built again, and not what was sent"), "{}", show("delivered"));
-    let rows: Value = serde_json::from_str(&old.run(&["log", "--json", "--target", "one"])).unwrap();
+    let rows: Value = crate::support::rows(old.run(&["log", "--json", "--target", "one"]).as_bytes()).into();
     let row = rows.as_array().unwrap().iter().find(|row| row["state"] == "delivered").unwrap();
     let shown = old.run(&["show", row["id"].as_str().unwrap()]);
     assert!(shown.contains("built again, the same as was sent"), "{shown}");

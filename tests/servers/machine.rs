@@ -115,7 +115,7 @@ impl Machine {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let rows: serde_json::Value = serde_json::from_str(&said)
             .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)));
-        let rows = rows.as_array().cloned().or_else(|| rows["rows"].as_array().cloned()).unwrap_or_default();
+        let rows = rows.as_array().cloned().or_else(|| rows["findings"].as_array().cloned()).unwrap_or_default();
         let messages = rows.iter().filter(|row| row["about"] != "timer").map(|row| row["message"].as_str().unwrap());
         messages.map(String::from).collect()
     }

@@ -209,6 +209,8 @@ choose_prefix() {
     program=$libexec/post-receive
     driver=$libexec/driver
     completion=$prefix/share/bash-completion/completions/git-webhook
+    zsh_completion=$prefix/share/zsh/site-functions/_git-webhook
+    fish_completion=$prefix/share/fish/vendor_completions.d/git-webhook.fish
 }
 
 # --- the programs --------------------------------------------------------------------------
@@ -309,6 +311,10 @@ install_programs() {
     install_manual 5
     make_directory "${completion%/*}"
     install_file 644 "$checkout/completions/git-webhook.bash" "$completion"
+    make_directory "${zsh_completion%/*}"
+    install_file 644 "$checkout/completions/git-webhook.zsh" "$zsh_completion"
+    make_directory "${fish_completion%/*}"
+    install_file 644 "$checkout/completions/git-webhook.fish" "$fish_completion"
     tell "installed the programs in '$prefix'" "already installed: the programs in '$prefix'"
 }
 
@@ -363,6 +369,8 @@ uninstall_programs() {
         remove_file "$prefix/share/man/man${page##*.}/${page##*/}"
     done
     remove_file "$completion"
+    remove_file "$zsh_completion"
+    remove_file "$fish_completion"
     tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
     if $changed; then
         warning "repositories that are linked to it still tell of no push now, and git does not say so" \

@@ -353,3 +353,66 @@ fn at_a_terminal_it_is_loaded_when_it_is_needed() {
         becomes(script.env("TERM", "dumb").args(["-qec", &bash, "/dev/null"]), typed, expected);
     }
 }
+
+/// zsh and fish ask the completion for bash, laid out as it is installed.
+fn installed(world: &World) -> PathBuf {
+    let share = world.path("share");
+    for (file, place) in [
+        ("bash", "bash-completion/completions/git-webhook"),
+        ("zsh", "zsh/site-functions/_git-webhook"),
+        ("fish", "fish/vendor_completions.d/git-webhook.fish"),
+    ] {
+        let place = share.join(place);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(format!("{}/completions/git-webhook.{file}", env!("CARGO_MANIFEST_DIR")), place).unwrap();
+    }
+    share
+}
+
+#[test]
+#[ignore = "needs fish: run tests/run"]
+fn fish_offers_what_bash_offers() {
+    let world = World::new();
+    world.configure("webhook.builds.url", "http://x.invalid/");
+    let file = installed(&world).join("fish/vendor_completions.d/git-webhook.fish");
+    let shell = alone(&world);
+    let offers = |line: &str| {
+        let mut fish = world.command("fish", &world.server());
+        let script = format!("source '{}'; complete -C '{line}'", file.display());
+        let offered = String::from_utf8(fish.args(["--no-config", "-c", &script]).ends().stdout).unwrap();
+        offered.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    for arguments in ["", "re", "log --", "log --state ", "payload --format ", "test ", "set bu", "add --event "] {
+        let expected: BTreeSet<_> = shell.offers(arguments).into_iter().collect();
+        assert!(!expected.is_empty(), "{arguments}");
+        assert_eq!(offers(&format!("git-webhook {arguments}")), expected, "{arguments}");
+    }
+    assert_eq!(offers("git-webhook log --state=d"), ["--state=dead", "--state=delivered"].map(String::from).into());
+    assert!(offers("git webhook flu").contains("flush"));
+}
+
+#[test]
+#[ignore = "needs zsh: run tests/run"]
+fn zsh_completes_as_bash_does() {
+    let world = World::new();
+    world.configure("webhook.builds.url", "http://x.invalid/");
+    let functions = installed(&world).join("zsh/site-functions");
+    let rc = format!(
+        "fpath=('{}' $fpath)\nautoload -Uz compinit; compinit -u -D\nunsetopt beep\ngit-webhook() {{ print \"RAN:$*:\" }}\n\
+         git() {{ print \"GIT:$*:\" }}\n",
+        functions.display()
+    );
+    fs::write(world.path("home/.zshrc"), rc).unwrap();
+    for (typed, ran) in [
+        ("git-webhook stat\t", "RAN:status:"),
+        ("git-webhook log --foll\t", "RAN:log --follow:"),
+        ("git-webhook log --state=wa\t", "RAN:log --state=waiting:"),
+        ("git-webhook disable bu\t", "RAN:disable builds:"),
+    ] {
+        let mut script = world.command("script", &world.server());
+        script.env("TERM", "dumb").args(["-qec", "zsh -i", "/dev/null"]);
+        let output = world.feed(&mut script, format!("{typed}\nexit\n").as_bytes());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(ran), "{typed:?}: {said}");
+    }
+}

@@ -33,7 +33,14 @@ fn a_strict_umask_does_not_lock_out_the_hooks_user() {
 #[test]
 fn what_helps_the_administrator_comes_and_goes_with_the_programs() {
     let world = World::new();
-    let files = ["man/man1/git-webhook.1", "man/man5/git-webhook-config.5", "bash-completion/completions/git-webhook"];
+    let files = [
+        "man/man1/git-webhook.1",
+        "man/man5/git-webhook-config.5",
+        "man/man5/git-webhook-json.5",
+        "bash-completion/completions/git-webhook",
+        "zsh/site-functions/_git-webhook",
+        "fish/vendor_completions.d/git-webhook.fish",
+    ];
     let share = world.path("prefix/share");
     world.install("").succeeds();
     for file in files {

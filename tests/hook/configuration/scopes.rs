@@ -27,10 +27,6 @@ fn value_of(key: &str) -> String {
         "sslCAInfo" | "sslCert" | "sslKey" => "pem".into(),
         "timeout" | "retryFor" | "maxCommits" => "7".into(),
         "maxBody" => "1m".into(),
-        "detail" => "thin".into(),
-        "contentType" => "form".into(),
-        "codeupExtras" => "true".into(),
-        "traceparent" => "continue".into(),
         "success" => "404".into(),
         other => panic!("which value of {other}?"),
     }

@@ -360,7 +360,8 @@ fn tell_pusher(
         for told in outcomes.iter().take(MOST_LOGGED) {
             log_outcome(target, &told.name.text(), told.outcome);
         }
-        let failed = outcomes.iter().skip(MOST_LOGGED).filter(|told| matches!(told.outcome, Outcome::Failed(_))).count();
+        let failed =
+            outcomes.iter().skip(MOST_LOGGED).filter(|told| matches!(told.outcome, Outcome::Failed(_))).count();
         if failed > 0 {
             warn!("{}", message::more_not_delivered(&target.name, failed));
         }

@@ -269,6 +269,9 @@ messages! {
     no_answer_in_time() = "no answer in time";
     closed() = "connection closed without an answer";
     no_http() = "the answer is not HTTP";
+    declined() = "the receiver refuses it";
+    too_many() = "the receiver takes no more for a while";
+    unclear() = "the answer does not say what became of it";
     no_time_left() = "no time left to try";
     cut_short() = "the push waits no longer";
     busy() = "another push is being delivered";
@@ -482,6 +485,8 @@ messages! {
     no_public_key(name) =
         "target '{name}' has no key of two halves: git webhook add --generate-signing-key makes one, or set its signingSecretFile";
     secret_without_use(format) = "format {format} sends no secret: leave it out, or make a key with --generate-signing-secret";
+    secret_not_in_header(format) =
+        "format {format} sends its secret in no header, which is all that echo verifies: leave out --secret-file";
     no_secret_in_format(format) = "format {format} sends no secret: leave out --secret-file";
     missing_header(names) = "{names}: MISSING";
     wrong_header(name) = "{name}: WRONG";

@@ -92,6 +92,16 @@ pub enum FailureKind {
     Status(u16),
     /// A redirect, which is never followed: it would turn the request into a GET and carry the token elsewhere.
     Redirect(u16),
+    /// The status said that it was taken, the answer's body that it was not.
+    Declined {
+        /// The status.
+        status: u16,
+        /// There were too many: it is taken later.
+        passes: bool,
+    },
+    /// The status said that it was taken, and the answer's body, which decides, was cut or is not what it should be: the receiver
+    /// may have acted.
+    Unclear(u16),
     /// The host's name has no address.
     Lookup,
     /// Not tried: the address that the host has may not be dialled.
@@ -143,6 +153,9 @@ impl FailureKind {
             Self::Status(GONE) => message::answered_gone(GONE),
             Self::Status(status) => message::answered(status),
             Self::Redirect(status) => message::redirect(status),
+            Self::Declined { passes: true, .. } => message::too_many().into(),
+            Self::Declined { passes: false, .. } => message::declined().into(),
+            Self::Unclear(_) => message::unclear().into(),
             Self::Lookup => message::no_lookup().into(),
             Self::Forbidden => message::address_refused().into(),
             Self::Refused => message::refused().into(),
@@ -163,14 +176,6 @@ impl FailureKind {
 }
 
 impl FailureKind {
-    /// The answer's status, where there was one.
-    pub fn status(self) -> Option<u16> {
-        match self {
-            Self::Status(status) | Self::Redirect(status) => Some(status),
-            _ => None,
-        }
-    }
-
     /// Whether an attempt was made.
     pub fn was_tried(self) -> bool {
         use FailureKind::{Backoff, Blocked, Busy, Forbidden, NotTried, Parked};
@@ -181,7 +186,8 @@ impl FailureKind {
     pub fn is_passing(self) -> bool {
         match self {
             Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::HungUp => true,
-            Self::Timeout { .. } | Self::CutShort { .. } | Self::Closed { .. } => true,
+            Self::Timeout { .. } | Self::CutShort { .. } | Self::Closed { .. } | Self::Unclear(_) => true,
+            Self::Declined { passes, .. } => passes,
             Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
         }
@@ -194,7 +200,19 @@ impl FailureKind {
 
     /// Whether the receiver may have acted, since it had the whole request.
     pub fn is_ambiguous(self) -> bool {
-        matches!(self, Self::Timeout { sent: true } | Self::CutShort { sent: true } | Self::Closed { sent: true })
+        let is_sent =
+            matches!(self, Self::Timeout { sent: true } | Self::CutShort { sent: true } | Self::Closed { sent: true });
+        is_sent || matches!(self, Self::Unclear(_))
+    }
+
+    /// The status that the receiver answered with, where it did.
+    pub fn status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) | Self::Redirect(status) | Self::Declined { status, .. } | Self::Unclear(status) => {
+                Some(status)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -101,7 +101,7 @@ fn add(wish: &Wish, ground: &Ground<'_>) -> Result<AddedTarget, Failure> {
     let format_by = choose_format(&mut values, &entries, &wish.url);
     // First all that can be said without the secrets, for which somebody may have to type.
     let (target, _) = ground.tried(&wish.name, &values, &[], message::not_added)?;
-    if wish.secrets.is_token() && target.format.secret_headers().is_empty() {
+    if wish.secrets.is_token() && !target.format.takes_secret() {
         return failure(message::secret_without_use(target.format.name));
     }
     let secrets = new_secret::secrets(&wish.name, &wish.secrets, &entries)?;

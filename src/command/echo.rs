@@ -18,7 +18,7 @@ use super::known_format;
 use super::targets;
 use super::terminal::print;
 use crate::config::{Change, Configuration, Configured, Scope};
-use crate::format::{Encoding, FORMATS, Format, Header};
+use crate::format::{Encoding, FORMATS, Format, Header, Method, Reads};
 use crate::message;
 use crate::outcome::Outcome;
 use crate::signature::{Secret, SigningSecret};
@@ -107,7 +107,10 @@ fn verifier(source: &Source, call: &Call<'_>) -> Result<Verifier, Failure> {
         && verifier.secret.take().is_some()
         && source.secret_file.is_some()
     {
-        return failure(message::no_secret_in_format(format.name));
+        return failure(match format.takes_secret() {
+            true => message::secret_not_in_header(format.name),
+            false => message::no_secret_in_format(format.name),
+        });
     }
     Ok(verifier)
 }
@@ -180,7 +183,14 @@ fn hand_on(target: &Target, request: &Incoming) -> (u16, String) {
         form if form.starts_with("application/x-www-form-urlencoded") => "application/x-www-form-urlencoded",
         _ => "application/json",
     };
-    let handed = Request { headers: &[], media_type, body: &request.body };
+    let method = match request.line.split(' ').next() {
+        Some("GET") => Method::Get,
+        Some("PUT") => Method::Put,
+        _ => Method::Post,
+    };
+    // Whoever sent it reads the answer.
+    let (url, reads) = (target.address.dial(), Reads::Nothing);
+    let handed = Request { method, url, reads, headers: &[], media_type, body: &request.body };
     let attempt = Http::new(&target, &trust).send(&handed, PATIENCE);
     let said = attempt.answer.map(|answer| answer.body).unwrap_or_default();
     match attempt.outcome {

@@ -44,7 +44,7 @@ pub(super) fn run(json: bool) -> Result<bool, Failure> {
         let mut events: Vec<_> = row.events.iter().map(|event| event.event).collect();
         events.dedup();
         events.extend(row.ping.then_some("ping"));
-        let secret = if row.secret_headers.is_empty() { "the address".into() } else { row.secret_headers.join(" ") };
+        let secret = if format.takes_secret() { format.secret_places().join(" ") } else { "the address".into() };
         [row.name.into(), row.forge.into(), format!("each {}", row.told), events.join(" "), secret]
     };
     let rows: Vec<_> = FORMATS.iter().map(|format| (cells(format), Colour::None)).collect();

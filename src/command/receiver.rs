@@ -33,12 +33,10 @@ pub(super) fn format(url: &str) -> Option<&'static str> {
     if is_discord(&address) || is_mattermost(&path) {
         return Some("slack");
     }
-    let of_host = format::for_host(address.host()).name;
-    // The host is one of a format's own only if it is not the default for all.
-    let is_known = of_host != DEFAULT;
+    let known = format::for_address(address.host(), &path).map(|format| format.name);
     let of_path = PATHS.iter().find(|(end, _)| path.ends_with(end)).map(|(_, format)| *format);
     let of_gitlab_job = path.starts_with("/project/") || path.contains("/jenkins/project/");
-    of_path.or(of_gitlab_job.then_some("gitlab")).or(is_known.then_some(of_host))
+    of_path.or(of_gitlab_job.then_some("gitlab")).or(known)
 }
 
 /// What to say of an address at which its receiver does not take this format.

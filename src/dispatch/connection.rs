@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use super::body::{encoding, sent};
+use super::body::encoding;
 use super::channel::{Channel, Task};
 use super::session::MOST_CONNECTIONS_OF_TARGET;
 use super::shrink::is_too_large;
 use super::{Dispatcher, TargetSession, lock};
 use crate::delivery::Delivery;
-use crate::format::{Header, Ids};
+use crate::format::{Given, Header, Ids};
 use crate::identifier;
 use crate::outcome::{Attempt, FailureKind, Outcome};
 use crate::process;
@@ -203,24 +203,37 @@ pub fn send_once(target: &Target, delivery: &Delivery) -> Attempt {
 
 /// The headers of a delivery's next attempt as people are shown them.
 pub fn shown_headers(target: &Target, delivery: &Delivery) -> Vec<(String, String)> {
-    let sent = sent(target, delivery);
-    let headers = headers(target, delivery, &sent);
-    transport::shown_headers(target, &request(target, delivery, &headers, &sent))
+    made(target, delivery, |request| transport::shown_headers(target, &request))
 }
 
 /// Signs and sends one attempt.
 fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Attempt {
-    let sent = sent(target, delivery);
-    let headers = headers(target, delivery, &sent);
-    http.send(&request(target, delivery, &headers, &sent), left)
+    made(target, delivery, |request| http.send(&request, left))
 }
 
-fn request<'r>(target: &Target, delivery: &Delivery, headers: &'r [Header], body: &'r [u8]) -> Request<'r> {
-    Request { media_type: encoding(target, delivery).media_type(), headers, body }
+/// Makes the request of an attempt: what the format adds first, since all of it is signed.
+fn made<T>(target: &Target, delivery: &Delivery, send: impl FnOnce(Request<'_>) -> T) -> T {
+    let exchange = &delivery.format.exchange;
+    let body = &delivery.payload.body;
+    let given = Given { body, secret: target.secret.as_ref(), delivery: delivery.id(), time: process::now() };
+    let added = exchange.finish.map(|finish| finish(&given)).unwrap_or_default();
+    let json = added.body.as_deref().unwrap_or(body);
+    let encoding = encoding(target, delivery);
+    let sent = encoding.encode(json);
+    let headers = headers(target, delivery, json, &sent, added.headers);
+    let url = target.address.dial_with(&added.segments, &added.query);
+    send(Request {
+        method: exchange.method,
+        url: &url,
+        reads: exchange.reads,
+        media_type: encoding.media_type(),
+        headers: &headers,
+        body: &sent,
+    })
 }
 
 /// The headers of the format and the signatures, made for each attempt.
-fn headers(target: &Target, delivery: &Delivery, sent: &[u8]) -> Vec<Header> {
+fn headers(target: &Target, delivery: &Delivery, json: &[u8], sent: &[u8], added: Vec<Header>) -> Vec<Header> {
     let ids = Ids {
         delivery: delivery.id(),
         event: delivery.line.event,
@@ -230,8 +243,9 @@ fn headers(target: &Target, delivery: &Delivery, sent: &[u8]) -> Vec<Header> {
         attempt: delivery.schedule.attempts + 1,
     };
     let mut headers = (delivery.format.headers)(&delivery.payload.event, &ids);
+    headers.extend(added);
     if let Some(secret) = &target.secret {
-        headers.extend(delivery.format.proof(secret, &delivery.payload.body, sent));
+        headers.extend(delivery.format.proof(secret, json, sent));
     }
     if delivery.format.is_stamped || !target.signing_secrets.is_empty() {
         let id = delivery.id().to_string();

@@ -6,7 +6,7 @@ mod review;
 
 use serde_json::{Value, json};
 
-use super::{Format, Header, Ids, Limits, Payload, Whole, append, behind, newest, ref_type};
+use super::{Exchange, Format, Header, Ids, Limits, Payload, Whole, append, behind, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Tip, Utc, Visibility, Wanted,
 };
@@ -47,7 +47,9 @@ pub(super) const FORMAT: Format = Format {
     forms: None,
     has_extras: false,
     is_stamped: false,
+    is_chat: false,
     sign,
+    exchange: Exchange::POST,
 };
 
 fn payload(event: &Event, _name: EventName, _limits: &Limits) -> Option<Payload> {

@@ -7,7 +7,9 @@ mod review;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Author, EVENTS_OF_GITLAB, Format, Header, Ids, Limits, Payload, RepositoryBody, append, compact, newest};
+use super::{
+    Author, EVENTS_OF_GITLAB, Exchange, Format, Header, Ids, Limits, Payload, RepositoryBody, append, compact, newest,
+};
 use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
 
@@ -26,7 +28,9 @@ pub(super) const FORMAT: Format = Format {
     forms: None,
     has_extras: true,
     is_stamped: false,
+    is_chat: false,
     sign,
+    exchange: Exchange::POST,
 };
 
 #[derive(Serialize)]

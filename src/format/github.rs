@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use self::place::{description, organization, place_and_sender, repository, sender};
 use super::{
-    Encoding, Format, Header, Ids, Limits, Payload, Signed, Webhook, append, changes, compact, delete_of_github,
-    newest, ref_type,
+    Encoding, Exchange, Format, Header, Ids, Limits, Payload, Signed, Webhook, append, changes, compact,
+    delete_of_github, newest, ref_type,
 };
 use crate::event::{Commit, Context, Event, EventKind, EventName, Person, Push, Utc, Wanted};
 use crate::identifier;
@@ -53,7 +53,9 @@ pub(super) const FORMAT: Format = Format {
     forms: Some(Signed::Form),
     has_extras: false,
     is_stamped: false,
+    is_chat: false,
     sign,
+    exchange: Exchange::POST,
 };
 
 #[derive(Serialize)]

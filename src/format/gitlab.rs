@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Author, EVENTS_OF_GITLAB, Format, Header, Ids, Limits, Payload, RepositoryBody, changes, compact, newest,
+    Author, EVENTS_OF_GITLAB, Exchange, Format, Header, Ids, Limits, Payload, RepositoryBody, changes, compact, newest,
     visibility_level,
 };
 use crate::event::{Changes, Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
@@ -32,7 +32,9 @@ pub(super) const FORMAT: Format = Format {
     forms: None,
     has_extras: false,
     is_stamped: true,
+    is_chat: false,
     sign,
+    exchange: Exchange::POST,
 };
 
 #[derive(Serialize)]

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Format, Header, Ids, Limits, Payload, Signed, behind, changes, compact, delete_of_github, newest, ref_type,
+    Exchange, Format, Header, Ids, Limits, Payload, Signed, behind, changes, compact, delete_of_github, newest,
+    ref_type,
 };
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
@@ -43,7 +44,9 @@ pub(super) const FORMAT: Format = Format {
     forms: Some(Signed::Json),
     has_extras: false,
     is_stamped: false,
+    is_chat: false,
     sign,
+    exchange: Exchange::POST,
 };
 
 #[derive(Serialize)]

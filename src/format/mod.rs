@@ -6,6 +6,7 @@
 mod shape;
 mod reduce;
 mod whole;
+mod exchange;
 
 mod bitbucket;
 mod codeup;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use exchange::{Additions, Carried, Exchange, Finish, Given, Method, Reads, Verdict};
 pub use reduce::{Reduced, Rendered};
 pub use shape::{Encoding, Limits, Shape};
 pub use whole::{OpenPart, Whole};
@@ -49,7 +51,7 @@ pub struct Format {
     pub name: &'static str,
     /// Whose receivers understand it.
     pub forge: &'static str,
-    /// The hosts whose receivers understand it and no other.
+    /// The addresses whose receivers understand it and no other: a host and perhaps a path, `*` for any beginning or middle.
     pub hosts: &'static [&'static str],
     /// The events it can tell, and the forge's own name of each.
     pub events: &'static [(EventName, &'static str)],
@@ -69,8 +71,12 @@ pub struct Format {
     pub has_extras: bool,
     /// Whether identifier and time of Standard Webhooks are sent though nothing is signed, as this forge does.
     pub is_stamped: bool,
+    /// Whether people read what it tells: nobody looks for a job of theirs in it.
+    pub is_chat: bool,
     /// The headers that prove knowledge of the secret, made at each attempt and never stored.
     pub sign: fn(&Secret, &[u8]) -> Vec<Header>,
+    /// How its requests are made and answers read, where that is more than a POST and a status.
+    pub exchange: Exchange,
 }
 
 /// What a ping tells of the target.
@@ -122,6 +128,27 @@ impl Format {
     /// The names of the headers that a secret travels in; none where the forge has no such thing.
     pub fn secret_headers(&self) -> Vec<&'static str> {
         (self.sign)(&Secret::new(""), b"").iter().map(|(name, _)| *name).collect()
+    }
+
+    /// Whether it has a use for a secret.
+    pub fn takes_secret(&self) -> bool {
+        self.exchange.secret != Carried::Nowhere || !self.secret_headers().is_empty()
+    }
+
+    /// By what a secret travels: names of headers, or the words for what is no header; none where the address is the secret.
+    pub fn secret_places(&self) -> Vec<&'static str> {
+        let beside = match self.exchange.secret {
+            Carried::Nowhere => None,
+            Carried::Token(place) | Carried::Signature(place) => Some(place),
+        };
+        self.secret_headers().into_iter().chain(beside).collect()
+    }
+
+    /// Whether a secret travels as it is.
+    pub fn sends_token(&self, secret: &Secret) -> bool {
+        let shows = |value: &[u8]| !secret.expose().is_empty() && value.ends_with(secret.expose());
+        let is_token = |(_, value): &Header| shows(value);
+        matches!(self.exchange.secret, Carried::Token(_)) || (self.sign)(secret, b"").iter().any(is_token)
     }
 
     /// How a body of this format is sent to a target that wants it so.
@@ -193,9 +220,22 @@ pub struct Ids {
     pub attempt: u32,
 }
 
-/// The format that a host's receivers speak as far as its name tells, else the documented default.
-pub fn for_host(host: &str) -> &'static Format {
-    FORMATS.iter().find(|format| format.hosts.contains(&host)).unwrap_or(&FORMATS[0])
+/// The format that a host's receivers at this path speak as far as the address tells; the first in the table, which has those of
+/// a part of a host before the host's own.
+pub fn for_address(host: &str, path: &str) -> Option<&'static Format> {
+    let address = format!("{host}{path}");
+    FORMATS.iter().find(|format| format.hosts.iter().any(|known| is_at(known, host, &address)))
+}
+
+/// Whether an address is one that a row knows: `host`, `*.host`, `host/*/end`, `*/end`.
+fn is_at(known: &str, host: &str, address: &str) -> bool {
+    let is_like = |pattern: &str, text: &str| match pattern.split_once('*') {
+        Some((start, end)) => {
+            text.strip_prefix(start).is_some_and(|rest| rest.len() > end.len() && rest.ends_with(end))
+        }
+        None => pattern == text,
+    };
+    if known.contains('/') { is_like(known, address) } else { is_like(known, host) }
 }
 
 /// Looks a format up by its name.

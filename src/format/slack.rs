@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::inert::inert;
 
-use super::{Format, Header, Ids, Limits, Payload, Signed, compact, newest, ref_type};
+use super::{Exchange, Format, Header, Ids, Limits, Payload, Signed, compact, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, MergeRequest, Note, Push, Review, ReviewAction, Wanted,
 };
@@ -52,7 +52,9 @@ pub(super) const FORMAT: Format = Format {
     forms: Some(Signed::Form),
     has_extras: false,
     is_stamped: false,
+    is_chat: true,
     sign,
+    exchange: Exchange::POST,
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

@@ -322,7 +322,7 @@ mod tests {
 
     use super::*;
     use crate::event::{Event, EventKind, EventName, Push};
-    use crate::format::{self, Format, Limits, Payload};
+    use crate::format::{self, Exchange, Format, Limits, Payload};
     use crate::target::Address;
     use crate::target::tests::{target, update};
 
@@ -343,7 +343,9 @@ mod tests {
         forms: None,
         has_extras: false,
         is_stamped: false,
+        is_chat: false,
         sign: |_, _| Vec::new(),
+        exchange: Exchange::POST,
     };
 
     fn tell(event: &Event, _: EventName, _: &Limits) -> Option<Payload> {

@@ -105,6 +105,22 @@ impl Address {
         url.to_string()
     }
 
+    /// The same with further segments behind the path, and pairs behind the query but for those that it has already; all of them
+    /// are encoded, so that server and what stands there stay what was judged.
+    pub fn dial_with(&self, segments: &[String], query: &[(&str, String)]) -> String {
+        let mut url = self.url.clone();
+        if !segments.is_empty()
+            && let Ok(mut path) = url.path_segments_mut()
+        {
+            path.pop_if_empty().extend(segments);
+        }
+        let known: Vec<String> = self.url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        for (name, value) in query.iter().filter(|(name, _)| !known.iter().any(|other| other == name)) {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        url.into()
+    }
+
     /// User name and password for HTTP Basic authentication.
     pub fn credentials(&self) -> Option<(&[u8], &[u8])> {
         let (user, password) = self.credentials.as_ref()?;
@@ -114,6 +130,11 @@ impl Address {
     /// `scheme://host:port`, all of an address that people are shown.
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
+    }
+
+    /// The path, percent-encoded. It may be a secret.
+    pub fn path(&self) -> &str {
+        self.url.path()
     }
 
     /// The host to dial, an IPv6 address in brackets.

@@ -166,10 +166,9 @@ impl Target {
 
     /// Whether a request holds something that lets whoever reads it in at the receiver: a token, or a password.
     pub fn sends_token(&self) -> bool {
-        let is_token =
-            |secret: &Secret| (self.format.sign)(secret, b"").iter().any(|(_, value)| value == secret.expose());
+        let is_token = |secret: &Secret| self.format.sends_token(secret);
         // A chat knows whom to let in by the path alone.
-        let is_in_path = self.format.secret_headers().is_empty();
+        let is_in_path = !self.format.takes_secret();
         let is_header = |(name, _): &(String, String)| {
             let name = name.to_ascii_lowercase();
             ["authorization", "token", "secret", "api-key", "apikey"].iter().any(|word| name.contains(word))

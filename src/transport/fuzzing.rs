@@ -36,7 +36,7 @@ pub fn answer(target: &Target, data: &[u8], secret: &str) -> Outcome {
         return Outcome::Delivered { status: 0, elapsed: Duration::ZERO };
     };
     let outcome = http::judge(&response, start.elapsed(), target);
-    let Answer { headers, body, size } = http::read(response, target);
+    let (Answer { headers, body, size }, _) = http::read(response, target);
     assert!(body.len() <= 5 * 1024 && size <= 16 * 1024);
     let all = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>() + &body;
     assert!(!all.contains(secret));

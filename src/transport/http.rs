@@ -12,7 +12,7 @@ use log::warn;
 use rustls::pki_types::ServerName;
 use ureq::config::Config;
 use ureq::http::{HeaderValue, Response, Uri};
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body, Error, RequestBuilder};
 
 use super::certificate::ShownCertificate;
 use super::connect::{Forbidden, Made, NoAddress, agent, agent_that_stops};
@@ -23,13 +23,14 @@ use super::stream::Secure;
 use super::tls::{NoTls, Trust};
 use super::wire::{Progress, Wire};
 use crate::event;
+use crate::format::{Method, Reads, Verdict};
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
 use crate::signature;
 use crate::target::{Address, Target, elsewhere};
 use crate::text::shorten;
 
-/// How much of an answer's body is read, and how long it is waited for: it is of use to people only.
+/// How much of an answer's body is read, and how long it is waited for where it is of use to people only.
 const BODY_LIMIT: u64 = 16 * 1024;
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -38,6 +39,9 @@ const KEPT_OF_BODY: usize = 4 * 1024;
 
 /// An answer's header may be this large.
 const HEADER_LIMIT: usize = 32 * 1024;
+
+/// A format adds about so many bytes to a URL at most: a clone address and a ref's name, of 4 KiB each, percent-encoded.
+const MOST_ADDED: usize = 24 * 1024;
 
 const USER_AGENT: &str = concat!("git-webhook/", env!("CARGO_PKG_VERSION"));
 
@@ -61,6 +65,12 @@ struct Line {
 
 /// A request, but for what the transport adds.
 pub struct Request<'a> {
+    /// The method.
+    pub method: Method,
+    /// The target's URL, with what the format adds to it.
+    pub url: &'a str,
+    /// What the answer's body decides.
+    pub reads: Reads,
     /// The media type of the body.
     pub media_type: &'static str,
     /// All headers of the format, signatures included.
@@ -116,9 +126,12 @@ impl<'a> Http<'a> {
             Ok(response) => {
                 let outcome = judge(&response, start.elapsed(), self.target);
                 let progress = line.wire.progress();
-                line.wire.end_by(Instant::now() + BODY_PATIENCE);
-                let answer = Some(read(response, self.target));
-                (Attempt { outcome, answer }, progress)
+                if !matches!(request.reads, Reads::Verdict(_)) {
+                    line.wire.end_by(Instant::now() + BODY_PATIENCE);
+                }
+                let (answer, received) = read(response, self.target);
+                let outcome = decided(outcome, request.reads, received.as_deref(), self.target);
+                (Attempt { outcome, answer: Some(answer) }, progress)
             }
             Err(error) => {
                 let progress = line.wire.progress();
@@ -137,23 +150,33 @@ impl<'a> Http<'a> {
 /// Names leave as they are written here, those of the forge and those that frame the message: whatever hands them on as they
 /// came (PHP's `getallheaders()`, gateways before a function) looks them up by the forge's own spelling.
 fn call(agent: &Agent, target: &Target, request: &Request<'_>) -> Result<Response<Body>, Error> {
-    let mut call = agent.post(target.address.dial()).header_raw("Host", target.address.host_and_port().as_bytes());
+    let call = match request.method {
+        Method::Get => return with_headers(agent.get(request.url), target, request).call(),
+        Method::Post => agent.post(request.url),
+        Method::Put => agent.put(request.url),
+    };
+    let call = with_headers(call, target, request).header_raw("Content-Type", request.media_type.as_bytes());
+    let length = request.body.len().to_string();
+    call.header_raw("Content-Length", length.as_bytes()).send(request.body)
+}
+
+fn with_headers<B>(call: RequestBuilder<B>, target: &Target, request: &Request<'_>) -> RequestBuilder<B> {
+    let mut call = call.header_raw("Host", target.address.host_and_port().as_bytes());
     for (name, value) in &target.headers {
         call = call.header_raw(name, value.as_bytes());
     }
-    if let Some((user, password)) = target.address.credentials() {
+    let is_of_format = |name: &str| request.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    if let Some((user, password)) = target.address.credentials().filter(|_| !is_of_format("Authorization")) {
         let authorization = signature::basic_authorization(user, password);
         call = call.header_raw("Authorization", authorization.as_bytes());
     }
-    call = call.header_raw("Content-Type", request.media_type.as_bytes());
     for (name, value) in own_headers(target, request.headers) {
         call = call.header_raw(name, value.as_bytes());
     }
     for (name, value) in request.headers {
         call = call.header_raw(name, value);
     }
-    let length = request.body.len().to_string();
-    call.header_raw("Content-Length", length.as_bytes()).send(request.body)
+    call
 }
 
 /// What every request has, unless the format or the configuration says it otherwise.
@@ -174,9 +197,14 @@ pub fn shown_headers(target: &Target, request: &Request<'_>) -> Vec<(String, Str
     let shown = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut all: Vec<_> = target.headers.iter().map(|(name, _)| shown(name, HIDDEN)).collect();
     all.extend(target.address.credentials().map(|_| shown("Authorization", HIDDEN)));
-    all.push(shown("Content-Type", request.media_type));
+    if request.method != Method::Get {
+        all.push(shown("Content-Type", request.media_type));
+    }
     all.extend(own_headers(target, headers).map(|(name, value)| shown(name, value)));
-    let is_secret = |value: &[u8]| target.secret.as_ref().is_some_and(|secret| secret.matches(value));
+    // Some send it behind a word: `Bearer <token>`.
+    let is_secret = |value: &[u8]| {
+        target.secret.as_ref().is_some_and(|secret| !secret.expose().is_empty() && value.ends_with(secret.expose()))
+    };
     all.extend(headers.iter().map(|(name, value)| match is_secret(value) {
         true => shown(name, HIDDEN),
         false => shown(name, &String::from_utf8_lossy(value)),
@@ -273,7 +301,8 @@ fn head_of(target: &Target) -> usize {
     let headers = target.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
     let secret = target.secret.as_ref().map_or(0, |secret| secret.expose().len());
     let credentials = target.address.credentials().map_or(0, |(user, password)| 2 * (user.len() + password.len()));
-    headers + secret + credentials + target.address.dial().len() + 128 * target.signing_secrets.len()
+    let added = if target.format.exchange.finish.is_some() { MOST_ADDED + secret } else { 0 };
+    headers + secret + credentials + target.address.dial().len() + added + 128 * target.signing_secrets.len()
 }
 
 pub(super) fn configure(head: usize) -> Config {
@@ -334,9 +363,29 @@ pub(super) fn retry_after(value: &HeaderValue) -> Option<Duration> {
     Duration::try_from(date.timestamp().duration_since(event::present())).ok()
 }
 
-/// Reads what there is of the body, for people, and so that the connection can be used again. Whatever happens here, the
-/// outcome stands.
-pub(super) fn read(response: Response<Body>, target: &Target) -> Answer {
+/// What the body of the answer makes of an outcome, in formats where it has a say; `None` where not all of it came.
+fn decided(outcome: Outcome, reads: Reads, body: Option<&[u8]>, target: &Target) -> Outcome {
+    match outcome {
+        Outcome::Delivered { status, elapsed } => {
+            let failed = |kind, why: String, retry_after| {
+                Outcome::Failed(Failure { kind, detail: Secrets::of(target).hide(&why), retry_after })
+            };
+            match reads.verdict(body) {
+                Verdict::Taken => Outcome::Delivered { status, elapsed },
+                Verdict::Refused(why) => failed(FailureKind::Declined { status, passes: false }, why, None),
+                Verdict::TooMany(why, wait) => failed(FailureKind::Declined { status, passes: true }, why, wait),
+                Verdict::Unclear => failed(FailureKind::Unclear(status), String::new(), None),
+            }
+        }
+        Outcome::Failed(failure) => {
+            Outcome::Failed(Failure { retry_after: failure.retry_after.or_else(|| reads.wait(body)), ..failure })
+        }
+    }
+}
+
+/// Reads what there is of the body: for people, and so that the connection can be used again. For a format that goes by it, the
+/// bytes too; none where not all of them came.
+pub(super) fn read(response: Response<Body>, target: &Target) -> (Answer, Option<Vec<u8>>) {
     let secrets = Secrets::of(target);
     let headers = told_headers(response.headers(), &secrets);
     let mut body = Vec::new();
@@ -345,7 +394,8 @@ pub(super) fn read(response: Response<Body>, target: &Target) -> Answer {
     let is_cut = outcome.is_err() || body.len() as u64 == BODY_LIMIT;
     let text = String::from_utf8_lossy(if is_cut { without_cut_character(&body) } else { &body });
     let text = if is_cut { secrets.hide_cut(&text) } else { secrets.hide(&text) };
-    Answer { headers, size: body.len(), body: shorten(text, KEPT_OF_BODY) }
+    let answer = Answer { headers, size: body.len(), body: shorten(text, KEPT_OF_BODY) };
+    (answer, (!is_cut).then_some(body))
 }
 
 /// Less the beginning of a character at its end, behind which the beginning of a secret would not be at the end.
@@ -419,7 +469,56 @@ fn describe(error: Error, progress: Progress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target;
     use proptest::prelude::*;
+
+    const BY_NUMBER: Reads = Reads::Verdict(|json| match json["code"].as_i64() {
+        Some(0) => Verdict::Taken,
+        Some(11) => Verdict::TooMany("slowly".into(), Some(Duration::from_secs(60))),
+        Some(code) => Verdict::Refused(format!("code {code}")),
+        None => Verdict::Unclear,
+    });
+
+    #[test]
+    fn what_the_body_decides_is_decided_by_all_of_it() {
+        let target = target::tests::target(&[], "");
+        let delivered = || Outcome::Delivered { status: 200, elapsed: Duration::ZERO };
+        let kind = |body: Option<&[u8]>| match decided(delivered(), BY_NUMBER, body, &target) {
+            Outcome::Delivered { .. } => None,
+            Outcome::Failed(failure) => Some((failure.kind, failure.retry_after.map(|time| time.as_secs()))),
+        };
+        let declined = |passes| FailureKind::Declined { status: 200, passes };
+        assert_eq!(kind(Some(br#"{"code":0}"#)), None);
+        assert_eq!(kind(Some(br#"{"code":7}"#)), Some((declined(false), None)));
+        assert_eq!(kind(Some(br#"{"code":11}"#)), Some((declined(true), Some(60))));
+        for body in [None, Some(&b""[..]), Some(b"<html>"), Some(b"{}"), Some(br#"{"code":0"#)] {
+            assert_eq!(kind(body), Some((FailureKind::Unclear(200), None)), "{body:?}");
+        }
+        assert!(
+            FailureKind::Unclear(200).is_ambiguous() && !declined(false).is_passing() && declined(true).is_passing()
+        );
+    }
+
+    #[test]
+    fn a_status_that_is_none_of_success_stands_whatever_the_body_says() {
+        let target = target::tests::target(&[], "");
+        let failed = || Outcome::Failed(Failure::new(FailureKind::Status(429), ""));
+        assert_eq!(decided(failed(), BY_NUMBER, Some(br#"{"code":0}"#), &target), failed());
+        let wait = Reads::Wait(|json| json["retry_after"].as_f64().map(Duration::from_secs_f64));
+        let asked = |failure: Failure| match decided(
+            Outcome::Failed(failure),
+            wait,
+            Some(br#"{"retry_after":5.0}"#),
+            &target,
+        ) {
+            Outcome::Failed(failure) => failure.retry_after,
+            Outcome::Delivered { .. } => None,
+        };
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!(asked(Failure::new(FailureKind::Status(429), "")), Some(Duration::from_secs(5)));
+        let header = Failure { retry_after: minute, ..Failure::new(FailureKind::Status(429), "") };
+        assert_eq!(asked(header), minute, "the header's word is the protocol's");
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use git_webhook::event::EventName;
-use git_webhook::format::{self, FORMATS, Format, Ids};
+use git_webhook::format::{self, FORMATS, Format, Ids, Method};
 use serde_json::Value;
 
 use crate::command::Echo;
@@ -68,7 +68,7 @@ fn formats_lists_all_that_each_can_tell() {
 #[test]
 fn test_sends_each_event_that_a_format_has_and_names_one_that_it_has_not() {
     for format in FORMATS {
-        let receiver = Receiver::new();
+        let receiver = Receiver::taking(format);
         let world = world(&receiver, format);
         assert!(receiver.take().is_empty());
         for event in EventName::ALL {
@@ -113,8 +113,9 @@ fn a_ping_needs_no_commit_and_keeps_the_address() {
 
 #[test]
 fn payload_prints_what_a_target_is_sent_by_default() {
-    for format in FORMATS {
-        let receiver = Receiver::new();
+    // What has no body is printed as the parameters that it is.
+    for format in FORMATS.iter().filter(|format| format.exchange.method != Method::Get) {
+        let receiver = Receiver::taking(format);
         let world = world(&receiver, format);
         world.server_git(&["config", "webhook.ci.event", "push tag_push"]);
         for (refs, old, new, name) in [

@@ -26,6 +26,15 @@ fn world(receiver: &Receiver, format: &str) -> World {
     world
 }
 
+/// The body; of a request without one, which says all in its query, that.
+fn told(request: &Request) -> String {
+    if request.method != "GET" {
+        return timeless(request);
+    }
+    assert!(request.body.is_empty(), "{request:?}");
+    serde_json::json!({ "get": request.path }).to_string()
+}
+
 /// The body with a fixed time in place of that of the push, which alone no test can set.
 fn timeless(request: &Request) -> String {
     let mut body = String::from_utf8(request.body.clone()).unwrap();
@@ -53,7 +62,7 @@ fn golden(name: &str, sent: &[Request]) {
         assert!(!path.exists(), "{name}: nothing was sent");
         return;
     };
-    let body = timeless(request);
+    let body = told(request);
     if is_update {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let json: Value = serde_json::from_str(&body).unwrap();
@@ -75,7 +84,7 @@ fn each_format(test: fn(&Format)) {
 
 /// Takes one repository through all that can happen to branches and tags, and compares each body.
 fn tour(format: &Format) {
-    let receiver = Receiver::new();
+    let receiver = Receiver::taking(format);
     let world = world(&receiver, format.name);
     let step = |name: &str, refs: &[&str]| {
         let pushed = world.push(refs);
@@ -107,7 +116,7 @@ fn tour(format: &Format) {
 
 /// The separate events of a creation and a deletion, for a target that wants nothing else.
 fn separate(format: &Format) {
-    let receiver = Receiver::new();
+    let receiver = Receiver::taking(format);
     let world = world(&receiver, format.name);
     world.configure("webhook.ci.event", "create delete");
     world.commit("one");
@@ -127,7 +136,7 @@ fn separate(format: &Format) {
 
 /// The further cases: a merge, many commits, a branch at an old commit, a rewind, a tag of a tag and of a tree.
 fn detour(format: &Format) {
-    let receiver = Receiver::new();
+    let receiver = Receiver::taking(format);
     let world = world(&receiver, format.name);
     let step = |name: &str, refs: &[&str]| {
         assert!(world.push(refs).accepted);
@@ -406,7 +415,7 @@ fn github_without_any_address() {
 #[test]
 fn no_address_is_made_up() {
     each_format(|format| {
-        let receiver = Receiver::new();
+        let receiver = Receiver::taking(format);
         let world = World::told_plainly_to(&receiver, format.name);
         world.configure("webhook.ci.event", "all");
         world.commit("one");
@@ -416,7 +425,8 @@ fn no_address_is_made_up() {
             world.webhook(&["test", "ci", "--event", event]);
         }
         let requests = receiver.take();
-        assert!(requests.len() > 2, "{}: {}", format.name, requests.len());
+        let fewest = if format.has(EventName::TagPush) { 2 } else { 1 };
+        assert!(requests.len() >= fewest, "{}: {}", format.name, requests.len());
         for request in requests {
             let body = String::from_utf8(request.body.clone()).unwrap();
             let made_up = body.contains("://") || request.headers.iter().any(|(_, value)| value.contains("://"));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use git_webhook::event::EventName;
-use git_webhook::format::{FORMATS, Format};
+use git_webhook::format::{Carried, FORMATS, Format};
 use git_webhook::signature::Secret;
 
 use crate::{Tree, root, sources, text};
@@ -79,6 +79,11 @@ fn overview() -> String {
 
 fn secret(format: &Format) -> String {
     let names: Vec<_> = format.secret_headers().iter().map(|name| format!("`{name}`")).collect();
+    match format.exchange.secret {
+        Carried::Token(place) => return place.into(),
+        Carried::Signature(place) => return format!("a signature: {place}"),
+        Carried::Nowhere => {}
+    }
     let made_of = |body: &[u8]| (format.sign)(&Secret::new("secret"), body);
     match names.as_slice() {
         [] => "the address itself".into(),

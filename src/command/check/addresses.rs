@@ -44,8 +44,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether receivers of its format look for something of theirs by an address. A chat shows what there is; it is nobody to be
-/// let in by a secret either.
+/// Whether receivers of its format look for something of theirs by an address. A chat shows what there is.
 fn finds_jobs(target: &Target) -> bool {
-    !target.format.secret_headers().is_empty()
+    !target.format.is_chat
 }

@@ -126,7 +126,7 @@ pub(super) fn is_unused(scene: &Scene<'_>, target: &str) -> bool {
     // Its own before the default.
     let format = scene.entries.iter().filter(is_its).max_by_key(|entry| entry.subsection.is_some());
     let name = format.and_then(|entry| std::str::from_utf8(entry.value.as_deref()?).ok());
-    name.and_then(format::find).is_some_and(|format| format.secret_headers().is_empty())
+    name.and_then(format::find).is_some_and(|format| !format.takes_secret())
 }
 
 /// Whether others can read what an entry of the repository's own configuration holds under a key.

@@ -317,7 +317,7 @@ impl<'a> TargetReader<'a> {
             self.warn("event", entry, message::events_unknown_to_format(format.name, known.join(", ")));
         }
         if has_secret
-            && format.secret_headers().is_empty()
+            && !format.takes_secret()
             && let Some(entry) = self.last("secret").or_else(|| self.last("secretFile"))
         {
             let name = entry_key(entry);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::reviews::Reviews;
 use crate::support::{Receiver, World};
 
-use super::{Judge, Move, Step, replay, tour, world};
+use super::{Judge, Move, Step, is_posted, replay, tour, world};
 
 const SECRET: &str = "a secret of sufficient length";
 const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -18,7 +18,7 @@ const OTHER_SIGNING_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 #[ignore = "needs standardwebhooks: run tests/run"]
 fn standardwebhooks_verifies_every_format() {
     let judge = Judge::python(SIGNING_SECRET);
-    for format in git_webhook::format::FORMATS {
+    for format in git_webhook::format::FORMATS.iter().filter(|format| is_posted(format)) {
         let world = world(&judge.url("/standardwebhooks"), format.name);
         // The first key is the one to come: whoever still has the old one must find the signature made with it.
         world.configure("webhook.ci.signingSecret", &format!("{OTHER_SIGNING_SECRET} {SIGNING_SECRET}"));

@@ -10,5 +10,12 @@ mod tour;
 mod verify;
 mod webhook;
 
+use git_webhook::format::{Format, Method, Reads};
+
+/// Whether a format's deliveries are posted, and taken by whoever answers 200.
+pub fn is_posted(format: &Format) -> bool {
+    format.exchange.method == Method::Post && !matches!(format.exchange.reads, Reads::Verdict(_))
+}
+
 pub use judge::{Judge, replay};
 pub use tour::{Move, Step, TAG_DELETION, tour, tour_unseen, world};

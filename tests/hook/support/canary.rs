@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use git_webhook::format::{self, Format};
 use git_webhook::signature::{SigningSecret, base64, base64_pieces, sha256_hex};
 use git_webhook::text::hex;
 
@@ -32,7 +33,7 @@ pub fn keys(format: &str) -> Vec<(&'static str, String)> {
         ("header", format!("X-Canary: {HEADER}")),
         ("signingSecret", format!("whsec_{}", base64(SIGNING.as_bytes()))),
     ];
-    if format != "slack" {
+    if format::find(format).is_some_and(Format::takes_secret) {
         keys.push(("secret", SECRET.into()));
     }
     debug_assert!(SigningSecret::parse(&keys[1].1).is_some());

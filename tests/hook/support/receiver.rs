@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use git_webhook::format::{Format, Reads};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
@@ -17,6 +18,8 @@ use super::Gate;
 pub enum Answer {
     /// A status with an empty body.
     Status(u16),
+    /// A status with a body.
+    Body(u16, String),
     /// 503, and no more for an hour, so that nothing is due again while a test runs.
     Busy,
     /// 200 after a while.
@@ -76,6 +79,15 @@ impl Receiver {
     /// Answers every request with 200.
     pub fn new() -> Self {
         Self::answering(Answer::Status(200))
+    }
+
+    /// Answers every request as receivers of a format do that take it: where the body decides, with one that says so in each of
+    /// their words.
+    pub fn taking(format: &Format) -> Self {
+        match format.exchange.reads {
+            Reads::Verdict(_) => Self::answering(Answer::Body(200, r#"{"code":0,"errcode":0}"#.into())),
+            Reads::Nothing | Reads::Wait(_) => Self::new(),
+        }
     }
 
     /// Answers every request in one way.
@@ -189,6 +201,10 @@ fn reply(stream: &mut (impl Read + Write), answer: &Answer) -> bool {
         |code: u16| stream.write_all(format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_ok();
     match answer {
         Answer::Status(code) => status(*code),
+        Answer::Body(code, body) => {
+            let length = body.len();
+            stream.write_all(format!("HTTP/1.1 {code} X\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes()).is_ok()
+        }
         Answer::Busy => stream.write_all(b"HTTP/1.1 503 X\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n").is_ok(),
         Answer::After(delay) => {
             thread::sleep(*delay);

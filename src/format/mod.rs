@@ -16,6 +16,7 @@ mod gogs;
 mod github;
 mod gitlab;
 mod slack;
+mod jenkins;
 
 use std::borrow::Cow;
 
@@ -43,6 +44,7 @@ pub const FORMATS: &[Format] = &[
     gogs::FORMAT,
     bitbucket::FORMAT,
     slack::FORMAT,
+    jenkins::FORMAT,
 ];
 
 /// One forge's way to tell of an event.

@@ -28,6 +28,7 @@ mod formats;
 mod heads;
 mod ids;
 mod kills;
+mod jenkins;
 mod kinds;
 mod late;
 mod maxwait;

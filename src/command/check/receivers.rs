@@ -91,7 +91,7 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
     if sent.is_empty() {
         let finding = Finding::error(Kind::NothingWanted, message::check_nothing_wanted(&target.name));
         findings.push(finding.of(target.name.as_str()).mend(set("push tag_push")));
-    } else if !unsent.is_empty() && !is_all {
+    } else if !unsent.is_empty() && !is_all && is_asked(scene, target) {
         let message = message::check_event_unsent(target.format.name, unsent.join(", "), &target.name);
         findings.push(Finding::advice(Kind::EventUnsent, message).of(target.name.as_str()).mend(set(&sent.join(" "))));
     }
@@ -105,6 +105,12 @@ fn events(scene: &Scene<'_>, target: &Target) -> Vec<Finding> {
         findings.push(finding.mend(mend::set(&own, "receive.advertisePushOptions", "true")));
     }
     findings
+}
+
+/// Whether somebody says which events the target wants: what it wants by default is what there is.
+fn is_asked(scene: &Scene<'_>, target: &Target) -> bool {
+    let is_of = |name: Option<&[u8]>| name.is_none_or(|name| name == target.name.as_str().as_bytes());
+    scene.entries.iter().any(|it| it.section == "webhook" && it.key == "event" && is_of(it.subsection.as_deref()))
 }
 
 fn advertises_push_options(scene: &Scene<'_>) -> bool {

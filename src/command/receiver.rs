@@ -30,7 +30,7 @@ const PATHS: &[(&str, &str)] = &[
 pub(super) fn format(url: &str) -> Option<&'static str> {
     let address = Address::parse(url).ok()?;
     let path = path(&address);
-    if is_discord(&address) || is_mattermost(&path) {
+    if is_mattermost(&path) {
         return Some("slack");
     }
     let known = format::for_address(address.host(), &path).map(|format| format.name);
@@ -78,6 +78,8 @@ mod tests {
         for (url, known) in [
             ("https://hooks.slack.com/services/T0/B0/x", Some("slack")),
             ("https://discord.com/api/webhooks/1/x/slack", Some("slack")),
+            ("https://discord.com/api/webhooks/1/x/github", Some("github")),
+            ("https://ci.example.org/git/notifyCommit", Some("jenkins")),
             ("https://chat.example.org/hooks/xkpgn4fk4bbh8fkt3yy9z7zq8c", Some("slack")),
             ("https://rocket.example.org/hooks/64a0b1c2d3e4f5a6b7/Ab3dEf6hIj9kLmNoP", Some("slack")),
             ("https://jenkins.example.org/github-webhook/", Some("github")),

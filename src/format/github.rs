@@ -43,7 +43,7 @@ const EVENTS: &[(EventName, &str)] = &[
 pub(super) const FORMAT: Format = Format {
     name: "github",
     forge: "GitHub",
-    hosts: &[],
+    hosts: &["discord.com/*/github", "discordapp.com/*/github"],
     events: EVENTS,
     wants: Wanted { commits: MOST_COMMITS, paths: MOST_PATHS, known: true, review_sizes: true, ..Wanted::NOTHING },
     each: payload,

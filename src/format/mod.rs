@@ -15,8 +15,11 @@ mod forgejo;
 mod gogs;
 mod github;
 mod gitlab;
+mod chat;
 mod slack;
 mod jenkins;
+
+mod address;
 
 use std::borrow::Cow;
 
@@ -24,6 +27,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use address::for_address;
 pub use exchange::{Additions, Carried, Exchange, Finish, Given, Method, Reads, Verdict};
 pub use reduce::{Reduced, Rendered};
 pub use shape::{Encoding, Limits, Shape};
@@ -53,7 +57,7 @@ pub struct Format {
     pub name: &'static str,
     /// Whose receivers understand it.
     pub forge: &'static str,
-    /// The addresses whose receivers understand it and no other: a host and perhaps a path, `*` for any beginning or middle.
+    /// The addresses whose receivers understand it and no other: a host and perhaps a path, `*` for anything.
     pub hosts: &'static [&'static str],
     /// The events it can tell, and the forge's own name of each.
     pub events: &'static [(EventName, &'static str)],
@@ -220,24 +224,6 @@ pub struct Ids {
     pub instance: String,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-}
-
-/// The format that a host's receivers at this path speak as far as the address tells; the first in the table, which has those of
-/// a part of a host before the host's own.
-pub fn for_address(host: &str, path: &str) -> Option<&'static Format> {
-    let address = format!("{host}{path}");
-    FORMATS.iter().find(|format| format.hosts.iter().any(|known| is_at(known, host, &address)))
-}
-
-/// Whether an address is one that a row knows: `host`, `*.host`, `host/*/end`, `*/end`.
-fn is_at(known: &str, host: &str, address: &str) -> bool {
-    let is_like = |pattern: &str, text: &str| match pattern.split_once('*') {
-        Some((start, end)) => {
-            text.strip_prefix(start).is_some_and(|rest| rest.len() > end.len() && rest.ends_with(end))
-        }
-        None => pattern == text,
-    };
-    if known.contains('/') { is_like(known, address) } else { is_like(known, host) }
 }
 
 /// Looks a format up by its name.

@@ -77,6 +77,7 @@ mod tests {
     fn an_address_tells_whose_it_is() {
         for (url, known) in [
             ("https://hooks.slack.com/services/T0/B0/x", Some("slack")),
+            ("https://discord.com/api/webhooks/1/x", Some("discord")),
             ("https://discord.com/api/webhooks/1/x/slack", Some("slack")),
             ("https://discord.com/api/webhooks/1/x/github", Some("github")),
             ("https://ci.example.org/git/notifyCommit", Some("jenkins")),

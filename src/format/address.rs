@@ -36,6 +36,7 @@ mod tests {
         };
         for (url, name) in [
             ("hooks.slack.com/services/T/B/x", "slack"),
+            ("discord.com/api/webhooks/1/token", "discord"),
             ("discord.com/api/webhooks/1/token/slack", "slack"),
             ("discord.com/api/webhooks/1/token/github", "github"),
             ("ci.example.org/jenkins/git/notifyCommit", "jenkins"),

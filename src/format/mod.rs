@@ -18,6 +18,7 @@ mod gitlab;
 mod chat;
 mod slack;
 mod jenkins;
+mod discord;
 
 mod address;
 
@@ -49,6 +50,7 @@ pub const FORMATS: &[Format] = &[
     bitbucket::FORMAT,
     slack::FORMAT,
     jenkins::FORMAT,
+    discord::FORMAT,
 ];
 
 /// One forge's way to tell of an event.

@@ -39,6 +39,8 @@ mod tests {
             ("discord.com/api/webhooks/1/token", "discord"),
             ("discord.com/api/webhooks/1/token/slack", "slack"),
             ("discord.com/api/webhooks/1/token/github", "github"),
+            ("prod-1.westeurope.logic.azure.com/workflows/x/triggers/manual/paths/invoke", "teams"),
+            ("default1.2.environment.api.powerplatform.com/powerautomate/x", "teams"),
             ("ci.example.org/jenkins/git/notifyCommit", "jenkins"),
             ("ci.example.org/hook", ""),
             ("discord.com.example.org/api", ""),

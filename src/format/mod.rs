@@ -19,6 +19,7 @@ mod chat;
 mod slack;
 mod jenkins;
 mod discord;
+mod teams;
 
 mod address;
 
@@ -51,6 +52,7 @@ pub const FORMATS: &[Format] = &[
     slack::FORMAT,
     jenkins::FORMAT,
     discord::FORMAT,
+    teams::FORMAT,
 ];
 
 /// One forge's way to tell of an event.

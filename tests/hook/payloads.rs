@@ -429,6 +429,8 @@ fn no_address_is_made_up() {
         assert!(requests.len() >= fewest, "{}: {}", format.name, requests.len());
         for request in requests {
             let body = String::from_utf8(request.body.clone()).unwrap();
+            // The name of a card's schema is no address of anything here.
+            let body = body.replace("http://adaptivecards.io/schemas/", "");
             let made_up = body.contains("://") || request.headers.iter().any(|(_, value)| value.contains("://"));
             assert_eq!(made_up, format.name == "github", "{}: {body}", format.name);
             assert!(!body.contains("\"ssh_url\":\"http"), "{}: {body}", format.name);

@@ -14,6 +14,8 @@ const proofs = {
   '/gogs': (headers, body) => headers['X-Gogs-Event'] === 'push' && headers['X-Gogs-Signature'] === hmac(body),
   '/bitbucket': (headers, body) => headers['X-Event-Key'] === 'repo:push' && headers['X-Hub-Signature'] === `sha256=${hmac(body)}`,
   '/slack': () => true,
+  '/discord': () => true,
+  '/teams': () => true,
 };
 
 const server = createServer(async (request, response) => {

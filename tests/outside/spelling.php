@@ -11,6 +11,8 @@ const NAMES = [
     '/gogs' => ['X-Gogs-Event', 'X-Gogs-Delivery', 'X-Gogs-Signature'],
     '/bitbucket' => ['X-Event-Key', 'X-Hook-UUID', 'X-Request-UUID', 'X-Hub-Signature'],
     '/slack' => [],
+    '/discord' => [],
+    '/teams' => [],
 ];
 const OF_ALL = ['Host', 'Content-Type', 'Content-Length', 'User-Agent', 'X-My-Own', 'webhook-id', 'webhook-signature'];
 

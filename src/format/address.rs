@@ -41,6 +41,7 @@ mod tests {
             ("discord.com/api/webhooks/1/token/github", "github"),
             ("prod-1.westeurope.logic.azure.com/workflows/x/triggers/manual/paths/invoke", "teams"),
             ("default1.2.environment.api.powerplatform.com/powerautomate/x", "teams"),
+            ("matrix.example.org/_matrix/client/v3/rooms/!a:example.org", "matrix"),
             ("ci.example.org/jenkins/git/notifyCommit", "jenkins"),
             ("ci.example.org/hook", ""),
             ("discord.com.example.org/api", ""),

@@ -20,6 +20,7 @@ mod slack;
 mod jenkins;
 mod discord;
 mod teams;
+mod matrix;
 
 mod address;
 
@@ -53,6 +54,7 @@ pub const FORMATS: &[Format] = &[
     jenkins::FORMAT,
     discord::FORMAT,
     teams::FORMAT,
+    matrix::FORMAT,
 ];
 
 /// One forge's way to tell of an event.

@@ -42,6 +42,8 @@ mod tests {
             ("prod-1.westeurope.logic.azure.com/workflows/x/triggers/manual/paths/invoke", "teams"),
             ("default1.2.environment.api.powerplatform.com/powerautomate/x", "teams"),
             ("matrix.example.org/_matrix/client/v3/rooms/!a:example.org", "matrix"),
+            ("open.feishu.cn/open-apis/bot/v2/hook/x", "feishu"),
+            ("open.larksuite.com/open-apis/bot/v2/hook/x", "feishu"),
             ("ci.example.org/jenkins/git/notifyCommit", "jenkins"),
             ("ci.example.org/hook", ""),
             ("discord.com.example.org/api", ""),

@@ -21,6 +21,7 @@ mod jenkins;
 mod discord;
 mod teams;
 mod matrix;
+mod feishu;
 
 mod address;
 
@@ -55,6 +56,7 @@ pub const FORMATS: &[Format] = &[
     discord::FORMAT,
     teams::FORMAT,
     matrix::FORMAT,
+    feishu::FORMAT,
 ];
 
 /// One forge's way to tell of an event.

@@ -74,6 +74,11 @@ impl Secret {
         hex(&hmac_sha256(&self.0, &[body]).finalize().into_bytes())
     }
 
+    /// The HMAC-SHA-256 of bytes as it is.
+    pub fn mac_sha256(&self, bytes: &[u8]) -> Vec<u8> {
+        hmac_sha256(&self.0, &[bytes]).finalize().into_bytes().to_vec()
+    }
+
     /// The HMAC-SHA-1 of a body in hexadecimal, which older receivers of GitHub's and Gitea's ask for. As a MAC it is
     /// still sound: what is broken of SHA-1 is collisions.
     pub fn hmac_sha1(&self, body: &[u8]) -> String {

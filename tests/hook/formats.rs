@@ -111,6 +111,14 @@ fn a_ping_needs_no_commit_and_keeps_the_address() {
     assert_eq!(keys, ["zen", "hook_id", "hook", "repository", "organization", "sender"]);
 }
 
+/// Without what a chat's signature put into the body.
+fn unsigned(mut body: Value) -> Value {
+    if let Some(body) = body.as_object_mut().filter(|body| body.contains_key("msg_type")) {
+        body.retain(|key, _| key != "timestamp" && key != "sign");
+    }
+    body
+}
+
 #[test]
 fn payload_prints_what_a_target_is_sent_by_default() {
     // What has no body is printed as the parameters that it is.
@@ -133,7 +141,7 @@ fn payload_prints_what_a_target_is_sent_by_default() {
             };
             let printed = out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             world.push(&[refs]);
-            let sent = receiver.take().iter().map(Request::json).collect();
+            let sent = receiver.take().iter().map(Request::json).map(unsigned).collect();
             assert_eq!(events(printed), events(sent), "{} {refs}", format.name);
         }
     }

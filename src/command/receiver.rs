@@ -80,6 +80,7 @@ mod tests {
             ("https://discord.com/api/webhooks/1/x", Some("discord")),
             ("https://discord.com/api/webhooks/1/x/slack", Some("slack")),
             ("https://discord.com/api/webhooks/1/x/github", Some("github")),
+            ("https://oapi.dingtalk.com/robot/send?access_token=x", Some("dingtalk")),
             ("https://ci.example.org/git/notifyCommit", Some("jenkins")),
             ("https://chat.example.org/hooks/xkpgn4fk4bbh8fkt3yy9z7zq8c", Some("slack")),
             ("https://rocket.example.org/hooks/64a0b1c2d3e4f5a6b7/Ab3dEf6hIj9kLmNoP", Some("slack")),

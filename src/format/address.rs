@@ -44,6 +44,7 @@ mod tests {
             ("matrix.example.org/_matrix/client/v3/rooms/!a:example.org", "matrix"),
             ("open.feishu.cn/open-apis/bot/v2/hook/x", "feishu"),
             ("open.larksuite.com/open-apis/bot/v2/hook/x", "feishu"),
+            ("oapi.dingtalk.com/robot/send", "dingtalk"),
             ("ci.example.org/jenkins/git/notifyCommit", "jenkins"),
             ("ci.example.org/hook", ""),
             ("discord.com.example.org/api", ""),

@@ -22,6 +22,7 @@ mod discord;
 mod teams;
 mod matrix;
 mod feishu;
+mod dingtalk;
 
 mod address;
 
@@ -57,6 +58,7 @@ pub const FORMATS: &[Format] = &[
     teams::FORMAT,
     matrix::FORMAT,
     feishu::FORMAT,
+    dingtalk::FORMAT,
 ];
 
 /// One forge's way to tell of an event.

@@ -12,7 +12,7 @@ __git_webhook_verbs="add set rename remove list formats check test log show rede
 key payload echo help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
-__git_webhook_formats="codeup gitlab github gitea forgejo gogs bitbucket slack jenkins discord teams matrix feishu dingtalk"
+__git_webhook_formats="codeup gitlab github gitea forgejo gogs bitbucket slack jenkins discord teams matrix feishu dingtalk wecom"
 # end of what is made
 
 # The options of a verb; those that take a value end in `=`.

@@ -45,6 +45,7 @@ mod tests {
             ("open.feishu.cn/open-apis/bot/v2/hook/x", "feishu"),
             ("open.larksuite.com/open-apis/bot/v2/hook/x", "feishu"),
             ("oapi.dingtalk.com/robot/send", "dingtalk"),
+            ("qyapi.weixin.qq.com/cgi-bin/webhook/send", "wecom"),
             ("ci.example.org/jenkins/git/notifyCommit", "jenkins"),
             ("ci.example.org/hook", ""),
             ("discord.com.example.org/api", ""),

@@ -23,6 +23,7 @@ mod teams;
 mod matrix;
 mod feishu;
 mod dingtalk;
+mod wecom;
 
 mod address;
 
@@ -59,6 +60,7 @@ pub const FORMATS: &[Format] = &[
     matrix::FORMAT,
     feishu::FORMAT,
     dingtalk::FORMAT,
+    wecom::FORMAT,
 ];
 
 /// One forge's way to tell of an event.

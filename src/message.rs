@@ -542,6 +542,7 @@ messages! {
     check_nothing_wanted(name) = "target '{name}' asks for no event that is sent";
     check_event_unsent(format, words, name) = "format {format} sends no {words}, which target '{name}' asks for";
     check_unverified(name) = "the certificate of target '{name}' is not verified";
+    check_other_chat(name, known, format) = "target '{name}' has an address of {known}, and format {format}, which it does not read";
     check_plain_token(name) = "target '{name}' sends what lets it in over http, where everybody on the way can read it: write https://";
     check_no_address(format) =
         "payloads of format {format} have no clone address, by which its receivers find their job";

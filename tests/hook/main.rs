@@ -51,6 +51,7 @@ mod queue;
 mod readme;
 mod receivers;
 mod screen;
+mod robots;
 mod secrets;
 mod records;
 mod redirects;

@@ -61,7 +61,7 @@ kinds! {
     Secrets: SecretReadable, SecretClosed, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
-    Receivers: NoTarget, Unverified, PlainToken, NoAddress, NothingWanted, EventUnsent, NoPushOptions, Unreached, CertificateEnds, Reached;
+    Receivers: NoTarget, Unverified, PlainToken, OtherChat, NoAddress, NothingWanted, EventUnsent, NoPushOptions, Unreached, CertificateEnds, Reached;
     Refs: HeadNamesNothing, OddPattern, DanglingAlias;
     Backlog: Parked, Untold, Removed, Withheld, Waiting, Dead, BodyLimit;
     Timer: NoTimer, TimerInactive;

@@ -9,6 +9,7 @@ use super::mend::{self, Mend};
 use super::{Scene, addresses};
 use crate::config::Configured;
 use crate::event::EventName;
+use crate::format;
 use crate::message;
 use crate::outcome::FailureKind;
 use crate::process;
@@ -35,6 +36,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
             continue;
         }
         findings.extend(events(scene, target));
+        findings.extend(other_chat(scene, target));
         findings.extend(plain_token(scene, target));
         if target.address.is_https() && !target.verify_certificate {
             let finding =
@@ -51,6 +53,17 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
         findings.extend(dialled(scene, targets.iter().copied().filter(|target| target.switch.is_on())));
     }
     findings
+}
+
+/// A chat takes its own form alone, and refuses every other, or shows nothing of it.
+fn other_chat(scene: &Scene<'_>, target: &Target) -> Option<Finding> {
+    let known = format::for_address(target.address.host(), target.address.path())?;
+    if !known.is_chat || known.name == target.format.name {
+        return None;
+    }
+    let message = message::check_other_chat(&target.name, known.forge, target.format.name);
+    let mend = mend::set(&file_of(scene, target, "format"), &key(target, "format"), known.name);
+    Some(Finding::advice(Kind::OtherChat, message).of(target.name.as_str()).mend(mend))
 }
 
 /// What lets somebody in at the receiver, and whoever listens on the way reads it.

@@ -15,7 +15,7 @@ use super::place::Place;
 use super::table::short_id;
 use super::targets;
 use super::terminal::{self, print};
-use super::test_subject::{Choice, TestEvent, named, update};
+use super::test_subject::{self, Choice, TestEvent, named, update};
 use super::told;
 use crate::delivery::Delivery;
 use crate::dispatch;
@@ -237,8 +237,10 @@ fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Del
     let Some(payload) = target.format.ping else {
         return failure(message::no_ping(target.format.name));
     };
-    let context = place.context(target.is_protected, &place.objects()?, environment);
+    let objects = place.objects()?;
+    let context = place.context(target.is_protected, &objects, environment);
     let webhook = Webhook {
+        newest: test_subject::newest(place, &objects),
         id: identifier::webhook(&context.repository.path, target.name.as_str()),
         events: target.format.names(&target.events),
         origin: target.address.origin(),

@@ -94,6 +94,18 @@ fn branch(place: &Place, objects: &repository::Objects) -> Result<(RefName, Obje
     Ok(newest)
 }
 
+/// The newest commit but one and the newest of the branch that HEAD names, for a forge whose ping tells of them; the zero id where
+/// there is none.
+pub(super) fn newest(place: &Place, objects: &repository::Objects) -> [String; 2] {
+    let format = place.configuration.layout.object_format;
+    let (common_dir, layout) = (&place.common_dir, place.configuration.layout);
+    let head =
+        Head::of(common_dir, layout, &Namespace::default()).default_branch(common_dir, layout, &Namespace::default());
+    let tip = head.and_then(|name| repository::all(common_dir, layout).ok()?.id(&name));
+    let before = tip.and_then(|tip| repository::ancestor(objects, tip, 1));
+    [before, tip].map(|id| id.map_or_else(|| format.zero_id(), |id| id.to_string()))
+}
+
 fn last_tag(place: &Place) -> Result<(RefName, ObjectId), Failure> {
     let refs =
         repository::all(&place.common_dir, place.configuration.layout).map_err(|why| Failure::new(why.to_string()))?;

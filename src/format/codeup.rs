@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Author, EVENTS_OF_GITLAB, Exchange, Format, Header, Ids, Limits, Payload, RepositoryBody, append, compact, newest,
+    Author, EVENTS_OF_GITLAB, Exchange, Format, Header, Ids, Limits, Payload, RepositoryBody, Webhook, append, compact,
+    newest,
 };
 use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Utc, Wanted};
 use crate::signature::Secret;
@@ -23,7 +24,7 @@ pub(super) const FORMAT: Format = Format {
     wants: Wanted { commits: MOST_COMMITS, ..Wanted::NOTHING },
     each: payload,
     whole: None,
-    ping: None,
+    ping: Some(ping),
     headers,
     forms: None,
     has_extras: true,
@@ -46,6 +47,18 @@ struct PushBody<'a> {
     repository: RepositoryBody<'a>,
     commits: Vec<CommitBody<'a>>,
     total_commits_count: u64,
+}
+
+/// What the forge's button sends to try an address out: two ids, as at the end of its documentation.
+#[derive(Serialize)]
+struct PingBody<'a> {
+    before: &'a str,
+    after: &'a str,
+}
+
+fn ping(_: &Context, webhook: &Webhook) -> Payload {
+    let [before, after] = &webhook.newest;
+    compact("Push Hook", &PingBody { before, after })
 }
 
 /// A tag push puts `ref` before the ids and has no `user_email`.

@@ -110,6 +110,8 @@ pub struct Webhook {
     pub verify_certificate: bool,
     /// How bodies are sent to it.
     pub encoding: Encoding,
+    /// The newest commit but one and the newest of the default branch, in hexadecimal.
+    pub newest: [String; 2],
 }
 
 impl Format {

@@ -142,6 +142,38 @@ fn gogs_tells_tags_as_created_and_deleted() {
     }
 }
 
+/// go-playground/webhooks reads the event from one header, wants a body by POST, and proves the secret in one way for each forge:
+/// in hexadecimal alone for Gitea and Gogs, behind its name for GitHub, as it is for GitLab, and not at all for Bitbucket, whose hook has
+/// an id instead.
+#[test]
+fn an_event_and_its_proof_are_where_go_playground_looks() {
+    const KEY: &str = "a secret of sufficient length";
+    let cases = [
+        ("github", "X-GitHub-Event", "push", "X-Hub-Signature-256", "sha256="),
+        ("gitlab", "X-Gitlab-Event", "Push Hook", "X-Gitlab-Token", ""),
+        ("gitea", "X-Gitea-Event", "push", "X-Gitea-Signature", ""),
+        ("forgejo", "X-Forgejo-Event", "push", "X-Forgejo-Signature", ""),
+        ("gogs", "X-Gogs-Event", "push", "X-Gogs-Signature", ""),
+        ("bitbucket", "X-Event-Key", "repo:push", "X-Hub-Signature", "sha256="),
+    ];
+    for (format, event, name, header, scheme) in cases {
+        let receiver = Receiver::new();
+        let world = World::told_plainly_to(&receiver, format);
+        world.configure("webhook.ci.secret", KEY);
+        world.commit("one");
+        world.push(&["main"]);
+        let request = receiver.take_one();
+        assert_eq!((request.method.as_str(), request.header(event)), ("POST", name), "{format}");
+        assert!(request.json().is_object(), "{format}");
+        let proof = match format {
+            "gitlab" => KEY.to_owned(),
+            _ => git_webhook::signature::Secret::new(KEY).hmac_sha256(&request.body),
+        };
+        assert_eq!(request.header(header), format!("{scheme}{proof}"), "{format}");
+        assert!(format != "bitbucket" || !request.header("X-Hook-UUID").is_empty());
+    }
+}
+
 /// go-scm takes the first commit of a push of Gogs' without a look whether there is one, and its keys apart.
 #[test]
 fn gogs_has_a_commit_in_every_push() {

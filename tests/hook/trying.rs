@@ -84,7 +84,7 @@ fn a_test_tells_of_any_ref_and_commit_and_never_of_nothing() {
     let tag = told(&["--ref", "v1"]);
     assert_eq!((&tag["object_kind"], &tag["ref"]), (&"tag_push".into(), &"refs/tags/v1".into()));
     let body = told(&["--ref", "refs/heads/main", "--commit", "HEAD~1"]);
-    assert_eq!((&body["ref"], &body["after"]), (&"refs/heads/main".into(), &one.into()));
+    assert_eq!((&body["ref"], &body["after"]), (&"refs/heads/main".into(), &one.clone().into()));
     for (arguments, why) in [
         (&["--ref", "nosuch"][..], "no branch or tag 'nosuch' here"),
         (&["--commit", "nosuch"], "'nosuch' names no commit here"),
@@ -97,6 +97,11 @@ fn a_test_tells_of_any_ref_and_commit_and_never_of_nothing() {
     world.configure("webhook.hub.format", "github");
     assert!(world.webhook(&["test", "hub", "--ping"]).status.success());
     assert_eq!(receiver.take_one().json()["hook"]["type"], "Repository");
+    world.configure("webhook.up.url", &receiver.url());
+    world.configure("webhook.up.format", "codeup");
+    assert!(world.webhook(&["test", "up", "--ping"]).status.success());
+    let body = receiver.take_one().json();
+    assert_eq!(body, serde_json::json!({ "before": one, "after": two }));
     assert_eq!(world.webhook(&["test", "hub", "--ping", "--ref", "main"]).status.code(), Some(129));
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Receiver, Request, until};
+use crate::support::{Ends, Receiver, Request, until};
 
 use super::world;
 
@@ -75,6 +75,22 @@ impl Judge {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/receivers.py");
         let mut command = Self::command(Self::installed("venv/bin/python"), secret);
         Self::start(command.arg(script), |line| line.strip_prefix("listening on "))
+    }
+
+    /// Starts `tests/outside/receivers.go`, with the libraries that Debian packages.
+    pub fn go(secret: &str) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        // Each test has its own: what runs cannot be built again.
+        let program = directory.join(format!("receivers-{}", std::process::id()));
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/receivers.go");
+        let mut go = Command::new("go");
+        go.args(["build", "-o"]).arg(&program).arg(script).current_dir(directory);
+        go.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode").env("GOCACHE", directory.join("go"));
+        let output = go.ends();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let judge = Self::start(&mut Self::command(&program, secret), |line| line.strip_prefix("listening on "));
+        std::fs::remove_file(program).unwrap();
+        judge
     }
 
     pub fn url(&self, path: &str) -> String {

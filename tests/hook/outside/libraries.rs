@@ -200,6 +200,25 @@ fn github_webhook_handler_accepts_every_event_and_refuses_what_is_not_signed_rig
     }
 }
 
+#[test]
+#[ignore = "needs go and go-github: run tests/run"]
+fn go_github_accepts_every_event_and_refuses_what_is_not_signed_rightly() {
+    let judge = Judge::go(SECRET);
+    takes_github(&judge, "/github");
+    takes_reviews(&judge, "/github", World::new());
+    let secrets = [SECRET, "another secret, as long as it"];
+    assert_eq!(replay(&judge, "/github", "github", "webhook.ci.secret", secrets), [200, 400, 400]);
+}
+
+#[test]
+#[ignore = "needs go and go-gitlab: run tests/run"]
+fn go_gitlab_accepts_every_event_and_refuses_another_token() {
+    let judge = Judge::go(SECRET);
+    takes_gitlab(&judge, "/gitlab", ["Push Hook", "Tag Push Hook"]);
+    let secrets = [SECRET, "another secret, as long as it"];
+    assert_eq!(replay(&judge, "/gitlab", "gitlab", "webhook.ci.secret", secrets), [200, 200, 400]);
+}
+
 /// No key that GitHub's own description requires is missing, and none is there that neither it nor a capture has.
 #[test]
 #[ignore = "needs @octokit/openapi-webhooks: run tests/run"]

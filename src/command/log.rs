@@ -122,7 +122,8 @@ impl<'f> Chooser<'f> {
             target: filter.target.as_deref().map(TargetName::new),
             commit,
             since: filter.since.map(before),
-            until: filter.until.map(before),
+            // The whole of that second: it was so long ago in whole seconds.
+            until: filter.until.map(|ago| before(ago - 1)),
         })
     }
 

@@ -45,8 +45,10 @@ fn add_says_what_it_chose_and_what_the_target_is_told() {
     let said = done(&world.webhook(&["add", "jenkins", jenkins, "--event", "tag_push", "--ref", "v*"]));
     assert!(said.starts_with("jenkins: added, told of tag_push on v*\nin format gitlab, as its address"), "{said}");
     let discord = world.webhook(&["add", "discord", "https://discord.com/api/webhooks/1/x"]);
+    assert!(done(&discord).contains("in format discord, as its address tells"));
+    let slack = ["add", "other", "https://discord.com/api/webhooks/1/x", "--format", "slack"];
+    let discord = world.webhook(&slack);
     assert!(err(&discord).contains("with /slack behind it"), "{}", err(&discord));
-    assert!(done(&discord).contains("in format slack"));
     world.server_git(&["config", "webhook.homepage", "https://git.example.org/{repository}"]);
     let other = World::new();
     fs::write(other.server().join("cloneurl"), "git@git.example.org:project.git\n").unwrap();

@@ -92,7 +92,7 @@ fn a_value_is_shown_in_part_and_made_safe() {
     let world = World::new();
     add(&world, format!("[webhook \"ci\"]\nurl = http://h/\nformat = \"\x1b]0;{}\"\n", "x".repeat(500)));
     let said = list(&world).said;
-    assert!(said.contains("\\u{1b}]0;xxx") && !said.contains('\x1b') && said.len() < 300, "{said}");
+    assert!(said.contains("\\u{1b}]0;xxx") && !said.contains('\x1b') && said.len() < 400, "{said}");
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub mod outcome;
 
 pub mod schedule;
 
+pub mod standing;
+
 pub mod delivery;
 
 pub mod target;
@@ -58,6 +60,8 @@ pub mod dispatch;
 pub mod report;
 
 pub mod log_file;
+
+pub mod alarm;
 
 pub mod pipeline;
 

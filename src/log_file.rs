@@ -35,6 +35,14 @@ pub fn start(state: &StateDir, level: LevelFilter) {
     drop(outcome);
 }
 
+/// The file, to be written to by a program that is started.
+///
+/// # Errors
+/// Where it cannot be opened.
+pub fn open(state: &StateDir) -> Result<File, FileError> {
+    LogFile { directory: state.root().clone(), file: None }.open()
+}
+
 fn line(level: Level, what: impl Display) -> String {
     let time = event::present().strftime("%Y-%m-%dT%H:%M:%SZ");
     let level = level.as_str().to_ascii_lowercase();

@@ -316,6 +316,15 @@ messages! {
     fault_at_push() = "a mistake in git-webhook";
     told_from_memory(error) = "{error}: the push is told of once, from memory; afterwards run git webhook reconcile";
     not_detached(error) = "cannot start the process that delivers: {error}: run git webhook flush";
+    teller_not_started(error) =
+        "cannot start the process that runs webhook.onFailure: {error}: the next push or git webhook flush does";
+    on_failure_not_started(target, error) =
+        "webhook {target}: cannot run webhook.onFailure: {error}: it is run again in an hour";
+    on_failure_failed(target, status) =
+        "webhook {target}: webhook.onFailure exited with status {status}: it is run again in an hour";
+    on_failure_ended(target) = "webhook {target}: a signal ended webhook.onFailure: it is run again in an hour";
+    on_failure_killed(target, seconds) =
+        "webhook {target}: webhook.onFailure took longer than {seconds} seconds and was killed: it is run again in an hour";
     about_target(target, error) = "webhook {target}: {error}";
     takes_over(target, wrong) = "webhook {target}: is told of the pushes that waited for '{wrong}', whose name was wrong";
     target_removed(target, count) =

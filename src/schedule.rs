@@ -319,6 +319,8 @@ pub struct Learned {
     pub next: Option<i64>,
     /// What came of it, where something failed.
     pub why: Option<FailureKind>,
+    /// What came of it last where something failed, be it something that will not pass.
+    pub failed: Option<FailureKind>,
 }
 
 impl Learned {
@@ -327,7 +329,11 @@ impl Learned {
         self.was_tried = true;
         self.is_parked |= kind == FailureKind::Status(GONE);
         // That a push was not given the time says nothing about the target.
-        if kind.is_passing() && !matches!(kind, FailureKind::CutShort { .. }) {
+        if matches!(kind, FailureKind::CutShort { .. }) {
+            return;
+        }
+        self.failed = Some(kind);
+        if kind.is_passing() {
             self.next = Some(self.next.map_or(next, |earliest| earliest.min(next)));
             self.why = Some(kind);
         }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::stdin;
 
+use git_webhook::alarm;
 use git_webhook::process::Environment;
 use git_webhook::receive::{self, Hook};
 
@@ -27,6 +28,7 @@ fn main() {
             Hook::PreReceive => receive::write_intent(stdin().lock(), &environment, &arguments),
             Hook::PostReceive => receive::run(stdin().lock(), &environment, &arguments),
             Hook::Detached => receive::deliver_detached(&environment),
+            Hook::Alarm => alarm::tell(&environment),
         }
     };
     // The panic hook has logged whatever there was.

@@ -14,6 +14,7 @@ use crate::config::{Change, Configuration, Configured, Scope};
 use crate::message;
 use crate::process::Environment;
 use crate::schedule::Backoff;
+use crate::standing::Standing;
 use crate::target::Switch;
 use crate::text::sanitise;
 
@@ -44,6 +45,10 @@ fn set(name: &str, enabled: bool, place: &Place, environment: &Environment) -> R
     // A target that answered 410 is used again.
     if enabled && queue.backoff() != Backoff::default() {
         queue.set_backoff(Backoff::default());
+        let standing = queue.standing();
+        if standing != Standing::default() {
+            queue.set_standing(&standing.enabled());
+        }
     }
     Ok(EnabledTarget { name: name.into(), enabled, waiting: queue.list().len() + queue.deferred_count() })
 }

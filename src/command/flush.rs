@@ -108,6 +108,7 @@ fn flush(
         }
     }
     pipeline.expire(&run);
+    pipeline.raise_alarm();
     pipeline.prune();
     is_well &= run.is_safe() && pipeline.spool.stuck().is_empty();
     let done: Vec<_> = run.take_done().into_iter().chain(announced).collect();

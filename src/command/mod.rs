@@ -53,6 +53,7 @@ use as_owner::{Call, Errand};
 use failure::Failure;
 use output::Reach;
 
+use crate::alarm;
 use crate::config;
 use crate::format::{self, FORMATS, Format};
 use crate::log_file;
@@ -280,6 +281,10 @@ fn seconds(text: &str) -> Result<i64, String> {
 /// Runs one verb. Exit code 0 when all is well, 1 when something failed or is wrong, 129 for a wrong command line.
 pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment) -> ExitCode {
     let arguments: Vec<_> = arguments.collect();
+    if arguments.get(1).is_some_and(|argument| argument == alarm::ARGUMENT) {
+        alarm::tell(environment);
+        return ExitCode::SUCCESS;
+    }
     let Arguments { as_owner, no_pager, verb } = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => return tell_usage(&error, &arguments),

@@ -197,6 +197,7 @@ pub(super) fn announce(
     let run = pipeline.run(None);
     pipeline.deliver(&run, jobs).map_err(|error| Failure::new(error.to_string()))?;
     pipeline.tend(&run);
+    pipeline.raise_alarm();
     Ok(run.take_done())
 }
 

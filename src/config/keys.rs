@@ -128,6 +128,7 @@ pub const KEYS: &[Key] = &[
     protected("secretMode", Of::Repository, "private"),
     protected("report", Of::Repository, "all"),
     protected("maxTargets", Of::Repository, "50"),
+    protected("onFailure", Of::Repository, "none"),
     key("keepLog", Of::Repository, "30d"),
     list(key("notesRef", Of::Repository, "refs/notes/commits")),
     key("reviews", Of::Repository, "true"),
@@ -148,7 +149,7 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
 /// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
 /// and a secret is easily written behind `secretFile`.
 pub fn is_confidential(name: &str) -> bool {
-    const NAMES: [&str; 18] = [
+    const NAMES: [&str; 19] = [
         "url",
         "proxy",
         "secret",
@@ -167,6 +168,7 @@ pub fn is_confidential(name: &str) -> bool {
         "reviewUrl",
         "gitHttpUrl",
         "gitSshUrl",
+        "onFailure",
     ];
     NAMES.iter().any(|other| other.eq_ignore_ascii_case(name))
 }

@@ -14,7 +14,7 @@ use super::profile::Profile;
 use super::setting::SettingReader;
 use super::value::{
     Report, absolute_path, aliases, days, log_level, mirrors, one_line, positive_number, report, seconds, secret_mode,
-    size, value_text,
+    size, text, value_text,
 };
 use crate::message;
 use crate::pusher::KnownUser;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub tell_mirrors: bool,
     /// What is read of comments and reviews.
     pub notes: NoteSettings,
+    /// `webhook.onFailure`: the command that is run where a target goes bad.
+    pub on_failure: Option<String>,
     /// `webhook.keepLog`.
     pub keep_log: Duration,
     /// `webhook.allowedHosts`.
@@ -104,6 +106,7 @@ impl Default for Settings {
             reconcile: false,
             tell_mirrors: false,
             notes: NoteSettings::default(),
+            on_failure: None,
             keep_log: Duration::from_secs(30 * 86_400),
             allowed_hosts: Arc::default(),
             allowing: Vec::new(),
@@ -138,6 +141,7 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         reconcile: reader.flag("reconcile", false),
         tell_mirrors: reader.setting("mirrors", mirrors).unwrap_or(default.tell_mirrors),
         notes: notes(reader, default.notes),
+        on_failure: reader.setting("onFailure", text).filter(|command| !command.trim().is_empty()),
         keep_log: reader.setting("keepLog", days).unwrap_or(default.keep_log),
         allowed_hosts: allowed_hosts(reader),
         allowing: reader.counting("allowedHosts").map(|entry| entry.file.to_path_buf()).collect(),

@@ -65,6 +65,8 @@ pub struct Dispatcher<'a> {
     shrink: Option<Shrink<'a>>,
     /// What waits is somebody else's to tell: nothing comes behind it.
     passes_backlog: bool,
+    /// Somebody is told of targets that go bad.
+    notes_standing: bool,
 }
 
 /// Builds the payload of a delivery once more, so that it fits into so many bytes; `None` where it cannot be built.
@@ -119,6 +121,7 @@ impl<'a> Dispatcher<'a> {
             beside: AtomicUsize::new(1),
             shrink: None,
             passes_backlog: false,
+            notes_standing: false,
         }
     }
 
@@ -130,6 +133,11 @@ impl<'a> Dispatcher<'a> {
     /// Sends what is built past whatever waits.
     pub fn passing_backlog(self, passes_backlog: bool) -> Self {
         Self { passes_backlog, ..self }
+    }
+
+    /// Writes down how each target stands after its runs, for whoever tells somebody of that.
+    pub fn noting_standing(self, notes_standing: bool) -> Self {
+        Self { notes_standing, ..self }
     }
 
     /// Makes bodies smaller in this way, where a receiver takes none so large.

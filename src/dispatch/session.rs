@@ -129,6 +129,13 @@ impl<'a> Dispatcher<'a> {
             if backoff != session.backoff {
                 session.queue.set_backoff(backoff);
             }
+            if self.notes_standing {
+                let known = session.queue.standing();
+                let standing = known.after(&learned, now);
+                if standing != known {
+                    session.queue.set_standing(&standing);
+                }
+            }
         }
     }
 }

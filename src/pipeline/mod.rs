@@ -19,6 +19,7 @@ use std::path::Path;
 use log::error;
 use uuid::Uuid;
 
+use crate::alarm;
 use crate::config::{BrokenTarget, Configuration, Configured};
 use crate::delivery::Delivery;
 use crate::dispatch::{Allowed, Dispatcher, TargetSession};
@@ -106,7 +107,16 @@ impl<'a> Pipeline<'a> {
     pub fn run(&self, allowed: Option<Allowed>) -> Dispatcher<'_> {
         let shrink = |target: &Target, delivery: &Delivery, most| self.shrunk(target, delivery, most);
         let run = Dispatcher::new(&self.spool, &self.history, &self.targets, allowed);
+        let run = run.noting_standing(self.configuration.settings.on_failure.is_some());
         run.shrinking(Box::new(shrink)).passing_backlog(self.is_in_copy())
+    }
+
+    /// Has somebody told of targets that have gone bad or recovered, where `webhook.onFailure` says whom; what a copy of the
+    /// repository holds is told by the other.
+    pub fn raise_alarm(&self) {
+        if !self.is_in_copy() {
+            alarm::raise(self.git_dir, &self.spool, self.configuration);
+        }
     }
 
     /// What there is to write down of a push.

@@ -112,8 +112,8 @@ fn read(pid: Pid, name: &str) -> io::Result<Vec<u8>> {
 }
 
 /// What `/proc/<pid>/stat` says (proc_pid_stat(5)).
-struct Stat {
-    parent: i32,
+pub(super) struct Stat {
+    pub(super) parent: i32,
     start: u64,
     is_zombie: bool,
 }
@@ -121,7 +121,7 @@ struct Stat {
 impl Stat {
     /// Accepts `1234 (git-receive-pac) S 1230 … 889432 …`: the name may hold spaces and parentheses, so fields are
     /// counted behind the last one.
-    fn read(pid: Pid) -> Option<Self> {
+    pub(super) fn read(pid: Pid) -> Option<Self> {
         let text = read(pid, "stat").ok()?;
         let text = String::from_utf8_lossy(&text);
         let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();

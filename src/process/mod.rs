@@ -8,6 +8,7 @@ mod descriptor;
 mod signal;
 mod lock;
 mod ancestry;
+mod offspring;
 mod watch;
 
 pub use ancestry::{Life, Process, pid_namespace};
@@ -19,6 +20,7 @@ pub use descriptor::{
 pub use environment::Environment;
 pub use file_system::{FileSystem, sync_file_system};
 pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};
+pub use offspring::{Offspring, keep_offspring};
 pub use signal::{hold_back_interrupts, hold_back_signals, leave_session};
 pub use user::{
     Account, account, become_user, group_name, host_name, is_root, may_execute, may_write, os_user, user_id,

@@ -70,6 +70,7 @@ pub fn run(environment: &Environment) {
         }
         pipeline.tend(&run);
     }
+    pipeline.raise_alarm();
     if pipeline.history.is_first_of_day() {
         pipeline.prune();
     }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 
+use crate::alarm;
 use crate::config::{Configuration, Report};
 use crate::dispatch::{Allowed, Done};
 use crate::log_file;
@@ -62,6 +63,8 @@ pub enum Hook {
     PostReceive,
     /// Started by itself, to outlive the push.
     Detached,
+    /// Started by itself, to tell somebody of targets that have gone bad.
+    Alarm,
 }
 
 impl Hook {
@@ -71,6 +74,9 @@ impl Hook {
     pub fn called(name: &OsStr, argument: Option<&OsStr>, environment: &Environment) -> Self {
         if argument.is_some_and(|argument| argument == DETACHED) {
             return Self::Detached;
+        }
+        if argument.is_some_and(|argument| argument == alarm::ARGUMENT) {
+            return Self::Alarm;
         }
         let path = Path::new(name);
         let is_pre =
@@ -234,6 +240,16 @@ fn catch_up(pipeline: &Pipeline<'_>, since: Instant) {
     }
     run.end_within(TIME_FOR_WAITING);
     pipeline.tend(&run);
+    raise_alarm(pipeline);
+}
+
+/// Has somebody told of targets that have gone bad.
+fn raise_alarm(pipeline: &Pipeline<'_>) {
+    if pipeline.configuration.settings.on_failure.is_some() {
+        // A descriptor that is left open would hold up the push until everybody is told.
+        process::close_descriptors_on_exec();
+        pipeline.raise_alarm();
+    }
 }
 
 /// Writes the updates down, delivers them and tells the pusher.
@@ -291,6 +307,7 @@ fn receive(
     pipeline.warn_of_steps(sequence, &updates);
     run.end_within(TIME_FOR_WAITING);
     pipeline.tend(&run);
+    raise_alarm(pipeline);
     if pipeline.history.is_first_of_day() {
         pipeline.prune();
     }

@@ -68,7 +68,7 @@ impl Spool {
         self.place("dead").join(directory)
     }
 
-    fn dead_in(&self, directory: &str) -> Vec<DeadLetter> {
+    pub(super) fn dead_in(&self, directory: &str) -> Vec<DeadLetter> {
         let folder = self.dead_folder(directory);
         let seen = seen_in(&folder);
         let is_record = |name: &String| name.starts_with(|c: char| c.is_ascii_digit()) && !name.ends_with(".body");

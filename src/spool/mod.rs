@@ -26,6 +26,7 @@ mod reported;
 mod reviews;
 mod prune;
 mod dead;
+mod standing;
 mod renamed;
 mod copied;
 #[cfg(fuzzing)]

@@ -18,6 +18,12 @@ use crate::process::Locked;
 use crate::schedule::{Backoff, Queued};
 use crate::signature::sha256_hex;
 
+/// The file that says how the target stands, for whoever tells of it. Whoever holds the lock writes it.
+pub(super) const STANDING: &str = "standing";
+
+/// The file that says what was told of it last.
+pub(super) const TOLD: &str = "told";
+
 /// The file that says since when no target of the queue's name is configured.
 const UNKNOWN: &str = "unknown";
 
@@ -60,7 +66,7 @@ pub struct Bodies(Mutex<HashMap<String, (Folder, String)>>);
 impl Queue {
     /// Whether a file of its directories tells of something that waits or died, and not of the target itself.
     pub(super) fn is_record(name: &str) -> bool {
-        ![LOCK, STATE, UNKNOWN].contains(&name)
+        ![LOCK, STATE, UNKNOWN, STANDING, TOLD].contains(&name)
     }
 
     /// Becomes the one that sends to the target; `None` where somebody else is, who looks into the queue once more when
@@ -115,7 +121,7 @@ impl Queue {
                 // They have their turn by `deferred`.
                 Some(queued) if is_whole_push_of_version_1(&queued) => {}
                 Some(queued) if file_name(&queued) == name => queue.push(queued),
-                _ if name == LOCK || name == STATE || name == UNKNOWN => {}
+                _ if !Self::is_record(&name) => {}
                 _ if name.ends_with(".body") => {}
                 _ => self.make_file_dead(&name, message::no_record_name()),
             }

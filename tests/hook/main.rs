@@ -5,6 +5,7 @@ mod support;
 mod abandoned;
 mod addresses;
 mod again;
+mod alarm;
 mod aliases;
 mod back;
 mod answers;

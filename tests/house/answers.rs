@@ -64,7 +64,10 @@ fn page(tree: &Tree) -> String {
     let mut page = HEAD.to_owned();
     for (verb, schema) in schemas(tree) {
         // Writing to a String cannot fail.
-        let _ = writeln!(page, ".Ss {}", verb.replace('-', " \\-\\-"));
+        // What no verb prints is called by the key that it belongs to.
+        let title = schema["title"].as_str().filter(|title| title.starts_with("webhook."));
+        let name = title.map_or_else(|| verb.replace('-', " \\-\\-"), String::from);
+        let _ = writeln!(page, ".Ss {name}");
         let properties = schema["properties"].as_object();
         let rows = properties.and_then(|all| all.iter().find(|(_, value)| value["type"] == "array"));
         let _ = writeln!(page, "{}", prose(&schema["description"]));

@@ -94,7 +94,7 @@ const DOORS: [(&str, &[&str], &[&str]); 36] = [
     ("jiff", &["jiff::"], &["event", "history", "transport", "log_file", "command"]),
     ("ipnet", &["ipnet::"], &["target"]),
     ("percent-encoding", &["percent_encoding::"], &["urls", "target", "transport"]),
-    ("serde_json", &["serde_json::"], &["appraise", "format", "spool", "history", "command"]),
+    ("serde_json", &["serde_json::"], &["appraise", "format", "spool", "history", "alarm", "command"]),
     ("url", &["url::"], &["urls", "target"]),
     ("gix-config", &["gix_config::"], &["config"]),
     ("gix-glob", &["gix_glob::"], &["config"]),

@@ -35,6 +35,14 @@ fn schemas() -> &'static HashMap<String, Validator> {
     })
 }
 
+/// Fails where what a command is told is not what the schema of this name says.
+#[track_caller]
+pub fn is_as_its_schema(name: &str, told: &Value) {
+    let schema = schemas().get(name).unwrap_or_else(|| panic!("docs/json has no {name}.json"));
+    let faults: Vec<_> = schema.iter_errors(told).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "not what docs/json/{name}.json says: {faults:#?}\n{told:#}");
+}
+
 /// Fails where a verb's answer is not what its schema says.
 #[track_caller]
 pub fn is_as_documented(command: &Command, output: &Output) {

@@ -17,7 +17,7 @@ pub use compare::compare;
 pub use fan::Fan;
 pub use gate::Gate;
 pub use journal::{Heard, Journal, Update, line, told};
-pub use json::rows;
+pub use json::{is_as_its_schema, rows};
 pub use lab::{Lab, Scene, chain, dead, pre_receive};
 pub use program::{Ends, PATIENCE, Running, write_program};
 pub use receiver::{Answer, Receiver, Request, hold, ok, read_head};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Header, Ids, Limits, Verdict, newest, ref_type};
+use super::{Exchange, Format, Header, Ids, Limits, Payload, Verdict, newest, ref_type};
 use crate::event::{
     Commit, Context, Event, EventKind, EventName, MergeRequest, Note, Push, Review, ReviewAction, Wanted,
 };
@@ -17,15 +17,36 @@ use crate::text::shorten;
 
 pub(super) const MOST_COMMITS: usize = 5;
 
-pub(super) const WANTS: Wanted = Wanted { commits: MOST_COMMITS, ..Wanted::NOTHING };
+const WANTS: Wanted = Wanted { commits: MOST_COMMITS, ..Wanted::NOTHING };
 
 /// Chats have no names of their own for what happens.
-pub(super) const EVENTS: &[(EventName, &str)] = &[
+const EVENTS: &[(EventName, &str)] = &[
     (EventName::Push, "push"),
     (EventName::TagPush, "tag_push"),
     (EventName::Note, "note"),
     (EventName::MergeRequest, "merge_request"),
 ];
+
+/// What chats have in common; each adds its name, its hosts and what it does otherwise.
+pub(super) const fn format(each: fn(&Event, EventName, &Limits) -> Option<Payload>) -> Format {
+    Format {
+        name: "",
+        forge: "",
+        hosts: &[],
+        events: EVENTS,
+        wants: WANTS,
+        each,
+        whole: None,
+        ping: None,
+        headers,
+        forms: None,
+        has_extras: false,
+        is_stamped: false,
+        is_chat: true,
+        sign,
+        exchange: Exchange::POST,
+    }
+}
 
 /// So many lines of a comment are shown.
 const MOST_LINES: usize = 10;
@@ -270,12 +291,12 @@ pub(super) fn markdown_link(page: &str, text: &str) -> String {
 }
 
 /// None of them knows any: what a message is about stands in it.
-pub(super) fn headers(_event: &str, ids: &Ids) -> Vec<Header> {
+fn headers(_event: &str, ids: &Ids) -> Vec<Header> {
     vec![("Idempotency-Key", ids.delivery.to_string().into())]
 }
 
 /// The address is the secret, or signs beside headers.
-pub(super) fn sign(_secret: &Secret, _body: &[u8]) -> Vec<Header> {
+fn sign(_secret: &Secret, _body: &[u8]) -> Vec<Header> {
     Vec::new()
 }
 

@@ -30,23 +30,13 @@ pub(super) const FORMAT: Format = Format {
     name: "dingtalk",
     forge: "DingTalk",
     hosts: &["oapi.dingtalk.com"],
-    events: chat::EVENTS,
-    wants: chat::WANTS,
-    each: payload,
-    whole: None,
-    ping: None,
-    headers: chat::headers,
-    forms: None,
-    has_extras: false,
-    is_stamped: false,
-    is_chat: true,
-    sign: chat::sign,
     exchange: Exchange {
         finish: Some(finish),
         secret: Carried::Signature("`sign` in the query"),
         reads: Reads::Verdict(|answer| by_number(answer, "errcode", "errmsg", BUSY)),
         ..Exchange::POST
     },
+    ..chat::format(payload)
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

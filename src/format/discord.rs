@@ -29,18 +29,8 @@ pub(super) const FORMAT: Format = Format {
     name: "discord",
     forge: "Discord",
     hosts: &["discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"],
-    events: chat::EVENTS,
-    wants: chat::WANTS,
-    each: payload,
-    whole: None,
-    ping: None,
-    headers: chat::headers,
-    forms: None,
-    has_extras: false,
-    is_stamped: false,
-    is_chat: true,
-    sign: chat::sign,
     exchange: Exchange { reads: Reads::Wait(wait), ..Exchange::POST },
+    ..chat::format(payload)
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

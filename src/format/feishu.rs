@@ -20,23 +20,13 @@ pub(super) const FORMAT: Format = Format {
     name: "feishu",
     forge: "Feishu, Lark",
     hosts: &["open.feishu.cn", "open.larksuite.com"],
-    events: chat::EVENTS,
-    wants: chat::WANTS,
-    each: payload,
-    whole: None,
-    ping: None,
-    headers: chat::headers,
-    forms: None,
-    has_extras: false,
-    is_stamped: false,
-    is_chat: true,
-    sign: chat::sign,
     exchange: Exchange {
         finish: Some(finish),
         secret: Carried::Signature("`sign` in the body"),
         reads: Reads::Verdict(verdict),
         ..Exchange::POST
     },
+    ..chat::format(payload)
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

@@ -8,13 +8,12 @@ mod review;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::gogs::{PersonBody, person};
 use super::{
     Exchange, Format, Header, Ids, Limits, Payload, Signed, append, behind, changes, compact, delete_of_github, newest,
     ref_type,
 };
-use crate::event::{
-    Commit, Context, Event, EventKind, EventName, Person, Push, Repository, Time, Utc, Visibility, Wanted,
-};
+use crate::event::{Commit, Context, Event, EventKind, EventName, Push, Repository, Time, Utc, Visibility, Wanted};
 use crate::identifier;
 use crate::pusher::Pusher;
 use crate::ref_update::{Change, ObjectFormat};
@@ -82,13 +81,6 @@ struct CommitBody<'a> {
     added: &'a [String],
     removed: &'a [String],
     modified: &'a [String],
-}
-
-#[derive(Serialize)]
-struct PersonBody<'a> {
-    name: &'a str,
-    email: &'a str,
-    username: &'a str,
 }
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {
@@ -163,11 +155,6 @@ fn commit_body<'a>(commit: &'a Commit, context: &'a Context, limits: &Limits) ->
         removed: &changes.removed,
         modified: &changes.modified,
     }
-}
-
-fn person<'a>(person: &'a Person, pusher: &'a Pusher) -> PersonBody<'a> {
-    let username = if pusher.has_address(&person.email) { &pusher.login } else { "" };
-    PersonBody { name: &person.name, email: &person.email, username }
 }
 
 fn create_body(context: &Context, push: &Push) -> Value {

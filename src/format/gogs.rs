@@ -3,7 +3,7 @@
 //! Source: <https://gogs.io/docs/features/webhook>; keys and their order from `internal/route/api/v1/types`, what is sent when from
 //! `internal/database/actions.go`, headers from `internal/database/webhook.go` of <https://github.com/gogs/gogs>.
 
-mod review;
+pub(super) mod review;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -74,8 +74,9 @@ struct CommitBody<'a> {
     timestamp: String,
 }
 
+/// An author or a committer, with the login where it is who pushes.
 #[derive(Serialize)]
-struct PersonBody<'a> {
+pub(super) struct PersonBody<'a> {
     name: &'a str,
     email: &'a str,
     username: &'a str,
@@ -133,7 +134,7 @@ fn commit_body<'a>(commit: &'a Commit, context: &'a Context, limits: &Limits) ->
     }
 }
 
-fn person<'a>(person: &'a Person, pusher: &'a Pusher) -> PersonBody<'a> {
+pub(super) fn person<'a>(person: &'a Person, pusher: &'a Pusher) -> PersonBody<'a> {
     let username = if pusher.has_address(&person.email) { &pusher.login } else { "" };
     PersonBody { name: &person.name, email: &person.email, username }
 }

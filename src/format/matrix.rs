@@ -31,16 +31,6 @@ pub(super) const FORMAT: Format = Format {
     name: "matrix",
     forge: "Matrix",
     hosts: &["*/_matrix/client/*"],
-    events: chat::EVENTS,
-    wants: chat::WANTS,
-    each: payload,
-    whole: None,
-    ping: None,
-    headers: chat::headers,
-    forms: None,
-    has_extras: false,
-    is_stamped: false,
-    is_chat: true,
     sign,
     exchange: Exchange {
         method: Method::Put,
@@ -48,6 +38,7 @@ pub(super) const FORMAT: Format = Format {
         secret: Carried::Nowhere,
         reads: Reads::Wait(wait),
     },
+    ..chat::format(payload)
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

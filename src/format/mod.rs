@@ -10,9 +10,9 @@ mod exchange;
 
 mod bitbucket;
 mod codeup;
+mod gogs;
 mod gitea;
 mod forgejo;
-mod gogs;
 mod github;
 mod gitlab;
 mod chat;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::chat::inert::coded_entities;
 use super::chat::{self, Line, Markup, Room};
-use super::{Exchange, Format, Limits, Payload, Signed, compact};
+use super::{Format, Limits, Payload, Signed, compact};
 use crate::event::{Event, EventName};
 
 /// What the strictest of them takes, Discord: 2,000 characters. Mattermost takes 16,383, Slack 40,000.
@@ -22,18 +22,8 @@ pub(super) const FORMAT: Format = Format {
     name: "slack",
     forge: "Slack, Mattermost, Rocket.Chat, Discord",
     hosts: &["hooks.slack.com", "discord.com/*/slack", "discordapp.com/*/slack"],
-    events: chat::EVENTS,
-    wants: chat::WANTS,
-    each: payload,
-    whole: None,
-    ping: None,
-    headers: chat::headers,
     forms: Some(Signed::Form),
-    has_extras: false,
-    is_stamped: false,
-    is_chat: true,
-    sign: chat::sign,
-    exchange: Exchange::POST,
+    ..chat::format(payload)
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::chat::inert::plain;
 use super::chat::{self, Line, Room, Span};
-use super::{Exchange, Format, Limits, Payload, compact};
+use super::{Format, Limits, Payload, compact};
 use crate::event::{Event, EventName};
 
 /// A message has 28 KB at most, and what stands around the lines is of it.
@@ -17,18 +17,7 @@ pub(super) const FORMAT: Format = Format {
     name: "teams",
     forge: "Microsoft Teams, Workflows",
     hosts: &["*.logic.azure.com", "*.powerplatform.com"],
-    events: chat::EVENTS,
-    wants: chat::WANTS,
-    each: payload,
-    whole: None,
-    ping: None,
-    headers: chat::headers,
-    forms: None,
-    has_extras: false,
-    is_stamped: false,
-    is_chat: true,
-    sign: chat::sign,
-    exchange: Exchange::POST,
+    ..chat::format(payload)
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

@@ -24,21 +24,11 @@ pub(super) const FORMAT: Format = Format {
     name: "wecom",
     forge: "WeCom",
     hosts: &["qyapi.weixin.qq.com"],
-    events: chat::EVENTS,
-    wants: chat::WANTS,
-    each: payload,
-    whole: None,
-    ping: None,
-    headers: chat::headers,
-    forms: None,
-    has_extras: false,
-    is_stamped: false,
-    is_chat: true,
-    sign: chat::sign,
     exchange: Exchange {
         reads: Reads::Verdict(|answer| by_number(answer, "errcode", "errmsg", BUSY)),
         ..Exchange::POST
     },
+    ..chat::format(payload)
 };
 
 fn payload(event: &Event, name: EventName, limits: &Limits) -> Option<Payload> {

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::{pusher, repository, user};
 use crate::event::{Context, MergeRequest, Note, Review, ReviewAction, ReviewState, Utc};
-use crate::format::{Payload, append, behind, compact};
+use crate::format::gogs::review::{page, state};
+use crate::format::{Payload, append, behind, compact, gogs};
 use crate::pusher::Pusher;
-
-const PAGES: &str = "/pulls/";
 
 /// The name in the header for events, and the more exact one in that for their types.
 pub(super) fn event_and_type(event: &str) -> (&str, &str) {
@@ -26,10 +25,6 @@ pub(super) fn event_and_type(event: &str) -> (&str, &str) {
 
 fn account(account: &Pusher, context: &Context) -> Value {
     user(account.id, &account.login, &account.name, &account.email, &context.repository)
-}
-
-fn page(context: &Context, review: &Review) -> String {
-    context.repository.review_page(review.number, PAGES)
 }
 
 /// `None` of what Gitea tells nobody: that a verdict was taken back.
@@ -65,23 +60,13 @@ pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Option<
     Some(compact(event, &body))
 }
 
+/// Gogs's, and the branch that it is for.
 fn changes(request: &MergeRequest) -> Value {
-    let mut changes = json!({});
-    let now = &request.review;
-    let Some(before) = &request.before else { return changes };
-    let texts = [
-        ("title", &before.title, &now.title),
-        ("body", &before.description, &now.description),
-        ("ref", &before.target, &now.target),
-    ];
-    for (key, from, _) in texts.into_iter().filter(|(_, from, to)| from != to) {
-        changes[key] = json!({ "from": from });
+    let mut changes = gogs::review::changes(request);
+    if let Some(before) = request.before.as_ref().filter(|before| before.target != request.review.target) {
+        changes["ref"] = json!({ "from": before.target });
     }
     changes
-}
-
-fn state(review: &Review) -> &'static str {
-    if review.state == ReviewState::Opened { "open" } else { "closed" }
 }
 
 /// When it ended: the push that did that is told here.

@@ -15,7 +15,7 @@ fn account(account: &Pusher, context: &Context) -> Value {
     user(account.id, &account.login, &account.name, &account.email, &context.repository)
 }
 
-fn page(context: &Context, review: &Review) -> String {
+pub(in crate::format) fn page(context: &Context, review: &Review) -> String {
     context.repository.review_page(review.number, PAGES)
 }
 
@@ -44,7 +44,8 @@ pub(super) fn pull_request(context: &Context, request: &MergeRequest) -> Option<
     Some(compact("pull_request", &body))
 }
 
-fn changes(request: &MergeRequest) -> Value {
+/// What its texts were before, of those that changed.
+pub(in crate::format) fn changes(request: &MergeRequest) -> Value {
     let mut changes = json!({});
     let now = &request.review;
     let Some(before) = &request.before else { return changes };
@@ -55,7 +56,7 @@ fn changes(request: &MergeRequest) -> Value {
     changes
 }
 
-fn state(review: &Review) -> &'static str {
+pub(in crate::format) fn state(review: &Review) -> &'static str {
     if review.state == ReviewState::Opened { "open" } else { "closed" }
 }
 

@@ -683,8 +683,10 @@ fn bad_375_over_gits_own_protocol_a_push_is_told_too() {
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut daemon = world.command("git", &world.path(""));
-    daemon.args(["daemon", "--listen=127.0.0.1", "--reuseaddr", "--export-all", "--enable=receive-pack"]);
+    // By itself: whoever kills git leaves what that has started.
+    let program = format!("{}/git-daemon", world.git(&["--exec-path"]).trim_end());
+    let mut daemon = world.command(program, &world.path(""));
+    daemon.args(["--listen=127.0.0.1", "--reuseaddr", "--export-all", "--enable=receive-pack"]);
     daemon.arg(format!("--port={port}")).arg(format!("--base-path={}", world.path("").display()));
     let quiet = daemon.stdout(Stdio::null()).stderr(Stdio::null());
     let _daemon = Daemon(quiet.spawn().unwrap());

@@ -211,6 +211,7 @@ choose_prefix() {
     completion=$prefix/share/bash-completion/completions/git-webhook
     zsh_completion=$prefix/share/zsh/site-functions/_git-webhook
     fish_completion=$prefix/share/fish/vendor_completions.d/git-webhook.fish
+    templates=$prefix/share/git-webhook/templates
 }
 
 # --- the programs --------------------------------------------------------------------------
@@ -315,6 +316,10 @@ install_programs() {
     install_file 644 "$checkout/completions/git-webhook.zsh" "$zsh_completion"
     make_directory "${fish_completion%/*}"
     install_file 644 "$checkout/completions/git-webhook.fish" "$fish_completion"
+    make_directory "$templates"
+    for template in "$checkout"/docs/templates/*; do
+        install_file 644 "$template" "$templates/${template##*/}"
+    done
     tell "installed the programs in '$prefix'" "already installed: the programs in '$prefix'"
 }
 
@@ -371,6 +376,9 @@ uninstall_programs() {
     remove_file "$completion"
     remove_file "$zsh_completion"
     remove_file "$fish_completion"
+    for template in "$checkout"/docs/templates/*; do
+        remove_file "$templates/${template##*/}"
+    done
     tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
     if $changed; then
         warning "repositories that are linked to it still tell of no push now, and git does not say so" \

@@ -12,7 +12,7 @@ __git_webhook_verbs="add set rename remove list formats check test log show rede
 key payload echo help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
-__git_webhook_formats="codeup gitlab github gitea forgejo gogs bitbucket slack jenkins discord teams matrix feishu dingtalk wecom"
+__git_webhook_formats="codeup gitlab github gitea forgejo gogs bitbucket slack jenkins discord teams matrix feishu dingtalk wecom template"
 # end of what is made
 
 # The options of a verb; those that take a value end in `=`.
@@ -20,12 +20,12 @@ __git_webhook_options() {
     case $1 in
     add)
         echo --system --global --secret --generate-secret --signing-secret --generate-signing-secret --generate-signing-key --format= --event= --ref= --success= \
-            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
+            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --template= --method= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
     set)
         echo --url= --unset= --system --global --format= --event= --ref= --success= \
-            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
+            --description= --enabled= --optional= --codeup-extras= --traceparent= --detail= --content-type= --template= --method= --secret-file= --signing-secret-file= --header= --header-file= --ssl-verify= --ssl-ca-info= --ssl-cert= --ssl-key= --timeout= \
             --retry-for= --max-commits= --max-body= --json --help
         ;;
     rename | remove | formats | enable | disable | key) echo --json --help ;;
@@ -49,6 +49,7 @@ __git_webhook_options() {
 __git_webhook_value() {
     case $verb,$1 in
     *,--target) __git_webhook_offer "$2" "$(__git_webhook_targets)" ;;
+    payload,--format) __git_webhook_offer "$2" "$__git_webhook_formats event" ;;
     *,--format) __git_webhook_offer "$2" "$__git_webhook_formats" ;;
     test,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request ping" ;;
     add,--event | set,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request all" ;;
@@ -58,6 +59,7 @@ __git_webhook_value() {
     *,--traceparent) __git_webhook_offer "$2" "true false continue" ;;
     *,--detail) __git_webhook_offer "$2" "full commits thin" ;;
     *,--content-type) __git_webhook_offer "$2" "json form" ;;
+    *,--method) __git_webhook_offer "$2" "POST PUT GET" ;;
     *,--root) __git_webhook_paths -d "$2" ;;
     add,--secret-file | add,--signing-secret-file | set,--secret-file | set,--signing-secret-file) __git_webhook_offer "$2" "$(__git_webhook_secrets)" ;;
     *,--secret-file) __git_webhook_paths -f "$2" ;;

@@ -33,6 +33,8 @@ pub mod signature;
 
 pub mod appraise;
 
+pub mod template;
+
 pub mod format;
 
 pub mod outcome;

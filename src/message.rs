@@ -128,15 +128,27 @@ messages! {
     no_header_name() = "has a name that no header can have";
     reserved_header() = "names a header that is set by git-webhook itself";
     secret_unreadable(error) = "cannot be read: {error}";
-    secret_unreadable_below(error) = "cannot be read below webhook/secret/: {error}";
+    secret_unreadable_below(place, error) = "cannot be read below {place}: {error}";
     secret_no_file() = "names what is no regular file";
     secret_open(path) = "names a file that others can read or write: run chmod o= '{path}'";
     secret_too_large() = "names a file that is too large to be what it should";
-    secret_absolute() =
-        "is an absolute path, which a repository's own configuration cannot use: put the file below webhook/secret/ \
+    secret_absolute(place) =
+        "is an absolute path, which a repository's own configuration cannot use: put the file below {place} \
          and write its name";
-    secret_no_path() = "is no path below webhook/secret/";
-    secret_link(path) = "leads through the symbolic link '{path}': put the file itself below webhook/secret/";
+    secret_no_path(place) = "is no path below {place}";
+    secret_link(path, place) = "leads through the symbolic link '{path}': put the file itself below {place}";
+    lacks_template() = "is not set, which format template needs: write the name of a file below webhook/template/";
+    no_template_dir() =
+        "is looked for in webhook.templateDir, which is not set: set that for the server, or write an absolute path";
+    no_method() = "is no method that is known: write POST, PUT or GET";
+    no_media_type() = "is no media type: write one such as text/plain; charset=utf-8, or json or form";
+    bad_expression(why) = "holds an expression that cannot be read: {why}";
+    header_not_filled_in() = "fills in a header that lets requests in: write it down as it is";
+    url_statement() = "holds a statement or a comment: only expressions, in two braces each, can stand in it";
+    url_open_expression() = "holds an expression without its end: write two closing braces behind it";
+    url_expression_in_host() =
+        "holds an expression before its path: scheme, user, host and port are what they are for every event";
+    url_expression_in_name() = "holds an expression in a name of its query, where only values can be filled in";
 
     // Addresses. What is wrong with a URL, told without it: it may hold a secret.
     url_empty() = "is empty: write http://… or https://…";
@@ -307,6 +319,19 @@ messages! {
     reduced_body(from, allowed) =
         "a body of {from} bytes is larger than maxBody ({allowed}): told without lists of files";
     fewer_commits(said, commits) = "{said} and with at most {commits} commits";
+    reduced_template(allowed) =
+        "the template makes more of it than maxBody ({allowed}) or its steps allow: told without lists of files";
+    template_too_large(most) = "it makes more than maxBody ({most} bytes)";
+    template_too_long(steps) = "it takes more than {steps} steps";
+    unmade() = "its template does not work for this event";
+    made_for_another_format(format) = "it was made for format {format}, which does not say what the url is filled in with";
+    not_made(why) = "it is not made yet, since its template does not work for this event: {why}";
+    template_flaw(line, column, why) = "line {line}, column {column}: {why}";
+    template_flaw_in_line(line, why) = "line {line}: {why}";
+    header_control_character(name) = "header {name} would hold a control character";
+    check_template(target, event, why) = "template of target '{target}' does not work for {event}: {why}";
+    check_no_json(target) =
+        "template of target '{target}' makes no JSON, which its receiver is told it is: set contentType, or mend it";
     still_too_large(said, to) = "{said}; {to} bytes are left all the same";
     trust_store(error) = "trust store: {error}";
     no_certificates() =

@@ -106,6 +106,8 @@ pub enum FailureKind {
     Lookup,
     /// Not tried: the address that the host has may not be dialled.
     Forbidden,
+    /// Not tried: the target's template, or an expression in its URL or headers, goes wrong for this event.
+    Unmade,
     /// The connection was refused.
     Refused,
     /// No connection for another reason: unreachable, too many open files.
@@ -158,6 +160,7 @@ impl FailureKind {
             Self::Unclear(_) => message::unclear().into(),
             Self::Lookup => message::no_lookup().into(),
             Self::Forbidden => message::address_refused().into(),
+            Self::Unmade => message::unmade().into(),
             Self::Refused => message::refused().into(),
             Self::Connect => message::no_connection().into(),
             Self::Tls => message::no_tls().into(),
@@ -178,8 +181,13 @@ impl FailureKind {
 impl FailureKind {
     /// Whether an attempt was made.
     pub fn was_tried(self) -> bool {
-        use FailureKind::{Backoff, Blocked, Busy, Forbidden, NotTried, Parked};
-        !matches!(self, NotTried | Busy | Backoff | Parked | Blocked | Forbidden)
+        use FailureKind::{Backoff, Blocked, Busy, NotTried, Parked};
+        !matches!(self, NotTried | Busy | Backoff | Parked | Blocked) && !self.is_of_this_side()
+    }
+
+    /// Whether it came to no request for what is configured here: nothing is counted, and somebody has to mend it.
+    pub fn is_of_this_side(self) -> bool {
+        matches!(self, Self::Forbidden | Self::Unmade)
     }
 
     /// Whether the failure is likely the target's as a whole, and will pass, so that newer events wait.

@@ -152,7 +152,7 @@ impl Schedule {
     /// [`Self::after`]. It holds nothing back. How often it was looked at nobody counts, its age tells.
     pub fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         // One that is looked at for the first time, after days without a timer, is given another chance.
-        if self.next != 0 && age >= retry_for.as_secs() as i64 {
+        if self.next != 0 && age >= i64::try_from(retry_for.as_secs()).unwrap_or(i64::MAX) {
             return Next::Dead(message::refused_long());
         }
         let mut looks = 0;

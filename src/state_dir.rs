@@ -46,4 +46,9 @@ impl StateDir {
     pub fn secrets(&self) -> Folder {
         self.root.join("secret")
     }
+
+    /// The templates of the repository's own targets, which whoever configures them puts there.
+    pub fn templates(&self) -> Folder {
+        self.root.join("template")
+    }
 }

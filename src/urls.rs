@@ -32,6 +32,12 @@ pub fn encode_value(text: &str) -> String {
     utf8_percent_encode(text, VALUE).to_string()
 }
 
+/// Percent-encodes all but what is never anything else in a URL (RFC 3986, section 2.3).
+pub fn encode_whole(text: &[u8]) -> String {
+    const ALL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encode(text, ALL).to_string()
+}
+
 /// What the URL Standard's serialiser of forms leaves as it is, but for the blank, which becomes a plus sign.
 const IN_FORMS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
 

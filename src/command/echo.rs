@@ -190,7 +190,7 @@ fn hand_on(target: &Target, request: &Incoming) -> (u16, String) {
     };
     // Whoever sent it reads the answer.
     let (url, reads) = (target.address.dial(), Reads::Nothing);
-    let handed = Request { method, url, reads, headers: &[], media_type, body: &request.body };
+    let handed = Request { method, url, reads, headers: &[], rendered: &[], media_type, body: &request.body };
     let attempt = Http::new(&target, &trust).send(&handed, PATIENCE);
     let said = attempt.answer.map(|answer| answer.body).unwrap_or_default();
     match attempt.outcome {

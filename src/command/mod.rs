@@ -37,6 +37,7 @@ mod reviews;
 mod show;
 mod payload;
 mod test_subject;
+mod sample;
 mod test;
 mod echo;
 mod check;
@@ -240,7 +241,7 @@ enum Verb {
     },
     /// Print the body that a ref update would be told with; send nothing
     Payload {
-        /// The format
+        /// The format, or event for what templates are given
         #[arg(long, value_name = "F")]
         format: String,
         /// Only this event, where the format has several for one update

@@ -17,6 +17,9 @@ use crate::message;
 use crate::ref_update::{ObjectId, RefName, RefUpdate};
 use crate::text::json_for_terminal;
 
+/// The word for what templates see.
+const EVENT: &str = "event";
+
 /// Prints each body, and behind it a newline that is not part of it.
 pub(super) fn run(
     format: &str,
@@ -26,7 +29,8 @@ pub(super) fn run(
     name: &OsStr,
     call: &Call<'_>,
 ) -> Result<bool, Failure> {
-    let format = known_format(format)?;
+    // What a template is given is the payload of the format that has no other.
+    let format = known_format(if format == EVENT { "template" } else { format })?;
     let name = RefName::new(name.as_bytes());
     if !event::can_tell_of(&name) {
         return failure(message::no_branch_or_tag(name.text()));

@@ -111,10 +111,12 @@ fn show(place: &Place, delivery: DeliveryRow) -> ShownDelivery {
         _ if delivery.test => Err(message::test_is_not_kept().into()),
         _ if delivery.event.is_none() => Err(message::has_no_deliveries_yet().into()),
         None => Err(message::target_is_gone(&delivery.target)),
-        Some(target) => pipeline.find(target, delivery.id).map(|(found, source)| Request {
-            headers: dispatch::shown_headers(target, &found),
-            body_is: source.into(),
-            body: String::from_utf8_lossy(&found.payload.body).into_owned(),
+        Some(target) => pipeline.find(target, delivery.id).and_then(|(found, source)| {
+            let made = dispatch::body(target, &found).and_then(|body| {
+                let headers = dispatch::shown_headers(target, &found)?;
+                Ok(Request { headers, body_is: source.into(), body: String::from_utf8_lossy(&body).into_owned() })
+            });
+            made.map_err(message::not_made)
         }),
     };
     let (request, missing) = match request {

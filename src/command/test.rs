@@ -12,6 +12,7 @@ use super::as_owner::{self, Call, hand_over};
 use super::failure::{Failure, failure};
 use super::output::{Row, print_answer};
 use super::place::Place;
+use super::sample;
 use super::table::short_id;
 use super::targets;
 use super::terminal::{self, print};
@@ -19,7 +20,7 @@ use super::test_subject::{self, Choice, TestEvent, named, update};
 use super::told;
 use crate::delivery::Delivery;
 use crate::dispatch;
-use crate::event::{Event, EventKind, EventName, MergeRequest, Note, Review, ReviewAction, ReviewState, Wanted};
+use crate::event::{Event, EventKind, EventName, Wanted};
 use crate::format::Webhook;
 use crate::history::{Entry, State};
 use crate::identifier;
@@ -28,15 +29,10 @@ use crate::outcome::{Answer, Attempt, Outcome};
 use crate::overview::spelling;
 use crate::pipeline::{self, FanOut};
 use crate::process::{self, Environment};
-use crate::ref_update::{Namespace, RefEvent, RefKind, RefName, RefUpdate};
-use crate::signature::sha1_hex;
+use crate::ref_update::{Namespace, RefEvent, RefKind, RefName};
 use crate::spool::Receipt;
 use crate::target::{RefPatterns, Switch, Target};
 use crate::text::sanitise;
-
-/// What its comment says, and its review.
-const COMMENT: &str = "This comment tries the webhook out.";
-const TITLE: &str = "This review tries the webhook out";
 
 /// What is to be tried.
 #[derive(clap::Args)]
@@ -151,8 +147,10 @@ fn delivery(
     let line = RefEvent::new(update, identifier::event());
     let mut events = place.events(target.is_protected, line.event, &objects, &line.update, wanted, environment);
     events.iter_mut().for_each(with_a_commit);
-    if matches!(event, TestEvent::Note | TestEvent::MergeRequest) {
-        events = events.iter().flat_map(|push| of_review(event, push)).collect();
+    match event {
+        TestEvent::Note => events = events.iter().flat_map(sample::notes).collect(),
+        TestEvent::MergeRequest => events = events.iter().filter_map(sample::merge_request).collect(),
+        _ => {}
     }
     let Some(first) = events.first() else {
         return failure(message::nothing_to_send());
@@ -178,59 +176,6 @@ fn with_a_commit(event: &mut Event) {
     {
         (push.commits, push.total) = (vec![head], 1);
     }
-}
-
-/// A comment on what a push brought, or a request to merge it; for forges that have no comments on commits one on that.
-fn of_review(event: TestEvent, push: &Event) -> Vec<Event> {
-    let EventKind::Push(pushed) = &push.kind else { return Vec::new() };
-    let (Some(head), context) = (pushed.head(), &push.context) else { return Vec::new() };
-    let time = context.time;
-    let review = Review {
-        number: 1,
-        title: TITLE.into(),
-        description: String::new(),
-        source: pushed.short_name().into_owned(),
-        target: context.repository.default_branch.clone().unwrap_or_default(),
-        author: context.pusher.clone(),
-        reviewers: Vec::new(),
-        created: time,
-        updated: time,
-        state: ReviewState::Opened,
-        base: pushed.update.old,
-        commits: pushed.total,
-        head: Arc::clone(head),
-        merge_commit: None,
-        resolved: None,
-        commenters: Vec::new(),
-        reason: String::new(),
-    };
-    let note = Note {
-        update: RefUpdate { name: RefName::new("refs/notes/commits"), ..pushed.update.clone() },
-        number: 1,
-        replaces: None,
-        text: COMMENT.into(),
-        author: context.pusher.clone(),
-        created: time,
-        updated: time,
-        commit: Arc::clone(head),
-        review: None,
-        place: None,
-        discussion: sha1_hex(COMMENT.as_bytes()),
-        answers: None,
-        resolved: None,
-    };
-    let kinds = match event {
-        TestEvent::Note => {
-            let on_review = Note { review: Some(review), ..note.clone() };
-            vec![EventKind::Note(Box::new(note)), EventKind::Note(Box::new(on_review))]
-        }
-        _ => {
-            let (update, action) = (pushed.update.clone(), ReviewAction::Open);
-            let request = MergeRequest { update, review, before: None, action, said: String::new(), size: None };
-            vec![EventKind::MergeRequest(Box::new(request))]
-        }
-    };
-    kinds.into_iter().map(|kind| Event { kind, ..push.clone() }).collect()
 }
 
 fn ping(place: &Place, target: &Target, environment: &Environment) -> Result<Delivery, Failure> {

@@ -57,7 +57,15 @@ pub const KEYS: &[Key] = &[
         "How much it is told: full, commits (no lists of files), thin (no commits)",
         key("detail", Of::Target, "full"),
     ),
-    means("How the body travels: json, or form as payload=…", key("contentType", Of::Target, "json")),
+    means(
+        "How the body travels: json, form as payload=…; of a template any media type",
+        key("contentType", Of::Target, "json"),
+    ),
+    means(
+        "The template of format template, below webhook/template/ or absolute",
+        key("template", Of::TargetAlone, "none"),
+    ),
+    means("The method of format template: POST, PUT or GET", key("method", Of::Target, "POST")),
     means(
         "What it is told of: push, tag_push, create, delete, note, merge_request, all, or the forge's narrower names",
         list(key("event", Of::Target, "push tag_push")),
@@ -126,6 +134,7 @@ pub const KEYS: &[Key] = &[
     key("reconcile", Of::Repository, "false"),
     list(protected("allowedHosts", Of::Repository, "external private loopback")),
     protected("secretMode", Of::Repository, "private"),
+    protected("templateDir", Of::Repository, "none"),
     protected("report", Of::Repository, "all"),
     protected("maxTargets", Of::Repository, "50"),
     protected("onFailure", Of::Repository, "none"),

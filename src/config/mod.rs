@@ -143,9 +143,9 @@ impl Configuration {
     fn of(entries: &[Entry], common_dir: &Path, layout: Layout) -> Self {
         let mut warnings = check_names(entries);
         let (settings, problems) = settings::read(entries);
-        let secrets = StateDir::new(common_dir, settings.shared).secrets();
+        let state = StateDir::new(common_dir, settings.shared);
         let defaults: Vec<_> = setting::in_section(entries, "webhook").collect();
-        let read = |(name, own)| target::read(name, own, &defaults, (&settings, &secrets), &mut warnings);
+        let read = |(name, own)| target::read(name, own, &defaults, &settings, &state, &mut warnings);
         let targets = sections(entries).into_iter().map(read).collect();
         Self { common_dir: common_dir.into(), layout, settings, targets, problems, warnings, unread: Vec::new() }
     }

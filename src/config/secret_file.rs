@@ -46,14 +46,53 @@ pub(super) fn read_public(value: &str, scope: Scope, secrets: &Folder) -> Result
     content(value, scope, secrets, 0o002, LARGEST_BUNDLE)
 }
 
+/// The template that `value`, written in a file of `scope`, names: below `own` for a repository's own configuration, below `of_server`
+/// for the server's, or where an absolute path leads to.
+///
+/// # Errors
+/// As for [`read`].
+pub(super) fn read_template(
+    value: &str,
+    scope: Scope,
+    own: &Folder,
+    of_server: Option<&Path>,
+) -> Result<String, String> {
+    let content = match Path::new(value).is_absolute() || scope == Scope::Repository {
+        true => content(value, scope, own, 0o002, LARGEST),
+        false => {
+            let directory = of_server.ok_or(message::no_template_dir())?;
+            if !is_plain(Path::new(value)) {
+                return Err(message::secret_no_path(directory.display()));
+            }
+            let path = directory.join(value);
+            content(path.to_str().ok_or(message::no_utf8())?, scope, own, 0o002, LARGEST)
+        }
+    };
+    String::from_utf8(content?).map_err(|_| message::header_file_no_utf8().into())
+}
+
+fn is_plain(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// The folder as its users know it: `webhook/secret/`.
+fn known_as(folder: &Folder) -> String {
+    let path = folder.path();
+    format!("webhook/{}/", path.file_name().unwrap_or_default().display())
+}
+
 /// What a file holds whose mode has none of the bits `closed`.
 fn content(value: &str, scope: Scope, secrets: &Folder, closed: u32, largest: u64) -> Result<Vec<u8>, String> {
     let is_absolute = Path::new(value).is_absolute();
     let cannot = |error: std::io::Error| {
-        if is_absolute { message::secret_unreadable(error) } else { message::secret_unreadable_below(error) }
+        if is_absolute {
+            message::secret_unreadable(error)
+        } else {
+            message::secret_unreadable_below(known_as(secrets), error)
+        }
     };
     // Whoever writes this configuration chose the path: Kubernetes and others hand secrets out as symbolic links.
-    let absolute = if is_absolute { absolute(value, scope)? } else { Default::default() };
+    let absolute = if is_absolute { absolute(value, scope, secrets)? } else { Default::default() };
     let (directory, name) = match absolute.parent().zip(absolute.file_name()) {
         Some((directory, name)) => (Dir::open(directory, Modes::new(false)).map_err(cannot)?, Path::new(name)),
         None if is_absolute => return Err(message::secret_no_file().into()),
@@ -78,11 +117,11 @@ fn content(value: &str, scope: Scope, secrets: &Folder, closed: u32, largest: u6
     Ok(bytes)
 }
 
-/// A relative path lies below `webhook/secret/` of the repository; an absolute one counts only from protected scope: a
+/// A relative path lies below the repository's folder; an absolute one counts only from protected scope: a
 /// repository's configuration must not have the server user's files read and sent.
-fn absolute(value: &str, scope: Scope) -> Result<PathBuf, String> {
+fn absolute(value: &str, scope: Scope, own: &Folder) -> Result<PathBuf, String> {
     if scope == Scope::Repository {
-        return Err(message::secret_absolute().into());
+        return Err(message::secret_absolute(known_as(own)));
     }
     fs::canonicalize(value).map_err(message::secret_unreadable)
 }
@@ -93,11 +132,12 @@ fn absolute(value: &str, scope: Scope) -> Result<PathBuf, String> {
 /// Why it is none there, in words that do not quote it.
 pub fn below<'v>(value: &'v str, secrets: &Folder) -> Result<(Folder, &'v Path), String> {
     let path = Path::new(value);
-    let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
-    let (Some(name), true) = (path.file_name(), is_plain) else { return Err(message::secret_no_path().into()) };
+    let (Some(name), true) = (path.file_name(), is_plain(path)) else {
+        return Err(message::secret_no_path(known_as(secrets)));
+    };
     // Members of the group may write here in a shared repository, and could lead to the server user's own files.
     if let Some(link) = secrets.link_to(path) {
-        return Err(message::secret_link(link.display()));
+        return Err(message::secret_link(link.display(), known_as(secrets)));
     }
     Ok((secrets.join(path.parent().unwrap_or(Path::new(""))), Path::new(name)))
 }

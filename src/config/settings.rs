@@ -56,6 +56,8 @@ pub struct Settings {
     pub allowing: Vec<PathBuf>,
     /// `webhook.secretMode` is any: files of secrets that protected scope names may be readable by others.
     pub open_secrets: bool,
+    /// `webhook.templateDir`.
+    pub template_dir: Option<PathBuf>,
     /// `webhook.report`.
     pub report: Report,
     /// `webhook.maxTargets`.
@@ -111,6 +113,7 @@ impl Default for Settings {
             allowed_hosts: Arc::default(),
             allowing: Vec::new(),
             open_secrets: false,
+            template_dir: None,
             report: Report::All,
             max_targets: 50,
             log_level: LevelFilter::Warn,
@@ -146,6 +149,7 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         allowed_hosts: allowed_hosts(reader),
         allowing: reader.counting("allowedHosts").map(|entry| entry.file.to_path_buf()).collect(),
         open_secrets: reader.setting("secretMode", secret_mode).unwrap_or(default.open_secrets),
+        template_dir: reader.setting("templateDir", absolute_path),
         report: reader.setting("report", report).unwrap_or(default.report),
         max_targets: reader
             .setting("maxTargets", positive_number)

@@ -214,7 +214,7 @@ mod tests {
             line: RefEvent::new(update, Uuid::nil()),
             more: Vec::new(),
             format: format::find("gitlab").unwrap(),
-            payload: Arc::new(Payload { event: "".into(), body: vec![0; size] }),
+            payload: Arc::new(Payload::new("", vec![0; size])),
             is_shared: false,
             time: 0,
             receipt: "".into(),

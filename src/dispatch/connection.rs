@@ -1,5 +1,6 @@
 //! Connections to targets: when one is opened, what goes over it, and one attempt, signed and sent.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
@@ -13,13 +14,15 @@ use super::session::MOST_CONNECTIONS_OF_TARGET;
 use super::shrink::is_too_large;
 use super::{Dispatcher, TargetSession, lock};
 use crate::delivery::Delivery;
-use crate::format::{Given, Header, Ids};
+use crate::format::{Given, Header, Ids, Payload};
 use crate::identifier;
+use crate::message;
 use crate::outcome::{Attempt, FailureKind, Outcome};
 use crate::process;
 use crate::schedule::{OrderKey, Queued};
 use crate::signature;
-use crate::target::Target;
+use crate::target::{RequestParts, Target};
+use crate::template::Flaw;
 use crate::trace::{Trace, Tracing};
 use crate::transport::{self, Http, Request, Trust};
 
@@ -202,34 +205,61 @@ pub fn send_once(target: &Target, delivery: &Delivery) -> Attempt {
 }
 
 /// The headers of a delivery's next attempt as people are shown them.
-pub fn shown_headers(target: &Target, delivery: &Delivery) -> Vec<(String, String)> {
+///
+/// # Errors
+/// Where a template or an expression goes wrong for its event.
+pub fn shown_headers(target: &Target, delivery: &Delivery) -> Result<Vec<(String, String)>, Flaw> {
     made(target, delivery, |request| transport::shown_headers(target, &request))
 }
 
 /// Signs and sends one attempt.
 fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Attempt {
-    made(target, delivery, |request| http.send(&request, left))
+    let sent = made(target, delivery, |request| http.send(&request, left));
+    sent.unwrap_or_else(|flaw| Attempt::failed(FailureKind::Unmade, flaw.why))
+}
+
+/// The body that a delivery was made with, or is made with now where the target's template went wrong for its event.
+///
+/// # Errors
+/// Where it still does.
+pub fn body<'d>(target: &Target, delivery: &'d Delivery) -> Result<Cow<'d, [u8]>, Flaw> {
+    let Payload { body, value, flaw, .. } = &*delivery.payload;
+    let Some(flaw) = flaw else { return Ok(Cow::Borrowed(body)) };
+    match (&target.recipe, value) {
+        (Some(recipe), Some(value)) => recipe.body(value, target.shape.most_bytes).map(Cow::Owned),
+        _ => Err(flaw.clone()),
+    }
 }
 
 /// Makes the request of an attempt: what the format adds first, since all of it is signed.
-fn made<T>(target: &Target, delivery: &Delivery, send: impl FnOnce(Request<'_>) -> T) -> T {
+fn made<T>(target: &Target, delivery: &Delivery, send: impl FnOnce(Request<'_>) -> T) -> Result<T, Flaw> {
     let exchange = &delivery.format.exchange;
-    let body = &delivery.payload.body;
+    let body = &*body(target, delivery)?;
+    let recipe = target.recipe.as_deref().zip(delivery.payload.value.as_ref());
+    let rendered = match recipe {
+        Some((recipe, value)) => recipe.request_parts(value)?,
+        // What waits since the target had another format says nothing to fill its URL with.
+        None if target.recipe.as_deref().is_some_and(|recipe| recipe.url.is_some()) => {
+            return Err(Flaw::new(message::made_for_another_format(delivery.format.name)));
+        }
+        None => RequestParts::default(),
+    };
     let given = Given { body, secret: target.secret.as_ref(), delivery: delivery.id(), time: process::now() };
     let added = exchange.finish.map(|finish| finish(&given)).unwrap_or_default();
     let json = added.body.as_deref().unwrap_or(body);
     let encoding = encoding(target, delivery);
     let sent = encoding.encode(json);
     let headers = headers(target, delivery, json, &sent, added.headers);
-    let url = target.address.dial_with(&added.segments, &added.query);
-    send(Request {
-        method: exchange.method,
+    let url = rendered.url.unwrap_or_else(|| target.address.dial_with(&added.segments, &added.query));
+    Ok(send(Request {
+        method: recipe.map_or(exchange.method, |(recipe, _)| recipe.method),
         url: &url,
         reads: exchange.reads,
-        media_type: encoding.media_type(),
+        media_type: recipe.map_or(encoding.media_type(), |(recipe, _)| &recipe.media_type),
         headers: &headers,
+        rendered: &rendered.headers,
         body: &sent,
-    })
+    }))
 }
 
 /// The headers of the format and the signatures, made for each attempt.

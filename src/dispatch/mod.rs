@@ -35,7 +35,7 @@ use channel::Task;
 use session::SessionState;
 
 pub use budget::Allowed;
-pub use connection::{send_once, shown_headers};
+pub use connection::{body, send_once, shown_headers};
 pub use session::{TargetSession, stamp};
 
 /// What all deliveries of a run have in common.

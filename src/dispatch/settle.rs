@@ -72,6 +72,8 @@ impl Dispatcher<'_> {
         let (age, retry_for) = (now - delivery.time, session.target.retry_for);
         let next = match failure.kind {
             FailureKind::Forbidden => delivery.schedule.after_refusal(delivery.id(), age, retry_for, now),
+            // It waits for whoever configures the target, however long that takes.
+            FailureKind::Unmade => delivery.schedule.after_refusal(delivery.id(), age, Duration::MAX, now),
             _ => delivery.schedule.after(failure, delivery.id(), age, retry_for, now),
         };
         let schedule = match next {
@@ -111,7 +113,7 @@ impl Dispatcher<'_> {
     ) {
         match &attempt.outcome {
             // It is looked at when its time comes.
-            Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden => {
+            Outcome::Failed(failure) if failure.kind.is_of_this_side() => {
                 lock(&session.notes).learned.was_tried = true;
             }
             Outcome::Failed(failure) if failure.kind != FailureKind::Status(GONE) => {
@@ -268,7 +270,7 @@ impl Dispatcher<'_> {
 }
 
 fn was_made(attempt: &Attempt) -> bool {
-    !matches!(&attempt.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden)
+    !matches!(&attempt.outcome, Outcome::Failed(failure) if failure.kind.is_of_this_side())
 }
 
 fn queued(delivery: &Delivery) -> Queued {
@@ -333,7 +335,7 @@ mod tests {
                 line,
                 more: Vec::new(),
                 format: ci.format,
-                payload: Arc::new(Payload { event: "push".into(), body: b"the body".to_vec() }),
+                payload: Arc::new(Payload::new("push", b"the body".to_vec())),
                 is_shared,
                 time: process::now(),
                 receipt: "".into(),

@@ -118,9 +118,14 @@ impl Room {
     }
 }
 
+/// The word for what happened, in the configuration and in the log.
+pub(super) fn word(name: EventName) -> Option<&'static str> {
+    EVENTS.iter().find(|(known, _)| *known == name).map(|(_, word)| *word)
+}
+
 /// What is told of an event: without links where it would be more than there is room for.
 pub(super) fn message(event: &Event, name: EventName, limits: &Limits, room: &Room) -> Option<Message> {
-    let (_, word) = EVENTS.iter().find(|(known, _)| *known == name)?;
+    let word = word(name)?;
     let told = |has_links| {
         let pen = Pen { context: &event.context, room, has_links };
         match &event.kind {
@@ -253,7 +258,7 @@ impl Pen<'_> {
 }
 
 /// What git takes for it (`git log --format=%s`): the first paragraph in one line.
-fn subject(message: &str) -> String {
+pub(super) fn subject(message: &str) -> String {
     let lines = message.lines().map(str::trim_end).skip_while(|line| line.is_empty());
     lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -24,6 +24,7 @@ mod matrix;
 mod feishu;
 mod dingtalk;
 mod wecom;
+mod template;
 
 mod address;
 
@@ -35,7 +36,7 @@ use uuid::Uuid;
 
 pub use address::for_address;
 pub use exchange::{Additions, Carried, Exchange, Finish, Given, Method, Reads, Verdict};
-pub use reduce::{Reduced, Rendered};
+pub use reduce::{Reduced, Rendered, fit};
 pub use shape::{Encoding, Limits, Shape};
 pub use whole::{OpenPart, Whole};
 
@@ -43,6 +44,7 @@ use crate::event::{
     Changes, Commit, Context, Event, EventName, Place, Push, Repository, ReviewAction, ReviewState, Visibility, Wanted,
 };
 use crate::signature::{Secret, sha1_hex};
+use crate::template::Flaw;
 
 /// The formats there are; adding one is one file, one row here, its golden payloads and one page under `docs/formats/`.
 pub const FORMATS: &[Format] = &[
@@ -61,6 +63,7 @@ pub const FORMATS: &[Format] = &[
     feishu::FORMAT,
     dingtalk::FORMAT,
     wecom::FORMAT,
+    template::FORMAT,
 ];
 
 /// One forge's way to tell of an event.
@@ -150,6 +153,11 @@ impl Format {
         (self.sign)(&Secret::new(""), b"").iter().map(|(name, _)| *name).collect()
     }
 
+    /// Whether bodies are made by a template of the target's own.
+    pub fn takes_template(&self) -> bool {
+        self.name == template::FORMAT.name
+    }
+
     /// Whether it has a use for a secret.
     pub fn takes_secret(&self) -> bool {
         self.exchange.secret != Carried::Nowhere || !self.secret_headers().is_empty()
@@ -202,6 +210,11 @@ impl Format {
     }
 }
 
+/// The documented value of an event, which templates see; `None` where there is no word for it.
+pub fn event_value(event: &Event, name: EventName, limits: &Limits) -> Option<Value> {
+    template::value(event, name, limits)
+}
+
 /// What is signed of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signed {
@@ -221,6 +234,17 @@ pub struct Payload {
     pub event: Cow<'static, str>,
     /// The body.
     pub body: Vec<u8>,
+    /// The event's documented value, where body, URL or headers are made of that.
+    pub value: Option<Value>,
+    /// Why there is no body: it is made before the next attempt.
+    pub flaw: Option<Flaw>,
+}
+
+impl Payload {
+    /// One whose body is all there is to it.
+    pub fn new(event: impl Into<Cow<'static, str>>, body: Vec<u8>) -> Self {
+        Self { event: event.into(), body, value: None, flaw: None }
+    }
 }
 
 /// The identifiers that headers carry.
@@ -369,5 +393,5 @@ fn append(body: &mut Value, more: Value) {
 
 fn compact(event: &'static str, value: &impl Serialize) -> Payload {
     let body = serde_json::to_vec(value).expect("structs and maps of text, numbers and booleans always serialise");
-    Payload { event: event.into(), body }
+    Payload::new(event, body)
 }

@@ -19,8 +19,8 @@ pub struct Rendered {
 /// Why a payload does not tell everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reduced {
-    /// How many bytes it would have had.
-    from: usize,
+    /// How many bytes it would have had; `None` where a template was not rendered to the end.
+    from: Option<usize>,
     /// How many bytes it has.
     to: usize,
     /// How many bytes were allowed.
@@ -32,7 +32,10 @@ pub struct Reduced {
 impl fmt::Display for Reduced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, allowed, commits } = self;
-        let mut text = message::reduced_body(from, allowed);
+        let mut text = match from {
+            Some(from) => message::reduced_body(from, allowed),
+            None => message::reduced_template(allowed),
+        };
         if let Some(commits) = commits {
             text = message::fewer_commits(text, commits);
         }
@@ -42,16 +45,23 @@ impl fmt::Display for Reduced {
 
 /// Builds a payload of at most as many bytes as the shape allows: without lists of files where it would be larger, then with as
 /// many commits as fit, found by halving. `most` is how many the forge lists, for a target that sets no limit of its own.
-pub(super) fn fit(shape: &Shape, most: usize, build: impl Fn(&Limits) -> Option<Payload>) -> Option<Rendered> {
+pub fn fit(shape: &Shape, most: usize, build: impl Fn(&Limits) -> Option<Payload>) -> Option<Rendered> {
     let (limits, allowed) = (shape.limits, shape.most_bytes);
-    let size = |payload: &Payload| shape.encoding.len(&payload.body);
+    let is_endless = |payload: &Payload| payload.flaw.as_ref().is_some_and(|flaw| flaw.is_of_size);
+    let size = |payload: &Payload| match is_endless(payload) {
+        true => usize::MAX,
+        false => shape.encoding.len(&payload.body),
+    };
     let whole = build(&limits)?;
     if size(&whole) <= allowed {
         return Some(Rendered { payload: whole, reduced: None });
     }
     let reduced = |payload: Payload, commits| {
-        let reduced = Reduced { from: size(&whole), to: size(&payload), allowed, commits };
-        Some(Rendered { payload, reduced: Some(reduced) })
+        let from = (!is_endless(&whole)).then(|| size(&whole));
+        let reduced = Reduced { from, to: size(&payload), allowed, commits };
+        // What has no end at all is not sent.
+        let reduced = (!is_endless(&payload)).then_some(reduced);
+        Some(Rendered { payload, reduced })
     };
     let bare = Limits { files: false, ..limits };
     if limits.files {

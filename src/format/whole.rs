@@ -64,6 +64,6 @@ impl OpenPart {
     pub fn close(mut self) -> Payload {
         self.body.extend_from_slice(&self.end);
         self.body.shrink_to_fit();
-        Payload { event: self.event.into(), body: self.body }
+        Payload::new(self.event, self.body)
     }
 }

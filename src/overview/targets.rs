@@ -198,7 +198,9 @@ fn standing(target: &Target, backoff: Backoff, queue: &[Queued]) -> (TargetState
     if backoff.parked {
         return (TargetState::Parked, None);
     }
-    let tried = queue.iter().map(|queued| queued.schedule).filter(|schedule| schedule.attempts > 0);
+    // One that came to no request for what is configured here has no attempt, and a time all the same.
+    let tried =
+        queue.iter().map(|queued| queued.schedule).filter(|schedule| schedule.attempts > 0 || schedule.next > 0);
     let due = tried.filter(|schedule| !schedule.is_held()).map(|schedule| schedule.next).min();
     let until = (backoff.failures > 0).then_some(backoff.until);
     // Neither counts before the other: a delivery has its own time, and the target has one.

@@ -21,7 +21,8 @@ use crate::trace::{TRACEPARENT, Trace};
 
 /// What a payload is made of: its format, what it tells, in which shape, and in which repository it is said to have
 /// happened. Targets that are alike in this share one.
-type Key<K> = (&'static str, K, Shape, bool);
+/// The last is the place of a target with a template of its own, which nobody else's is like.
+type Key<K> = (&'static str, K, Shape, bool, Option<usize>);
 
 /// Deliveries that are made together, each with its target's place, and their payloads; `None` where the forge has no
 /// such event.
@@ -160,9 +161,10 @@ impl<'a> FanOut<'a> {
             let mut ids = HashSet::new();
             for (place, name) in (0..).zip(target.events_of(&event)) {
                 let (shown, is_other) = self.shown_to(target);
-                let key = (target.format.name, name, target.shape, is_other);
+                let own = target.recipe.as_ref().map(|_| at);
+                let key = (target.format.name, name, target.shape, is_other, own);
                 let told = || if is_other { Cow::Owned(event.within(&shown.context)) } else { Cow::Borrowed(&event) };
-                let render = || target.format.render(&told(), name, &target.shape);
+                let render = || target.render(&told(), name);
                 let payload = batch.payload(&key, || render().map(|rendered| payload(rendered, target, &event)));
                 let Some(payload) = payload.filter(|payload| target.takes(name, &payload.event)) else { continue };
                 let id = identifier::delivery(event.id, target.name.as_str(), &payload.event);
@@ -248,7 +250,7 @@ impl<'a> FanOut<'a> {
             let Some((_, first)) = events.first() else { continue };
             let ids: Vec<Uuid> = events.iter().map(|(_, event)| event.id).collect();
             let (shown, is_other) = self.shown_to(target);
-            let key = (target.format.name, ids, target.shape, is_other);
+            let key = (target.format.name, ids, target.shape, is_other, None);
             let render = || match open.len() <= target.shape.most_bytes {
                 true => Some(Rendered { payload: open.close(), reduced: None }),
                 false => reduced(target, &events, is_other.then_some(&shown.context)),

@@ -361,7 +361,7 @@ mod tests {
     fn tell(event: &Event, _: EventName, _: &Limits) -> Option<Payload> {
         let EventKind::Push(Push { update, .. }) = &event.kind else { return None };
         assert!(!IS_WRONG.load(Ordering::Relaxed) || update.old.is_some(), "a mistake of ours, on purpose");
-        Some(Payload { event: "push".into(), body: update.after().into_bytes() })
+        Some(Payload::new("push", update.after().into_bytes()))
     }
 
     /// Answers with these statuses in turn, and tells the bodies that came, but for their ends.

@@ -10,6 +10,7 @@ use crate::delivery::{Delivery, Origin, ref_text};
 use crate::format::{self, Payload};
 use crate::ref_update::RefEvent;
 use crate::schedule::Queued;
+use crate::template::Flaw;
 
 /// A delivery that waits. It has no secret, no URL and no signature: these are the target's when it is sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct QueuedDelivery {
     /// The event's documented value, for a format that makes URL, headers or body of it at each attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) value: Option<Value>,
+    /// Why a template made no body of it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) flaw: Option<String>,
     /// What a later program has written, which is handed on.
     #[serde(flatten)]
     pub(super) unknown: Map<String, Value>,
@@ -59,7 +63,12 @@ impl QueuedDelivery {
             line: self.line,
             more: self.more,
             format: format::find(&self.format)?,
-            payload: Arc::new(Payload { event: self.event.into(), body }),
+            payload: Arc::new(Payload {
+                event: self.event.into(),
+                body,
+                value: self.value,
+                flaw: self.flaw.map(Flaw::new),
+            }),
             is_shared: false,
             time: self.time,
             receipt: self.receipt.into(),
@@ -111,7 +120,8 @@ impl Addition {
             origin: Origin::clone(&delivery.origin),
             is_late: delivery.is_late,
             body: Body::Here(String::new()),
-            value: None,
+            value: delivery.payload.value.clone(),
+            flaw: delivery.payload.flaw.as_ref().map(ToString::to_string),
             unknown: Map::new(),
         };
         Self { queued, waiting, payload: Arc::clone(&delivery.payload), is_shared: delivery.is_shared }

@@ -8,6 +8,8 @@ mod allowed_hosts;
 mod certificates;
 mod redirect;
 mod success;
+mod url_template;
+mod recipe;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,8 +27,10 @@ pub use allowed_hosts::{AllowedHosts, Refused};
 pub use certificates::{Certificates, Identity, certificates};
 pub use name::{TargetName, in_part, is_of_wrong_name};
 pub use patterns::RefPatterns;
+pub use recipe::{Recipe, RequestParts};
 pub use redirect::elsewhere;
 pub use success::Success;
+pub use url_template::UrlTemplate;
 
 /// A receiver, its settings checked: what stands here can be used as it is.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ pub struct Target {
     pub address: Address,
     /// How to tell.
     pub format: &'static Format,
+    /// Its own template, where the format is that.
+    pub recipe: Option<Arc<Recipe>>,
     /// Which events it wants.
     pub events: Vec<EventName>,
     /// Of those events that its forge tells under several names the names that it wants; of one that is not here all.
@@ -208,6 +214,7 @@ pub(crate) mod tests {
             description: None,
             address: Address::parse("http://h/").unwrap(),
             format: format::find("github").unwrap(),
+            recipe: None,
             events: events.into(),
             narrowed: Vec::new(),
             refs: RefPatterns::parse(refs.split_whitespace()).unwrap(),

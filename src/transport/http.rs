@@ -27,7 +27,7 @@ use crate::format::{Method, Reads, Verdict};
 use crate::message;
 use crate::outcome::{Answer, Attempt, Failure, FailureKind, Outcome};
 use crate::signature;
-use crate::target::{Address, Target, elsewhere};
+use crate::target::{Address, Recipe, Target, elsewhere};
 use crate::text::shorten;
 
 /// How much of an answer's body is read, and how long it is waited for where it is of use to people only.
@@ -72,9 +72,11 @@ pub struct Request<'a> {
     /// What the answer's body decides.
     pub reads: Reads,
     /// The media type of the body.
-    pub media_type: &'static str,
+    pub media_type: &'a str,
     /// All headers of the format, signatures included.
     pub headers: &'a [(&'static str, Vec<u8>)],
+    /// Those that the target's own expressions made.
+    pub rendered: &'a [(String, Vec<u8>)],
     /// The body.
     pub body: &'a [u8],
 }
@@ -170,7 +172,10 @@ fn with_headers<B>(call: RequestBuilder<B>, target: &Target, request: &Request<'
         let authorization = signature::basic_authorization(user, password);
         call = call.header_raw("Authorization", authorization.as_bytes());
     }
-    for (name, value) in own_headers(target, request.headers) {
+    for (name, value) in request.rendered {
+        call = call.header_raw(name, value);
+    }
+    for (name, value) in own_headers(target, request) {
         call = call.header_raw(name, value.as_bytes());
     }
     for (name, value) in request.headers {
@@ -182,11 +187,12 @@ fn with_headers<B>(call: RequestBuilder<B>, target: &Target, request: &Request<'
 /// What every request has, unless the format or the configuration says it otherwise.
 fn own_headers<'a>(
     target: &'a Target,
-    headers: &'a [(&'static str, Vec<u8>)],
+    request: &'a Request<'_>,
 ) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
     let is_set = |name: &str| {
         let configured = target.headers.iter().map(|(other, _)| other.as_str());
-        configured.chain(headers.iter().map(|(other, _)| *other)).any(|other| other.eq_ignore_ascii_case(name))
+        let configured = configured.chain(request.rendered.iter().map(|(other, _)| other.as_str()));
+        configured.chain(request.headers.iter().map(|(other, _)| *other)).any(|other| other.eq_ignore_ascii_case(name))
     };
     [("User-Agent", USER_AGENT), ("Accept", "*/*")].into_iter().filter(move |(name, _)| !is_set(name))
 }
@@ -200,7 +206,9 @@ pub fn shown_headers(target: &Target, request: &Request<'_>) -> Vec<(String, Str
     if request.method != Method::Get {
         all.push(shown("Content-Type", request.media_type));
     }
-    all.extend(own_headers(target, headers).map(|(name, value)| shown(name, value)));
+    let rendered = request.rendered.iter();
+    all.extend(rendered.map(|(name, value)| shown(name, &String::from_utf8_lossy(value))));
+    all.extend(own_headers(target, request).map(|(name, value)| shown(name, value)));
     // Some send it behind a word: `Bearer <token>`.
     let is_secret = |value: &[u8]| {
         target.secret.as_ref().is_some_and(|secret| !secret.expose().is_empty() && value.ends_with(secret.expose()))
@@ -302,6 +310,7 @@ fn head_of(target: &Target) -> usize {
     let secret = target.secret.as_ref().map_or(0, |secret| secret.expose().len());
     let credentials = target.address.credentials().map_or(0, |(user, password)| 2 * (user.len() + password.len()));
     let added = if target.format.exchange.finish.is_some() { MOST_ADDED + secret } else { 0 };
+    let added = added + target.recipe.as_deref().map_or(0, Recipe::most_added);
     headers + secret + credentials + target.address.dial().len() + added + 128 * target.signing_secrets.len()
 }
 

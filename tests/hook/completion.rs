@@ -129,9 +129,11 @@ fn offers_what_the_help_lists(shell: &Shell) {
         assert_eq!(shell.offers(&format!("{verb} {option} ")), possible(&help, option), "{verb}");
     }
     let formats: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
-    for verb in ["add", "payload", "echo"] {
+    for verb in ["add", "echo"] {
         assert_eq!(shell.offers(&format!("{verb} --format ")), formats, "{verb}");
     }
+    // What templates are given is no format.
+    assert_eq!(shell.offers("payload --format "), [formats, vec!["event"]].concat());
     let told = FORMATS.iter().flat_map(|format| format.events).map(|(event, _)| event.word());
     let told: BTreeSet<_> = told.chain(["all"]).map(String::from).collect();
     assert_eq!(shell.offers("add --event ").into_iter().collect::<BTreeSet<_>>(), told);

@@ -125,8 +125,9 @@ fn unsigned(mut body: Value) -> Value {
 
 #[test]
 fn payload_prints_what_a_target_is_sent_by_default() {
-    // What has no body is printed as the parameters that it is.
-    for format in FORMATS.iter().filter(|format| format.exchange.method != Method::Get) {
+    // What has no body is printed as the parameters that it is, what a template makes of it as what that is given.
+    let is_printed = |format: &&Format| format.exchange.method != Method::Get && !format.takes_template();
+    for format in FORMATS.iter().filter(is_printed) {
         let receiver = Receiver::taking(format);
         let world = world(&receiver, format);
         world.server_git(&["config", "webhook.ci.event", "push tag_push"]);

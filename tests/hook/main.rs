@@ -67,6 +67,7 @@ mod somebodys;
 mod steps;
 mod tags;
 mod targets;
+mod templates;
 mod terminal;
 mod tls;
 mod together;

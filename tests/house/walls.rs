@@ -82,7 +82,7 @@ fn made_of(code: &str, children: &[String], item: &str) -> BTreeSet<String> {
 }
 
 /// What stands behind one door, the words that betray it, and the rooms that may say them.
-const DOORS: [(&str, &[&str], &[&str]); 36] = [
+const DOORS: [(&str, &[&str], &[&str]); 37] = [
     ("nix", &["nix::"], &["process", "files"]),
     ("close_fds", &["close_fds::"], &["process"]),
     ("making UUIDs", &["now_v7(", "new_v4(", "new_v5("], &["identifier"]),
@@ -94,7 +94,8 @@ const DOORS: [(&str, &[&str], &[&str]); 36] = [
     ("jiff", &["jiff::"], &["event", "history", "transport", "log_file", "command"]),
     ("ipnet", &["ipnet::"], &["target"]),
     ("percent-encoding", &["percent_encoding::"], &["urls", "target", "transport"]),
-    ("serde_json", &["serde_json::"], &["appraise", "format", "spool", "history", "alarm", "command"]),
+    ("serde_json", &["serde_json::"], &["appraise", "template", "format", "spool", "history", "alarm", "command"]),
+    ("minijinja", &["minijinja::"], &["template"]),
     ("url", &["url::"], &["urls", "target"]),
     ("gix-config", &["gix_config::"], &["config"]),
     ("gix-glob", &["gix_glob::"], &["config"]),

@@ -44,7 +44,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether receivers of its format look for something of theirs by an address. A chat shows what there is.
+/// Whether receivers of its format look for something of theirs by an address. A chat shows what there is, and
+/// a template says what it is asked for.
 fn finds_jobs(target: &Target) -> bool {
-    !target.format.is_chat
+    !target.format.is_chat && !target.format.takes_template()
 }

@@ -57,7 +57,7 @@ macro_rules! kinds {
 kinds! {
     Hooks: HooksUnknown, HookUnused, HookShadowed, HookMissing, HookDangling, HookForeign, HookIsCommand, HookClosed, HookNotExecutable,
         HookOtherVersion, HookTwice, HookUnknown, HookSwitchedOff, NoInterpreter, PushesUnseen;
-    Configuration: Unreadable, WrongValue, TooManyTargets, Called, SameName, SetTwice, GitCannotRead, ReadDifferently, UnseenFile, SeveralNames;
+    Configuration: Unreadable, WrongValue, TooManyTargets, Called, SameName, SetTwice, GitCannotRead, ReadDifferently, UnseenFile, SeveralNames, TemplateFails, TemplateNoJson;
     Secrets: SecretReadable, SecretClosed, OpenDirectory;
     State: StateLink, StateNoDirectory, StateNotWritable, StateUnread, LocksIgnored, NoLocks, CannotKeep, StateNotGroups,
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;

@@ -20,6 +20,7 @@ mod program;
 mod configured_hooks;
 mod hooks;
 mod receivers;
+mod templates;
 mod refs;
 mod secrets;
 mod configuration;
@@ -156,6 +157,7 @@ fn look(path: &Path, connect: bool, environment: &Environment) -> Vec<Finding> {
     findings.extend(state::look(&scene));
     findings.extend(ways::look(&scene));
     findings.extend(receivers::look(&scene, connect));
+    findings.extend(templates::look(&scene));
     findings.extend(refs::look(&scene));
     findings.extend(backlog::look(&scene));
     findings.extend(sshd::variables(&scene.place.configuration.settings.user_variables));

@@ -58,7 +58,7 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
 /// A chat takes its own form alone, and refuses every other, or shows nothing of it.
 fn other_chat(scene: &Scene<'_>, target: &Target) -> Option<Finding> {
     let known = format::for_address(target.address.host(), target.address.path())?;
-    if !known.is_chat || known.name == target.format.name {
+    if !known.is_chat || known.name == target.format.name || target.format.takes_template() {
         return None;
     }
     let message = message::check_other_chat(&target.name, known.forge, target.format.name);

@@ -22,13 +22,16 @@ const RESERVED: [&str; 15] = [
     "webhook-signature",
 ];
 
+/// RFC 9110, section 5.6.2: the characters of a token.
+pub(super) fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
+
 /// Reads `Name: value`.
 pub(super) fn parse(value: &str) -> Result<(String, String), Wrong> {
     let (name, value) = value.split_once(':').ok_or(message::no_header())?;
     let (name, value) = (name.trim_end(), value.trim());
-    // RFC 9110, section 5.6.2: the characters of a token.
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(is_token) {
+    if name.is_empty() || !name.chars().all(is_of_token) {
         return Err(message::no_header_name());
     }
     if value.contains(|c: char| c.is_control() && c != '\t') {

@@ -3,6 +3,7 @@
 
 mod header;
 mod owner;
+mod recipe;
 mod secrets;
 mod shape;
 
@@ -21,6 +22,7 @@ use crate::event::EventName;
 use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
 use crate::message;
+use crate::state_dir::StateDir;
 use crate::target::{Address, RefPatterns, Success, Switch, Target, TargetName};
 
 /// Reads the target called `name` from its own entries and the defaults.
@@ -28,16 +30,19 @@ pub(super) fn read(
     name: &[u8],
     own: Vec<&Entry>,
     defaults: &[&Entry],
-    (settings, secrets): (&Settings, &Folder),
+    settings: &Settings,
+    state: &StateDir,
     warnings: &mut Vec<Problem>,
 ) -> Configured {
     let name = TargetName::new(name);
+    let (secrets, templates) = (&state.secrets(), &state.templates());
     let defaults = defaults.to_vec();
     let mut reader = TargetReader {
         name,
         origin: None,
         settings,
         secrets,
+        templates,
         own,
         defaults,
         problems: Vec::new(),
@@ -63,6 +68,7 @@ struct TargetReader<'a> {
     origin: Option<String>,
     settings: &'a Settings,
     secrets: &'a Folder,
+    templates: &'a Folder,
     /// `webhook.<name>.*`, of the owner's scope alone once that is known.
     own: Vec<&'a Entry>,
     /// `webhook.*`, in the same way without those of scopes that come after the owner's.
@@ -76,12 +82,13 @@ impl<'a> TargetReader<'a> {
     /// wrong is told at once.
     fn target(&mut self, url: Option<&'a Entry>, switch: Switch) -> Option<Target> {
         self.check_name();
-        let address = url.and_then(|entry| self.parse("url", entry, Address::parse));
-        self.origin = address.as_ref().map(|address| address.origin().to_owned());
         let format = match self.last("format") {
             Some(entry) => self.parse("format", entry, known_format),
             None => FORMATS.first(),
         };
+        let (address, url_template) = url.and_then(|entry| self.address(entry, format)).unzip();
+        self.origin = address.as_ref().map(|address| address.origin().to_owned());
+        let recipe = format.and_then(|format| self.recipe(format, url_template.flatten()));
         let has_credentials = address.as_ref().is_some_and(|address| address.credentials().is_some());
         let description = self.value("description", one_line);
         let (events, narrowed) = self.events(format);
@@ -125,6 +132,7 @@ impl<'a> TargetReader<'a> {
             sources: self.sources(),
             address,
             format,
+            recipe,
         })
     }
 
@@ -142,10 +150,11 @@ impl<'a> TargetReader<'a> {
             let is_file = |key: &str| {
                 key.ends_with("secretfile") || ["headerfile", "sslcainfo", "sslcert", "sslkey"].contains(&key)
             };
-            let secret = value.filter(|_| is_file(&entry.key.to_ascii_lowercase()));
+            let key = entry.key.to_ascii_lowercase();
             // Where that is absolute it stands for itself.
-            let secret = secret.map(|value| self.secrets.path().join(value));
-            for path in [Some(entry.file.to_path_buf()), secret].into_iter().flatten() {
+            let secret = value.filter(|_| is_file(&key)).map(|value| self.secrets.path().join(value));
+            let template = value.filter(|_| key == "template").map(|value| self.place_of_template(value, entry.scope));
+            for path in [Some(entry.file.to_path_buf()), secret, template].into_iter().flatten() {
                 if !sources.contains(&path) {
                     sources.push(path);
                 }

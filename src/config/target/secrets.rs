@@ -138,6 +138,9 @@ impl TargetReader<'_> {
         };
         let mut headers = Vec::new();
         for (entry, value) in self.list("header") {
+            if Self::is_header_template(format, value) {
+                continue;
+            }
             match parse(value) {
                 Ok(header) => headers.push(header),
                 Err(why) => self.problem("header", entry, why),

@@ -70,6 +70,9 @@ impl TargetReader<'_> {
 
     /// What is the default of all targets is for those that have forms; what one target says has to be possible.
     fn encoding(&mut self, format: Option<&Format>) -> Encoding {
+        if format.is_some_and(Format::takes_template) {
+            return Encoding::Json;
+        }
         let wanted = self.value("contentType", content_type).unwrap_or(Encoding::Json);
         if wanted == Encoding::Form
             && let Some(format) = format.filter(|format| format.forms.is_none())

@@ -49,6 +49,9 @@ impl Pushed {
     }
 }
 
+/// A template that tells all of an event that is the same each time.
+const VALUE: &str = r#"{"event":{{ event }},"title":{{ title }},"text":{{ text }},"url":{{ url }},"repository":{{ repository }},"pusher":{{ pusher }},"push_options":{{ push_options }},"push":{{ push }},"action":{{ action }},"said":{{ said }},"review":{{ review }},"note":{{ note }}}"#;
+
 impl World {
     /// A SHA-1 repository called `project.git` without any target, and an empty clone.
     pub fn new() -> Self {
@@ -127,7 +130,8 @@ impl World {
         self.configure(&format!("webhook.{name}.url"), &canary::url(&receiver.url()));
         self.configure(&format!("webhook.{name}.format"), format);
         // Without git, whose every run moves the clock that commits have.
-        let keys: String = canary::keys(format).iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let keys = canary::keys(format).into_iter().chain(self.template_of(format));
+        let keys: String = keys.map(|(key, value)| format!("{key} = {value}\n")).collect();
         let mut places = ["config", ".git/config"].map(|place| self.server().join(place)).into_iter();
         let config = places.find(|place| place.exists()).unwrap();
         let mut config = fs::OpenOptions::new().append(true).open(config).unwrap();
@@ -138,6 +142,32 @@ impl World {
     pub fn add_plain_target(&self, name: &str, receiver: &Receiver, format: &str) {
         self.configure(&format!("webhook.{name}.url"), &receiver.url());
         self.configure(&format!("webhook.{name}.format"), format);
+        if let Some((key, value)) = self.template_of(format) {
+            self.configure(&format!("webhook.{name}.{key}"), &value);
+        }
+    }
+
+    /// The key that a target of this format has to have, and the file that it names.
+    fn template_of(&self, format: &str) -> Option<(&'static str, String)> {
+        (format == "template").then(|| {
+            self.write_template("value.json", VALUE);
+            ("template", "value.json".into())
+        })
+    }
+
+    /// Puts a template of those that are installed among the repository's own, and returns its name.
+    pub fn put_template(&self, name: &str) -> String {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/templates").join(name);
+        self.write_template(name, &fs::read_to_string(from).unwrap());
+        name.into()
+    }
+
+    /// Writes a template of the repository's own.
+    pub fn write_template(&self, name: &str, text: &str) {
+        let mut places = ["", ".git"].map(|place| self.server().join(place)).into_iter();
+        let directory = places.find(|place| place.join("config").exists()).unwrap().join("webhook/template");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(name), text).unwrap();
     }
 
     /// Gives receivers all the time that they need.

@@ -7,8 +7,8 @@ import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
 const { components } = require("@octokit/openapi-webhooks/generated/api.github.com.json");
-// What GitHub sends and its description does not have yet.
-const newer = new Set(["has_pull_requests", "pull_request_creation_policy", "user_view_type"]);
+// What GitHub sends and its description does not have yet, or has not in every place where @octokit/webhooks-schemas ask for it.
+const newer = new Set(["custom_properties", "has_pull_requests", "pull_request_creation_policy", "user_view_type"]);
 
 const found = (schema) => (schema?.$ref ? found(components.schemas[schema.$ref.split("/").pop()]) : (schema ?? {}));
 

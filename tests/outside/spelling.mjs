@@ -16,6 +16,7 @@ const proofs = {
   '/slack': () => true,
   '/discord': () => true,
   '/teams': () => true,
+  '/template': () => true,
 };
 
 const server = createServer(async (request, response) => {

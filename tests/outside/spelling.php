@@ -13,6 +13,7 @@ const NAMES = [
     '/slack' => [],
     '/discord' => [],
     '/teams' => [],
+    '/template' => [],
 ];
 const OF_ALL = ['Host', 'Content-Type', 'Content-Length', 'User-Agent', 'X-My-Own', 'webhook-id', 'webhook-signature'];
 

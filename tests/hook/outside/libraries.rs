@@ -223,7 +223,12 @@ fn go_gitlab_accepts_every_event_and_refuses_another_token() {
 #[test]
 #[ignore = "needs @octokit/openapi-webhooks: run tests/run"]
 fn the_keys_are_those_of_githubs_description() {
-    takes_github(&Judge::node(include_str!("../../outside/openapi.mjs"), SECRET), "/");
+    let judge = || Judge::node(include_str!("../../outside/openapi.mjs"), SECRET);
+    takes_github(&judge(), "/");
+    takes_reviews(&judge(), "/", World::new());
+    let addressed = World::new();
+    addressed.configure("webhook.homepage", "https://git.example.org/{repository}");
+    takes_reviews(&judge(), "/", addressed);
 }
 
 #[test]

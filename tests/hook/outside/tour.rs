@@ -69,6 +69,7 @@ pub fn world(url: &str, format: &str) -> World {
     ] {
         world.configure(key, value);
     }
+    world.give_template("ci", format);
     world
 }
 

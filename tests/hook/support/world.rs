@@ -142,6 +142,11 @@ impl World {
     pub fn add_plain_target(&self, name: &str, receiver: &Receiver, format: &str) {
         self.configure(&format!("webhook.{name}.url"), &receiver.url());
         self.configure(&format!("webhook.{name}.format"), format);
+        self.give_template(name, format);
+    }
+
+    /// What a target of this format has to have beside, if anything.
+    pub fn give_template(&self, name: &str, format: &str) {
         if let Some((key, value)) = self.template_of(format) {
             self.configure(&format!("webhook.{name}.{key}"), &value);
         }

@@ -5,6 +5,7 @@
 mod buildbot;
 mod judge;
 mod libraries;
+mod matrix;
 mod spelling;
 mod tour;
 mod verify;

@@ -39,6 +39,12 @@ pub fn spool() -> Uuid {
     Uuid::new_v4()
 }
 
+/// The same of one whose directory is told from every other by its number and when it was made, in nanoseconds since 1970: however
+/// often it is made, it is the same.
+pub fn spool_of(inode: u64, born: i64) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("spool\0{inode} {born}").as_bytes())
+}
+
 /// The id of an event that a ref update makes beside its push, whose line in the receipt has the id `line`: of a kind
 /// (`note`, say), about an object (a comment, say). The same however often it is built.
 pub fn derived(line: Uuid, kind: &str, object: &[u8]) -> Uuid {

@@ -159,17 +159,25 @@ impl Dir {
         Ok(self.with(self.descriptor.try_clone()?, self.path.clone()))
     }
 
-    /// Opens a directory in it, and makes it first where it is not there, durably.
+    /// Opens a directory in it, and makes it first where it is not there.
+    ///
+    /// Crash: a record in a directory that a power cut takes away would be as lost as no record. When what is written in the
+    /// new one is synced, and the new one then ([`Self::sync`]), both are on the disk with their names: the file system is one that
+    /// sees to that, or the name of the new one is there already when this returns.
     ///
     /// # Errors
     /// Where it cannot be made, or something else has its name.
     pub fn make(&self, name: impl AsRef<Path>) -> Result<Self, FileError> {
         let (directory, is_new) = self.open_or_make(name.as_ref())?;
         if is_new {
-            // A record in a directory that a power cut takes away would be as lost as no record.
-            self.sync()?;
+            self.sync_unless_seen_to()?;
         }
         Ok(directory)
+    }
+
+    /// Makes the names of new directories in it durable, unless a sync of what is in them does.
+    pub(super) fn sync_unless_seen_to(&self) -> Result<(), FileError> {
+        if process::syncs_new_directories_above(self) { Ok(()) } else { self.sync() }
     }
 
     /// The same for what a power cut may take away.

@@ -101,7 +101,7 @@ impl Folder {
         self.base()?.descend(&self.below)
     }
 
-    /// Opens it, and makes it and those above it as far as they are not there.
+    /// Opens it, and makes it and those above it as far as they are not there. Crash: as for [`Dir::make`].
     ///
     /// # Errors
     /// Where one cannot be made.
@@ -126,7 +126,7 @@ impl Folder {
         self.descend(|above, part| {
             let directory = above.make_loosely(part)?;
             if directory.is_young() {
-                above.sync()?;
+                above.sync_unless_seen_to()?;
             }
             Ok(directory)
         })

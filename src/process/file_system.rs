@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use nix::sys::statfs::statfs;
+use nix::sys::statfs::{fstatfs, statfs};
 use nix::sys::statvfs::FsFlags;
 use nix::unistd::syncfs;
 
@@ -36,6 +36,18 @@ impl FileSystem {
             _ => Self::Other,
         }
     }
+}
+
+/// Whether a sync of what is new has the names of the new directories above it on the disk as well, so that each of those
+/// needs none of its own. POSIX promises nothing of the kind, so it counts where it is known of the file system alone.
+///
+/// One journal has all changes of names in their order, and a sync writes it up to what is synced: ext4, XFS, bcachefs, ZFS (its
+/// intent log). ext4 without a journal, and btrfs, whose log has only what is synced, go up through the new directories
+/// themselves (`ext4_sync_parent`, `log_new_ancestors`). F2FS writes a checkpoint for the sync of a directory. An NFS server has
+/// a change of names on its disk before it answers, and a client's sync of a directory does nothing.
+pub fn syncs_new_directories_above(descriptor: impl AsFd) -> bool {
+    const KNOWN: [u32; 7] = [0xef53, 0x5846_5342, 0xca45_1a4e, 0x2fc1_2fc1, 0x9123_683e, 0xf2f5_2010, 0x6969];
+    fstatfs(descriptor).is_ok_and(|found| KNOWN.contains(&(found.filesystem_type().0 as u32)))
 }
 
 /// Writes out everything that the file system of `descriptor` has in memory.

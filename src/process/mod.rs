@@ -18,7 +18,7 @@ pub use descriptor::{
     read_secret_line, read_to_end,
 };
 pub use environment::Environment;
-pub use file_system::{FileSystem, sync_file_system};
+pub use file_system::{FileSystem, sync_file_system, syncs_new_directories_above};
 pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};
 pub use offspring::{Offspring, keep_offspring};
 pub use signal::{hold_back_interrupts, hold_back_signals, leave_session};

@@ -18,7 +18,7 @@ const IDENTITY: &str = "identity";
 
 #[derive(Serialize, Deserialize)]
 struct IdentityForm {
-    /// Random, made once.
+    /// Made once.
     id: Uuid,
     /// Where the spool's directory was when it was made, by which a copy is noticed: a rename changes neither.
     device: u64,
@@ -80,14 +80,22 @@ impl Spool {
     }
 
     /// Makes the id, where nobody else has meanwhile.
+    ///
+    /// Crash: where the directory tells when it was made, the id follows from that, so one that a power cut takes away or tears is
+    /// made again as it was, and nothing is synced for it. Any other is on the disk before its first use.
     fn make_identity(&self) -> Result<Uuid, FileError> {
-        self.locked(|directory, _| match read(directory) {
-            Some(form) => Ok(form.id),
-            None => {
-                // They are needed next, and the names of all three are made durable together.
-                ["intents", "receipts"].iter().try_for_each(|name| directory.make_loosely(name).map(drop))?;
-                let written = self.write_identity(directory, identifier::spool(), None, Map::new());
-                written.or_else(|error| directory.sync().and(Err(error)))
+        self.locked(|directory, _| {
+            if let Some(form) = read(directory) {
+                return Ok(form.id);
+            }
+            let (_, inode) = directory.device_and_inode();
+            match directory.born() {
+                Some(born) => {
+                    let form = self.form(directory, identifier::spool_of(inode, born), None, Map::new());
+                    directory.write_loosely(IDENTITY, &record::encode(&form))?;
+                    Ok(form.id)
+                }
+                None => self.write_identity(directory, identifier::spool(), None, Map::new()),
             }
         })
     }
@@ -100,11 +108,15 @@ impl Spool {
         accepted: Option<u64>,
         unknown: Map<String, Value>,
     ) -> Result<Uuid, FileError> {
-        let (device, inode) = directory.device_and_inode();
-        let path = self.repository().map(|path| Text::from_os(path.as_os_str()));
-        let form = IdentityForm { id, device, inode, born: directory.born(), path, accepted, unknown };
+        let form = self.form(directory, id, accepted, unknown);
         directory.write_durably(IDENTITY, &record::encode(&form))?;
         Ok(id)
+    }
+
+    fn form(&self, directory: &Dir, id: Uuid, accepted: Option<u64>, unknown: Map<String, Value>) -> IdentityForm {
+        let (device, inode) = directory.device_and_inode();
+        let path = self.repository().map(|path| Text::from_os(path.as_os_str()));
+        IdentityForm { id, device, inode, born: directory.born(), path, accepted, unknown }
     }
 
     /// The path of the repository that it lies in.
@@ -190,6 +202,25 @@ mod tests {
         assert!(id.is_some());
         assert_eq!(spool().identity(), id);
         assert_eq!(spool().make_identity().ok(), id, "another was faster");
+    }
+
+    #[test]
+    fn what_a_power_cut_takes_or_tears_is_made_again_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = || Spool::new(StateDir::new(directory.path(), false));
+        let id = spool().identity();
+        let v1 = spool().state.spool().open().unwrap();
+        if v1.born().is_none() {
+            return;
+        }
+        v1.remove(IDENTITY).unwrap();
+        assert_eq!(spool().identity(), id);
+        for torn in [&b""[..], b"git-web"] {
+            v1.write_loosely(IDENTITY, torn).unwrap();
+            assert_eq!(spool().identity(), id);
+        }
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(Spool::new(StateDir::new(other.path(), false)).identity(), id);
     }
 
     #[test]

@@ -7,3 +7,4 @@
 mod receive_pack;
 mod scenes;
 mod storm;
+mod syncs;

@@ -112,6 +112,12 @@ impl Pusher {
     }
 }
 
+/// Whether a variable says who pushed that counts wherever it is set: then the system is not asked, which takes it as long as the
+/// rest of what is written down.
+pub fn is_named(environment: &Environment) -> bool {
+    ["GL_USER", "REMOTE_USER"].iter().any(|name| environment.get(name).is_some())
+}
+
 fn find_login(environment: &Environment, variables: &[String]) -> (String, Source) {
     if let Some(login) = variables.iter().find_map(|name| environment.text(name)) {
         return (login, Source::Configured);

@@ -91,7 +91,7 @@ impl<'a> Dispatcher<'a> {
         session.queue.set_busy(true);
         // There is always room for what takes none.
         let feed = |send: &mut dyn FnMut(usize, Task)| due.into_iter().for_each(|queued| send(0, Task::Queued(queued)));
-        self.send_all(std::slice::from_ref(session), feed, |_, _| {});
+        self.send_all(std::slice::from_ref(session), false, feed, |_, _| {});
         session.queue.set_busy(lock(&session.notes).is_left_behind);
     }
 

@@ -52,10 +52,12 @@ impl Pipe {
 
 impl<'a> Dispatcher<'a> {
     /// Runs `feed` with a function that takes a session's place and a task, and sends side by side what comes; returns
-    /// when all is seen to. What there is no room for is handed to `overflow`.
+    /// when all is seen to. What there is no room for is handed to `overflow`. Where one task is expected (`is_alone`) and no other
+    /// comes, it needs no thread, and is sent by this one.
     pub(super) fn send_all(
         &self,
         sessions: &[TargetSession<'a>],
+        is_alone: bool,
         feed: impl FnOnce(&mut dyn FnMut(usize, Task)),
         overflow: impl Fn(&TargetSession<'a>, Task),
     ) {
@@ -63,16 +65,22 @@ impl<'a> Dispatcher<'a> {
         let mut connections = vec![0; sessions.len()];
         let targets = sessions.len().max(self.beside.load(Ordering::Relaxed));
         thread::scope(|scope| {
-            feed(&mut |at, task| match pipes[at].channel.send(task) {
-                Ok(waiting) if is_worth_one(connections[at], waiting, targets) => {
-                    connections[at] += usize::from(self.connect(scope, &sessions[at], &pipes[at]));
+            feed(&mut |at, task| {
+                let connect = |open: &mut usize| *open += usize::from(self.connect(scope, &sessions[at], &pipes[at]));
+                let is_only = is_alone && connections[at] == 0 && pipes[at].channel.is_empty();
+                if is_alone && connections[at] == 0 && !is_only {
+                    connect(&mut connections[at]);
                 }
-                Ok(_) => {}
-                Err(task) => overflow(&sessions[at], task),
+                match pipes[at].channel.send(task) {
+                    Ok(_) if is_only => {}
+                    Ok(waiting) if is_worth_one(connections[at], waiting, targets) => connect(&mut connections[at]),
+                    Ok(_) => {}
+                    Err(task) => overflow(&sessions[at], task),
+                }
             });
             pipes.iter().for_each(|pipe| pipe.channel.close());
         });
-        // No thread could be started for these: they are sent here, one after another.
+        // No thread was started for these, or none could be: they are sent here, one after another.
         for (session, pipe) in sessions.iter().zip(&pipes).filter(|(_, pipe)| !pipe.channel.is_empty()) {
             self.run_connection(session, pipe);
         }

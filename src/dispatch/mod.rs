@@ -225,10 +225,13 @@ impl<'a> Dispatcher<'a> {
     /// `unsettled` tells which refs have to wait for an older push. It is asked before the queues are looked at: an older
     /// push is then seen by its receipt, or, if that was settled meanwhile, by what it left in a queue.
     ///
+    /// `is_alone`: it is one ref update, so that once the first delivery is built there is little else to build.
+    ///
     /// When this returns everything is delivered, or on the disk in a queue, or [`Self::is_safe`] is false.
     pub fn deliver(
         &self,
         sessions: &mut [TargetSession<'a>],
+        is_alone: bool,
         unsettled: impl FnOnce() -> Unsettled,
         feed: impl FnOnce(&mut dyn FnMut(usize, Delivery)),
     ) {
@@ -245,7 +248,7 @@ impl<'a> Dispatcher<'a> {
                 Some(why) => self.line_up(&sessions[at], delivery, why),
             });
         };
-        self.send_all(sessions, build, |session, task| {
+        self.send_all(sessions, is_alone && sessions.len() == 1, build, |session, task| {
             if let Task::Fresh(delivery) = task {
                 self.line_up(session, *delivery, FailureKind::Blocked);
             }

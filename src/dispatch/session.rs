@@ -124,8 +124,8 @@ impl<'a> Dispatcher<'a> {
                 session.queue.hasten(now, &self.failed(session.at));
             }
             // By this it is noticed that somebody mends it.
-            let known = backoff.stamp.or_else(|| Some(stamp(session.target)));
-            backoff.stamp = known.filter(|_| has_backlog || backoff.failures > 0);
+            let is_worth_it = has_backlog || backoff.failures > 0;
+            backoff.stamp = is_worth_it.then(|| backoff.stamp.unwrap_or_else(|| stamp(session.target)));
             if backoff != session.backoff {
                 session.queue.set_backoff(backoff);
             }

@@ -344,7 +344,7 @@ mod tests {
                 reduced: None,
             };
             let mut sessions = [run.open(0)];
-            run.deliver(&mut sessions, Unsettled::default, |send| send(0, delivery));
+            run.deliver(&mut sessions, false, Unsettled::default, |send| send(0, delivery));
             assert!(run.is_safe());
             let queue = spool.queue(&ci.name);
             assert!(queue.is_empty());

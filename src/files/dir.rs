@@ -1,6 +1,5 @@
 //! An opened directory, and what can be done with the names in it.
 
-use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::ops::ControlFlow;
@@ -13,7 +12,7 @@ use std::time::SystemTime;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstatat, mkdirat};
-use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, linkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
 use super::stat::{Modes, Standing, Stat};
 use super::{FileError, Unread};
@@ -29,7 +28,7 @@ const HELD: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEX
 /// A directory that stays the same one whatever becomes of its path, which is kept for messages alone.
 #[derive(Debug)]
 pub struct Dir {
-    descriptor: OwnedFd,
+    descriptor: File,
     path: PathBuf,
     pub(super) modes: Modes,
     /// Where it is noted what cannot be read in it.
@@ -50,7 +49,7 @@ impl Dir {
     pub fn open(path: &Path, modes: Modes) -> io::Result<Self> {
         let named = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let descriptor = nix::fcntl::open(named, HELD, Mode::empty())?;
-        Ok(Self { descriptor, path: path.into(), modes, unread: Arc::default() })
+        Ok(Self { descriptor: descriptor.into(), path: path.into(), modes, unread: Arc::default() })
     }
 
     /// Opens a directory by an absolute path of which no part is a link, and tells who owns it and whether nobody but
@@ -106,8 +105,8 @@ impl Dir {
         Ok(self.with(descriptor, self.path.join(name)))
     }
 
-    fn with(&self, descriptor: OwnedFd, path: PathBuf) -> Self {
-        Self { descriptor, path, modes: self.modes, unread: Arc::clone(&self.unread) }
+    fn with(&self, descriptor: impl Into<File>, path: PathBuf) -> Self {
+        Self { descriptor: descriptor.into(), path, modes: self.modes, unread: Arc::clone(&self.unread) }
     }
 
     /// What could not be read in it and below, by whatever was opened by way of it.
@@ -141,14 +140,20 @@ impl Dir {
 
     /// Opens a directory some levels below, none of which is a link.
     pub(super) fn descend(&self, below: &Path) -> io::Result<Self> {
-        let how = OpenHow::new().flags(HELD).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
+        Ok(self.with(self.open_below(below, HELD)?, self.path.join(below)))
+    }
+
+    /// The same as `flags` say.
+    pub(super) fn open_below(&self, below: &Path, flags: OFlag) -> io::Result<OwnedFd> {
+        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
         match openat2(self, below, how) {
-            Ok(descriptor) => Ok(self.with(descriptor, self.path.join(below))),
+            Ok(descriptor) => Ok(descriptor),
             // Linux before 5.6, and containers of that time that let through only what they know: step by step.
             Err(Errno::ENOSYS | Errno::EPERM) => {
                 let mut parts = below.iter();
                 let first = parts.next().map_or_else(|| self.reopened(), |part| self.enter(part))?;
-                parts.try_fold(first, |directory, part| directory.enter(part))
+                let last = parts.try_fold(first, |directory, part| directory.enter(part))?;
+                Ok(openat(&last, ".", flags, Mode::empty())?)
             }
             Err(Errno::ELOOP) => Err(Errno::ENOTDIR.into()),
             Err(error) => self.noted(below, Err(error.into())),
@@ -231,7 +236,7 @@ impl Dir {
     /// When it was made, in nanoseconds since 1970; `None` where the file system does not tell. Numbers of inodes are used
     /// again, times are not.
     pub fn born(&self) -> Option<i64> {
-        let metadata = File::from(self.descriptor.try_clone().ok()?).metadata().ok()?;
+        let metadata = self.descriptor.metadata().ok()?;
         let born = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         i64::try_from(born.as_nanos()).ok()
     }
@@ -282,16 +287,19 @@ impl Dir {
         self.create_as(name.as_ref(), OFlag::empty())
     }
 
-    fn open_or_create(&self, name: &Path, flags: OFlag) -> Result<File, FileError> {
+    pub(super) fn open_or_create(&self, name: &Path, flags: OFlag) -> Result<(File, Metadata), FileError> {
+        let create = || {
+            let file = self.create_as(name, flags)?;
+            let metadata = file.metadata()?;
+            io::Result::Ok((file, metadata))
+        };
         let open = || match self.open_as(name, OFlag::O_RDWR | flags) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.create_as(name, flags) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match create() {
                 // Another process was faster.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    self.open_as(name, OFlag::O_RDWR | flags).map(|(file, _)| file)
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.open_as(name, OFlag::O_RDWR | flags),
                 other => other,
             },
-            other => other.map(|(file, _)| file),
+            other => other,
         };
         // Who may not lock a queue does not see what comes of it either.
         self.noted(name, open()).map_err(self.error(message::cannot_open, name))
@@ -302,7 +310,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be opened, or is no regular file.
     pub fn open_to_append(&self, name: impl AsRef<Path>) -> Result<File, FileError> {
-        self.open_or_create(name.as_ref(), OFlag::O_APPEND)
+        Ok(self.open_or_create(name.as_ref(), OFlag::O_APPEND)?.0)
     }
 
     /// Opens a file to write over what it holds, and creates it where need be.
@@ -310,7 +318,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be opened, or is no regular file.
     pub fn open_to_overwrite(&self, name: impl AsRef<Path>) -> Result<File, FileError> {
-        self.open_or_create(name.as_ref(), OFlag::empty())
+        Ok(self.open_or_create(name.as_ref(), OFlag::empty())?.0)
     }
 
     /// Removes a file.
@@ -358,39 +366,6 @@ impl Dir {
         Ok(linkat(self, one(from.as_ref())?, to, one(name.as_ref())?, AtFlags::empty())?)
     }
 
-    fn listed(&self) -> io::Result<OwnedFd> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(openat(self, ".", flags, Mode::empty())?)
-    }
-
-    /// Notes what in it and below may not be read.
-    pub(super) fn look_over(&self, left: &mut usize) {
-        let mut names = Vec::new();
-        let listed = self.each(|name| {
-            names.push(name.to_owned());
-            if names.len() < *left { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        if listed.is_err() {
-            return;
-        }
-        *left -= names.len().min(*left);
-        for name in names {
-            match self.look(&name) {
-                Some(stat) if stat.is_dir() => {
-                    if let Ok(directory) = self.enter(&name) {
-                        directory.look_over(left);
-                    }
-                }
-                Some(stat) if stat.is_file() => {
-                    let may = faccessat(self, name.as_os_str(), AccessFlags::R_OK, AtFlags::AT_EACCESS);
-                    // It may be gone by now.
-                    drop(self.noted(&name, may.map_err(io::Error::from)));
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Makes the names in it durable.
     ///
     /// # Errors
@@ -407,37 +382,6 @@ impl Dir {
     pub fn sync_file_system(&self) -> Result<(), FileError> {
         let synced = self.listed().and_then(process::sync_file_system);
         synced.map_err(|error| FileError::new(message::cannot_sync_file_system, &self.path, error))
-    }
-
-    /// Shows each name in it, hidden ones too, in no order, until `see` has seen enough.
-    ///
-    /// # Errors
-    /// Where it cannot be listed.
-    pub fn each(&self, mut see: impl FnMut(&OsStr) -> ControlFlow<()>) -> io::Result<()> {
-        let mut listing = nix::dir::Dir::from_fd(self.noted("", self.listed())?)?;
-        for entry in listing.iter() {
-            let entry = self.noted("", entry.map_err(io::Error::from))?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." && see(OsStr::from_bytes(name)).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The names in it that can be records, in no order.
-    ///
-    /// Hidden names are ours while they are written, or an editor's, or NFS's (`.nfs…`); backups end in `~`.
-    ///
-    /// # Errors
-    /// Where it cannot be listed.
-    pub fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        self.each(|name| {
-            names.extend(name.to_str().filter(|name| !name.starts_with('.') && !name.ends_with('~')).map(String::from));
-            ControlFlow::Continue(())
-        })?;
-        Ok(names)
     }
 }
 

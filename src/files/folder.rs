@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+use nix::fcntl::OFlag;
 
 use super::{Dir, FileError, Modes};
 use crate::process::{Locked, try_lock};
@@ -144,14 +147,21 @@ impl Folder {
     /// # Errors
     /// Where it cannot be listed.
     pub fn names(&self) -> io::Result<Vec<String>> {
-        let listed = self.open().and_then(|dir| dir.names());
-        match listed {
+        match self.base().and_then(|base| base.names_below(&self.below)) {
             // A link in the place of a directory of ours would have us move and remove what somebody else has elsewhere.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Ok(Vec::new())
             }
             other => other,
         }
+    }
+
+    /// Shows each name in it, hidden ones too, in no order, until `see` has seen enough.
+    ///
+    /// # Errors
+    /// Where it is not there, or cannot be listed.
+    pub fn each(&self, see: impl FnMut(&OsStr) -> ControlFlow<()>) -> io::Result<()> {
+        self.base()?.each_below(&self.below, see)
     }
 
     /// Moves it, with all that is in it, to where `to` is; whether it could be: something may be there.
@@ -175,8 +185,7 @@ impl Folder {
     /// Where the directory or the file cannot be made.
     pub fn lock(&self, name: &str) -> Result<Option<Locked>, FileError> {
         loop {
-            let file = self.make_loosely()?.open_to_append(name)?;
-            let Ok(metadata) = file.metadata() else { return Ok(None) };
+            let (file, metadata) = self.make_loosely()?.open_or_create(name.as_ref(), OFlag::O_APPEND)?;
             let Some(lock) = try_lock(file) else { return Ok(None) };
             // Whoever held it may have moved the directory aside, with the file in it.
             if self.is_living(name, &metadata) {

@@ -11,6 +11,8 @@ mod stat;
 
 mod dir;
 
+mod listing;
+
 mod read;
 
 mod draft;

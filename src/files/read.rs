@@ -1,6 +1,6 @@
 //! Reads files that others may have prepared, and claims them.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -19,7 +19,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be read, or is none of ours.
     pub fn read(&self, name: impl AsRef<Path>) -> Result<Vec<u8>, Unfit> {
-        self.read_open(name.as_ref(), 1).map(|(bytes, _)| bytes)
+        self.read_open(name.as_ref(), 1).map(|(bytes, ..)| bytes)
     }
 
     /// The same, with the user id of its owner.
@@ -27,8 +27,8 @@ impl Dir {
     /// # Errors
     /// Where it cannot be read, or is none of ours.
     pub fn read_with_owner(&self, name: impl AsRef<Path>) -> Result<(Vec<u8>, u32), Unfit> {
-        let (bytes, file) = self.read_open(name.as_ref(), 1)?;
-        Ok((bytes, file.metadata().map_err(Unfit::Unreadable)?.uid()))
+        let (bytes, _, metadata) = self.read_open(name.as_ref(), 1)?;
+        Ok((bytes, metadata.uid()))
     }
 
     /// The same of a file that has several names by design.
@@ -36,13 +36,14 @@ impl Dir {
     /// # Errors
     /// Where it cannot be read, or is none of ours.
     pub fn read_linked(&self, name: impl AsRef<Path>) -> Result<Vec<u8>, Unfit> {
-        self.read_open(name.as_ref(), u64::MAX).map(|(bytes, _)| bytes)
+        self.read_open(name.as_ref(), u64::MAX).map(|(bytes, ..)| bytes)
     }
 
-    fn read_open(&self, name: &Path, most_names: u64) -> Result<(Vec<u8>, File), Unfit> {
-        let (mut file, metadata) = self.open_regular(name).map_err(|error| {
+    fn read_open(&self, name: &Path, most_names: u64) -> Result<(Vec<u8>, File, Metadata), Unfit> {
+        let (file, metadata) = self.open_regular(name).map_err(|error| {
             // A link, a socket, a directory that nobody may list: each has an error of its own.
-            match self.look(name) {
+            let is_gone = error.kind() == io::ErrorKind::NotFound;
+            match if is_gone { None } else { self.look(name) } {
                 Some(stat) if !stat.is_file() => Unfit::Unsound(message::no_regular_file().into()),
                 _ => Unfit::Unreadable(error),
             }
@@ -59,16 +60,14 @@ impl Dir {
         if metadata.len() > LARGEST {
             return Err(Unfit::Unsound(message::record_too_large().into()));
         }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        self.noted(name, file.read_to_end(&mut bytes)).map_err(Unfit::Unreadable)?;
-        Ok((bytes, file))
+        let bytes = self.noted(name, read_whole(&file, metadata.len())).map_err(Unfit::Unreadable)?;
+        Ok((bytes, file, metadata))
     }
 
     /// Reads a record and locks it, and returns the user id of its owner too; `None` where another process has, or where it
     /// is gone or no record.
     pub fn claim(&self, name: impl AsRef<Path>) -> Option<(Vec<u8>, u32, Locked)> {
-        let (bytes, file) = self.read_open(name.as_ref(), 1).ok()?;
-        let metadata = file.metadata().ok()?;
+        let (bytes, file, metadata) = self.read_open(name.as_ref(), 1).ok()?;
         let lock = try_lock(file)?;
         // It may have been consumed between the two steps.
         self.look(name).filter(|stat| stat.is_of(&metadata))?;
@@ -80,9 +79,30 @@ impl Dir {
     /// # Errors
     /// Where it cannot be read.
     pub fn read_start(&self, name: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let (file, _) = self.open_regular(&name)?;
-        self.noted(name, file.take(most).read_to_end(&mut bytes))?;
+        let (file, metadata) = self.open_regular(&name)?;
+        let mut bytes = self.noted(name, read_whole(&file, metadata.len().min(most)))?;
+        bytes.truncate(most as usize);
         Ok(bytes)
     }
+}
+
+/// Reads a file that had so many bytes when it was opened, to its end then or now: what fits into them with one to spare was
+/// read by one call, and no second one has to ask whether there is more.
+fn read_whole(mut file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; size as usize + 1];
+    let mut end = 0;
+    loop {
+        match file.read(&mut bytes[end..]) {
+            Ok(0) => break,
+            Ok(read) => end += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if end >= size as usize && end < bytes.len() {
+            break;
+        }
+        bytes.resize(bytes.len().max(end * 2), 0);
+    }
+    bytes.truncate(end);
+    Ok(bytes)
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::files::FileError;
+use crate::history;
 use crate::identifier;
 use crate::process::Process;
 use crate::ref_update::{RefEvent, RefUpdate};
@@ -48,7 +49,7 @@ pub fn accept(
         updates.retain(|update| !known.contains(update));
     }
     if let Some(own) = own.filter(|_| intent.is_none()) {
-        updates = spool.not_told_late(updates, own);
+        updates = spool.not_told_late(updates, own, &history::today());
     }
     if updates.is_empty() {
         return Accepted::Already;

@@ -43,7 +43,7 @@ impl Pipeline<'_> {
 
     /// Whether what waits here may be another repository's to tell.
     pub(super) fn is_in_copy(&self) -> bool {
-        self.spool.home() != Home::Here
+        *self.is_in_copy.get_or_init(|| self.spool.home() != Home::Here)
     }
 
     /// Whether nothing of what the newest push brought is here: then its receipt is newer than the repository.

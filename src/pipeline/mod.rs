@@ -15,6 +15,7 @@ mod untold;
 use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use log::error;
 use uuid::Uuid;
@@ -55,6 +56,8 @@ pub struct Pipeline<'a> {
     pub history: History,
     /// The targets that can be used, by whose places everything below goes.
     pub targets: Vec<&'a Target>,
+    /// Whether it is another repository's copy, once that was asked.
+    is_in_copy: OnceLock<bool>,
 }
 
 /// A receipt whose deliveries are to be made.
@@ -100,7 +103,8 @@ impl<'a> Pipeline<'a> {
     pub fn over(state: StateDir, git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
         let history = History::new(&state);
         let targets = configuration.ready().collect();
-        Self { git_dir, common_dir, configuration, spool: Spool::new(state), history, targets }
+        let (spool, is_in_copy) = (Spool::new(state), OnceLock::new());
+        Self { git_dir, common_dir, configuration, spool, history, targets, is_in_copy }
     }
 
     /// A run over the repository's targets that may hold up a push for so long, or take as long as it needs.
@@ -214,8 +218,10 @@ impl<'a> Pipeline<'a> {
             let mut sessions: Vec<TargetSession<'_>> = in_time.map(|at| run.open(*at)).collect();
             let wanting = &wanting[..sessions.len()];
             let own: HashSet<_> = jobs.iter().map(|job| job.sequence).collect();
+            let is_alone = jobs.iter().map(|job| job.receipt.lines.len()).sum::<usize>() == 1;
             run.deliver(
                 &mut sessions,
+                is_alone,
                 || if run.passes_backlog() { Unsettled::default() } else { self.unsettled(&own) },
                 |send| {
                     for job in &mut jobs {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Pipeline;
 use crate::event;
-use crate::history::{Entry, LoggedUpdate, State};
+use crate::history::{self, Entry, LoggedUpdate, State};
 use crate::identifier;
 use crate::log_file;
 use crate::message;
@@ -57,7 +57,7 @@ impl Pipeline<'_> {
 
     /// Says in the log which refs of a push something has moved before it that no hook saw.
     pub fn warn_of_steps(&self, sequence: u64, updates: &[RefUpdate]) {
-        let moved = self.spool.moved_before(sequence, updates);
+        let moved = self.spool.moved_before(sequence, updates, &history::today());
         if let Some((first, _)) = moved.first().filter(|_| moved.len() > MOST_SAID) {
             let said = message::many_moved_without_hook(moved.len(), first.name.text());
             return log_file::warn(self.spool.state(), said);

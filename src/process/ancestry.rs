@@ -1,16 +1,16 @@
 //! The receive-pack a hook runs for: which process it is, and whether it still lives.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Pid, SysconfVar, getpid, sysconf};
+use nix::unistd::{Pid, SysconfVar, getppid, sysconf};
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Moment, boot_id};
+use super::made;
 
 /// A driver (`post-receive.d`), gitolite and a shell may stand between receive-pack and a hook, hardly more.
 const MOST_ANCESTORS: usize = 16;
@@ -33,16 +33,16 @@ impl Process {
     }
 
     fn find_receive_pack() -> Option<Self> {
-        let mut pid = getpid();
+        let mut pid = getppid();
         for _ in 0..MOST_ANCESTORS {
-            let stat = Stat::read(pid)?;
-            pid = Pid::from_raw(stat.parent);
             if pid.as_raw() <= 1 {
                 return None;
             }
+            let stat = Stat::read(pid)?;
             if is_receive_pack(pid) {
-                return Some(Self { pid: pid.as_raw(), start: Stat::read(pid)?.start });
+                return Some(Self { pid: pid.as_raw(), start: stat.start });
             }
+            pid = Pid::from_raw(stat.parent);
         }
         None
     }
@@ -103,12 +103,9 @@ fn is_receive_pack(pid: Pid) -> bool {
     arguments.split(|byte| *byte == 0).take(8).any(|word| word.ends_with(b"receive-pack"))
 }
 
-/// The beginning of a file of a process, which the system makes in one piece for whoever reads as much.
+/// The beginning of a file of a process.
 fn read(pid: Pid, name: &str) -> io::Result<Vec<u8>> {
-    let mut text = vec![0; 4096];
-    let read = File::open(format!("/proc/{pid}/{name}"))?.read(&mut text)?;
-    text.truncate(read);
-    Ok(text)
+    made::read(&format!("/proc/{pid}/{name}"))
 }
 
 /// What `/proc/<pid>/stat` says (proc_pid_stat(5)).
@@ -136,6 +133,7 @@ impl Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::unistd::getpid;
 
     #[test]
     fn a_process_is_told_by_its_start() {

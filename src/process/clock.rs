@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use super::made;
+
 /// A moment that no change of the clock moves: the id of this run of the machine, and the time since it began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
@@ -46,6 +48,9 @@ pub fn now() -> i64 {
 /// What tells one run of the machine from the next.
 pub fn boot_id() -> String {
     static FOUND: OnceLock<String> = OnceLock::new();
-    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+    let read = || {
+        let text = made::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        String::from_utf8_lossy(&text).trim().to_owned()
+    };
     FOUND.get_or_init(read).clone()
 }

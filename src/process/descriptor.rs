@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, IntoRawFd};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -80,6 +80,20 @@ pub fn read_to_end<R: Read + AsFd>(mut input: R, limit: usize, patience: Duratio
         }
     }
     Ok((bytes, false))
+}
+
+/// Opens `/dev/null` for each standard descriptor that is closed.
+pub(super) fn open_standard_descriptors() {
+    let (input, output, errors) = (io::stdin(), io::stdout(), io::stderr());
+    let mut all = [input.as_fd(), output.as_fd(), errors.as_fd()].map(|one| PollFd::new(one, PollFlags::empty()));
+    if matches!(poll(&mut all, PollTimeout::ZERO), Ok(0)) {
+        return;
+    }
+    let is_closed = |one: &&PollFd<'_>| one.revents().is_some_and(|events| events.contains(PollFlags::POLLNVAL));
+    for _ in all.iter().filter(is_closed) {
+        // It gets the lowest number that is free, and keeps it.
+        let _ = File::options().read(true).write(true).open("/dev/null").map(IntoRawFd::into_raw_fd);
+    }
 }
 
 /// Lets go of standard input and output, in whose place comes what nobody writes to or reads.

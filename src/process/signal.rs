@@ -1,7 +1,17 @@
-//! Signals and sessions: what must not end a step half done, what must not be ended with the push.
+//! Signals and sessions: what must not end a program or leave a step half done, what must not be ended with the push.
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
+
+use super::descriptor::open_standard_descriptors;
+
+/// Does what a program needs that begins without Rust's own start: a write to somebody who is gone is an error and not its end, and no
+/// file that it opens gets the number of a standard descriptor that was closed.
+pub fn begin() {
+    // It fails for no signal that exists. Programs that are started get it back.
+    let _ = SigSet::from_iter([Signal::SIGPIPE]).thread_block();
+    open_standard_descriptors();
+}
 
 /// Keeps signals away that would stop or kill this process with a lock held or a record half written: a terminal's stop
 /// key, and the limit on the size of files, which an error tells as well.

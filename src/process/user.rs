@@ -2,6 +2,8 @@
 
 use std::ffi::CString;
 use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::unistd::{
     AccessFlags, Gid, Uid, User, eaccess, geteuid, gethostname, initgroups, setgroups, setresgid, setresuid,
@@ -18,11 +20,12 @@ pub fn os_user() -> String {
 
 /// The name of this host, `localhost` where it cannot be told.
 pub fn host_name() -> String {
-    gethostname()
-        .ok()
-        .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "localhost".into())
+    static FOUND: OnceLock<String> = OnceLock::new();
+    let ask = || {
+        let name = gethostname().ok().map(|name| name.to_string_lossy().into_owned());
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
+    };
+    FOUND.get_or_init(ask).clone()
 }
 
 /// A user's entry in the passwd database.
@@ -59,6 +62,7 @@ pub fn become_user(user: u32, group: u32, login: Option<&str>) -> io::Result<()>
     }
     setresgid(group, group, group)?;
     let user = Uid::from_raw(user);
+    USER.store(UNKNOWN, Ordering::Relaxed);
     Ok(setresuid(user, user, user)?)
 }
 
@@ -69,8 +73,20 @@ pub fn is_root() -> bool {
 
 /// The number of the user this process acts as.
 pub fn user_id() -> u32 {
-    geteuid().as_raw()
+    match USER.load(Ordering::Relaxed) {
+        UNKNOWN => {
+            USER.store(geteuid().as_raw(), Ordering::Relaxed);
+            USER.load(Ordering::Relaxed)
+        }
+        known => known,
+    }
 }
+
+/// Asked once, for each file that is opened is compared with it.
+static USER: AtomicU32 = AtomicU32::new(UNKNOWN);
+
+/// No user has this number: setresuid(2) takes it for "as it is".
+const UNKNOWN: u32 = u32::MAX;
 
 /// Whether this process may write the file, or make files in the directory, at `path`.
 pub fn may_write(path: &std::path::Path) -> bool {

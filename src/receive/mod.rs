@@ -97,13 +97,13 @@ pub fn run<R: Read + AsFd + IsTerminal>(input: R, environment: &Environment, wor
     let Some(git_dir) = environment.get("GIT_DIR").map(PathBuf::from) else {
         return printer.print(&Notice::Usage);
     };
-    let line = line_of(words);
-    if input.is_terminal() && line.is_none() {
+    let (line, is_terminal) = (line_of(words), input.is_terminal());
+    if is_terminal && line.is_none() {
         return printer.print(&Notice::Usage);
     }
     let since = Instant::now();
     process::hold_back_signals();
-    let read = match input.is_terminal() {
+    let read = match is_terminal {
         true => Ok((Vec::new(), true)),
         false => process::read_to_end(input, INPUT_LIMIT, INPUT_PATIENCE),
     };
@@ -180,7 +180,9 @@ impl Push {
         if self.bytes.is_empty() && has_intent() {
             warn!("{}", message::no_input_though_intent());
         }
-        let updates = pipeline.behind_links(updates);
+        // Nobody asks where a symbolic ref leads to.
+        let has_targets = !pipeline.configuration.targets.is_empty();
+        let updates = if has_targets { pipeline.behind_links(updates) } else { updates };
         let is_copied = gitolite::is_copied(&configuration.settings, environment);
         if !is_copied && pipeline.is_wanted(&updates) {
             receive(&pipeline, updates, environment, printer, (self.since, &self.is_kept));
@@ -234,6 +236,9 @@ impl Push {
 
 /// Looks after what earlier pushes left, in a push that no target wants.
 fn catch_up(pipeline: &Pipeline<'_>, since: Instant) {
+    if !pipeline.spool.is_there() {
+        return;
+    }
     let run = pipeline.run(Some(Allowed { since, max_wait: pipeline.configuration.settings.max_wait }));
     if let Err(error) = pipeline.deliver(&run, pipeline.take_over(&[].into(), TIME_FOR_OTHERS)) {
         error!("{error}");

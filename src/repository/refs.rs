@@ -142,10 +142,20 @@ impl<'a> Links<'a> {
             return self.listed.get_or_init(list).get(name).cloned();
         }
         let path = self.common_dir.join(OsStr::from_bytes(name.whole()));
-        let mut start = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(LONGEST_LINK).read_to_end(&mut start));
-        read.ok().and_then(|_| symbolic_ref(&start)).or_else(|| link(&path))
+        start_of(&path).ok().and_then(|start| symbolic_ref(&start)).or_else(|| link(&path))
     }
+}
+
+/// What a ref's file begins with, by one call where that is all of it.
+fn start_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut start = vec![0; 4096];
+    let read = file.read(&mut start)?;
+    start.truncate(read);
+    if read == 4096 {
+        file.take(LONGEST_LINK).read_to_end(&mut start)?;
+    }
+    Ok(start)
 }
 
 /// The commits that a shallow clone takes for roots.

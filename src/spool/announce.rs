@@ -9,7 +9,7 @@ use super::receipt;
 use super::record::RecordWriter;
 use crate::files::FileError;
 use crate::message;
-use crate::process::{self, Process, Watch};
+use crate::process::{self, Moment, Process, Watch};
 use crate::ref_update::RefEvent;
 
 /// As much of an intent as tells which receive-pack it is of, in bytes: that comes before anything of any length.
@@ -58,6 +58,7 @@ impl Spool {
         head.spool = self.writing_as();
         let intents = self.place("intents").make()?;
         head.after = self.last_sequence();
+        head.moment = Moment::now();
         let draft = intents.begin_draft()?;
         let name = head.id.to_string();
         let write = || {
@@ -108,9 +109,11 @@ impl Spool {
     }
 
     fn name_of_intent(&self, receive_pack: Process) -> Option<String> {
-        let intents = self.place("intents").open().ok()?;
+        let folder = self.place("intents");
+        let names = folder.names().unwrap_or_default();
+        let intents = if names.is_empty() { None } else { folder.open().ok() }?;
         let texts = [format!("\"boot\":\"{}\"", process::boot_id()), text_of(receive_pack)];
-        intents.names().unwrap_or_default().into_iter().find(|name| {
+        names.into_iter().find(|name| {
             let head = intents.read_start(name, LONGEST_HEAD).unwrap_or_default();
             let head = String::from_utf8_lossy(&head);
             texts.iter().all(|text| head.contains(text))

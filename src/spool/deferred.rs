@@ -87,7 +87,9 @@ impl Queue {
 
     /// Whether nothing waits for the target, found without reading the whole of its queue.
     pub fn is_empty(&self) -> bool {
-        self.is_empty_but_for_deferred() && self.deferred_names().is_empty()
+        // Those of version 1 lie in the queue.
+        self.is_empty_but_for_deferred()
+            && !self.deferred.names().unwrap_or_default().iter().any(|name| number(name).is_some())
     }
 
     /// Makes dead letters of all of it, for a target that is configured no more; `None` where somebody is sending.

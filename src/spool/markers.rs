@@ -14,6 +14,9 @@ const LARGEST_MARKER: u64 = 4096;
 /// How long a push's marker is kept after its receive-pack is gone, in seconds.
 const MARKER_LIFE: u64 = 600;
 
+/// One push of so many removes the markers of others.
+const PUSHES_A_LOOK: u64 = 16;
+
 impl Spool {
     /// The names of the receipts that a receive-pack's push has, as far as was noted.
     pub(super) fn marked(&self, receive_pack: Process) -> Vec<String> {
@@ -39,7 +42,10 @@ impl Spool {
         if let Err(error) = marked {
             log::warn!("{}", message::delivers_twice(error));
         }
-        if let Ok(pushes) = pushes {
+        // Each looks at all of them, so few do.
+        if let Ok(pushes) = pushes
+            && sequence.is_multiple_of(PUSHES_A_LOOK)
+        {
             forget_markers(&pushes);
         }
     }
@@ -52,14 +58,14 @@ fn marker(process: Process) -> String {
 
 fn forget_markers(pushes: &Dir) {
     for name in pushes.names().unwrap_or_default() {
+        // A time to come is no reason to keep it.
+        if pushes.age(&name).is_some_and(|age| age <= MARKER_LIFE) {
+            continue;
+        }
         let process = name
             .split_once('.')
             .and_then(|(pid, start)| Some(Process { pid: pid.parse().ok()?, start: start.parse().ok()? }));
-        if process.is_some_and(|process| process.life() != Life::Gone) {
-            continue;
-        }
-        // A time to come is no reason to keep it.
-        if pushes.age(&name).is_none_or(|age| age > MARKER_LIFE) {
+        if process.is_none_or(|process| process.life() == Life::Gone) {
             // Somebody else may have been faster.
             let _ = pushes.remove(&name);
         }

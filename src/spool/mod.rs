@@ -13,6 +13,7 @@ mod markers;
 mod receipt;
 mod since;
 mod snapshot;
+mod newest;
 mod steps;
 mod looks;
 mod announce;
@@ -115,6 +116,11 @@ impl Spool {
         let again = draft.reopen()?;
         let first = draft.reopen()?;
         Ok(process::keeps_out(first, again))
+    }
+
+    /// Whether anything was ever written down here; where that cannot be told, it may have been.
+    pub fn is_there(&self) -> bool {
+        !self.state.spool().open().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     fn place(&self, name: &str) -> Folder {

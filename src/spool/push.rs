@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::record::{self, Text};
 use crate::identifier;
 use crate::process::{self, Environment, Life, Moment, Process};
+use crate::pusher;
 use crate::ref_update::{RefEvent, RefName, RefUpdate};
 use crate::schedule::OrderKey;
 use crate::target::TargetName;
@@ -78,6 +79,7 @@ pub struct Receipt {
     /// Further lines of the same push, which others tell, or have told: what they brought is as new as what these did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) beside: Vec<RefEvent>,
+    /// The OS user; empty where one of the variables says who it was, whatever is configured.
     pub(super) user: String,
     pub(super) variables: BTreeMap<String, Text>,
     /// What a later program has written, which is handed on.
@@ -146,7 +148,7 @@ impl Receipt {
             asked: None,
             is_late: false,
             beside: Vec::new(),
-            user: environment.os_user(),
+            user: if pusher::is_named(environment) { String::new() } else { environment.os_user() },
             variables: variables.iter().map(|(name, value)| (name.clone(), Text::from_os(value))).collect(),
             unknown: Map::new(),
             lines,

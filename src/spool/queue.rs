@@ -97,14 +97,13 @@ impl Queue {
         self.directory.open().is_ok_and(|directory| directory.look(LOCK).is_some_and(|stat| stat.size() > 0))
     }
 
-    /// Whether no delivery waits, found without reading the whole directory.
+    /// Whether the queue itself is empty, found without reading the whole directory.
     pub(super) fn is_empty_but_for_deferred(&self) -> bool {
         let mut is_empty = true;
-        let listed = self.directory.open().and_then(|directory| {
-            directory.each(|name| {
-                is_empty = name.to_str().and_then(parse).is_none();
-                if is_empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })
+        // A whole push of version 1 has such a name too.
+        let listed = self.directory.each(|name| {
+            is_empty = name.to_str().and_then(parse).is_none();
+            if is_empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         match listed {
             Ok(()) => is_empty,

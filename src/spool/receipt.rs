@@ -11,7 +11,7 @@ use super::push::Receipt;
 use super::record;
 use crate::files::{Dir, Draft, FileError, Folder, Unfit};
 use crate::message;
-use crate::process::{Locked, Process, try_lock};
+use crate::process::{Locked, Moment, Process, try_lock};
 use crate::ref_update::{RefEvent, RefUpdate};
 
 /// Where intents lie that look refused.
@@ -179,6 +179,8 @@ impl Spool {
     pub fn keep(&self, mut receipt: Receipt) -> Result<OwnedReceipt, FileError> {
         if receipt.after == 0 {
             receipt.after = self.last_sequence();
+            // Whoever compares moments takes it that what has those numbers was there before.
+            receipt.moment = Moment::now();
         }
         receipt.spool = receipt.spool.or_else(|| self.writing_as());
         let receipts = self.place("receipts").make()?;
@@ -379,22 +381,25 @@ impl Spool {
     fn read_all(&self, directory: &str, wanted: impl Fn(&str) -> bool) -> Vec<(String, Receipt)> {
         let folder = self.place(directory);
         let cannot_read = |error: io::Error| log::error!("{}", message::cannot_read(folder.path().display(), error));
-        let opened = match folder.open() {
-            Ok(opened) => opened,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Vec::new();
-            }
-            Err(error) => {
-                cannot_read(error);
-                return Vec::new();
-            }
-        };
-        let mut names = opened.names().unwrap_or_else(|error| {
+        let mut names = folder.names().unwrap_or_else(|error| {
             cannot_read(error);
             Vec::new()
         });
         names.retain(|name| wanted(name));
+        if names.is_empty() {
+            return Vec::new();
+        }
         names.sort();
+        let opened = match folder.open() {
+            Ok(opened) => opened,
+            Err(error) => {
+                // All of it was moved aside meanwhile.
+                if error.kind() != io::ErrorKind::NotFound {
+                    cannot_read(error);
+                }
+                return Vec::new();
+            }
+        };
         let mut found = Vec::new();
         for name in names {
             match read(&opened, &name) {

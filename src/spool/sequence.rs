@@ -1,7 +1,7 @@
 //! The numbers that put receipts in order.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -53,8 +53,10 @@ impl Spool {
     }
 
     fn next(&self, file: &mut File) -> io::Result<u64> {
-        let mut text = Vec::new();
-        Read::take(&mut *file, LONGEST).read_to_end(&mut text)?;
+        let mut text = vec![0; LONGEST as usize];
+        // Read at once what was written at once; what is cut is taken for torn.
+        let read = file.read_at(&mut text, 0)?;
+        text.truncate(read);
         // At the end of all numbers the last one is given again and again: the ids tell the receipts apart.
         let next = (self.last(&text) + 1).min(HIGHEST - 1);
         // Written over, all numbers having one width: a file that is cut first is written out when it is closed (ext4's

@@ -4,12 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::Spool;
-use super::name::number;
+use super::newest::Newest;
 use super::push::{Asked, Receipt};
-use super::receipt;
 use super::snapshot::RefSnapshot;
-use crate::files::Folder;
-use crate::process::{Moment, Process};
+use crate::process::{self, Moment, Process};
 use crate::ref_update::{Alias, ObjectId, RefName, RefUpdate};
 
 /// A movement of a ref between two that are written down.
@@ -161,8 +159,8 @@ impl Spool {
     /// The updates of those that nobody has been told of: a hook that comes late finds its push announced by
     /// `git webhook reconcile`. `receive_pack` took it before that was done, and nothing has brought the ref back to where the
     /// update begins since.
-    pub fn not_told_late(&self, updates: Vec<RefUpdate>, receive_pack: Process) -> Vec<RefUpdate> {
-        let recent = self.recent();
+    pub fn not_told_late(&self, updates: Vec<RefUpdate>, receive_pack: Process, today: &str) -> Vec<RefUpdate> {
+        let recent = self.since(receive_pack, today);
         let is_told = |update: &RefUpdate| {
             let tells = |receipt: &Receipt| receipt.lines.iter().any(|line| line.update == *update);
             let mut late = recent.iter().filter(|(_, receipt)| receipt.is_late && tells(receipt));
@@ -174,23 +172,53 @@ impl Spool {
         updates.into_iter().filter(|update| !is_told(update)).collect()
     }
 
+    /// The newest receipts, without those that were numbered before this process began: a push knows the number given last when it
+    /// was written down, and so how far back that was.
+    fn since(&self, process: Process, today: &str) -> Vec<(u64, Receipt)> {
+        let (mut found, mut before) = (Vec::new(), 0);
+        for (number, receipt) in Newest::new(self, today, None).take(RECENT) {
+            if number <= before {
+                break;
+            }
+            // What is told late has the place of another in time; and of another machine's run nobody can tell.
+            if !receipt.is_late && receipt.moment.boot == process::boot_id() && !process.ran_at(&receipt.moment) {
+                before = before.max(receipt.after);
+            }
+            found.push((number, receipt));
+        }
+        found
+    }
+
     /// Where the refs of a push with this number stood by the newest records, if none of them ends where it begins: something
     /// has moved them that no hook saw.
-    pub fn moved_before<'u>(&self, sequence: u64, updates: &'u [RefUpdate]) -> Vec<(&'u RefUpdate, Option<ObjectId>)> {
-        let recent = self.recent();
-        let mut of_ref: HashMap<&RefName, Vec<(u64, &RefUpdate)>> = HashMap::new();
-        for (number, receipt) in recent.iter().filter(|(number, _)| *number != sequence) {
-            for line in &receipt.lines {
-                of_ref.entry(&line.update.name).or_default().push((*number, &line.update));
+    pub fn moved_before<'u>(
+        &self,
+        sequence: u64,
+        updates: &'u [RefUpdate],
+        today: &str,
+    ) -> Vec<(&'u RefUpdate, Option<ObjectId>)> {
+        let mut open: HashMap<&RefName, Vec<Unexplained<'_>>> = HashMap::new();
+        updates
+            .iter()
+            .for_each(|update| open.entry(&update.name).or_default().push(Unexplained { update, last: None }));
+        // From the newest back: mostly the push before is the one that it follows on.
+        for (number, receipt) in Newest::new(self, today, Some(sequence)).take(RECENT) {
+            for line in receipt.lines.iter().rev() {
+                let Some(known) = open.get_mut(&line.update.name) else { continue };
+                known.retain(|known| line.update.new != known.update.old);
+                let before = known.iter_mut().filter(|known| known.last.is_none() && number < sequence);
+                before.for_each(|known| known.last = Some(line.update.new));
+            }
+            open.retain(|_, known| !known.is_empty());
+            if open.is_empty() {
+                return Vec::new();
             }
         }
-        let last = |update: &'u RefUpdate| {
-            let known = of_ref.get(&update.name)?;
-            let is_explained = known.iter().any(|(_, other)| other.new == update.old);
-            let (_, last) = known.iter().rfind(|(number, _)| *number < sequence).filter(|_| !is_explained)?;
-            Some((update, last.new))
+        let is_moved = |update: &'u RefUpdate| {
+            let known = open.get(&update.name)?.iter().find(|known| std::ptr::eq(known.update, update))?;
+            Some((update, known.last?))
         };
-        let mut moved: Vec<_> = updates.iter().filter_map(last).collect();
+        let mut moved: Vec<_> = updates.iter().filter_map(is_moved).collect();
         // Nearly always there are none, and this is asked after each push.
         if !moved.is_empty() {
             let intents = self.intents();
@@ -199,17 +227,13 @@ impl Spool {
         }
         moved
     }
+}
 
-    /// The newest receipts, in order.
-    fn recent(&self) -> Vec<(u64, Receipt)> {
-        let mut names: Vec<_> = self.newest_receipts();
-        names.sort_by_cached_key(|(_, name)| std::cmp::Reverse(number(name)));
-        let read =
-            |(folder, name): (Folder, String)| Some((number(&name)?, receipt::read(&folder.open().ok()?, &name).ok()?));
-        let mut recent: Vec<_> = names.into_iter().take(RECENT).filter_map(read).collect();
-        recent.reverse();
-        recent
-    }
+/// An update that no record was found yet to end where it begins.
+struct Unexplained<'u> {
+    update: &'u RefUpdate,
+    /// Where the newest record before it ended, once one was found.
+    last: Option<Option<ObjectId>>,
 }
 
 /// Whether a push left the ref where another began.

@@ -11,6 +11,7 @@ mod back;
 mod answers;
 mod beside;
 mod check;
+mod calls;
 mod chats;
 mod clients;
 mod command;

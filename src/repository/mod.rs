@@ -16,6 +16,8 @@ mod commit_graph;
 mod revwalk;
 #[cfg(test)]
 mod walks;
+#[cfg(test)]
+mod trees;
 mod head;
 mod links;
 mod describe;
@@ -51,7 +53,7 @@ pub use refs::{Links, Refs, all, command as git, common_dir};
 pub use reviews::{number_in, short_branch};
 pub use stat_data::{StatData, stat_data};
 
-use changes::Budget;
+use changes::{Budget, Trees};
 use commit_graph::CommitGraph;
 use object::{RawCommit, RawTag};
 use revwalk::{Hidden, Revwalk};
@@ -224,6 +226,8 @@ pub struct Reader<'a> {
     /// Branches and tags by what they point to after the push.
     named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
+    /// The trees that were compared last.
+    trees: Trees<'a>,
     /// About how many bytes they take, without the paths that they changed.
     commit_bytes: usize,
     /// How many bytes of changed paths may still be cached for this push.
@@ -304,6 +308,7 @@ impl<'a> Reader<'a> {
             others_written: None,
             named: None,
             commits: HashMap::new(),
+            trees: Trees::new(objects),
             commit_bytes: 0,
             path_bytes: MOST_PATH_BYTES,
             lacking: None,
@@ -435,17 +440,21 @@ impl<'a> Reader<'a> {
     fn changes(&mut self, id: ObjectId, commit: &RawCommit<'_>) -> Changes {
         let parent_tree = match commit.parents.first() {
             None => None,
-            Some(parent) => match self.objects.read(*parent) {
-                Some(parent) => RawCommit::parse(parent.data()).tree,
-                // The parent is not here (shallow, partial): against nothing, every file would be listed as added.
-                None => return Changes::default(),
+            // Mostly it was listed just before.
+            Some(parent) => match self.commits.get(parent) {
+                Some(Some(parent)) => parent.tree,
+                _ => match self.objects.read(*parent) {
+                    Some(parent) => RawCommit::parse(parent.data()).tree,
+                    // The parent is not here (shallow, partial): against nothing, every file would be listed as added.
+                    None => return Changes::default(),
+                },
             },
         };
         let mut budget = Budget::default();
         budget.bytes = budget.bytes.min(self.path_bytes);
         budget.paths = budget.paths.min(self.wanted.paths);
         let allowed = budget.bytes;
-        let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut budget);
+        let changes = changes::compare(&mut self.trees, parent_tree, commit.tree, &mut budget);
         self.path_bytes -= allowed - budget.bytes;
         if budget.left_out {
             log::warn!("{}", message::files_in_part(id));

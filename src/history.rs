@@ -204,12 +204,19 @@ pub struct History {
     /// The file of a day, opened at the first line.
     file: Mutex<Option<(String, File)>>,
     began_day: AtomicBool,
+    /// What was asked for last of one delivery: whoever shows it asks for it three times.
+    last: Mutex<Option<Vec<Entry>>>,
 }
 
 impl History {
     /// The log in a repository's state. Nothing is created before the first line.
     pub fn new(state: &StateDir) -> Self {
-        Self { directory: state.log(), file: Mutex::new(None), began_day: AtomicBool::new(false) }
+        Self {
+            directory: state.log(),
+            file: Mutex::new(None),
+            began_day: AtomicBool::new(false),
+            last: Mutex::default(),
+        }
     }
 
     /// Adds a line.
@@ -222,6 +229,7 @@ impl History {
     /// Where it cannot be written.
     pub fn add(&self, entry: &Entry) -> Result<(), FileError> {
         let day = today();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.as_ref().is_none_or(|(open, _)| *open != day) {
             let opened = self.directory.make_loosely()?.open_to_append(&day)?;
@@ -257,12 +265,9 @@ impl History {
     /// Sees every line of one receipt.
     fn each_of(&self, receipt: &str, since: i64, mut see: impl FnMut(Entry)) {
         let first = day_of(since - 86_400);
-        // A look at the text first: of a whole log few lines are of one receipt.
-        let text = Finder::new(receipt);
         for day in self.days().iter().filter(|day| **day >= first || since > process::now()) {
-            self.read(day, |line| {
-                if text.find(line).is_some()
-                    && let Ok(entry) = serde_json::from_slice::<Entry>(line)
+            self.read_holding(day, receipt, |line| {
+                if let Ok(entry) = serde_json::from_slice::<Entry>(line)
                     && entry.receipt == receipt
                 {
                     see(entry);
@@ -317,15 +322,19 @@ impl History {
 
     /// Sees every line of these deliveries.
     fn each_of_ids(&self, ids: &HashSet<Uuid>, mut see: impl FnMut(Entry)) {
+        let mut see_line = |line: &[u8]| {
+            if id_of(line).is_none_or(|id| ids.contains(&id))
+                && let Ok(entry) = serde_json::from_slice::<Entry>(line)
+                && ids.contains(&entry.id)
+            {
+                see(entry);
+            }
+        };
         for day in self.days() {
-            self.read(&day, |line| {
-                if id_of(line).is_none_or(|id| ids.contains(&id))
-                    && let Ok(entry) = serde_json::from_slice::<Entry>(line)
-                    && ids.contains(&entry.id)
-                {
-                    see(entry);
-                }
-            });
+            match only(ids) {
+                Some(id) => self.read_holding(&day, &id.to_string(), &mut see_line),
+                None => self.read(&day, &mut see_line),
+            }
         }
     }
 
@@ -346,9 +355,14 @@ impl History {
 
     /// Every line there is of one delivery, in the order of its attempts.
     pub fn of(&self, id: Uuid) -> Vec<Entry> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entries) = last.as_ref().filter(|entries| entries.first().is_some_and(|entry| entry.id == id)) {
+            return entries.clone();
+        }
         let mut entries: Vec<Entry> = Vec::new();
         self.each_of_ids(&HashSet::from([id]), |entry| entries.push(entry));
         entries.sort_by_key(|entry| entry.attempt);
+        *last = Some(entries.clone());
         entries
     }
 
@@ -376,12 +390,19 @@ impl History {
     /// The same with tests.
     pub fn all_with(&self, day: &str, texts: &[String]) -> Vec<Entry> {
         let mut entries = Vec::new();
-        let texts: Vec<_> = texts.iter().map(Finder::new).collect();
-        self.read(day, |line| {
-            if texts.is_empty() || texts.iter().any(|text| text.find(line).is_some()) {
-                entries.extend(serde_json::from_slice(line).ok());
+        let mut take = |line: &[u8]| entries.extend(serde_json::from_slice(line).ok());
+        match texts {
+            [] => self.read(day, take),
+            [text] => self.read_holding(day, text, take),
+            texts => {
+                let texts: Vec<_> = texts.iter().map(Finder::new).collect();
+                self.read(day, |line| {
+                    if texts.iter().any(|text| text.find(line).is_some()) {
+                        take(line);
+                    }
+                });
             }
-        });
+        }
         entries
     }
 
@@ -390,6 +411,13 @@ impl History {
         let Ok((file, _)) = directory.open_regular(day) else { return };
         // What cannot be read has been noted.
         let _ = directory.noted(day, lines::forwards(file, &mut take));
+    }
+
+    /// The same of the lines that hold a text.
+    fn read_holding(&self, day: &str, text: &str, mut take: impl FnMut(&[u8])) {
+        let Ok(directory) = self.directory.open() else { return };
+        let Ok((file, _)) = directory.open_regular(day) else { return };
+        let _ = directory.noted(day, lines::holding(file, &Finder::new(text), &mut take));
     }
 
     /// Removes the files of days before `day`.
@@ -406,6 +434,12 @@ impl History {
     pub fn is_first_of_day(&self) -> bool {
         self.began_day.load(Ordering::Relaxed)
     }
+}
+
+/// The only one of these ids.
+fn only(ids: &HashSet<Uuid>) -> Option<Uuid> {
+    let mut all = ids.iter().copied();
+    all.next().filter(|_| all.next().is_none())
 }
 
 /// What is worth looking for in each line before it is parsed: of many texts none.

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 
-use bstr::ByteSlice;
+use bstr::{ByteSlice, Finder};
 
 /// So much is read at once.
 const PART: usize = 256 << 10;
@@ -18,7 +18,30 @@ const LONGEST_LINE: usize = 1 << 20;
 ///
 /// # Errors
 /// Where the file cannot be read; what was read before that has been told.
-pub fn forwards(mut file: File, tell: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+pub fn forwards(file: File, tell: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    parts(file, &mut |part| part.split_str("\n").filter(|line| !line.is_empty()).for_each(&mut *tell))
+}
+
+/// The same of the lines that hold a text. What lies between them is not looked at line by line: a hundred megabytes take as long as
+/// it takes to read them.
+///
+/// # Errors
+/// As for [`forwards`].
+pub fn holding(file: File, text: &Finder<'_>, tell: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    parts(file, &mut |part| {
+        let mut at = 0;
+        while let Some(found) = part.get(at..).and_then(|rest| text.find(rest)) {
+            let found = at + found;
+            let start = part[..found].rfind_byte(b'\n').map_or(0, |before| before + 1);
+            let end = part[found..].find_byte(b'\n').map_or(part.len(), |behind| found + behind);
+            tell(&part[start..end]);
+            at = end + 1;
+        }
+    })
+}
+
+/// Tells the file in parts that end where lines do.
+fn parts(mut file: File, tell: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     let mut held = vec![0; PART];
     let mut end = 0;
     loop {
@@ -33,7 +56,7 @@ pub fn forwards(mut file: File, tell: &mut dyn FnMut(&[u8])) -> io::Result<()> {
             Some(last) => last + 1,
             None => continue,
         };
-        held[..whole].split_str("\n").filter(|line| !line.is_empty()).for_each(&mut *tell);
+        tell(&held[..whole]);
         held.copy_within(whole..end, 0);
         end -= whole;
         if is_last {
@@ -95,6 +118,12 @@ mod tests {
             assert!(all.unwrap().is_continue());
             back.reverse();
             assert!(forth == expected && back == expected);
+            for text in ["7 ", "199 ", "x", "no end", "nowhere"] {
+                let mut holding = Vec::new();
+                let tell = &mut |line: &[u8]| holding.push(line.to_str().unwrap().to_owned());
+                super::holding(File::open(&path).unwrap(), &Finder::new(text), tell).unwrap();
+                assert!(holding.iter().eq(expected.iter().filter(|line| line.contains(text))), "{text}");
+            }
         }
         let mut told = 0;
         let ended = backwards(&File::open(&path).unwrap(), &mut |_| {

@@ -98,6 +98,14 @@ impl Wanted<'_> {
         }
     }
 
+    /// The one whose whole id was given.
+    fn only(&self) -> Option<Uuid> {
+        match self {
+            Self::Beginning(start) if start.len() == 36 => Uuid::try_parse(start).ok(),
+            _ => None,
+        }
+    }
+
     /// One of these stands in every line of the log that tells of one: of a whole log few lines are of one delivery.
     fn texts(&self) -> Vec<String> {
         match self {
@@ -276,20 +284,27 @@ impl<'a> WaitsFor<'a> {
 fn tried(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> HashMap<Uuid, DeliveryRow> {
     let mut rows: HashMap<Uuid, DeliveryRow> = HashMap::new();
     let texts = wanted.texts();
-    for day in pipeline.history.days() {
-        for entry in pipeline.history.all_with(&day, &texts) {
-            if !wanted.has(entry.id) {
-                continue;
+    let mut take = |entry: Entry| {
+        if !wanted.has(entry.id) {
+            return;
+        }
+        let row = DeliveryRow::from(entry);
+        // Files are in the order of days, which is not that of time where the clock was set back.
+        rows.entry(row.id)
+            .and_modify(|known| {
+                if row.attempts >= known.attempts {
+                    *known = row.clone();
+                }
+            })
+            .or_insert_with(|| row.clone());
+    };
+    match wanted.only() {
+        // Whoever asks for one goes on to all there is of it.
+        Some(id) => pipeline.history.of(id).into_iter().for_each(take),
+        None => {
+            for day in pipeline.history.days() {
+                pipeline.history.all_with(&day, &texts).into_iter().for_each(&mut take);
             }
-            let row = DeliveryRow::from(entry);
-            // Files are in the order of days, which is not that of time where the clock was set back.
-            rows.entry(row.id)
-                .and_modify(|known| {
-                    if row.attempts >= known.attempts {
-                        *known = row.clone();
-                    }
-                })
-                .or_insert_with(|| row.clone());
         }
     }
     rows

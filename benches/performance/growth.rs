@@ -30,6 +30,7 @@ const LEAST: f64 = 0.02;
 
 /// Draws all, and tells the text that shows them and what grows too fast.
 pub fn all(bench: &Bench) -> (String, Vec<String>) {
+    check_the_check();
     let (mut text, mut faults) = (String::new(), Vec::new());
     for curve in
         [commits(bench), refs(bench), branches(bench), targets(bench), files(bench), waiting(bench), lines(bench)]
@@ -41,6 +42,20 @@ pub fn all(bench: &Bench) -> (String, Vec<String>) {
         faults.extend(curve.fault());
     }
     (text, faults)
+}
+
+/// What grows by the square is found, and what is linear is not, be it on a machine that is busy now and then.
+fn check_the_check() {
+    let curve = |cost: fn(f64) -> f64| {
+        let ours = [10.0, 100.0, 1_000.0, 10_000.0].map(|size| (size, cost(size))).into();
+        Curve { file: "none", of: "a check", unit: "pieces", ours, gits: Vec::new() }
+    };
+    assert!(curve(|size| size * size * 1e-6).fault().is_some(), "the square is not found");
+    assert!(curve(|size| size * 1e-4).fault().is_none(), "what is linear is found");
+    assert!(
+        curve(|size| if size < 10_000.0 { size * 1e-4 } else { size * 1.9e-4 }).fault().is_none(),
+        "noise is found"
+    );
 }
 
 fn best(run: impl Fn() -> Figures) -> f64 {

@@ -53,6 +53,18 @@ impl Repository {
         repository
     }
 
+    /// So many files of one directory, and a commit that touches one.
+    pub fn of_flat(path: &Path, files: usize) -> Self {
+        let repository = Self::make(path);
+        let change = |n: usize, of: usize| format!("M 100644 inline flat/file{n}\ndata 2\n{of}\n");
+        let touched = |number: usize| match number {
+            0 => (0..files).map(|n| change(n, 0)).collect::<String>(),
+            _ => change(files / 2, number),
+        };
+        repository.import(&chain(0, 2, touched));
+        repository
+    }
+
     /// A commit that touches so many files of a directory tree.
     pub fn of_changes(path: &Path, files: usize) -> Self {
         let repository = Self::make(path);
@@ -150,6 +162,15 @@ impl Repository {
                 write!(text, "[webhook \"t{number}\"]\nurl = http://127.0.0.1:{port}/{number}\nformat = {format}\n");
         }
         fs::write(self.path.join("config"), text).expect("it can be written");
+    }
+
+    /// The same over TLS, whoever has signed the certificate.
+    pub fn tell_over_tls(&self, port: u16, targets: usize) {
+        self.tell(port, "gitlab", targets);
+        let path = self.path.join("config");
+        let text = fs::read_to_string(&path).expect("it was written");
+        let text = text.replace("url = http://", "sslVerify = false\nurl = https://");
+        fs::write(path, text).expect("it can be written");
     }
 
     pub fn id(&self, name: &str) -> String {

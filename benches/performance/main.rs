@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use history::{Branches, Repository};
 use launch::{Figures, Launcher};
-use support::receive;
+use support::{receive, receive_over_tls};
 
 /// The fastest of so many runs, by turns with git's.
 const RUNS: usize = 6;
@@ -92,6 +92,8 @@ impl Bench {
         row("`pre-receive` and `post-receive`, one target", self.best(both));
         repository.tell(receive(Duration::from_millis(200)), "gitlab", 50);
         row("50 targets that answer after 200 ms", hook("post-receive"));
+        repository.tell_over_tls(receive_over_tls(Duration::from_millis(200)), 50);
+        row("the same over TLS", hook("post-receive"));
         let wide = Repository::small(&self.directory.join("wide.git"));
         wide.tell(receive(Duration::ZERO), "gitlab", 1);
         wide.log(200_000);
@@ -149,16 +151,21 @@ impl Bench {
     fn files(&self) -> String {
         let repository = Repository::of_files(&self.directory.join("files.git"));
         repository.tell(receive(Duration::ZERO), "github", 1);
-        let mut text = format!("| 50,000 files: {HEAD}");
+        let mut text = format!("| files: {HEAD}");
         let command = "log --format=%H --name-status --no-renames main~2048..main";
         let words: Vec<_> = command.split(' ').collect();
         text += &self.row(
-            "2,048 commits of 3 files, format github",
+            "2,048 commits of 3 of 50,000 files, format github",
             &repository.path,
             &repository.update(2048),
             &words,
             "",
         );
+        fs::remove_dir_all(&repository.path).expect("it is ours");
+        let flat = Repository::of_flat(&self.directory.join("flat.git"), 500_000);
+        flat.tell(receive(Duration::ZERO), "github", 1);
+        let words: Vec<_> = "log --format=%H --name-status --no-renames main~1..main".split(' ').collect();
+        text += &self.row("1 of 500,000 files of a directory", &flat.path, &flat.update(1), &words, "");
         text + "\n"
     }
 

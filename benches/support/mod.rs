@@ -5,3 +5,5 @@ mod receiver;
 
 pub use git::{git, run};
 pub use receiver::receive;
+#[allow(unused_imports, reason = "one benchmark measures it")]
+pub use receiver::receive_over_tls;

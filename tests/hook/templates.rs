@@ -466,3 +466,37 @@ fn the_value_is_as_its_schema_says() {
     assert!(schema.is_valid(&value), "{value:#}");
     assert!(!schema.is_valid(&json!({})), "it says something");
 }
+
+/// As docs/templates.md says it.
+#[test]
+fn a_target_is_added_with_its_template() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    let add = |template: &str| {
+        let url = format!("{}/message?title={{{{ title }}}}", receiver.origin());
+        world.webhook(&["add", "phone", &url, "--format", "template", "--template", template])
+    };
+    let missing = add("gotify.json");
+    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(!missing.status.success() && said.contains("cannot be read below webhook/template/"), "{said}");
+    world.put_template("gotify.json");
+    let added = add("gotify.json");
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    world.commit("one");
+    world.push(&["main"]);
+    assert_eq!(receiver.take_one().json()["priority"], 4);
+    for event in ["push", "note", "merge_request"] {
+        let tried = world.webhook(&["test", "phone", "--event", event]);
+        assert!(tried.status.success(), "{event}: {}", String::from_utf8_lossy(&tried.stderr));
+        let request = receiver.take_one();
+        assert_eq!(query(&request)[0].1, request.json()["title"].as_str().unwrap(), "{event}");
+    }
+    let id = world.attempts()[0]["id"].as_str().unwrap().to_owned();
+    let shown = world.webhook(&["show", &id]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("\"priority\": 4") && !shown.contains("/message"), "{shown}");
+    world.put_template("generic.json");
+    world.server_git(&["config", "webhook.phone.template", "generic.json"]);
+    assert!(world.webhook(&["redeliver", "--rebuild", &id]).status.success());
+    assert_eq!(receiver.take_one().json()["push"]["ref"], "refs/heads/main");
+}

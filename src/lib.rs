@@ -57,6 +57,8 @@ pub mod history;
 
 pub mod transport;
 
+pub mod stream;
+
 pub mod dispatch;
 
 pub mod report;

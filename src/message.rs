@@ -363,6 +363,26 @@ messages! {
     no_input_though_intent() =
         "post-receive was given no refs though pre-receive was: does a hook before it read its standard input?";
 
+    // The broker. What is wrong between a git server or a worker and NATS.
+    via_empty() = "is empty: write nats:// and a host";
+    via_scheme() = "is no server of NATS: write nats://HOST:PORT, or tls:// where nothing may go in the clear";
+    via_host() = "has a server without a host, or one that no host is called";
+    via_port() = "has a server whose port is no number from 1 to 65535";
+    via_login() = "has a user name or password that cannot be read";
+    via_credentials() =
+        "names a file without credentials of NATS: one line with a seed (SU…), a password, user:password or a \
+         token, or a whole creds file";
+    broker_no_nats() = "what answers there does not speak NATS, or a version that is too old";
+    broker_no_tls() = "the server speaks no TLS, and tls:// asks for it";
+    broker_denied() = "the broker does not accept these credentials";
+    broker_not_permitted() = "the broker does not let this user do that";
+    broker_no_stream() = "the broker has no such stream or consumer";
+    broker_full() = "the stream is full";
+    broker_too_large() = "larger than a message may be";
+    broker_overtaken() = "somebody else was first";
+    broker_said() = "the broker said no";
+    unsound_message(name) = "its {name} is not what a delivery has";
+
     // What the pusher reads. Without address or detail: he can neither see nor change the configuration.
     misconfigured(target) = "webhook {target}: not configured rightly, the event is kept; see git webhook check";
     misconfigured_unkept(target) = "webhook {target}: not configured rightly, nothing was sent; see git webhook check";

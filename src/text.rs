@@ -70,6 +70,44 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The letters of base32 (RFC 4648, section 6).
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// Bytes in base32, in capitals and without padding.
+pub fn base32(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity((8 * bytes.len()).div_ceil(5));
+    let (mut held, mut bits) = (0_u32, 0);
+    for byte in bytes {
+        held = held << 8 | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(BASE32[(held >> bits & 31) as usize]));
+        }
+        held &= (1 << bits) - 1;
+    }
+    if bits > 0 {
+        text.push(char::from(BASE32[(held << (5 - bits) & 31) as usize]));
+    }
+    text
+}
+
+/// What stands there in base32, in capitals and without padding; `None` where that is none.
+pub fn from_base32(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
+    let (mut held, mut bits) = (0_u32, 0);
+    for letter in text.bytes() {
+        held = held << 5 | u32::try_from(BASE32.iter().position(|known| *known == letter)?).ok()?;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((held >> bits) as u8);
+        }
+        held &= (1 << bits) - 1;
+    }
+    (bits < 5 && held == 0).then_some(bytes)
+}
+
 /// Whether `subject` matches `pattern`, in which `*` is any run of bytes and `one`, where there is one, any single byte.
 ///
 /// On a mismatch only the last `*` is widened, so the time is at most the product of the lengths: a pattern cannot be
@@ -164,5 +202,18 @@ mod tests {
         assert!(!glob(b"", b"a", None));
         let hostile = "a*".repeat(40) + "b";
         assert!(!glob(hostile.as_bytes(), "a".repeat(60_000).as_bytes(), None));
+    }
+
+    /// RFC 4648, section 10.
+    #[test]
+    fn the_vectors_of_base32() {
+        for (text, encoded) in [("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foo", "MZXW6"), ("foob", "MZXW6YQ")] {
+            assert_eq!(base32(text.as_bytes()), encoded);
+            assert_eq!(from_base32(encoded), Some(text.into()));
+        }
+        assert_eq!(base32(b"foobar"), "MZXW6YTBOI");
+        for wrong in ["my", "M", "MY=", "MZ", "0"] {
+            assert_eq!(from_base32(wrong), None, "{wrong}");
+        }
     }
 }

@@ -58,6 +58,17 @@ pub fn form_decode(value: &[u8]) -> Vec<u8> {
     percent_decode(&value).collect()
 }
 
+/// What stands percent-encoded in a URL.
+pub fn percent_decoded(text: &str) -> Vec<u8> {
+    percent_decode(text.as_bytes()).collect()
+}
+
+/// One word of printable ASCII, whatever the bytes are: the others are percent-encoded, blanks and the percent sign too.
+pub fn printable(bytes: &[u8]) -> String {
+    const ODD: &AsciiSet = &CONTROLS.add(b'%').add(b' ');
+    percent_encode(bytes, ODD).to_string()
+}
+
 /// Fills a URL template's `{repository}` (path with namespace) and `{name}`, percent-encoded where a URL wants it.
 ///
 /// `git@host:{repository}.git` is no URL: what stands behind its colon is a path as it is.

@@ -1,5 +1,6 @@
 //! Signs bytes: HMAC in hexadecimal, and Standard Webhooks; the only door to the crypto crates.
 
+mod nkey;
 mod standard_webhooks;
 
 use std::fs::File;
@@ -13,11 +14,17 @@ use sha2::{Digest, Sha256};
 
 use crate::text::hex;
 
+pub use nkey::Nkey;
 pub use standard_webhooks::{SigningSecret, standard_webhooks};
 
 /// The SHA-256 of `bytes` in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of `bytes` as it is.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// What stands there in base64; `None` where that is none.

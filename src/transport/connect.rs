@@ -22,6 +22,7 @@ use super::proxy::{self, of_proxy};
 use super::stream::{Secure, Tcp, Tls};
 use super::wire::{Wire, failed, timeout};
 use crate::message;
+use crate::outcome::{Failure, FailureKind};
 use crate::target::{Address, AllowedHosts, Refused, Target};
 
 /// An agent whose connections are made here, to what is allowed alone, over TLS where there is a configuration for it.
@@ -235,6 +236,23 @@ fn dial<T>(
         }
     }
     outcome
+}
+
+/// Dials a server that is no receiver, within the time there is.
+///
+/// # Errors
+/// Why there is no connection.
+pub fn dial_server(host: &str, port: u16, patience: Duration) -> Result<TcpStream, Failure> {
+    let wire = Wire::new();
+    wire.begin(Instant::now() + patience);
+    let found = wire.left().and_then(|left| look_up(host, port, left));
+    found.and_then(|found| dial(&wire, &found, TcpStream::connect_timeout)).map_err(|error| match error {
+        Error::HostNotFound => Failure::new(FailureKind::Lookup, ""),
+        Error::Other(cause) if cause.is::<NoAddress>() => Failure::new(FailureKind::Lookup, cause.to_string()),
+        Error::Timeout(_) => Failure::new(FailureKind::Timeout { sent: false }, ""),
+        Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => Failure::new(FailureKind::Refused, ""),
+        error => Failure::new(FailureKind::Connect, error.to_string()),
+    })
 }
 
 /// Speaks TLS over a connection, where that is wanted.

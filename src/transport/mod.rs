@@ -13,5 +13,6 @@ mod http;
 pub mod fuzzing;
 
 pub use certificate::ShownCertificate;
+pub use connect::dial_server;
 pub use http::{HIDDEN, Http, Reached, Request, Unreached, reach, shown_headers};
-pub use tls::Trust;
+pub use tls::{Trust, no_tls};

@@ -23,7 +23,7 @@ use rustls::{
 use super::certificate::{MOST_NAMES, is_authority, is_for_servers, validity};
 use crate::message;
 use crate::process;
-use crate::target::{Certificates, Target};
+use crate::target::{Certificates, Identity, Target};
 
 /// The TLS configurations of a run. Targets that agree on theirs share one, and the system's trust store is read when the first
 /// of them asks for it.
@@ -49,37 +49,49 @@ impl Trust {
     pub(super) fn configuration(&self, target: &Target) -> Result<Arc<ClientConfig>, Error> {
         let chain = target.identity.as_ref().map(|identity| identity.chain().to_vec()).unwrap_or_default();
         let wish = Wish { verify: target.verify_certificate, authorities: target.authorities.clone(), chain };
+        self.configured(wish, target.identity.as_ref())
+    }
+
+    /// The configuration for a server that is no receiver: it is verified, by these authorities beside the system's.
+    ///
+    /// # Errors
+    /// As for a target's.
+    pub fn of_server(&self, authorities: Certificates) -> Result<Arc<ClientConfig>, Error> {
+        self.configured(Wish { verify: true, authorities, chain: Vec::new() }, None)
+    }
+
+    fn configured(&self, wish: Wish, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, Error> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = made.iter().find(|(known, _)| *known == wish) {
             return Ok(Arc::clone(known));
         }
-        let configuration = Arc::new(self.make(target)?);
+        let configuration = Arc::new(self.make(&wish, identity)?);
         made.push((wish, Arc::clone(&configuration)));
         Ok(configuration)
     }
 
-    fn make(&self, target: &Target) -> Result<ClientConfig, Error> {
+    fn make(&self, wish: &Wish, identity: Option<&Identity>) -> Result<ClientConfig, Error> {
         let provider = Arc::new(ring::default_provider());
         let builder =
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-        let builder = if target.verify_certificate {
+        let builder = if wish.verify {
             let mut roots = RootCertStore::empty();
             let now = process::now();
-            let named = target.authorities.iter().filter(|it| is_authority(it, now));
+            let named = wish.authorities.iter().filter(|it| is_authority(it, now));
             roots.add_parsable_certificates(self.system.get_or_init(system).iter().chain(named).cloned());
-            if target.authorities.is_empty() {
+            if wish.authorities.is_empty() {
                 builder.with_root_certificates(roots)
             } else {
                 let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
                 // Without any root there is none.
-                let trusted = Trusted::Named { inner: inner.build().ok(), named: target.authorities.clone() };
+                let trusted = Trusted::Named { inner: inner.build().ok(), named: wish.authorities.clone() };
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { trusted, provider }))
             }
         } else {
             let verifier = Verifier { trusted: Trusted::Anybody, provider };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         };
-        match &target.identity {
+        match identity {
             Some(identity) => builder.with_client_auth_cert(identity.chain().to_vec(), identity.key()),
             None => Ok(builder.with_no_client_auth()),
         }
@@ -240,6 +252,11 @@ impl From<Error> for NoTls {
     fn from(error: Error) -> Self {
         Self { words: words(&error, true), quotes_receiver: quotes_receiver(&error) }
     }
+}
+
+/// Why there is no TLS with a server that is no receiver; `None` where an error is no matter of TLS.
+pub fn no_tls(error: &io::Error) -> Option<String> {
+    NoTls::of(error, false).map(|why| why.words)
 }
 
 fn quotes_receiver(error: &Error) -> bool {

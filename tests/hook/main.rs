@@ -10,6 +10,7 @@ mod aliases;
 mod back;
 mod answers;
 mod beside;
+mod broker;
 mod check;
 mod calls;
 mod chats;

@@ -27,7 +27,15 @@ pub fn in_one_place(tree: &Tree) -> Vec<String> {
     const SPEAKERS: [&str; 6] =
         ["src/format/", "src/config/keys.rs", "src/report", "src/command/", "src/bin/", "src/appraise.rs"];
     // How a description begins that nobody wrote, and what a submodule's file says.
-    const OF_GIT: [&str; 2] = ["Unnamed repository", "Subproject commit {id}\\n"];
+    const OF_OTHERS: [&str; 7] = [
+        "Unnamed repository",
+        "Subproject commit {id}\\n",
+        "-----BEGIN NATS USER JWT-----",
+        "NATS USER JWT",
+        "USER NKEY SEED",
+        "permissions violation",
+        "maximum payload",
+    ];
     let mut faults = Vec::new();
     for (path, text) in sources(tree, "src").filter(|(path, _)| *path != "src/message.rs") {
         for (before, literal) in literals(&code(text)) {
@@ -35,7 +43,9 @@ pub fn in_one_place(tree: &Tree) -> Vec<String> {
             let before = before.strip_suffix("format!(").map_or(before, str::trim_end);
             let is_behind = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
             let may_speak = SPEAKERS.iter().any(|speaker| path.starts_with(speaker)) || is_behind(&FOR_DEVELOPERS);
-            if words_in_a_row(&literal) > 1 && !OF_GIT.contains(&literal.as_str()) && (is_behind(&ERRORS) || !may_speak)
+            if words_in_a_row(&literal) > 1
+                && !OF_OTHERS.contains(&literal.as_str())
+                && (is_behind(&ERRORS) || !may_speak)
             {
                 faults.push(format!("{path} words a message, which belongs into src/message.rs: '{literal}'"));
             }

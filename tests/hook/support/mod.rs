@@ -1,5 +1,6 @@
 //! Builders for tests: a world with a bare repository and a clone, what it keeps, and a receiver that records.
 
+mod broker;
 pub mod canary;
 mod compare;
 mod fan;
@@ -13,6 +14,7 @@ mod receiver;
 mod spool;
 mod world;
 
+pub use broker::{Broker, soon};
 pub use compare::compare;
 pub use fan::Fan;
 pub use gate::Gate;

@@ -1,0 +1,25 @@
+//! The broker between git servers and workers, NATS JetStream: its wire, and what both sides ask of it.
+//!
+//! It knows no configuration and no spool. Another broker would be another file beside `jetstream`, with the same five operations:
+//! publish, claim the first of its key, settle, tell an outcome, find those that are missing.
+
+mod error;
+mod servers;
+mod credentials;
+mod protocol;
+mod nats;
+mod names;
+mod message;
+mod outcome;
+mod layout;
+mod jetstream;
+
+pub use credentials::Credentials;
+pub use error::{BrokerError, Trouble};
+pub use jetstream::{JetStream, Stored};
+pub use layout::{ACK_WAIT, DEAD, DELIVERIES, OUTCOMES, StreamLayout, consumer, consumer_name, streams};
+pub use message::{Lane, Message, NotOurs};
+pub use names::{order_key, target_token};
+pub use nats::{Connection, Headers, Incoming, Role};
+pub use outcome::{Outcome, Standing};
+pub use servers::Servers;

@@ -54,7 +54,7 @@ __git_webhook_value() {
     test,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request ping" ;;
     add,--event | set,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request all" ;;
     payload,--event) __git_webhook_offer "$2" "push tag_push create delete note merge_request" ;;
-    *,--state) __git_webhook_offer "$2" "delivered waiting dead failed" ;;
+    *,--state) __git_webhook_offer "$2" "delivered published waiting dead failed" ;;
     *,--enabled | *,--optional | *,--codeup-extras | *,--ssl-verify) __git_webhook_offer "$2" "true false" ;;
     *,--traceparent) __git_webhook_offer "$2" "true false continue" ;;
     *,--detail) __git_webhook_offer "$2" "full commits thin" ;;

@@ -35,6 +35,9 @@ pub struct Delivery {
     pub origin: Arc<Origin>,
     /// Whether it tells of what was found in the refs afterwards.
     pub is_late: bool,
+    /// Which redelivery it is, by the number of attempts before it, where the broker has had it already; 0 for none. The broker
+    /// would take it for the first one otherwise.
+    pub redelivery: u32,
     /// How many bytes the body was made to fit into, where the receiver takes no larger one.
     pub reduced: Option<usize>,
 }

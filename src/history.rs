@@ -34,6 +34,8 @@ pub use tail::Tail;
 pub enum State {
     /// The receiver took it.
     Delivered,
+    /// The broker took it, and has not told yet what came of it.
+    Published,
     /// It is tried again.
     Waiting,
     /// It is a dead letter, and lies in `dead`.
@@ -43,10 +45,16 @@ pub enum State {
 }
 
 impl State {
+    /// Whether it is told, or will be by somebody else.
+    pub fn is_told(self) -> bool {
+        matches!(self, Self::Delivered | Self::Published)
+    }
+
     /// The word in the log and on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
+            Self::Published => "published",
             Self::Waiting => "waiting",
             Self::Dead => "dead",
             Self::Failed => "failed",
@@ -160,8 +168,8 @@ impl Entry {
         std::iter::once(first).chain(self.more.iter().cloned())
     }
 
-    /// That of a request that tries a target out, until something is said of what came of it.
-    pub fn of_test(target: &str, delivery: &Delivery) -> Self {
+    /// That of a delivery that was made, until something else is said.
+    pub fn of(target: &str, delivery: &Delivery, attempt: u32) -> Self {
         let (body, update) = (&delivery.payload.body, &delivery.line.update);
         Self {
             time: timestamp(),
@@ -175,21 +183,26 @@ impl Entry {
             old: update.before(),
             new: update.after(),
             from_memory: false,
-            late: false,
-            test: true,
+            late: delivery.is_late,
+            test: false,
             more: Vec::new(),
-            receipt: String::new(),
-            attempt: 1,
-            state: State::Failed,
+            receipt: delivery.receipt.to_string(),
+            attempt,
+            state: State::Delivered,
             status: None,
             ms: None,
             reason: None,
             next: None,
             sha256: Some(signature::sha256_hex(body)),
             size: Some(body.len() as u64),
-            max_body: None,
+            max_body: delivery.reduced,
             answer: None,
         }
+    }
+
+    /// That of a request that tries a target out, until something is said of what came of it.
+    pub fn of_test(target: &str, delivery: &Delivery) -> Self {
+        Self { test: true, state: State::Failed, receipt: String::new(), ..Self::of(target, delivery, 1) }
     }
 
     /// The number of the receipt it comes from.
@@ -294,7 +307,7 @@ impl History {
     pub fn delivered_of(&self, events: &HashSet<Uuid>) -> HashSet<Uuid> {
         let texts: Vec<_> = events.iter().map(Uuid::to_string).collect();
         let entries = self.days().into_iter().flat_map(|day| self.entries_with(&day, few(&texts)));
-        let made = entries.filter(|entry| entry.state == State::Delivered && events.contains(&entry.event_id));
+        let made = entries.filter(|entry| entry.state.is_told() && events.contains(&entry.event_id));
         made.map(|entry| entry.id).collect()
     }
 

@@ -47,6 +47,10 @@ pub mod delivery;
 
 pub mod target;
 
+pub mod transport;
+
+pub mod stream;
+
 pub mod config;
 
 pub mod repository;
@@ -54,10 +58,6 @@ pub mod repository;
 pub mod spool;
 
 pub mod history;
-
-pub mod transport;
-
-pub mod stream;
 
 pub mod dispatch;
 

@@ -382,6 +382,18 @@ messages! {
     broker_overtaken() = "somebody else was first";
     broker_said() = "the broker said no";
     unsound_message(name) = "its {name} is not what a delivery has";
+    lacks_via() = "is set without via, and means nothing without";
+    no_broker() = "no connection to the broker";
+    not_acknowledged() = "the broker did not acknowledge it";
+    not_taken() = "the broker did not take it";
+    too_large_for_broker() = "too large for the broker";
+    too_large_for_both(size, most, max_body) =
+        "its body of {size} bytes cannot be made small enough: the broker takes messages of {most} bytes (max_payload), the \
+         target bodies of {max_body} (maxBody)";
+    never_taken() = "it would never be taken";
+    test_past_broker(name) =
+        "target {name} is told through the broker (webhook.via), and nothing is sent past it: run git webhook test on a worker's \
+         machine";
 
     // What the pusher reads. Without address or detail: he can neither see nor change the configuration.
     misconfigured(target) = "webhook {target}: not configured rightly, the event is kept; see git webhook check";

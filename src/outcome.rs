@@ -37,6 +37,11 @@ pub enum Outcome {
         /// From name look-up to the status line.
         elapsed: Duration,
     },
+    /// The broker took it, and tells what comes of it.
+    Published {
+        /// From the message to its acknowledgement.
+        elapsed: Duration,
+    },
     /// Anything else.
     Failed(Failure),
 }
@@ -134,6 +139,14 @@ pub enum FailureKind {
     HungUp,
     /// The answer is not HTTP, or its header too large.
     Garbled,
+    /// The broker cannot be reached.
+    NoBroker,
+    /// The broker did not acknowledge it in time: it may have it, and knows it by its id when it comes again.
+    NotAcknowledged,
+    /// The broker refused it: it is full, has no such stream, or does not let us in.
+    NotTaken,
+    /// The broker takes no message so large, and the body cannot be made smaller.
+    TooLarge,
     /// `webhook.maxWait` was up before the delivery was tried.
     NotTried,
     /// Not tried: another process is sending to the target, and takes this along.
@@ -168,6 +181,10 @@ impl FailureKind {
             Self::CutShort { .. } => message::cut_short().into(),
             Self::Closed { .. } | Self::HungUp => message::closed().into(),
             Self::Garbled => message::no_http().into(),
+            Self::NoBroker => message::no_broker().into(),
+            Self::NotAcknowledged => message::not_acknowledged().into(),
+            Self::NotTaken => message::not_taken().into(),
+            Self::TooLarge => message::too_large_for_broker().into(),
             Self::NotTried => message::no_time_left().into(),
             Self::Busy => message::busy().into(),
             Self::Backoff => message::backoff().into(),
@@ -195,6 +212,7 @@ impl FailureKind {
         match self {
             Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::HungUp => true,
             Self::Timeout { .. } | Self::CutShort { .. } | Self::Closed { .. } | Self::Unclear(_) => true,
+            Self::NoBroker | Self::NotAcknowledged | Self::NotTaken => true,
             Self::Declined { passes, .. } => passes,
             Self::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
@@ -203,7 +221,16 @@ impl FailureKind {
 
     /// Whether there is no use in trying the target once more in this run.
     pub fn is_unreachable(self) -> bool {
-        matches!(self, Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::HungUp | Self::Timeout { .. })
+        let is_connection = matches!(
+            self,
+            Self::Lookup | Self::Refused | Self::Connect | Self::Tls | Self::HungUp | Self::Timeout { .. }
+        );
+        is_connection || self.is_brokers()
+    }
+
+    /// Whether the broker is what failed: that is never for the delivery's own sake, so that none of its ref may pass it by.
+    pub fn is_brokers(self) -> bool {
+        matches!(self, Self::NoBroker | Self::NotAcknowledged | Self::NotTaken)
     }
 
     /// Whether the receiver may have acted, since it had the whole request.

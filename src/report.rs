@@ -93,23 +93,34 @@ impl<'a> Summary<'a> {
     fn failures(&self) -> impl Iterator<Item = (Told<'a>, &'a Failure)> {
         self.outcomes.iter().filter_map(|told| match told.outcome {
             Outcome::Failed(failure) => Some((*told, failure)),
-            Outcome::Delivered { .. } => None,
+            Outcome::Delivered { .. } | Outcome::Published { .. } => None,
         })
     }
 
-    /// `200, 12 ms` or `200 and 202, up to 31 ms`.
+    /// `200, 12 ms` or `200 and 202, up to 31 ms`; of what was published the time alone.
     fn answers(&self) -> String {
         let mut statuses = BTreeSet::new();
         let mut longest = Duration::ZERO;
         for told in &self.outcomes {
-            if let Outcome::Delivered { status, elapsed } = told.outcome {
-                statuses.insert(status.to_string());
-                longest = longest.max(*elapsed);
+            match told.outcome {
+                Outcome::Delivered { status, elapsed } => {
+                    statuses.insert(status.to_string());
+                    longest = longest.max(*elapsed);
+                }
+                Outcome::Published { elapsed } => longest = longest.max(*elapsed),
+                Outcome::Failed(_) => {}
             }
         }
         let statuses: Vec<_> = statuses.into_iter().collect();
         let up_to = if self.outcomes.len() > 1 { "up to " } else { "" };
-        format!("{}, {up_to}{}", statuses.join(" and "), duration(longest))
+        let comma = if statuses.is_empty() { "" } else { ", " };
+        format!("{}{comma}{up_to}{}", statuses.join(" and "), duration(longest))
+    }
+
+    /// What is said of those that were taken: of a target that is told through the broker nobody here knows more yet.
+    fn verb(&self) -> &'static str {
+        let is_published = |told: &Told<'_>| matches!(told.outcome, Outcome::Published { .. });
+        if self.outcomes.iter().any(is_published) { "published" } else { "delivered" }
     }
 }
 
@@ -177,7 +188,7 @@ impl fmt::Display for Summary<'_> {
         let Some((first, failure)) = failed.iter().find(|(_, failure)| failure.kind.was_tried()).or(failed.first())
         else {
             let (refs, ids) = (names(&named), ids(self.outcomes.iter().map(|told| told.id), None));
-            return write!(f, "webhook {}: delivered {refs} ({}) {ids}", self.target, self.answers());
+            return write!(f, "webhook {}: {} {refs} ({}) {ids}", self.target, self.verb(), self.answers());
         };
         let refs: Vec<_> = failed.iter().map(|(told, _)| told.name).collect();
         let ids = ids(self.failures().map(|(told, _)| told.id), Some(first.id));

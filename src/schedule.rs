@@ -131,6 +131,9 @@ impl Schedule {
     /// seconds since 1970.
     pub fn after(self, failure: &Failure, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         let kind = failure.kind;
+        if kind == FailureKind::TooLarge {
+            return Next::Dead(message::never_taken());
+        }
         let counted = self.counting(kind);
         let attempts = counted.attempts;
         // One that is gone for good is parked with all that waits for it, until somebody enables it.
@@ -144,7 +147,8 @@ impl Schedule {
             None if kind.is_passing() => with_jitter(delay(attempts), id, attempts),
             None => with_jitter(delay(attempts.max(SLOW)), id, attempts),
         };
-        let blocks_ref = kind.is_passing() && attempts < ATTEMPTS_THAT_BLOCK && !counted.is_held();
+        let still_blocks = attempts < ATTEMPTS_THAT_BLOCK || kind.is_brokers();
+        let blocks_ref = kind.is_passing() && still_blocks && !counted.is_held();
         Next::Again(Self { next: now + delay, blocks_ref, ..counted })
     }
 

@@ -195,6 +195,7 @@ fn hand_on(target: &Target, request: &Incoming) -> (u16, String) {
     let said = attempt.answer.map(|answer| answer.body).unwrap_or_default();
     match attempt.outcome {
         Outcome::Delivered { status, .. } => (status, said),
+        Outcome::Published { .. } => (202, said),
         Outcome::Failed(failure) => match failure.kind.status() {
             Some(status) => (status, said),
             None => (502, format!("{failure}\n")),

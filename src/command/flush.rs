@@ -38,6 +38,7 @@ pub(super) struct Wish<'w> {
 pub(super) struct FlushRow {
     target: String,
     delivered: usize,
+    published: usize,
     failed: usize,
     waiting: usize,
     dead: usize,
@@ -116,6 +117,7 @@ fn flush(
         let of_target = || done.iter().filter(|done| pipeline.targets[done.target].name == *row.target);
         FlushRow {
             delivered: of_target().filter(|done| matches!(done.outcome, Outcome::Delivered { .. })).count(),
+            published: of_target().filter(|done| matches!(done.outcome, Outcome::Published { .. })).count(),
             failed: of_target().filter(|done| was_tried(&done.outcome)).count(),
             target: row.target,
             waiting: row.waiting,
@@ -141,6 +143,9 @@ fn text(said: &Said<FlushRow>) -> String {
         let mut parts = Vec::new();
         if row.delivered > 0 {
             parts.push(format!("{} delivered", row.delivered));
+        }
+        if row.published > 0 {
+            parts.push(format!("{} published", row.published));
         }
         if row.failed > 0 {
             parts.push(format!("{} failed", row.failed));

@@ -78,6 +78,7 @@ fn status(text: &str) -> Result<String, String> {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum StateName {
     Delivered,
+    Published,
     Waiting,
     Dead,
     Failed,
@@ -146,6 +147,7 @@ impl StateName {
         matches!(
             (self, state),
             (Self::Delivered, State::Delivered)
+                | (Self::Published, State::Published)
                 | (Self::Waiting, State::Waiting)
                 | (Self::Dead, State::Dead)
                 | (Self::Failed, State::Failed)
@@ -198,7 +200,7 @@ pub(super) const HEADINGS: [&str; 7] = ["TIME", "STATE", "TARGET", "REF", "EVENT
 pub(super) fn cells(row: &DeliveryRow, screen: Screen) -> ([String; HEADINGS.len()], Colour) {
     let colour = match row.state {
         State::Delivered => Colour::Green,
-        State::Waiting => Colour::Yellow,
+        State::Published | State::Waiting => Colour::Yellow,
         State::Dead | State::Failed => Colour::Red,
     };
     let when = row.time.parse::<jiff::Timestamp>();

@@ -204,7 +204,7 @@ pub(super) fn announce(
 /// The refs that every target was told of.
 fn told_to_all(done: Vec<Done>) -> HashSet<RefName> {
     let (delivered, failed): (Vec<_>, Vec<_>) =
-        done.into_iter().partition(|done| matches!(done.outcome, Outcome::Delivered { .. }));
+        done.into_iter().partition(|done| !matches!(done.outcome, Outcome::Failed(_)));
     // A delivery may tell of several refs.
     let names = |done: &[Done]| -> HashSet<RefName> {
         done.iter().flat_map(Done::refs).map(|(name, _)| name.clone()).collect()

@@ -99,8 +99,8 @@ impl Choice {
 
 fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<RedeliveredRow>, bool), Failure> {
     process::hold_back_signals();
-    let chosen = choice.rows(place)?;
     let pipeline = place.pipeline();
+    let chosen = choice.rows(place)?;
     let run = pipeline.run(None).at_once(true);
     let mut redelivery = Redelivery {
         pipeline: &pipeline,
@@ -195,7 +195,7 @@ impl Redelivery<'_> {
         let is_tried = outcome.is_some() || self.meanwhile.contains(&last.id);
         let reason = match outcome {
             _ if self.meanwhile.contains(&last.id) => last.reason.clone(),
-            Some(Outcome::Delivered { .. }) => None,
+            Some(Outcome::Delivered { .. } | Outcome::Published { .. }) => None,
             Some(Outcome::Failed(failure)) => Some(failure.to_string()),
             None => Some(self.why.get(&last.id).cloned().unwrap_or_else(|| message::not_tried_now().into())),
         };

@@ -86,6 +86,9 @@ pub(super) fn run(trial: &Trial, call: &Call<'_>) -> Result<bool, Failure> {
     let mut place = as_owner::place(call)?;
     place.enter()?;
     let target = targets::usable(&place, &trial.name)?;
+    if target.is_published {
+        return failure(message::test_past_broker(&trial.name));
+    }
     let choice = Choice { r#ref: trial.r#ref.as_deref(), commit: trial.commit.as_deref() };
     let is_tag = match choice.r#ref {
         Some(name) => named(&place, name)?.0.kind() == RefKind::Tag,
@@ -205,6 +208,7 @@ fn send(place: &Place, target: &Target, delivery: &Delivery, kept_away: Vec<Stri
             revive(place, target);
             (State::Delivered, Some(*status), Some(elapsed.as_millis() as u64), None)
         }
+        Outcome::Published { elapsed } => (State::Published, None, Some(elapsed.as_millis() as u64), None),
         Outcome::Failed(failure) => (State::Failed, failure.kind.status(), took, Some(failure.to_string())),
     };
     let entry = Entry { state, status, ms, reason, answer, ..Entry::of_test(target.name.as_str(), delivery) };

@@ -138,6 +138,8 @@ pub const KEYS: &[Key] = &[
     protected("report", Of::Repository, "all"),
     protected("maxTargets", Of::Repository, "50"),
     protected("onFailure", Of::Repository, "none"),
+    list(protected("via", Of::Repository, "none")),
+    protected("viaCredentials", Of::Repository, "none"),
     key("keepLog", Of::Repository, "30d"),
     list(key("notesRef", Of::Repository, "refs/notes/commits")),
     key("reviews", Of::Repository, "true"),
@@ -158,7 +160,7 @@ pub fn find(name: &str, places: &[Of]) -> Option<&'static Key> {
 /// Whether the value may hold a secret or is a URL, which no message repeats: Slack and Jenkins put their secret there,
 /// and a secret is easily written behind `secretFile`.
 pub fn is_confidential(name: &str) -> bool {
-    const NAMES: [&str; 19] = [
+    const NAMES: [&str; 21] = [
         "url",
         "proxy",
         "secret",
@@ -178,6 +180,8 @@ pub fn is_confidential(name: &str) -> bool {
         "gitHttpUrl",
         "gitSshUrl",
         "onFailure",
+        "via",
+        "viaCredentials",
     ];
     NAMES.iter().any(|other| other.eq_ignore_ascii_case(name))
 }

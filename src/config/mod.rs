@@ -22,9 +22,11 @@ mod setting;
 
 mod profile;
 
-mod settings;
-
 mod secret_file;
+
+mod via;
+
+mod settings;
 
 mod target;
 
@@ -47,6 +49,7 @@ pub use secret_file::below as secret_below;
 pub use settings::{NoteSettings, Settings};
 pub use syntax::boolean;
 pub use value::{Report, Viewer, time};
+pub use via::{Broker, Route};
 
 use problem::full_key;
 
@@ -142,8 +145,8 @@ impl Configuration {
     /// Goes over the entries once for the settings and once for each target.
     fn of(entries: &[Entry], common_dir: &Path, layout: Layout) -> Self {
         let mut warnings = check_names(entries);
-        let (settings, problems) = settings::read(entries);
-        let state = StateDir::new(common_dir, settings.shared);
+        let state = StateDir::new(common_dir, files::is_shared(entries));
+        let (settings, problems) = settings::read(entries, &state.secrets());
         let defaults: Vec<_> = setting::in_section(entries, "webhook").collect();
         let read = |(name, own)| target::read(name, own, &defaults, &settings, &state, &mut warnings);
         let targets = sections(entries).into_iter().map(read).collect();

@@ -16,6 +16,8 @@ use super::value::{
     Report, absolute_path, aliases, days, log_level, mirrors, one_line, positive_number, report, seconds, secret_mode,
     size, text, value_text,
 };
+use super::via::{self, Route};
+use crate::files::Folder;
 use crate::message;
 use crate::pusher::KnownUser;
 use crate::target::{AllowedHosts, RefPatterns};
@@ -24,7 +26,7 @@ use crate::target::{AllowedHosts, RefPatterns};
 const MOST_REVIEW_EVENTS: usize = 10_000;
 
 /// Settings of the repository and the server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// `webhook.root`.
     pub root: Option<PathBuf>,
@@ -62,6 +64,8 @@ pub struct Settings {
     pub report: Report,
     /// `webhook.maxTargets`.
     pub max_targets: usize,
+    /// `webhook.via`: how targets of protected scope are told.
+    pub via: Route,
     /// `webhook.logLevel`.
     pub log_level: LevelFilter,
     /// `core.sharedRepository` is group or wider: our files are made for the group too.
@@ -116,6 +120,7 @@ impl Default for Settings {
             template_dir: None,
             report: Report::All,
             max_targets: 50,
+            via: Route::Direct,
             log_level: LevelFilter::Warn,
             shared: false,
         }
@@ -123,16 +128,17 @@ impl Default for Settings {
 }
 
 /// The settings, and what is wrong with them; the default counts in place of a wrong value.
-pub(super) fn read(entries: &[Entry]) -> (Settings, Vec<Problem>) {
+pub(super) fn read(entries: &[Entry], secrets: &Folder) -> (Settings, Vec<Problem>) {
     let mut reader = SettingReader::new(entries);
-    let settings = settings(&mut reader);
+    let settings = settings(&mut reader, secrets);
     (settings, reader.problems)
 }
 
-fn settings(reader: &mut SettingReader<'_>) -> Settings {
+fn settings(reader: &mut SettingReader<'_>, secrets: &Folder) -> Settings {
     let default = Settings::default();
     // Each target reads it among the scopes that count for it.
     let _: Option<bool> = reader.setting("aliases", aliases);
+    let open_secrets = reader.setting("secretMode", secret_mode).unwrap_or(default.open_secrets);
     Settings {
         protected_profile: Profile::read(reader, Scope::Global),
         profile: Profile::read(reader, Scope::Repository),
@@ -148,12 +154,13 @@ fn settings(reader: &mut SettingReader<'_>) -> Settings {
         keep_log: reader.setting("keepLog", days).unwrap_or(default.keep_log),
         allowed_hosts: allowed_hosts(reader),
         allowing: reader.counting("allowedHosts").map(|entry| entry.file.to_path_buf()).collect(),
-        open_secrets: reader.setting("secretMode", secret_mode).unwrap_or(default.open_secrets),
+        open_secrets,
         template_dir: reader.setting("templateDir", absolute_path),
         report: reader.setting("report", report).unwrap_or(default.report),
         max_targets: reader
             .setting("maxTargets", positive_number)
             .map_or(default.max_targets, |number| number as usize),
+        via: via::read(reader, secrets, open_secrets),
         log_level: reader.setting("logLevel", log_level).unwrap_or(default.log_level),
         shared: files::is_shared(reader.entries),
     }

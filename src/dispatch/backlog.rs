@@ -161,6 +161,7 @@ impl<'a> Dispatcher<'a> {
                 // What was delivered or dead before it was put back into the queue is no reason.
                 match over.get(&queued.key.id).filter(|(_, attempt)| *attempt > queued.schedule.attempts) {
                     Some((State::Delivered, _)) => is_clean &= session.queue.remove(queued),
+                    Some((State::Published, _)) => is_clean &= session.queue.move_published(queued, queued),
                     Some(_) => session.queue.make_dead(queued, message::dead_by_log()),
                     None => return true,
                 }

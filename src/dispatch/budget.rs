@@ -31,6 +31,11 @@ impl Budget {
         self.end.get_or_init(|| Instant::now() + time);
     }
 
+    /// Whether somebody waits for the run.
+    pub(super) fn has_end(&self) -> bool {
+        self.allowed.is_some()
+    }
+
     /// Whether no attempt is begun any more.
     pub(super) fn is_spent(&self) -> bool {
         self.is_past(1) || self.end.get().is_some_and(|end| *end <= Instant::now())

@@ -1,5 +1,5 @@
 //! The way from who builds deliveries to who sends them: bounded, with any number of takers, in the order in which they
-//! come, and one at a time of each ref.
+//! come, and one at a time of each ref. Several targets share one where they are told through one broker.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::delivery::Delivery;
 use crate::schedule::{OrderKey, Queued};
+
+/// What is kept in order: the deliveries of one ref to one of the targets that share a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Lane {
+    /// The target's place among the sessions.
+    pub(super) at: usize,
+    /// The ref.
+    pub(super) order: OrderKey,
+}
 
 /// Something to send.
 pub(super) enum Task {
@@ -17,7 +26,7 @@ pub(super) enum Task {
 }
 
 impl Task {
-    pub(super) fn order(&self) -> OrderKey {
+    fn order(&self) -> OrderKey {
         match self {
             Self::Fresh(delivery) => delivery.key.order,
             Self::Queued(queued) => queued.key.order,
@@ -48,10 +57,10 @@ pub(super) struct Channel {
 #[derive(Default)]
 struct Inner {
     /// With the place of each in the order in which they came.
-    waiting: HashMap<OrderKey, VecDeque<(u64, Task)>>,
+    waiting: HashMap<Lane, VecDeque<(u64, Task)>>,
     /// The refs of which something waits and nothing is out, by the place of the first that waits.
-    ready: BTreeMap<u64, OrderKey>,
-    out: HashSet<OrderKey>,
+    ready: BTreeMap<u64, Lane>,
+    out: HashSet<Lane>,
     /// How many have come.
     came: u64,
     count: usize,
@@ -74,7 +83,7 @@ impl Channel {
 
     /// Puts a task in, and tells how many wait now. Where there is no room and none comes in time it is given back, and
     /// so is whatever is sent after it.
-    pub(super) fn send(&self, task: Task) -> Result<usize, Task> {
+    pub(super) fn send(&self, at: usize, task: Task) -> Result<usize, Task> {
         let mut inner = self.lock();
         let end = Instant::now() + PATIENCE;
         while inner.count > 0 && inner.bytes + task.size() > self.most_bytes && !inner.is_stuck {
@@ -88,7 +97,7 @@ impl Channel {
         if inner.is_stuck {
             return Err(task);
         }
-        inner.put(task);
+        inner.put(at, task);
         let count = inner.count;
         drop(inner);
         self.changed.notify_all();
@@ -97,14 +106,14 @@ impl Channel {
 
     /// Takes a task of a ref of which none is out, while less than `window` tells are out; waits for one. `None` once there
     /// are no more.
-    pub(super) fn take(&self, window: impl Fn() -> usize) -> Option<Task> {
+    pub(super) fn take(&self, window: impl Fn() -> usize) -> Option<(Lane, Task)> {
         let mut inner = self.lock();
         loop {
             let has_room = inner.out.len() < window();
-            if has_room && let Some(task) = inner.take() {
+            if has_room && let Some(taken) = inner.take() {
                 drop(inner);
                 self.changed.notify_all();
-                return Some(task);
+                return Some(taken);
             }
             // What waits behind one that is out is taken by whoever brings that back.
             if inner.is_closed && (has_room || inner.count == 0) {
@@ -114,13 +123,26 @@ impl Channel {
         }
     }
 
-    /// Says that what was taken of this ref is seen to.
-    pub(super) fn done(&self, order: OrderKey) {
+    /// The same of as many as can be out at once, at most so many; waits for the first alone. None once there are no more.
+    pub(super) fn take_several(&self, most: usize) -> Vec<(Lane, Task)> {
+        let mut taken: Vec<_> = self.take(|| usize::MAX).into_iter().collect();
         let mut inner = self.lock();
-        inner.out.remove(&order);
-        if let Some((place, _)) = inner.waiting.get(&order).and_then(VecDeque::front) {
+        while !taken.is_empty() && taken.len() < most {
+            let Some(next) = inner.take() else { break };
+            taken.push(next);
+        }
+        drop(inner);
+        self.changed.notify_all();
+        taken
+    }
+
+    /// Says that what was taken of this ref is seen to.
+    pub(super) fn done(&self, lane: Lane) {
+        let mut inner = self.lock();
+        inner.out.remove(&lane);
+        if let Some((place, _)) = inner.waiting.get(&lane).and_then(VecDeque::front) {
             let place = *place;
-            inner.ready.insert(place, order);
+            inner.ready.insert(place, lane);
         }
         drop(inner);
         self.changed.notify_all();
@@ -139,29 +161,29 @@ impl Channel {
 }
 
 impl Inner {
-    fn put(&mut self, task: Task) {
-        let order = task.order();
+    fn put(&mut self, at: usize, task: Task) {
+        let lane = Lane { at, order: task.order() };
         self.count += 1;
         self.bytes += task.size();
         self.came += 1;
-        let of_ref = self.waiting.entry(order).or_default();
-        if of_ref.is_empty() && !self.out.contains(&order) {
-            self.ready.insert(self.came, order);
+        let of_ref = self.waiting.entry(lane).or_default();
+        if of_ref.is_empty() && !self.out.contains(&lane) {
+            self.ready.insert(self.came, lane);
         }
         of_ref.push_back((self.came, task));
     }
 
-    fn take(&mut self) -> Option<Task> {
-        let (_, order) = self.ready.pop_first()?;
-        let of_ref = self.waiting.get_mut(&order)?;
+    fn take(&mut self) -> Option<(Lane, Task)> {
+        let (_, lane) = self.ready.pop_first()?;
+        let of_ref = self.waiting.get_mut(&lane)?;
         let (_, task) = of_ref.pop_front()?;
         if of_ref.is_empty() {
-            self.waiting.remove(&order);
+            self.waiting.remove(&lane);
         }
-        self.out.insert(order);
+        self.out.insert(lane);
         self.count -= 1;
         self.bytes -= task.size();
-        Some(task)
+        Some((lane, task))
     }
 }
 
@@ -183,14 +205,14 @@ mod tests {
     fn no_more_are_out_than_the_receiver_can_take() {
         let channel = Channel::new(1000);
         for (name, at) in [("a", 0), ("b", 1), ("c", 2)] {
-            assert!(channel.send(task(name, at)).is_ok());
+            assert!(channel.send(0, task(name, at)).is_ok());
         }
         channel.close();
         let first = channel.take(|| 1).unwrap();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| number(channel.take(|| 1)));
             // Whoever brings one back makes room.
-            channel.done(first.order());
+            channel.done(first.0);
             assert_eq!(second.join().unwrap(), Some(1));
         });
         assert_eq!(number(channel.take(|| 2)), Some(2));
@@ -220,6 +242,7 @@ mod tests {
             receipt: "".into(),
             origin: Arc::new(Origin::default()),
             is_late: false,
+            redelivery: 0,
             reduced: None,
         }))
     }
@@ -227,30 +250,30 @@ mod tests {
     #[test]
     fn where_there_is_no_room_and_none_comes_nothing_more_is_let_in() {
         let channel = Channel::new(100_000);
-        assert!(channel.send(fresh(60_000)).is_ok());
-        assert!(channel.send(fresh(60_000)).is_err());
+        assert!(channel.send(0, fresh(60_000)).is_ok());
+        assert!(channel.send(0, fresh(60_000)).is_err());
         assert!(channel.take(any).is_some());
         // What came later must not overtake what was given back.
-        assert!(channel.is_empty() && channel.send(fresh(0)).is_err());
+        assert!(channel.is_empty() && channel.send(0, fresh(0)).is_err());
     }
 
     #[test]
     fn what_is_taken_makes_room_and_what_is_too_large_goes_alone() {
         let channel = Channel::new(100_000);
         for _ in 0..2 {
-            assert!(channel.send(fresh(500_000)).is_ok(), "alone");
-            let order = channel.take(any).unwrap().order();
-            channel.done(order);
+            assert!(channel.send(0, fresh(500_000)).is_ok(), "alone");
+            let (lane, _) = channel.take(any).unwrap();
+            channel.done(lane);
         }
         for _ in 0..2 {
-            assert!(channel.send(fresh(40_000)).is_ok());
+            assert!(channel.send(0, fresh(40_000)).is_ok());
         }
         assert!(channel.take(any).is_some());
-        assert_eq!(channel.send(fresh(40_000)).ok(), Some(2));
+        assert_eq!(channel.send(0, fresh(40_000)).ok(), Some(2));
     }
 
-    fn number(task: Option<Task>) -> Option<u64> {
-        match task? {
+    fn number(taken: Option<(Lane, Task)>) -> Option<u64> {
+        match taken?.1 {
             Task::Queued(queued) => Some(queued.key.number),
             Task::Fresh(_) => None,
         }
@@ -260,15 +283,15 @@ mod tests {
     fn of_one_ref_one_is_out_at_a_time_and_they_come_in_order() {
         let channel = Channel::new(1000);
         for (name, at) in [("a", 0), ("a", 1), ("b", 2), ("a", 3)] {
-            assert!(channel.send(task(name, at)).is_ok());
+            assert!(channel.send(0, task(name, at)).is_ok());
         }
         let a = channel.take(any).unwrap();
-        let order = a.order();
+        let lane = a.0;
         assert_eq!(number(Some(a)), Some(0));
         assert_eq!(number(channel.take(any)), Some(2), "b, since a is out");
-        channel.done(order);
+        channel.done(lane);
         assert_eq!(number(channel.take(any)), Some(1));
-        channel.done(order);
+        channel.done(lane);
         channel.close();
         assert_eq!(number(channel.take(any)), Some(3));
         assert_eq!(number(channel.take(any)), None);
@@ -278,15 +301,32 @@ mod tests {
     fn one_taker_sees_them_in_the_order_in_which_they_came() {
         let channel = Channel::new(1000);
         for (name, at) in [("a", 0), ("a", 1), ("b", 2)] {
-            assert!(channel.send(task(name, at)).is_ok());
+            assert!(channel.send(0, task(name, at)).is_ok());
         }
         channel.close();
         let mut seen = Vec::new();
-        while let Some(task) = channel.take(any) {
-            let order = task.order();
-            seen.extend(number(Some(task)));
-            channel.done(order);
+        while let Some(taken) = channel.take(any) {
+            let lane = taken.0;
+            seen.extend(number(Some(taken)));
+            channel.done(lane);
         }
         assert_eq!(seen, [0, 1, 2]);
+    }
+
+    #[test]
+    fn of_several_at_once_none_is_of_a_ref_of_which_one_is_out() {
+        let channel = Channel::new(1000);
+        for (at, name, number) in [(0, "a", 0), (0, "a", 1), (1, "a", 2), (0, "b", 3), (0, "c", 4)] {
+            assert!(channel.send(at, task(name, number)).is_ok());
+        }
+        let taken = channel.take_several(3);
+        let lanes: Vec<_> = taken.iter().map(|(lane, _)| *lane).collect();
+        let numbers =
+            |taken: Vec<(Lane, Task)>| taken.into_iter().filter_map(|it| number(Some(it))).collect::<Vec<_>>();
+        assert_eq!(numbers(taken), [0, 2, 3], "another target has its own order");
+        channel.done(lanes[0]);
+        channel.close();
+        assert_eq!(numbers(channel.take_several(9)), [1, 4]);
+        assert!(channel.take_several(9).is_empty());
     }
 }

@@ -1,15 +1,14 @@
 //! Connections to targets: when one is opened, what goes over it, and one attempt, signed and sent.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use super::body::encoding;
-use super::channel::{Channel, Task};
+use super::channel::Task;
+use super::pipe::Pipe;
 use super::session::MOST_CONNECTIONS_OF_TARGET;
 use super::shrink::is_too_large;
 use super::{Dispatcher, TargetSession, lock};
@@ -19,7 +18,7 @@ use crate::identifier;
 use crate::message;
 use crate::outcome::{Attempt, FailureKind, Outcome};
 use crate::process;
-use crate::schedule::{OrderKey, Queued};
+use crate::schedule::Queued;
 use crate::signature;
 use crate::target::{RequestParts, Target};
 use crate::template::Flaw;
@@ -31,24 +30,6 @@ const MOST_CONNECTIONS: usize = 64;
 
 /// How many deliveries that wait make a further connection worth its handshake.
 const DELIVERIES_A_CONNECTION: usize = 8;
-
-/// How many bytes of bodies wait in memory to be sent over all targets, and at least for each.
-const MOST_BYTES: usize = 8 << 20;
-const FEWEST_BYTES_OF_TARGET: usize = 256 << 10;
-
-/// What is on its way to one target in a run.
-struct Pipe {
-    channel: Channel,
-    /// The refs of which something failed that newer deliveries have to wait for.
-    blocked: Mutex<HashSet<OrderKey>>,
-}
-
-impl Pipe {
-    fn new(targets: usize) -> Self {
-        let channel = Channel::new((MOST_BYTES / targets.max(1)).max(FEWEST_BYTES_OF_TARGET));
-        Self { channel, blocked: Mutex::default() }
-    }
-}
 
 impl<'a> Dispatcher<'a> {
     /// Runs `feed` with a function that takes a session's place and a task, and sends side by side what comes; returns
@@ -62,80 +43,63 @@ impl<'a> Dispatcher<'a> {
         overflow: impl Fn(&TargetSession<'a>, Task),
     ) {
         let pipes: Vec<_> = sessions.iter().map(|_| Pipe::new(sessions.len())).collect();
+        // All targets that are told through the broker share one way to it.
+        let broker = Pipe::new(1);
+        let mut is_publishing = false;
         let mut connections = vec![0; sessions.len()];
         let targets = sessions.len().max(self.beside.load(Ordering::Relaxed));
         thread::scope(|scope| {
             feed(&mut |at, task| {
-                let connect = |open: &mut usize| *open += usize::from(self.connect(scope, &sessions[at], &pipes[at]));
-                let is_only = is_alone && connections[at] == 0 && pipes[at].channel.is_empty();
-                if is_alone && connections[at] == 0 && !is_only {
+                let is_published = sessions[at].target.is_published;
+                let pipe = if is_published { &broker } else { &pipes[at] };
+                let run = move || self.run_connection(&sessions[at], pipe);
+                let connect = |open: &mut usize| *open += usize::from(start(scope, run));
+                let is_first = is_alone && !is_published && connections[at] == 0;
+                let is_only = is_first && pipe.channel.is_empty();
+                if is_first && !is_only {
                     connect(&mut connections[at]);
                 }
-                match pipes[at].channel.send(task) {
-                    Ok(_) if is_only => {}
+                match pipe.channel.send(at, task) {
+                    Ok(_) if is_published && !is_publishing => {
+                        is_publishing = start(scope, || self.run_publisher(sessions, &broker));
+                    }
+                    Ok(_) if is_published || is_only => {}
                     Ok(waiting) if is_worth_one(connections[at], waiting, targets) => connect(&mut connections[at]),
                     Ok(_) => {}
                     Err(task) => overflow(&sessions[at], task),
                 }
             });
-            pipes.iter().for_each(|pipe| pipe.channel.close());
+            pipes.iter().chain([&broker]).for_each(|pipe| pipe.channel.close());
         });
         // No thread was started for these, or none could be: they are sent here, one after another.
         for (session, pipe) in sessions.iter().zip(&pipes).filter(|(_, pipe)| !pipe.channel.is_empty()) {
             self.run_connection(session, pipe);
         }
-    }
-
-    /// Opens a further connection; whether there is one now.
-    fn connect<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        session: &'scope TargetSession<'a>,
-        pipe: &'scope Pipe,
-    ) -> bool {
-        let run = || self.run_connection(session, pipe);
-        thread::Builder::new().stack_size(512 * 1024).spawn_scoped(scope, run).is_ok()
+        self.run_publisher(sessions, &broker);
     }
 
     /// Sends one task by itself.
     pub(super) fn send_alone(&self, session: &TargetSession<'a>, task: Task) {
         let pipe = Pipe::new(1);
         // An empty channel takes whatever comes.
-        drop(pipe.channel.send(task));
+        drop(pipe.channel.send(0, task));
         pipe.channel.close();
-        self.run_connection(session, &pipe);
+        match session.target.is_published {
+            true => self.run_publisher(std::slice::from_ref(session), &pipe),
+            false => self.run_connection(session, &pipe),
+        }
     }
 
     /// One connection to one target, for as long as there is anything to send.
     fn run_connection(&self, session: &TargetSession<'a>, pipe: &Pipe) {
         let mut http = Http::new(session.target, &self.trust);
-        while let Some(task) = pipe.channel.take(|| session.window()) {
-            let order = task.order();
-            let waits = if self.budget.is_spent() {
-                Some(FailureKind::NotTried)
-            } else if session.is_unreachable() {
-                Some(FailureKind::Backoff)
-            } else if lock(&pipe.blocked).contains(&order) {
-                Some(FailureKind::Blocked)
-            } else {
-                None
-            };
-            let blocks = match (task, waits) {
-                (Task::Queued(_), Some(_)) => false,
-                (Task::Fresh(delivery), Some(why)) => {
-                    self.enqueue(session, &delivery, why);
-                    true
-                }
-                (Task::Fresh(mut delivery), None) => self.attempt(session, &mut http, &mut delivery, false),
-                (Task::Queued(queued), None) => match self.load(session, &queued) {
-                    Some(mut delivery) => self.attempt(session, &mut http, &mut delivery, true),
-                    None => false,
-                },
-            };
-            if blocks {
-                lock(&pipe.blocked).insert(order);
+        while let Some((lane, task)) = pipe.channel.take(|| session.window()) {
+            if let Some((mut delivery, was_queued)) = self.to_send(session, pipe, (lane, task))
+                && self.attempt(session, &mut http, &mut delivery, was_queued)
+            {
+                lock(&pipe.blocked).insert(lane);
             }
-            pipe.channel.done(order);
+            pipe.channel.done(lane);
         }
     }
 
@@ -191,13 +155,23 @@ impl<'a> Dispatcher<'a> {
     pub(super) fn probe(&self, session: &TargetSession<'a>, queued: &Queued) {
         let Some(delivery) = self.load(session, queued) else { return };
         session.queue.set_busy(true);
-        let mut http = Http::new(session.target, &self.trust);
         let start = Instant::now();
-        let attempt = guarded(|| send(&mut http, session.target, &delivery, session.target.timeout));
+        let attempt = match session.target.is_published {
+            true => self.publish_one(session, &delivery),
+            false => {
+                let mut http = Http::new(session.target, &self.trust);
+                guarded(|| send(&mut http, session.target, &delivery, session.target.timeout))
+            }
+        };
         self.settle_probe(session, &delivery, (&attempt, start.elapsed()));
         session.queue.set_busy(lock(&session.notes).is_left_behind);
         self.note(session, &delivery, attempt.outcome);
     }
+}
+
+/// Starts a thread that sends; whether there is one now.
+fn start<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + Send + 'scope) -> bool {
+    thread::Builder::new().stack_size(512 * 1024).spawn_scoped(scope, run).is_ok()
 }
 
 /// Whether a further connection is worth its handshake for so many deliveries that wait.

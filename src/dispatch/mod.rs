@@ -3,21 +3,25 @@
 
 mod budget;
 mod channel;
+mod link;
 mod session;
 mod settle;
 mod body;
 mod shrink;
+mod pipe;
+mod publish;
 mod connection;
 mod backlog;
 mod redeliver;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::config::Broker;
 use crate::delivery::Delivery;
 use crate::format::Payload;
 use crate::history::History;
@@ -32,10 +36,12 @@ use crate::transport::Trust;
 use budget::Budget;
 
 use channel::Task;
+use link::Link;
 use session::SessionState;
 
 pub use budget::Allowed;
 pub use connection::{body, send_once, shown_headers};
+pub use publish::order_at_broker;
 pub use session::{TargetSession, stamp};
 
 /// What all deliveries of a run have in common.
@@ -47,6 +53,11 @@ pub struct Dispatcher<'a> {
     budget: Budget,
     bodies: Bodies,
     done: Mutex<Vec<Done>>,
+    /// The broker, and the run's way to it.
+    broker: Option<&'a Broker>,
+    link: Mutex<Link>,
+    /// When it was first used, where somebody waits for the run.
+    published_since: OnceLock<Instant>,
     /// Something could be neither delivered nor written down.
     is_lossy: AtomicBool,
     /// There was no time to see to all: what is missing is in receipts.
@@ -112,6 +123,9 @@ impl<'a> Dispatcher<'a> {
             budget: Budget::new(allowed),
             bodies: Bodies::default(),
             done: Mutex::default(),
+            broker: None,
+            link: Mutex::default(),
+            published_since: OnceLock::new(),
             is_lossy: AtomicBool::new(false),
             is_unfinished: AtomicBool::new(false),
             at_once: false,
@@ -138,6 +152,11 @@ impl<'a> Dispatcher<'a> {
     /// Writes down how each target stands after its runs, for whoever tells somebody of that.
     pub fn noting_standing(self, notes_standing: bool) -> Self {
         Self { notes_standing, ..self }
+    }
+
+    /// Publishes through this broker what targets are told that way.
+    pub fn through(self, broker: Option<&'a Broker>) -> Self {
+        Self { broker, ..self }
     }
 
     /// Makes bodies smaller in this way, where a receiver takes none so large.

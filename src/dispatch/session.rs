@@ -178,7 +178,7 @@ impl TargetSession<'_> {
     /// Has fewer out at once where the receiver cannot take them, and more while it can.
     pub(super) fn learn(&self, outcome: &Outcome) {
         let next = |known: usize| match outcome {
-            Outcome::Delivered { .. } => (known + 1).min(MOST_CONNECTIONS_OF_TARGET),
+            Outcome::Delivered { .. } | Outcome::Published { .. } => (known + 1).min(MOST_CONNECTIONS_OF_TARGET),
             Outcome::Failed(failure) if failure.kind.is_passing() => (known / 2).max(1),
             Outcome::Failed(_) => known,
         };

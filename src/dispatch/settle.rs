@@ -6,12 +6,11 @@ use super::session::Buffered;
 use super::{BuildDeferred, Dispatcher, Done, TargetSession, lock};
 use crate::delivery::Delivery;
 use crate::files::Unfit;
-use crate::history::{self, Entry, LoggedUpdate, State};
+use crate::history::{Entry, LoggedUpdate, State};
 use crate::message;
 use crate::outcome::{Attempt, Failure, FailureKind, GONE, Outcome};
 use crate::process;
-use crate::schedule::{Next, Queued};
-use crate::signature;
+use crate::schedule::{Next, Queued, Schedule};
 use crate::spool::Addition;
 use crate::text::shorten;
 
@@ -42,6 +41,12 @@ impl Dispatcher<'_> {
                 self.settle_delivered(session, delivery, &entry, was_queued);
                 false
             }
+            Outcome::Published { elapsed } => {
+                entry.state = State::Published;
+                entry.ms = Some(elapsed.as_millis() as u64);
+                self.settle_published(session, delivery, &entry, was_queued);
+                false
+            }
             Outcome::Failed(failure) => {
                 entry.reason = Some(shorten(failure.to_string(), LONGEST_REASON));
                 entry.status = failure.kind.status();
@@ -54,6 +59,23 @@ impl Dispatcher<'_> {
     fn settle_delivered(&self, session: &TargetSession<'_>, delivery: &Delivery, entry: &Entry, was_queued: bool) {
         self.log(entry);
         let is_gone = !was_queued || session.queue.remove(&queued(delivery));
+        let mut notes = lock(&session.notes);
+        notes.is_left_behind |= !is_gone;
+        notes.learned.was_tried = true;
+        notes.learned.was_delivered = true;
+    }
+
+    /// Crash: what is kept of the delivery comes first, then the log. Between acknowledgement and log nobody knows of it, and it
+    /// is published once more under its id, by which the broker knows it.
+    fn settle_published(&self, session: &TargetSession<'_>, delivery: &Delivery, entry: &Entry, was_queued: bool) {
+        let schedule = Schedule { next: process::now(), ..Schedule::asked_for(entry.attempt) };
+        let kept = Queued { key: delivery.key.clone(), schedule };
+        let is_gone = !was_queued || session.queue.move_published(&queued(delivery), &kept);
+        if !was_queued && let Err(error) = session.queue.keep_published(&[Addition::of(kept, delivery)], &self.bodies) {
+            // It can be built again as long as its receipt is there.
+            log::error!("{}", message::about_target(&session.target.name, error));
+        }
+        self.log(entry);
         let mut notes = lock(&session.notes);
         notes.is_left_behind |= !is_gone;
         notes.learned.was_tried = true;
@@ -143,34 +165,9 @@ impl Dispatcher<'_> {
 
     /// A log line of a delivery that was made, until something else is said.
     pub(super) fn entry(&self, session: &TargetSession<'_>, delivery: &Delivery, attempt: u32) -> Entry {
-        let body = &delivery.payload.body;
-        Entry {
-            time: history::timestamp(),
-            id: delivery.id(),
-            event_id: delivery.line.event,
-            target: session.target.name.to_string(),
-            event: delivery.payload.event.to_string(),
-            format: delivery.format.name.into(),
-            r#ref: delivery.ref_text(),
-            namespace: delivery.line.update.name.namespace().text().into_owned(),
-            old: delivery.line.update.before(),
-            new: delivery.line.update.after(),
-            from_memory: self.unkept == Some(delivery.key.sequence),
-            late: delivery.is_late,
-            test: false,
-            more: self.logged_with(delivery),
-            receipt: delivery.receipt.to_string(),
-            attempt,
-            state: State::Delivered,
-            status: None,
-            ms: None,
-            reason: None,
-            next: None,
-            sha256: Some(signature::sha256_hex(body)),
-            size: Some(body.len() as u64),
-            max_body: delivery.reduced,
-            answer: None,
-        }
+        let from_memory = self.unkept == Some(delivery.key.sequence);
+        let more = self.logged_with(delivery);
+        Entry { from_memory, more, ..Entry::of(session.target.name.as_str(), delivery, attempt) }
     }
 
     /// The further updates that the log has to know: of a push that is written down nowhere, as many as a line has room
@@ -341,6 +338,7 @@ mod tests {
                 receipt: "".into(),
                 origin: Arc::new(origin),
                 is_late: false,
+                redelivery: 0,
                 reduced: None,
             };
             let mut sessions = [run.open(0)];

@@ -61,12 +61,12 @@ impl Dispatcher<'_> {
                     lock(&session.notes).learned.body_limit = Some(limit);
                     return Some((Some(smaller), attempt));
                 }
-                Outcome::Failed(_) => return Some((None, attempt)),
+                Outcome::Published { .. } | Outcome::Failed(_) => return Some((None, attempt)),
             }
         }
     }
 
-    fn smaller(&self, session: &TargetSession<'_>, delivery: &Delivery, most: usize) -> Option<Delivery> {
+    pub(super) fn smaller(&self, session: &TargetSession<'_>, delivery: &Delivery, most: usize) -> Option<Delivery> {
         let payload = self.shrink.as_ref()?(session.target, delivery, most)?;
         let is_same = Arc::ptr_eq(&payload, &delivery.payload);
         (!is_same).then(|| Delivery { payload, is_shared: false, reduced: Some(most), ..delivery.clone() })

@@ -199,6 +199,21 @@ fn complete(
             }
         }
     }
+    for directory in pipeline.spool.published() {
+        for published in pipeline.spool.queue_in(&directory).published() {
+            let id = published.key.id;
+            rows.entry(id).and_modify(|row| row.is_found_in(&directory));
+            // Its line in the log is further up, or was lost with the machine's power.
+            if newest.is_none()
+                && wanted.has(id)
+                && !rows.contains_key(&id)
+                && let Ok((waiting, _)) = pipeline.spool.queue_in(&directory).load_published(&published)
+            {
+                let row = DeliveryRow::untried(id, &directory, &waiting);
+                rows.insert(id, DeliveryRow { state: State::Published, ..row });
+            }
+        }
+    }
     // A dead letter before it was tried, it has no line in the log.
     for (id, target, waiting) in pipeline.spool.dead_letters(|id| wanted.has(id) && !rows.contains_key(&id)) {
         rows.insert(id, DeliveryRow { state: State::Dead, ..DeliveryRow::untried(id, &target, &waiting) });

@@ -73,7 +73,10 @@ pub struct TargetRow {
     pub state: TargetState,
     /// How many deliveries wait, and pushes that wait as a whole.
     pub waiting: usize,
-    /// Seconds since the oldest of them happened.
+    /// How many the broker has taken of which no last outcome has come.
+    #[serde(default)]
+    pub published: usize,
+    /// Seconds since the oldest of all these happened.
     pub oldest: Option<i64>,
     /// When the target is tried again, in seconds since 1970.
     #[serde(with = "spelling::time")]
@@ -96,6 +99,7 @@ impl TargetRow {
             target,
             state,
             waiting: 0,
+            published: 0,
             oldest: None,
             next: None,
             waits_for: None,
@@ -138,14 +142,14 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<TargetRow> {
         rows.push(TargetRow { waits_for, ..TargetRow::new(String::new(), TargetState::Stopped) });
     }
     let known = pipeline.known_queues();
-    let directories = [pipeline.spool.queues(), pipeline.spool.deferred()].concat();
+    let directories = [pipeline.spool.queues(), pipeline.spool.deferred(), pipeline.spool.published()].concat();
     let directories: BTreeSet<_> = directories.into_iter().filter(|directory| !known.contains(directory)).collect();
     for directory in directories {
         let queue = pipeline.spool.queue_in(&directory);
         let queued = queue.list();
         let name = shown(&directory, &pushes);
         let row = row(name, TargetState::Removed, None, (&queue, &queued), &pushes, &mut dead);
-        rows.extend((row.waiting + row.dead > 0).then_some(row));
+        rows.extend((row.waiting + row.published + row.dead > 0).then_some(row));
     }
     // Of targets that are no more, and records that could not be read.
     rows.extend(dead.into_iter().map(|DeadCount { directory, count, unseen }| TargetRow {
@@ -170,6 +174,8 @@ fn row(
         .filter(|push| matches!(&push.state, PushState::Deferred(target) if target.directory() == directory));
     let times: Vec<_> = deferred.map(|push| push.receipt.time).collect();
     let first = queued.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
+    let published = queue.published();
+    let first_published = published.iter().find_map(|published| Some(queue.load_published(published).ok()?.0.time));
     let (dead, unseen) = take(dead, &directory);
     let limit = queue.backoff().body_limit.filter(|limit| limit.until > process::now());
     let waits_for = (state == TargetState::Parked).then(|| message::waits_for_enable(&target));
@@ -178,7 +184,8 @@ fn row(
         target,
         state,
         waiting: queued.len() + times.len(),
-        oldest: times.iter().copied().chain(first).min().map(age),
+        published: published.len(),
+        oldest: times.iter().copied().chain(first).chain(first_published).min().map(age),
         next,
         dead,
         unseen,

@@ -286,6 +286,7 @@ impl<'a> FanOut<'a> {
             receipt: Arc::clone(&self.name),
             origin: Arc::clone(&self.shown_to(target).0.origin),
             is_late: self.receipt.is_late,
+            redelivery: 0,
             reduced: None,
         })
     }
@@ -317,6 +318,7 @@ pub fn alone(target: &Target, payload: Payload, context: &Context) -> Delivery {
         receipt: "".into(),
         origin: Arc::new(origin(context, None)),
         is_late: false,
+        redelivery: 0,
         reduced: None,
         payload: Arc::new(payload),
         line,

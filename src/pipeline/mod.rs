@@ -112,6 +112,7 @@ impl<'a> Pipeline<'a> {
         let shrink = |target: &Target, delivery: &Delivery, most| self.shrunk(target, delivery, most);
         let run = Dispatcher::new(&self.spool, &self.history, &self.targets, allowed);
         let run = run.noting_standing(self.configuration.settings.on_failure.is_some());
+        let run = run.through(self.configuration.settings.via.broker());
         run.shrinking(Box::new(shrink)).passing_backlog(self.is_in_copy())
     }
 

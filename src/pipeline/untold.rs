@@ -236,6 +236,6 @@ impl Told {
 
     /// Whether the target was told: all that is known of was delivered to it.
     fn has(&self, target: &str) -> bool {
-        self.targets.get(target).is_some_and(|made| made.values().all(|(_, state)| *state == State::Delivered))
+        self.targets.get(target).is_some_and(|made| made.values().all(|(_, state)| state.is_told()))
     }
 }

@@ -415,6 +415,9 @@ fn log_outcome(target: &Target, name: &str, outcome: &Outcome) {
         Outcome::Delivered { status, elapsed } => {
             info!("webhook {}: delivered {name} to {origin} ({status}, {} ms)", target.name, elapsed.as_millis());
         }
+        Outcome::Published { elapsed } => {
+            info!("webhook {}: published {name} ({} ms)", target.name, elapsed.as_millis());
+        }
         Outcome::Failed(failure) => {
             warn!("{}", message::not_delivered(&target.name, name, origin, failure));
         }

@@ -19,6 +19,7 @@ mod looks;
 mod announce;
 mod queued;
 mod queue;
+mod published;
 mod deferred;
 mod queue_index;
 mod recovery;
@@ -135,7 +136,8 @@ impl Spool {
     /// The same by the name of its directory.
     pub fn queue_in(&self, directory: &str) -> Queue {
         let folder = |name| self.place(name).join(directory);
-        Queue { directory: folder("queue"), dead: folder("dead"), deferred: folder("deferred") }
+        let (directory, dead, deferred) = (folder("queue"), folder("dead"), folder("deferred"));
+        Queue { directory, dead, deferred, published: folder("published") }
     }
 
     /// The directory names of all queues, those of targets that are configured no more included.

@@ -40,7 +40,7 @@ impl Spool {
             let names = family.names().unwrap_or_default();
             names.iter().map(|name| family.join(name)).collect::<Vec<_>>()
         };
-        let below = ["queue", "deferred", "dead", "settled"].into_iter().flat_map(below);
+        let below = ["queue", "deferred", "published", "dead", "settled"].into_iter().flat_map(below);
         let state = &self.state;
         [state.root().clone(), state.spool(), state.log(), state.secrets()]
             .into_iter()

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse, renamed};
 use super::queued::{Addition, Body, QueuedDelivery, Record};
 use super::{move_to_dead, record};
-use crate::files::{Dir, FileError, Folder, LEFT_BEHIND, Unfit};
+use crate::files::{Dir, Draft, FileError, Folder, LEFT_BEHIND, Unfit};
 use crate::message;
 use crate::process::Locked;
 use crate::schedule::{Backoff, Queued};
@@ -45,6 +45,8 @@ const SYNC_ALL_FROM: usize = 16;
 pub struct Queue {
     pub(super) directory: Folder,
     pub(super) dead: Folder,
+    /// Where deliveries are that the broker took, until their outcomes come.
+    pub(super) published: Folder,
     /// Where pushes wait for the target to be configured rightly.
     pub(super) deferred: Folder,
 }
@@ -174,20 +176,7 @@ impl Queue {
         }
         let directory = self.directory.make_sure()?;
         let at_once = additions.len() >= SYNC_ALL_FROM;
-        let mut drafts = Vec::new();
-        for Addition { queued, waiting, payload, is_shared } in additions {
-            let text = if *is_shared { None } else { std::str::from_utf8(&payload.body).ok() };
-            let body = match text {
-                Some(text) => Body::Here(text.into()),
-                None => {
-                    let sum = sha256_hex(&payload.body);
-                    self.write_body(&directory, &body_name(&queued.key), &payload.body, &sum, bodies, !at_once)?;
-                    Body::Beside(sum)
-                }
-            };
-            let record = Record::Delivery(QueuedDelivery { body, ..waiting.clone() });
-            drafts.push((queued, directory.write_draft(&record::encode(&record), !at_once)?));
-        }
+        let drafts = self.drafts(&self.directory, &directory, additions, bodies, !at_once)?;
         if at_once {
             directory.sync_file_system()?;
         }
@@ -197,31 +186,30 @@ impl Queue {
         directory.sync()
     }
 
-    fn write_body(
+    /// Writes records that have no names yet, each with its body, which has: synced one by one, or not.
+    pub(super) fn drafts<'d, 'q>(
         &self,
-        directory: &Dir,
-        name: &str,
-        body: &[u8],
-        sum: &str,
+        folder: &Folder,
+        directory: &'d Dir,
+        additions: &'q [Addition],
         bodies: &Bodies,
         sync: bool,
-    ) -> Result<(), FileError> {
-        let mut written = bodies.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The first may have been delivered and removed, or the file system have no links: then there are two copies.
-        let is_linked = |(folder, first): &(Folder, String)| {
-            folder.open().is_ok_and(|from| from.link(first, directory, name).is_ok())
-        };
-        if written.get(sum).is_some_and(is_linked) {
-            if sync {
-                // Whoever wrote it first may have failed before it was on the disk.
-                let synced = directory.open_regular(name).and_then(|(file, _)| file.sync_data());
-                synced.map_err(directory.error(message::cannot_sync, name))?;
-            }
-            return Ok(());
+    ) -> Result<Vec<(&'q Queued, Draft<'d>)>, FileError> {
+        let mut drafts = Vec::new();
+        for Addition { queued, waiting, payload, is_shared } in additions {
+            let text = if *is_shared { None } else { std::str::from_utf8(&payload.body).ok() };
+            let body = match text {
+                Some(text) => Body::Here(text.into()),
+                None => {
+                    let sum = sha256_hex(&payload.body);
+                    write_body((folder, directory), &body_name(&queued.key), &payload.body, &sum, bodies, sync)?;
+                    Body::Beside(sum)
+                }
+            };
+            let record = Record::Delivery(QueuedDelivery { body, ..waiting.clone() });
+            drafts.push((queued, directory.write_draft(&record::encode(&record), sync)?));
         }
-        directory.write_draft(body, sync)?.place(name)?;
-        written.insert(sum.into(), (self.directory.clone(), name.into()));
-        Ok(())
+        Ok(drafts)
     }
 
     /// Removes a delivery that was made.
@@ -369,6 +357,31 @@ pub(super) fn names_of_today(folder: &Folder) -> Vec<String> {
         }
     }
     names
+}
+
+fn write_body(
+    (folder, directory): (&Folder, &Dir),
+    name: &str,
+    body: &[u8],
+    sum: &str,
+    bodies: &Bodies,
+    sync: bool,
+) -> Result<(), FileError> {
+    let mut written = bodies.0.lock().unwrap_or_else(PoisonError::into_inner);
+    // The first may have been delivered and removed, or the file system have no links: then there are two copies.
+    let is_linked =
+        |(folder, first): &(Folder, String)| folder.open().is_ok_and(|from| from.link(first, directory, name).is_ok());
+    if written.get(sum).is_some_and(is_linked) {
+        if sync {
+            // Whoever wrote it first may have failed before it was on the disk.
+            let synced = directory.open_regular(name).and_then(|(file, _)| file.sync_data());
+            synced.map_err(directory.error(message::cannot_sync, name))?;
+        }
+        return Ok(());
+    }
+    directory.write_draft(body, sync)?.place(name)?;
+    written.insert(sum.into(), (folder.clone(), name.into()));
+    Ok(())
 }
 
 /// A body's file has several names by design.

@@ -16,6 +16,7 @@ pub struct QueueIndex {
     waiting: HashMap<Uuid, Queued>,
     /// With the names of their files: a number may follow, where two of one name became dead letters.
     dead: HashMap<Uuid, (String, Queued)>,
+    published: HashMap<Uuid, Queued>,
 }
 
 impl Queue {
@@ -30,14 +31,15 @@ impl Queue {
         QueueIndex {
             waiting: self.list().into_iter().map(|queued| (queued.key.id, queued)).collect(),
             dead: names.into_iter().filter_map(dead).collect(),
+            published: self.published().into_iter().map(|queued| (queued.key.id, queued)).collect(),
         }
     }
 
-    /// A delivery that waits or is a dead letter, its record and its body; `None` where there is none of this id, or it is
+    /// A delivery that waits, was published or is a dead letter, its record and its body; `None` where there is none of this id, or it is
     /// not sound.
     pub fn find(&self, index: &QueueIndex, id: Uuid) -> Option<(Queued, QueuedDelivery, Vec<u8>)> {
         let dead = index.dead.get(&id).map(|(_, queued)| queued);
-        let places = [(&self.directory, index.waiting(id)), (&self.dead, dead)];
+        let places = [(&self.directory, index.waiting(id)), (&self.published, index.published(id)), (&self.dead, dead)];
         places.into_iter().find_map(|(folder, queued)| {
             let (waiting, body) = Self::load_from(folder, queued?).ok()?;
             Some((queued?.clone(), waiting, body))
@@ -76,6 +78,11 @@ impl QueueIndex {
     /// The ids of the dead letters.
     pub fn dead(&self) -> impl Iterator<Item = Uuid> {
         self.dead.keys().copied()
+    }
+
+    /// What the broker took under this id, and of which no outcome has come.
+    pub fn published(&self, id: Uuid) -> Option<&Queued> {
+        self.published.get(&id)
     }
 
     /// What waits under this id.

@@ -33,6 +33,9 @@ pub struct QueuedDelivery {
     /// Whether it tells of what was found in the refs afterwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_late: bool,
+    /// Which redelivery it is, by the number of attempts before it, where the broker has had it already; 0 for none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub redelivery: u32,
     pub(super) body: Body,
     /// The event's documented value, for a format that makes URL, headers or body of it at each attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +46,10 @@ pub struct QueuedDelivery {
     /// What a later program has written, which is handed on.
     #[serde(flatten)]
     pub(super) unknown: Map<String, Value>,
+}
+
+fn is_none(redelivery: &u32) -> bool {
+    *redelivery == 0
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +81,7 @@ impl QueuedDelivery {
             receipt: self.receipt.into(),
             origin: Arc::new(self.origin),
             is_late: self.is_late,
+            redelivery: self.redelivery,
             reduced: None,
         })
     }
@@ -119,6 +127,7 @@ impl Addition {
             receipt: delivery.receipt.to_string(),
             origin: Origin::clone(&delivery.origin),
             is_late: delivery.is_late,
+            redelivery: delivery.redelivery,
             body: Body::Here(String::new()),
             value: delivery.payload.value.clone(),
             flaw: delivery.payload.flaw.as_ref().map(ToString::to_string),

@@ -23,6 +23,7 @@ impl Spool {
         // Whoever waits for the lock finds that it is another directory's.
         move_all(&old.directory, &new.directory)?;
         move_all(&old.dead, &new.dead)?;
+        move_all(&old.published, &new.published)?;
         Ok(true)
     }
 }

@@ -84,6 +84,8 @@ pub struct Target {
     pub success: Success,
     /// What may be dialled: `webhook.allowedHosts`.
     pub allowed_hosts: Arc<AllowedHosts>,
+    /// Whether it is told through the broker of `webhook.via`: its address is the workers' to call.
+    pub is_published: bool,
     /// The files that say all this, those of its secrets too.
     pub sources: Vec<PathBuf>,
 }
@@ -234,6 +236,7 @@ pub(crate) mod tests {
             tracing: Tracing::Own,
             success: Success::default(),
             allowed_hosts: Arc::default(),
+            is_published: false,
             sources: Vec::new(),
         }
     }

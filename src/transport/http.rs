@@ -386,6 +386,7 @@ fn decided(outcome: Outcome, reads: Reads, body: Option<&[u8]>, target: &Target)
                 Verdict::Unclear => failed(FailureKind::Unclear(status), String::new(), None),
             }
         }
+        published @ Outcome::Published { .. } => published,
         Outcome::Failed(failure) => {
             Outcome::Failed(Failure { retry_after: failure.retry_after.or_else(|| reads.wait(body)), ..failure })
         }
@@ -493,7 +494,7 @@ mod tests {
         let target = target::tests::target(&[], "");
         let delivered = || Outcome::Delivered { status: 200, elapsed: Duration::ZERO };
         let kind = |body: Option<&[u8]>| match decided(delivered(), BY_NUMBER, body, &target) {
-            Outcome::Delivered { .. } => None,
+            Outcome::Delivered { .. } | Outcome::Published { .. } => None,
             Outcome::Failed(failure) => Some((failure.kind, failure.retry_after.map(|time| time.as_secs()))),
         };
         let declined = |passes| FailureKind::Declined { status: 200, passes };
@@ -521,7 +522,7 @@ mod tests {
             &target,
         ) {
             Outcome::Failed(failure) => failure.retry_after,
-            Outcome::Delivered { .. } => None,
+            Outcome::Delivered { .. } | Outcome::Published { .. } => None,
         };
         let minute = Some(Duration::from_secs(60));
         assert_eq!(asked(Failure::new(FailureKind::Status(429), "")), Some(Duration::from_secs(5)));

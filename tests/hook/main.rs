@@ -50,6 +50,7 @@ mod races;
 mod payloads;
 mod pushers;
 mod proxy;
+mod published;
 mod queue;
 mod readme;
 mod receivers;

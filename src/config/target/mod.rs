@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::settings::Settings;
 use super::syntax;
 use super::value::{Wrong, days, one_line, seconds, value_text};
+use super::via::Route;
 use crate::event::EventName;
 use crate::files::Folder;
 use crate::format::{self, FORMATS, Format};
@@ -103,6 +104,7 @@ impl<'a> TargetReader<'a> {
         let timeout = self.value("timeout", seconds).unwrap_or(Duration::from_secs(10));
         let retry_for = self.value("retryFor", days).unwrap_or(Duration::from_secs(3 * 86_400));
         let shape = self.shape(format);
+        let is_published = self.is_published(url);
         if let Some(format) = format {
             self.check_use(format, &events, secret.is_some());
         }
@@ -130,6 +132,7 @@ impl<'a> TargetReader<'a> {
             success,
             allowed_hosts: Arc::clone(&self.settings.allowed_hosts),
             sources: self.sources(),
+            is_published,
             address,
             format,
             recipe,
@@ -142,9 +145,28 @@ impl<'a> TargetReader<'a> {
         last.is_some_and(|entry| value_text(entry).is_ok_and(|text| text.eq_ignore_ascii_case("both")))
     }
 
+    /// Whether it is told through the broker, as targets of protected scope are where there is one. A broker that is not
+    /// configured rightly stops them: they would be told past it otherwise, out of a network perhaps from which nothing must be.
+    fn is_published(&mut self, url: Option<&Entry>) -> bool {
+        if url.is_none_or(|url| url.scope == Scope::Repository) {
+            return false;
+        }
+        match &self.settings.via {
+            Route::Direct => false,
+            Route::Through(_) => true,
+            Route::Wrong(problems) => {
+                self.problems.extend(problems.iter().cloned());
+                true
+            }
+        }
+    }
+
     /// The files that its values stand in, those of its secrets, and those that say what may be dialled.
     fn sources(&self) -> Vec<PathBuf> {
         let mut sources = self.settings.allowing.clone();
+        if let Route::Through(broker) = &self.settings.via {
+            sources.extend(broker.sources.clone());
+        }
         for entry in self.own.iter().chain(&self.defaults) {
             let value = entry.value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
             let is_file = |key: &str| {

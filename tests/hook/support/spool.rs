@@ -35,6 +35,8 @@ pub enum Place<'a> {
     Queues,
     /// What waits for one target.
     Queue(&'a str),
+    /// What the broker took for one target, and of which no outcome has come.
+    Published(&'a str),
     /// Pushes that wait for one target to be configured rightly.
     Deferred(&'a str),
     /// Until when a target is left alone.
@@ -71,6 +73,7 @@ impl Place<'_> {
             Self::Pushes => "v1/pushes",
             Self::Queues => "v1/queue",
             Self::Queue(target) => &format!("v1/queue/{target}"),
+            Self::Published(target) => &format!("v1/published/{target}"),
             Self::Deferred(target) => &format!("v1/deferred/{target}"),
             Self::Backoff(target) => &format!("v1/queue/{target}/state"),
             Self::Lock(target) => &format!("v1/queue/{target}/lock"),
@@ -146,6 +149,11 @@ impl World {
     /// What waits for a target: deliveries, and pushes where it is not configured rightly.
     pub fn waiting(&self, target: &str) -> Vec<PathBuf> {
         [self.records(Place::Queue(target)), self.records(Place::Deferred(target))].concat()
+    }
+
+    /// What the broker took, and of which no outcome has come.
+    pub fn published(&self, target: &str) -> Vec<PathBuf> {
+        self.records(Place::Published(target))
     }
 
     /// Dead letters to a target.

@@ -1,0 +1,278 @@
+//! Targets of protected scope are told through the broker: what a push hands to it, what waits where it cannot, and what comes of
+//! it. The broker is a real nats-server.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use git_webhook::signature::{from_base64, sha256_hex};
+use git_webhook::stream::{Credentials, DELIVERIES, JetStream, Role, Servers, streams};
+use git_webhook::transport::Trust;
+use serde_json::{Value, json};
+
+use crate::support::{Broker, Place, Receiver, World, rows, soon};
+
+/// A message as it lies at the broker.
+struct Message {
+    subject: String,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn header(&self, name: &str) -> &str {
+        let line = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_default()
+    }
+
+    fn of_ref(&self) -> (&str, &str) {
+        (self.header("Webhook-Ref"), self.header("Webhook-New"))
+    }
+}
+
+/// All that waits at the broker, in its order.
+fn waiting(broker: &Broker) -> Vec<Message> {
+    let mut jetstream = broker.connect(Role::Administrator);
+    let mut all = Vec::new();
+    let mut next = 1;
+    loop {
+        let words = json!({ "seq": next, "next_by_subj": "gw.d.>" });
+        let Ok(found) = jetstream.call(&format!("$JS.API.STREAM.MSG.GET.{DELIVERIES}"), &words, soon()) else {
+            return all;
+        };
+        let message = &found["message"];
+        let bytes = |name: &str| from_base64(message[name].as_str().unwrap_or_default()).unwrap();
+        next = message["seq"].as_u64().unwrap() + 1;
+        all.push(Message {
+            subject: message["subject"].as_str().unwrap().into(),
+            head: String::from_utf8(bytes("hdrs")).unwrap(),
+            body: bytes("data"),
+        });
+    }
+}
+
+/// A world whose target `ci` belongs to the server, and is told through the broker.
+fn world(broker: &Broker, receiver: &Receiver) -> World {
+    let world = World::new();
+    world.configure_globally("webhook.ci.url", &receiver.url());
+    world.configure_globally("webhook.ci.format", "gitlab");
+    world.configure_globally("webhook.via", &broker.url());
+    world
+}
+
+fn push(world: &World, name: &str) -> Vec<String> {
+    world.commit(name);
+    world.push(&["main"]).said()
+}
+
+/// What it says of what is odd.
+fn flush(world: &World) -> String {
+    let output = world.webhook(&["flush", "--now"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+fn log(world: &World) -> Vec<Value> {
+    rows(&world.webhook(&["log", "--json"]).stdout)
+}
+
+fn published(world: &World) -> usize {
+    world.published("ci").len()
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn a_push_is_published_in_place_of_being_sent() {
+    let (broker, receiver, own) = (Broker::new(), Receiver::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    world.add_target("own", &own, "gitlab");
+    let said = push(&world, "one");
+    assert!(said[0].starts_with("webhook ci: published main (") && said[0].ends_with(" ms)"), "{said:?}");
+    assert!(said[1].starts_with("webhook own: delivered main (200, "), "{said:?}");
+    assert_eq!(receiver.connections(), 0, "nothing is sent past the broker");
+    let waiting = waiting(&broker);
+    assert_eq!(waiting.len(), 1);
+    let message = &waiting[0];
+    assert!(message.subject.starts_with("gw.d.ci."), "{}", message.subject);
+    let body: Value = serde_json::from_slice(&message.body).unwrap();
+    assert_eq!(body["checkout_sha"], own.take_one().json()["checkout_sha"]);
+    assert_eq!(message.header("Webhook-Sha256"), sha256_hex(&message.body));
+    let log = log(&world);
+    let row = log.iter().find(|row| row["target"] == "ci").unwrap();
+    assert_eq!((&row["state"], &row["attempts"]), (&json!("published"), &json!(1)));
+    assert_eq!(row["id"], message.header("Webhook-Delivery-Id"));
+    assert_eq!(row["id"], message.header("Nats-Msg-Id"));
+    assert_eq!(message.of_ref(), ("refs/heads/main", world.id("main").as_str()));
+    let text = message.head.clone() + &String::from_utf8_lossy(&message.body);
+    assert!(!text.contains(&receiver.url()), "a message holds no address: {text}");
+    assert_eq!(published(&world), 1, "it is kept until its outcome is there");
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn what_the_broker_does_not_take_waits_in_its_order_under_its_id() {
+    for case in ["down", "silent", "no stream", "full", "stranger"] {
+        let (broker, receiver) = match case {
+            "no stream" => (Broker::with(""), Receiver::new()),
+            "stranger" => (Broker::with("authorization { token: secret }"), Receiver::new()),
+            _ => (Broker::new(), Receiver::new()),
+        };
+        let world = world(&broker, &receiver);
+        let why = match case {
+            "down" => {
+                broker.kill();
+                "no connection to the broker"
+            }
+            "silent" => {
+                broker.freeze();
+                "no connection to the broker"
+            }
+            "full" => {
+                resize(&broker, 10);
+                "the broker did not take it"
+            }
+            "stranger" => "no connection to the broker",
+            _ => "the broker did not take it",
+        };
+        let said = push(&world, "one");
+        assert_eq!(said, [format!("webhook ci: not delivered: main ({why}); kept, and tried again later")], "{case}");
+        push(&world, "two");
+        assert_eq!((world.waiting("ci").len(), published(&world)), (2, 0), "{case}");
+        match case {
+            "down" => broker.start(),
+            "silent" => broker.wake(),
+            "no stream" => broker.set_up(),
+            "full" => resize(&broker, -1),
+            _ => {
+                let servers = Servers::parse(&broker.url()).unwrap();
+                let token = Credentials::new(Some(("secret", None)), None).unwrap();
+                let administrator = Role::Administrator;
+                set_up(
+                    JetStream::open(&servers, &token, &Trust::default(), administrator, Duration::from_secs(60))
+                        .unwrap(),
+                );
+                let file = world.path("token");
+                fs::write(&file, "secret\n").unwrap();
+                fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+                world.configure_globally("webhook.viaCredentials", file.to_str().unwrap());
+            }
+        }
+        let said = flush(&world);
+        assert_eq!(
+            (world.waiting("ci").len(), published(&world)),
+            (0, 2),
+            "{case}: {said} {:?}",
+            world.attempts().last()
+        );
+        if case != "stranger" {
+            let waiting = waiting(&broker);
+            let told: Vec<_> = waiting.iter().map(|message| message.header("Webhook-New")).collect();
+            assert_eq!(told, [world.id("main~"), world.id("main")], "{case}");
+            let logged: Vec<_> = log(&world).iter().rev().map(|row| row["id"].clone()).collect();
+            assert_eq!(waiting.iter().map(|it| it.header("Nats-Msg-Id")).collect::<Vec<_>>(), logged, "{case}");
+        }
+        assert_eq!(receiver.connections(), 0, "{case}: nothing is sent past the broker");
+    }
+}
+
+fn set_up(mut broker: JetStream) {
+    for stream in streams(1) {
+        broker.call(&format!("$JS.API.STREAM.CREATE.{}", stream.name), &stream.config, soon()).unwrap();
+    }
+}
+
+/// Has the stream take so many bytes; less than none: as many as come.
+fn resize(broker: &Broker, bytes: i64) {
+    let mut jetstream = broker.connect(Role::Administrator);
+    let info = jetstream.call(&format!("$JS.API.STREAM.INFO.{DELIVERIES}"), &json!({}), soon()).unwrap();
+    let mut config = info["config"].clone();
+    config["max_bytes"] = bytes.into();
+    jetstream.call(&format!("$JS.API.STREAM.UPDATE.{DELIVERIES}"), &config, soon()).unwrap();
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn what_is_published_twice_is_there_once() {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    push(&world, "one");
+    // Its hook died between the acknowledgement and all that it would have written.
+    world.forget_attempts();
+    fs::remove_dir_all(world.place(Place::Published("ci"))).unwrap();
+    world.unsettle();
+    flush(&world);
+    assert_eq!((waiting(&broker).len(), published(&world)), (1, 1));
+    assert_eq!(log(&world)[0]["state"], "published");
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn a_body_that_is_too_large_for_the_broker_is_made_smaller_or_is_a_dead_letter() {
+    for (most, is_taken) in [(4_000, true), (1_500, false)] {
+        let broker = Broker::with(&format!("max_payload: {most}"));
+        broker.set_up();
+        let receiver = Receiver::new();
+        let world = world(&broker, &receiver);
+        for number in 0..30 {
+            world.commit(&format!("commit-{number}"));
+        }
+        let said = world.push(&["main"]).said();
+        let row = &world.attempts()[0];
+        if is_taken {
+            assert!(said[0].starts_with("webhook ci: published main"), "{said:?}");
+            let waiting = waiting(&broker);
+            let body: Value = serde_json::from_slice(&waiting[0].body).unwrap();
+            let listed = body["commits"].as_array().unwrap().len();
+            assert!(body["total_commits_count"] == 30 && (1..30).contains(&listed), "{listed}");
+            assert!(row["max_body"].as_u64().is_some_and(|bytes| bytes < most), "{row}");
+        } else {
+            assert!(said[0].starts_with("webhook ci: not delivered: main (too large for the broker)"), "{said:?}");
+            let why = row["reason"].as_str().unwrap();
+            assert!(row["state"] == "dead" && why.contains(" 1500 bytes (max_payload)"), "{why}");
+            assert!(why.contains(" 26214400 (maxBody)"), "{why}");
+            assert_eq!(rows(&world.webhook(&["dead", "--json"]).stdout).len(), 1);
+        }
+        assert_eq!(receiver.connections(), 0);
+    }
+}
+
+#[test]
+fn a_broker_that_is_not_configured_rightly_stops_what_would_pass_it_by() {
+    for (key, value, why) in [
+        ("via", "http://broker.example.org", "webhook.via: "),
+        ("via", "", ""),
+        ("viaCredentials", "/nonexistent/file", "webhook.viaCredentials: cannot be read"),
+        ("viaCredentials", "relative", "webhook.viaCredentials: is not an absolute path"),
+    ] {
+        let (receiver, own) = (Receiver::new(), Receiver::new());
+        let world = World::new();
+        world.add_target("own", &own, "gitlab");
+        world.configure_globally("webhook.ci.url", &receiver.url());
+        world.configure_globally("webhook.via", if value.is_empty() { "nats://[" } else { "nats://127.0.0.1:1" });
+        world.configure_globally(&format!("webhook.{key}"), value);
+        let said = push(&world, "one");
+        own.take_one();
+        if value.is_empty() {
+            // An empty value takes back what came before.
+            receiver.take_one();
+            continue;
+        }
+        let line = "webhook ci: not configured rightly, the event is kept; see git webhook check";
+        assert!(said.contains(&line.to_owned()), "{said:?}");
+        assert_eq!(receiver.connections(), 0, "{key} {value}");
+        let output = world.webhook(&["check"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(why) && output.status.code() == Some(1), "{text}");
+    }
+}
+
+#[test]
+fn a_repository_has_no_say_in_how_the_servers_targets_are_told() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    world.configure_globally("webhook.ci.url", &receiver.url());
+    world.configure("webhook.via", "nats://127.0.0.1:1");
+    push(&world, "one");
+    receiver.take_one();
+}

@@ -128,6 +128,12 @@ pub struct Entry {
     /// What the receiver said.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub answer: Option<Answer>,
+    /// The worker that made it, where somebody else than we did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub worker: Option<String>,
+    /// When it was over there, as in `time`, which is when it was heard of here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<String>,
 }
 
 /// A ref update in the log, as in [`Entry`].
@@ -197,6 +203,8 @@ impl Entry {
             size: Some(body.len() as u64),
             max_body: delivery.reduced,
             answer: None,
+            worker: None,
+            at: None,
         }
     }
 

@@ -391,6 +391,12 @@ messages! {
         "its body of {size} bytes cannot be made small enough: the broker takes messages of {most} bytes (max_payload), the \
          target bodies of {max_body} (maxBody)";
     never_taken() = "it would never be taken";
+    outcomes_unknown(count, broker, error) =
+        "cannot ask {broker} what came of {count} deliveries that it took: {error}";
+    published_again(target, name, id) =
+        "webhook {target}: {name}: the broker has lost {id}, which it had acknowledged: published again, late";
+    told_by_worker(worker) = "worker {worker} did not make it";
+    outcome_unknown(worker) = "worker {worker} is newer than this program, which does not know what it tells: upgrade it";
     test_past_broker(name) =
         "target {name} is told through the broker (webhook.via), and nothing is sent past it: run git webhook test on a worker's \
          machine";

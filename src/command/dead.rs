@@ -86,7 +86,7 @@ pub(super) fn run(choice: &Choice, reach: &Reach, call: &Call<'_>) -> Result<boo
 
 fn act(choice: &Choice, place: &Place) -> Result<Vec<DeadRow>, Failure> {
     process::hold_back_signals();
-    let pipeline = place.pipeline();
+    let pipeline = place.pipeline_with_outcomes();
     let spool = &pipeline.spool;
     let letters = chosen(choice, place, spool)?;
     let ids: HashSet<Uuid> = letters.iter().filter_map(|letter| letter.id).collect();

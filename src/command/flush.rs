@@ -96,6 +96,10 @@ fn flush(
             terminal::error(error);
             is_well = false;
         }
+        // Whoever is down is told of when he is asked for something, and is no failure of ours.
+        if let Err(why) = pipeline.draw_in_and_publish_again() {
+            terminal::warning(why);
+        }
         pipeline.tend(&run);
     });
     let mut announced = Vec::new();

@@ -9,12 +9,15 @@ use super::log::{Chooser, Filter, HEADINGS, cells};
 use super::output::{Reach, print_line};
 use super::screen::Screen;
 use super::table::lay_out;
-use super::terminal::{Colour, print};
+use super::terminal::{self, Colour, print};
 use crate::message;
 use crate::overview::DeliveryRow;
 
 /// How often the log is looked at.
 const EACH: Duration = Duration::from_millis(500);
+
+/// The broker is asked what came of deliveries once in so many looks.
+const ROUNDS_A_QUESTION: u64 = 10;
 
 /// So many attempts of before stand above those that come.
 const BEFORE: usize = 10;
@@ -34,7 +37,12 @@ pub(super) fn run(filter: &Filter, limit: Option<usize>, reach: &Reach, call: &C
     let mut chooser = Chooser::new(filter, &place, &objects)?;
     let mut tail = pipeline.history.tail(limit.unwrap_or(BEFORE));
     let mut widths = Widths::default();
-    loop {
+    for round in 0_u64.. {
+        if round % ROUNDS_A_QUESTION == 0
+            && let Err(why) = pipeline.draw_in_outcomes()
+        {
+            terminal::warning(why);
+        }
         for row in tail.read().into_iter().map(DeliveryRow::from).filter(|row| chooser.wants(row)) {
             match reach.json {
                 true => print_line(&row),
@@ -46,6 +54,7 @@ pub(super) fn run(filter: &Filter, limit: Option<usize>, reach: &Reach, call: &C
         }
         thread::sleep(EACH);
     }
+    Ok(true)
 }
 
 /// How wide the columns are so far: what comes is not known beforehand.

@@ -181,7 +181,7 @@ fn choose(place: &Place, filter: &Filter, limit: usize) -> Result<Vec<DeliveryRo
     }
     let objects = place.objects()?;
     let chooser = RefCell::new(Chooser::new(filter, place, &objects)?);
-    let pipeline = place.pipeline();
+    let pipeline = place.pipeline_with_outcomes();
     let since = filter.since.map(|seconds| process::now().saturating_sub(seconds));
     let rows = overview::newest(&pipeline, limit, since, &|row| chooser.borrow_mut().wants(row));
     // What a target that is no more was sent is still told of.

@@ -85,6 +85,15 @@ impl Place {
         self.configuration.unread.iter().cloned().chain(self.state.root().unread()).map(cannot).collect()
     }
 
+    /// The same, with what workers have told since somebody asked last.
+    pub(super) fn pipeline_with_outcomes(&self) -> Pipeline<'_> {
+        let pipeline = self.pipeline();
+        if let Err(why) = pipeline.draw_in_outcomes() {
+            terminal::warning(why);
+        }
+        pipeline
+    }
+
     /// Its object database.
     pub(super) fn objects(&self) -> Result<Objects, Failure> {
         let objects = repository::open(&self.common_dir, self.configuration.layout);

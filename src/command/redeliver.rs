@@ -81,13 +81,17 @@ impl Choice {
         if let Some(name) = &self.target {
             targets::known(place, name)?;
         }
-        let mut rows = overview::deliveries(&place.pipeline());
+        let pipeline = place.pipeline();
+        let mut rows = overview::deliveries(&pipeline);
+        // Of what a worker has, and tries again, a second one would be under way beside it.
+        let published = pipeline.spool.published_ids();
         // Those of a target that is no more cannot be sent.
         let is_wanted = |name: &TargetName| self.target.as_ref().is_none_or(|wanted| *name == **wanted);
         let wanted: Vec<_> = place.configuration.names().filter(|name| is_wanted(name)).collect();
         let since = self.since.map(|since| history::timestamp_of(process::now().saturating_sub(since)));
         rows.retain(|row| {
             !matches!(row.state, State::Delivered | State::Failed)
+                && !published.contains(&row.id)
                 && wanted.iter().any(|name| row.is_for(name))
                 && since.as_ref().is_none_or(|since| row.time >= *since)
         });
@@ -99,7 +103,7 @@ impl Choice {
 
 fn redeliver(choice: &Choice, place: &Place) -> Result<(Vec<RedeliveredRow>, bool), Failure> {
     process::hold_back_signals();
-    let pipeline = place.pipeline();
+    let pipeline = place.pipeline_with_outcomes();
     let chosen = choice.rows(place)?;
     let run = pipeline.run(None).at_once(true);
     let mut redelivery = Redelivery {

@@ -68,6 +68,8 @@ struct Try {
     ms: Option<u64>,
     reason: Option<String>,
     answer: Option<Answer>,
+    /// The worker that made it; `None` where we did.
+    worker: Option<String>,
 }
 
 /// Which deliveries to show.
@@ -95,6 +97,7 @@ impl Choice {
 
 pub(super) fn run(choice: &Choice, json: bool, call: &Call<'_>) -> Result<bool, Failure> {
     let said = in_this(call, Stdio::null(), |place| {
+        place.pipeline_with_outcomes();
         let deliveries = deliveries::named(place, &choice.what, choice.by())?;
         Ok((deliveries.into_iter().map(|delivery| show(place, delivery)).collect(), true))
     })?;
@@ -142,12 +145,13 @@ impl From<Entry> for Try {
     fn from(entry: Entry) -> Self {
         Self {
             attempt: entry.attempt,
-            time: entry.time,
+            time: entry.at.unwrap_or(entry.time),
             state: entry.state,
             status: entry.status,
             ms: entry.ms,
             reason: entry.reason,
             answer: entry.answer,
+            worker: entry.worker,
         }
     }
 }
@@ -214,7 +218,8 @@ fn told(one: &Try) -> String {
     };
     let when = one.time.parse::<jiff::Timestamp>();
     let when = when.map_or_else(|_| one.time.clone(), |when| time(when.as_second(), Screen::of_this()));
-    let mut text = format!("\nattempt {}, {}: {}\n", one.attempt, sanitise(&when), sanitise(&came));
+    let by = one.worker.as_ref().map(|worker| format!(", by worker {}", sanitise(worker))).unwrap_or_default();
+    let mut text = format!("\nattempt {}, {}{by}: {}\n", one.attempt, sanitise(&when), sanitise(&came));
     if let Some(answer) = &one.answer {
         for (name, value) in &answer.headers {
             text += &format!("  {}: {}\n", sanitise(name), sanitise(value));

@@ -32,7 +32,7 @@ impl Row for TargetRow {
 /// shown what is not as it should be, unless he wants `all`.
 pub(super) fn run(limit: i64, all: bool, reach: &Reach, call: &Call<'_>) -> Result<Alarm, Failure> {
     let mut said = in_each(call, reach.root.as_deref(), |place| {
-        let mut rows = overview::targets(&place.pipeline());
+        let mut rows = overview::targets(&place.pipeline_with_outcomes());
         if !place.unread().is_empty() {
             // Whether it is well nobody can tell.
             rows.iter_mut().filter(|row| row.state == State::Ok).for_each(|row| row.state = State::Unknown);

@@ -140,6 +140,7 @@ pub const KEYS: &[Key] = &[
     protected("onFailure", Of::Repository, "none"),
     list(protected("via", Of::Repository, "none")),
     protected("viaCredentials", Of::Repository, "none"),
+    protected("viaPatience", Of::Repository, "15m"),
     key("keepLog", Of::Repository, "30d"),
     list(key("notesRef", Of::Repository, "refs/notes/commits")),
     key("reviews", Of::Repository, "true"),

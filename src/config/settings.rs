@@ -66,6 +66,8 @@ pub struct Settings {
     pub max_targets: usize,
     /// `webhook.via`: how targets of protected scope are told.
     pub via: Route,
+    /// `webhook.viaPatience`: how long what the broker took may be without an outcome before it is published again.
+    pub via_patience: Duration,
     /// `webhook.logLevel`.
     pub log_level: LevelFilter,
     /// `core.sharedRepository` is group or wider: our files are made for the group too.
@@ -121,6 +123,7 @@ impl Default for Settings {
             report: Report::All,
             max_targets: 50,
             via: Route::Direct,
+            via_patience: Duration::from_secs(15 * 60),
             log_level: LevelFilter::Warn,
             shared: false,
         }
@@ -161,6 +164,7 @@ fn settings(reader: &mut SettingReader<'_>, secrets: &Folder) -> Settings {
             .setting("maxTargets", positive_number)
             .map_or(default.max_targets, |number| number as usize),
         via: via::read(reader, secrets, open_secrets),
+        via_patience: reader.setting("viaPatience", days).unwrap_or(default.via_patience),
         log_level: reader.setting("logLevel", log_level).unwrap_or(default.log_level),
         shared: files::is_shared(reader.entries),
     }

@@ -175,6 +175,9 @@ fn row(
     let times: Vec<_> = deferred.map(|push| push.receipt.time).collect();
     let first = queued.iter().find_map(|queued| Some(queue.load(queued).ok()?.0.time));
     let published = queue.published();
+    // Where a worker told so, the file's name has how often it tried.
+    let is_failing = state == TargetState::Ok && published.iter().any(|published| published.schedule.ambiguous > 0);
+    let state = if is_failing { TargetState::Failing } else { state };
     let first_published = published.iter().find_map(|published| Some(queue.load_published(published).ok()?.0.time));
     let (dead, unseen) = take(dead, &directory);
     let limit = queue.backoff().body_limit.filter(|limit| limit.until > process::now());

@@ -10,6 +10,7 @@ mod reviewed_push;
 mod reviews;
 mod recover;
 mod redeliver;
+mod outcomes;
 mod untold;
 
 use std::collections::{HashMap, HashSet};

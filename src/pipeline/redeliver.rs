@@ -141,6 +141,9 @@ impl Pipeline<'_> {
         if let Some(queued) = index.waiting(id) {
             return Ok((queued.clone(), Source::Stored));
         }
+        if target.is_published || index.published(id).is_some() {
+            return self.ask_again(queue, index, target, id, attempts);
+        }
         if let Some(queued) = queue.restore(index, id, attempts).map_err(|error| error.to_string())? {
             return Ok((queued, Source::Stored));
         }
@@ -148,6 +151,24 @@ impl Pipeline<'_> {
         let queued = Queued { key: delivery.key.clone(), schedule: delivery.schedule };
         let put = queue.put(&[Addition::of(queued.clone(), &delivery)], &Bodies::default());
         put.map(|()| (queued, source)).map_err(|error| error.to_string())
+    }
+
+    /// The same of a delivery that the broker has had: it would take it for the first one if nothing told that it was asked for.
+    fn ask_again(
+        &self,
+        queue: &Queue,
+        index: &QueueIndex,
+        target: &Target,
+        id: Uuid,
+        attempts: u32,
+    ) -> Result<(Queued, Source), String> {
+        let (delivery, source) = self.find(target, id)?;
+        // What became a dead letter before it was tried has none.
+        let attempts = attempts.max(delivery.schedule.attempts).max(1);
+        let delivery = Delivery { redelivery: attempts, ..delivery };
+        let queued = Queued { key: delivery.key.clone(), schedule: Schedule::asked_for(attempts) };
+        let asked = queue.ask_again(index, &Addition::of(queued.clone(), &delivery));
+        asked.map(|()| (queued, source)).map_err(|error| error.to_string())
     }
 
     /// The same with a body that is built anew, in the place of one that is stored.
@@ -174,6 +195,8 @@ impl Pipeline<'_> {
         let source = if delivery.payload.body == body { Source::Rebuilt } else { Source::Differs };
         // It waits where it waited, or comes back from the dead letters first.
         let (waits, _) = self.have_wait(queue, index, &target, id, attempts)?;
+        let redelivery = queue.load(&waits).map_or(0, |(waiting, _)| waiting.redelivery);
+        let delivery = Delivery { redelivery, ..delivery };
         let put = queue.put(&[Addition::of(waits.clone(), &delivery)], &Bodies::default());
         put.map(|()| (waits, source)).map_err(|error| error.to_string())
     }
@@ -188,7 +211,7 @@ impl Pipeline<'_> {
         }
     }
 
-    fn rebuilt(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
+    pub(super) fn rebuilt(&self, target: &Target, id: Uuid) -> Result<(Delivery, Source), String> {
         let last = self.history.of(id).pop().ok_or_else(|| message::no_such_delivery(id))?;
         let mut delivery = self.rebuild(target, &last)?;
         delivery.schedule = Schedule::asked_for(last.attempt);

@@ -5,9 +5,9 @@ use std::io;
 
 use super::Spool;
 use super::push::Receipt;
-use crate::files::FileError;
+use super::queued::QueuedDelivery;
+use crate::files::{FileError, Unfit};
 use crate::message;
-use crate::schedule::Queued;
 
 impl Spool {
     /// Whether it wrote this record where it lies now, and not where it was copied from.
@@ -33,17 +33,21 @@ impl Spool {
     fn set_copied_aside(&self) -> Result<(), FileError> {
         let is_own = |receipt: &Receipt| self.wrote(receipt);
         let why = message::copied_along();
-        let waiting: BTreeSet<_> = self.queues().into_iter().chain(self.deferred()).collect();
+        let waiting: BTreeSet<_> = self.queues().into_iter().chain(self.deferred()).chain(self.published()).collect();
         for directory in waiting {
             let queue = self.queue_in(&directory);
             let path = self.place("queue").join(&directory).path();
             let busy = || FileError::new(message::cannot_make_dead, &path, io::Error::other(message::busy()));
             let _lock = queue.lock()?.ok_or_else(busy)?;
-            let is_copied = |queued: &Queued| {
-                let receipt = queue.load(queued).ok().and_then(|(waiting, _)| self.settled(&waiting.receipt));
+            let is_copied = |loaded: Result<(QueuedDelivery, Vec<u8>), Unfit>| {
+                let receipt = loaded.ok().and_then(|(waiting, _)| self.settled(&waiting.receipt));
                 !receipt.is_some_and(|receipt| is_own(&receipt))
             };
-            queue.list().iter().filter(|queued| is_copied(queued)).for_each(|queued| queue.make_dead(queued, why));
+            let queued = queue.list().into_iter().filter(|queued| is_copied(queue.load(queued)));
+            queued.for_each(|queued| queue.make_dead(&queued, why));
+            let published =
+                queue.published().into_iter().filter(|published| is_copied(queue.load_published(published)));
+            published.for_each(|published| queue.make_published_dead(&published, why));
             let copied = queue.deferred().into_iter().filter(|push| !is_own(&push.receipt));
             copied.for_each(|push| queue.make_push_dead(&push, why));
         }

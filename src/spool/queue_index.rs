@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::name::{body_name, file_name, is_whole_push_of_version_1, parse};
-use super::queue::{Queue, names_of_today};
-use super::queued::QueuedDelivery;
+use super::queue::{Bodies, Queue, names_of_today};
+use super::queued::{Addition, QueuedDelivery};
 use crate::files::FileError;
 use crate::message;
 use crate::schedule::{Queued, Schedule};
@@ -44,6 +44,29 @@ impl Queue {
             let (waiting, body) = Self::load_from(folder, queued?).ok()?;
             Some((queued?.clone(), waiting, body))
         })
+    }
+
+    /// Puts a delivery into the queue that was published or is a dead letter, as one that somebody asked for once more.
+    ///
+    /// Crash: it is durable there before it goes where it was; where it is in both, it has one id.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn ask_again(&self, index: &QueueIndex, again: &Addition) -> Result<(), FileError> {
+        self.put(std::slice::from_ref(again), &Bodies::default())?;
+        let id = again.queued.key.id;
+        if let Some(published) = index.published(id) {
+            self.forget_published(published);
+        }
+        if let Some((file, queued)) = index.dead.get(&id) {
+            let removed = self.dead.open().and_then(|directory| {
+                // Few have one.
+                let _ = directory.remove(body_name(&queued.key));
+                directory.remove(file)
+            });
+            removed.map_err(|error| FileError::new(message::cannot_remove, &self.dead.path().join(file), error))?;
+        }
+        Ok(())
     }
 
     /// Brings a dead letter back, due now, as one that somebody asked for after so many attempts; `None` where there is none

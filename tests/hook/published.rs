@@ -6,14 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use git_webhook::signature::{from_base64, sha256_hex};
-use git_webhook::stream::{Credentials, DELIVERIES, JetStream, Role, Servers, streams};
+use git_webhook::stream::{Credentials, DELIVERIES, JetStream, Outcome, Role, Servers, Standing, streams};
 use git_webhook::transport::Trust;
 use serde_json::{Value, json};
 
-use crate::support::{Broker, Place, Receiver, World, rows, soon};
+use crate::support::{Broker, Place, Receiver, World, read_record, rows, soon};
 
 /// A message as it lies at the broker.
 struct Message {
+    number: u64,
     subject: String,
     head: String,
     body: Vec<u8>,
@@ -44,10 +45,42 @@ fn waiting(broker: &Broker) -> Vec<Message> {
         let bytes = |name: &str| from_base64(message[name].as_str().unwrap_or_default()).unwrap();
         next = message["seq"].as_u64().unwrap() + 1;
         all.push(Message {
+            number: next - 1,
             subject: message["subject"].as_str().unwrap().into(),
             head: String::from_utf8(bytes("hdrs")).unwrap(),
             body: bytes("data"),
         });
+    }
+}
+
+/// What a worker tells of a delivery, which it takes out then.
+fn tell(broker: &Broker, message: &Message, change: impl FnOnce(&mut Outcome)) {
+    let id = message.header("Webhook-Delivery-Id").parse().unwrap();
+    let mut outcome = Outcome {
+        version: 1,
+        id,
+        redelivery: message.header("Webhook-Redelivery").parse().unwrap_or(0),
+        target: message.header("Webhook-Target").into(),
+        state: Standing::Delivered,
+        status: Some(200),
+        attempts: 1,
+        ambiguous: 0,
+        at: "2026-11-30T12:00:00Z".into(),
+        worker: "w1".into(),
+        ms: Some(12),
+        error: None,
+        failure: None,
+        next: None,
+        blocks_ref: false,
+        answer: None,
+    };
+    change(&mut outcome);
+    let mut jetstream = broker.connect(Role::Administrator);
+    let subject = Outcome::subject(message.header("Webhook-Spool").parse().unwrap(), id);
+    jetstream.call(&subject, &serde_json::to_value(&outcome).unwrap(), soon()).unwrap();
+    if outcome.state.is_last() {
+        let delete = format!("$JS.API.STREAM.MSG.DELETE.{DELIVERIES}");
+        jetstream.call(&delete, &json!({ "seq": message.number }), soon()).unwrap();
     }
 }
 
@@ -275,4 +308,119 @@ fn a_repository_has_no_say_in_how_the_servers_targets_are_told() {
     world.configure("webhook.via", "nats://127.0.0.1:1");
     push(&world, "one");
     receiver.take_one();
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn an_outcome_is_shown_as_if_it_had_been_made_here() {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    push(&world, "one");
+    let message = waiting(&broker).remove(0);
+    let id = message.header("Webhook-Delivery-Id").to_owned();
+    tell(&broker, &message, |outcome| {
+        (outcome.state, outcome.status, outcome.attempts) = (Standing::Failing, Some(503), 2);
+        (outcome.error, outcome.next) = (Some("answered 503".into()), Some(1_900_000_000));
+    });
+    let row = &log(&world)[0];
+    assert_eq!((&row["state"], &row["attempts"], &row["status"]), (&json!("waiting"), &json!(2), &json!(503)));
+    let status = rows(&world.webhook(&["status", "--json"]).stdout);
+    assert_eq!((&status[0]["published"], &status[0]["state"]), (&json!(1), &json!("failing")));
+    let output = world.webhook(&["redeliver", "--failed"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "nothing to redeliver\n", "a worker tries it again");
+    assert_eq!((&row["reason"], &row["next"]), (&json!("answered 503"), &json!("2030-03-17T17:46:40.000Z")));
+    let count = world.attempts().len();
+    log(&world);
+    assert_eq!((world.attempts().len(), published(&world)), (count, 1), "it is written down once");
+    tell(&broker, &message, |outcome| outcome.attempts = 3);
+    let row = &log(&world)[0];
+    assert_eq!((&row["state"], &row["attempts"], &row["status"]), (&json!("delivered"), &json!(3), &json!(200)));
+    assert_eq!(published(&world), 0, "it goes with the outcome");
+    let shown = rows(&world.webhook(&["show", "--json", &id]).stdout);
+    let last = shown[0]["tries"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["worker"], &last["time"]), (&json!("w1"), &json!("2026-11-30T12:00:00.000Z")));
+    let status = rows(&world.webhook(&["status", "--json"]).stdout);
+    assert_eq!((&status[0]["published"], &status[0]["state"]), (&json!(0), &json!("ok")));
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn what_a_worker_gave_up_is_a_dead_letter_here_and_can_be_asked_for_again() {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    push(&world, "one");
+    let message = waiting(&broker).remove(0);
+    let id = message.header("Webhook-Delivery-Id").to_owned();
+    tell(&broker, &message, |outcome| {
+        (outcome.state, outcome.attempts) = (Standing::GivenUp, 7);
+        outcome.error = Some("answered 500".into());
+    });
+    let dead = rows(&world.webhook(&["dead", "--json"]).stdout);
+    assert_eq!((dead.len(), &dead[0]["reason"]), (1, &json!("answered 500")));
+    assert_eq!(published(&world), 0);
+    let output = world.webhook(&["redeliver", &id]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(rows(&world.webhook(&["dead", "--json"]).stdout).is_empty());
+    let again = waiting(&broker).remove(0);
+    assert_eq!((again.header("Nats-Msg-Id"), again.header("Webhook-Delivery-Id")), (format!("{id}/r7").as_str(), &*id));
+    assert_eq!(again.body, message.body);
+    // The outcome that is there is the first one's.
+    assert_eq!((&log(&world)[0]["state"], published(&world)), (&json!("published"), 1));
+    tell(&broker, &again, |_| {});
+    assert_eq!((&log(&world)[0]["state"], published(&world)), (&json!("delivered"), 0));
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn what_the_broker_has_lost_is_published_again_and_late() {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    world.configure_globally("webhook.viaPatience", "1s");
+    push(&world, "one");
+    push(&world, "two");
+    let before: Vec<String> = waiting(&broker).iter().map(|it| it.header("Nats-Msg-Id").to_owned()).collect();
+    world.published_long_ago("ci");
+    flush(&world);
+    assert_eq!(waiting(&broker).len(), 2, "what waits there is not published again");
+    assert!(world.attempts().iter().all(|attempt| attempt["late"].is_null()));
+    broker.kill();
+    broker.forget();
+    broker.start();
+    broker.set_up();
+    let said = flush(&world);
+    assert!(said.contains("which it had acknowledged: published again, late"), "{said}");
+    let messages = waiting(&broker);
+    assert_eq!(messages.iter().map(|it| it.header("Nats-Msg-Id").to_owned()).collect::<Vec<_>>(), before);
+    assert_eq!(messages.iter().map(|it| it.header("Webhook-Late")).collect::<Vec<_>>(), ["1", "1"]);
+    assert!(log(&world).iter().all(|row| row["late"] == true && row["state"] == "published"));
+    assert_eq!((published(&world), world.waiting("ci").len()), (2, 0));
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn on_the_way_back_to_one_machine_what_has_no_outcome_is_sent_from_here() {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    push(&world, "one");
+    world.configure_globally("webhook.via", "");
+    flush(&world);
+    assert_eq!(receiver.connections(), 0, "a worker may still have it");
+    world.published_long_ago("ci");
+    flush(&world);
+    assert_eq!(receiver.take_one().json()["checkout_sha"], world.id("main"));
+    assert_eq!((published(&world), &log(&world)[0]["state"]), (0, &json!("delivered")));
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn a_record_that_a_power_cut_emptied_is_built_again() {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    push(&world, "one");
+    let record = world.published("ci").remove(0);
+    assert_eq!(read_record(&record)["delivery"]["format"], "gitlab");
+    fs::write(&record, "").unwrap();
+    tell(&broker, &waiting(&broker)[0], |_| {});
+    assert_eq!((&log(&world)[0]["state"], published(&world)), (&json!("delivered"), 0));
 }

@@ -85,6 +85,11 @@ impl Broker {
         kill(Pid::from_raw(id as i32), signal).unwrap();
     }
 
+    /// Empties its disk, while it does not run.
+    pub fn forget(&self) {
+        fs::remove_dir_all(self.directory.path().join("js")).unwrap();
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

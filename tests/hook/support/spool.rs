@@ -200,6 +200,15 @@ impl World {
         fs::remove_file(self.place(Place::Backoff(target))).unwrap();
     }
 
+    /// What the broker took for a target it took long ago.
+    pub fn published_long_ago(&self, target: &str) {
+        for record in self.records(Place::Published(target)) {
+            let before = name(&record);
+            let (start, _) = before.rsplit_once('.').unwrap();
+            fs::rename(&record, record.with_file_name(format!("{start}.1"))).unwrap();
+        }
+    }
+
     /// So much time that whatever waits for a target is due.
     pub fn time_passes(&self, target: &str) {
         self.backoff_ends(target);

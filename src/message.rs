@@ -640,6 +640,8 @@ messages! {
          webhook.repository would have it";
     check_waiting(count, name, age) = "target '{name}' has {count} waiting, the oldest for {age}";
     check_untold(count, age) = "{count} pushes are told to nobody yet, the oldest for {age}";
+    check_unworked(count, name, age) =
+        "the broker has {count} for target '{name}', the oldest for {age}, and no worker has told what came of them: is one running?";
     check_removed(count, name) = "'{name}' is configured no more, and has {count} waiting";
     check_dead(count, name) = "'{name}' has dead letters: {count}";
     check_no_timer(path) = "no timer runs git webhook flush for '{path}'";
@@ -648,4 +650,10 @@ messages! {
     check_several_names(one, other) =
         "by one way this repository is told of as '{one}', by another as '{other}': webhook.root or webhook.repository ends it";
     check_accept_env(word, file) = "sshd takes {word} from clients (AcceptEnv in '{file}')";
+    check_no_broker(origin, why) = "cannot reach the broker at {origin}: {why}";
+    check_no_stream(origin, stream) = "the broker at {origin} has no stream {stream}, so nothing is told through it";
+    check_stream_nearly_full(stream, percent) =
+        "stream {stream} of the broker has taken {percent} % of its room; when it is full, deliveries wait on the git servers";
+    check_clocks_apart(seconds) =
+        "the broker's clock is {seconds} s ahead of this one's, so the log's times cannot be compared with a worker's";
 }

@@ -10,7 +10,7 @@ use git_webhook::stream::{Credentials, DELIVERIES, JetStream, Outcome, Role, Ser
 use git_webhook::transport::Trust;
 use serde_json::{Value, json};
 
-use crate::support::{Broker, Place, Receiver, World, read_record, rows, soon};
+use crate::support::{Broker, Ends, Place, Receiver, World, read_record, rewrite_record, rows, soon};
 
 /// A message as it lies at the broker.
 struct Message {
@@ -423,4 +423,57 @@ fn a_record_that_a_power_cut_emptied_is_built_again() {
     fs::write(&record, "").unwrap();
     tell(&broker, &waiting(&broker)[0], |_| {});
     assert_eq!((&log(&world)[0]["state"], published(&world)), (&json!("delivered"), 0));
+}
+
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn check_sees_what_is_wrong_with_the_broker() {
+    let (broker, receiver) = (Broker::with(""), Receiver::new());
+    let world = world(&broker, &receiver);
+    let check = |world: &World| {
+        let output = world.webhook(&["check", "--json", "--connect"]);
+        let about =
+            |row: &Value| row["about"] == "broker" || row["message"].as_str().unwrap().contains("the broker has");
+        let rows: Vec<_> = rows(&output.stdout).into_iter().filter(about).collect();
+        let texts: Vec<_> = rows.iter().map(|row| format!("{}: {}", row["severity"], row["message"])).collect();
+        (texts.join("\n"), rows)
+    };
+    let (said, rows) = check(&world);
+    assert!(
+        said.starts_with("\"error\": \"the broker at nats://127.0.0.1:") && said.contains("has no stream GW,"),
+        "{said}"
+    );
+    assert_eq!(rows[0]["mend"], json!(["git webhook fleet init"]));
+    broker.set_up();
+    assert_eq!(check(&world).0, "");
+    push(&world, "one");
+    resize(&broker, 2_000);
+    let (said, _) = check(&world);
+    assert!(said.starts_with("\"advice\": \"stream GW of the broker has taken "), "{said}");
+    resize(&broker, -1);
+    rewrite_record(&world.published("ci")[0], |json| {
+        json["delivery"]["time"] = (json["delivery"]["time"].as_i64().unwrap() - 7_300).into();
+    });
+    let (said, _) = check(&world);
+    assert!(said.contains("the broker has 1 for target 'ci', the oldest for 2h"), "{said}");
+    assert_eq!(receiver.connections(), 0, "nobody is dialled from here");
+    broker.kill();
+    let (said, _) = check(&world);
+    assert!(said.contains("\"error\": \"cannot reach the broker at nats://127.0.0.1:"), "{said}");
+}
+
+#[test]
+#[ignore = "needs nats-server and faketime: run tests/run"]
+fn check_sees_that_the_broker_has_another_time() {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    push(&world, "one");
+    let mut command = world.command("faketime", &world.server());
+    command.args(["-f", "-10m", env!("CARGO_BIN_EXE_git-webhook"), "check"]);
+    let output = command.ends();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.contains("advice: the broker's clock is 60") || said.contains("advice: the broker's clock is 59"),
+        "{said}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::finding::{Finding, Kind};
-use super::mend::{edit, protected_file, set, webhook};
+use super::mend::{Mend, edit, protected_file, set, webhook};
 use crate::command::table::length;
 use crate::message;
 use crate::overview::{self, TargetState as State};
@@ -52,6 +52,12 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 | State::Unknown,
                 _,
             ) => {}
+            // Nothing waits here: the broker has it, and nobody tells of it.
+            (State::Ok, Some(age)) if row.waiting == 0 && row.published > 0 => {
+                findings.push(
+                    advice(Kind::Unworked, message::check_unworked(row.published, name, age)).mend(Mend::FleetStatus),
+                );
+            }
             _ if let Some(withheld) = withheld(&pipeline, name) => findings.push(of_withheld(scene, withheld)),
             (_, Some(age)) => {
                 let mend = verb(&["flush", "--now", "--target", name]);

@@ -33,6 +33,7 @@ pub(super) enum About {
     Backlog,
     Timer,
     Sshd,
+    Broker,
 }
 
 /// Makes the kinds of findings, each with what it is about.
@@ -63,9 +64,10 @@ kinds! {
         StateOtherGroup, StateOtherOwner, OddFileSystem, Displaced;
     Receivers: NoTarget, Unverified, PlainToken, OtherChat, NoAddress, NothingWanted, EventUnsent, NoPushOptions, Unreached, CertificateEnds, Reached;
     Refs: HeadNamesNothing, OddPattern, DanglingAlias;
-    Backlog: Parked, Untold, Removed, Withheld, Waiting, Dead, BodyLimit;
+    Backlog: Parked, Untold, Removed, Withheld, Waiting, Unworked, Dead, BodyLimit;
     Timer: NoTimer, TimerInactive;
     Sshd: AcceptEnv, UserVariable;
+    Broker: BrokerUnreached, StreamMissing, StreamNearlyFull, ClocksApart;
 }
 
 /// One thing that is wrong.

@@ -145,6 +145,13 @@ pub(super) enum Mend {
     Dial {
         origin: String,
     },
+    /// What the system says of its clock.
+    ShowClock,
+    /// What lies at the broker, and who works on it.
+    FleetStatus,
+
+    /// Makes the streams that the broker lacks.
+    FleetInit,
 
     StartTimer {
         unit: String,

@@ -14,6 +14,7 @@ mod git;
 mod ways;
 mod addresses;
 mod backlog;
+mod broker;
 mod members;
 mod names;
 mod program;
@@ -181,7 +182,8 @@ fn open<'a>(path: &Path, environment: &'a Environment) -> Result<Scene<'a>, Unre
 fn look_at_machine(said: &mut Vec<Said<CheckRow>>, root: Option<&Path>, environment: &Environment) {
     let mut rows = timer::look(said, root, environment);
     let variables = sshd::take_variables(said);
-    rows.extend(sshd::look(&variables).into_iter().map(|finding| CheckRow::new(finding, &Runner::Finder)));
+    let of_machine = sshd::look(&variables).into_iter().chain(broker::look(environment));
+    rows.extend(of_machine.map(|finding| CheckRow::new(finding, &Runner::Finder)));
     match (root, said.first_mut()) {
         (None, Some(only)) => only.rows.extend(rows),
         _ if rows.is_empty() => {}

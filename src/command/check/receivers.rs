@@ -50,7 +50,9 @@ pub(super) fn look(scene: &Scene<'_>, connect: bool) -> Vec<Finding> {
     }
     findings.extend(addresses::look(scene));
     if connect {
-        findings.extend(dialled(scene, targets.iter().copied().filter(|target| target.switch.is_on())));
+        // Those that are told through the broker are the workers' to reach.
+        let is_dialled = |target: &&Target| target.switch.is_on() && !target.is_published;
+        findings.extend(dialled(scene, targets.iter().copied().filter(is_dialled)));
     }
     findings
 }

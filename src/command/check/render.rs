@@ -87,6 +87,7 @@ fn command(mend: &Mend) -> String {
         Mend::StartTimer { unit, is_users } => {
             format!("systemctl {}enable --now {}", if *is_users { "--user " } else { "" }, quote(unit))
         }
+        Mend::FleetInit => "git webhook fleet init".into(),
         Mend::AddCronLine { below } => add_cron_line(below),
         Mend::AcceptOnly { file, line, words } => {
             let edit = if words.is_empty() {
@@ -138,6 +139,8 @@ fn of_look(mend: &Mend) -> Option<String> {
             format!("openssl s_client -connect {place} -servername {} -showcerts </dev/null", quote(bare))
         }
         Mend::Dial { origin } => format!("curl --head {}", quote(origin)),
+        Mend::ShowClock => "timedatectl timesync-status".into(),
+        Mend::FleetStatus => "git webhook fleet status".into(),
         _ => return None,
     })
 }

@@ -9,7 +9,7 @@
 # shellcheck shell=bash
 
 __git_webhook_verbs="add set rename remove list formats check test log show redeliver flush dead reviews status reconcile enable disable
-key payload echo help"
+key payload echo worker help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
 __git_webhook_formats="codeup gitlab github gitea forgejo gogs bitbucket slack jenkins discord teams matrix feishu dingtalk wecom template"
@@ -42,6 +42,7 @@ __git_webhook_options() {
     reconcile) echo --dry-run --all --baseline --adopt --json --root= --help ;;
     payload) echo --format= --event= --help ;;
     echo) echo --format= --secret-file= --target= --answer= --delay= --forward= --help ;;
+    worker) echo --name= --unclaimed= --help ;;
     esac
 }
 

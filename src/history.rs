@@ -213,6 +213,11 @@ impl Entry {
         Self { test: true, state: State::Failed, receipt: String::new(), ..Self::of(target, delivery, 1) }
     }
 
+    /// The line of the log.
+    pub fn line(&self) -> String {
+        serde_json::to_string(self).expect("structs of text and numbers always serialise")
+    }
+
     /// The number of the receipt it comes from.
     pub fn sequence(&self) -> Option<u64> {
         self.receipt.split('.').next()?.parse().ok()
@@ -259,7 +264,7 @@ impl History {
             *file = Some((day.clone(), opened));
         }
         let Some((_, file)) = file.as_mut() else { return Ok(()) };
-        let mut line = serde_json::to_vec(entry).expect("structs of text and numbers always serialise");
+        let mut line = entry.line().into_bytes();
         line.push(b'\n');
         let path = || self.directory.path().join(&day);
         write_line(file, line).map_err(|error| FileError::new(message::cannot_write, &path(), error))

@@ -71,6 +71,8 @@ pub mod pipeline;
 
 pub mod receive;
 
+pub mod worker;
+
 pub mod overview;
 
 pub mod command;

@@ -400,6 +400,15 @@ messages! {
     test_past_broker(name) =
         "target {name} is told through the broker (webhook.via), and nothing is sent past it: run git webhook test on a worker's \
          machine";
+    broker_lost(target, error) = "no connection to the broker for target '{target}', and another one is tried: {error}";
+    newer_message(target, version) =
+        "a delivery for target '{target}' is of version {version}, and waits for a newer worker";
+    message_refused(sequence, target, why) = "message {sequence} for target '{target}' is set aside: {why}";
+    other_format(format, own) = "it has the format {format}, and the target {own} here";
+    no_event_of_format(event, format) = "'{event}' is no event of format {format}";
+    larger_than_max_body(size, most) = "it has {size} bytes, and maxBody of the target allows {most} here";
+    no_worker_has() = "no worker has this target";
+    cannot_look_for_unclaimed(error) = "cannot look for messages that no worker is there for: {error}";
 
     // What the pusher reads. Without address or detail: he can neither see nor change the configuration.
     misconfigured(target) = "webhook {target}: not configured rightly, the event is kept; see git webhook check";
@@ -564,6 +573,8 @@ messages! {
     wrong_header(name) = "{name}: WRONG";
     cannot_forward(why) = "cannot forward there: {why}";
     not_verified() = "not verified: no secret was given";
+    no_via() = "webhook.via is not set in the system's or the user's own configuration";
+    worker_without_targets() = "no target is configured in the system's or the user's own configuration";
 
     // git webhook check.
     check_hooks_unknown(why) = "cannot ask git where the hooks are: {why}";

@@ -40,6 +40,7 @@ mod test_subject;
 mod sample;
 mod test;
 mod echo;
+mod worker;
 mod check;
 
 use std::ffi::OsString;
@@ -262,6 +263,11 @@ enum Verb {
         #[command(flatten)]
         source: echo::Source,
     },
+    /// Make the deliveries that git servers hand to the broker, until a signal ends it
+    Worker {
+        #[command(flatten)]
+        manner: worker::Manner,
+    },
 }
 
 fn known_format(name: &str) -> Result<&'static Format, Failure> {
@@ -391,6 +397,7 @@ impl Verb {
                 payload::run(&format, event.as_deref(), &old, &new, &r#ref, call)
             }
             Self::Echo { port, source } => echo::run(port, &source, call),
+            Self::Worker { manner } => worker::run(&manner, call),
         }?;
         Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

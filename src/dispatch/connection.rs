@@ -186,6 +186,11 @@ pub fn send_once(target: &Target, delivery: &Delivery) -> Attempt {
     guarded(|| send(&mut Http::new(target, &trust), target, delivery, target.timeout))
 }
 
+/// Makes one attempt over a connection, within so much time at most.
+pub fn send_over(http: &mut Http<'_>, target: &Target, delivery: &Delivery, limit: Duration) -> Attempt {
+    guarded(|| send(http, target, delivery, limit))
+}
+
 /// The headers of a delivery's next attempt as people are shown them.
 ///
 /// # Errors

@@ -40,7 +40,7 @@ use link::Link;
 use session::SessionState;
 
 pub use budget::Allowed;
-pub use connection::{body, send_once, shown_headers};
+pub use connection::{body, send_once, send_over, shown_headers};
 pub use publish::order_at_broker;
 pub use session::{TargetSession, stamp};
 

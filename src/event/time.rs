@@ -36,6 +36,11 @@ impl Time {
         Self { seconds, offset: 0 }
     }
 
+    /// From RFC 3339, in UTC; `None` where it is none.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().map(|time| Self::utc(time.as_second()))
+    }
+
     /// RFC 3339 with the writer's own offset, `2019-01-01T00:08:00+08:00`.
     ///
     /// A time or an offset that no calendar has is clamped: git accepts any number there.

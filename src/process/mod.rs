@@ -22,7 +22,7 @@ pub use environment::Environment;
 pub use file_system::{FileSystem, sync_file_system, syncs_new_directories_above};
 pub use lock::{Locked, keeps_out, lock_within, try_lock, try_lock_silently};
 pub use offspring::{Offspring, keep_offspring};
-pub use signal::{begin, hold_back_interrupts, hold_back_signals, leave_session};
+pub use signal::{begin, hold_back_interrupts, hold_back_signals, leave_session, wait_for_interrupt};
 pub use user::{
     Account, account, become_user, group_name, host_name, is_root, may_execute, may_write, os_user, user_id,
 };

@@ -31,6 +31,13 @@ pub fn hold_back_interrupts() {
     let _ = signals.thread_block();
 }
 
+/// Waits for a signal with which a person or the system ends a program. They have to be held back in every thread.
+pub fn wait_for_interrupt() {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
+    // It fails for no signal that exists.
+    let _ = signals.wait();
+}
+
 /// Leaves the session of whoever started this process, so that its end does not reach us.
 pub fn leave_session() {
     // It fails for the leader of a process group alone, which a child is not.

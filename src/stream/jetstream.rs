@@ -18,6 +18,9 @@ use super::outcome::Outcome;
 use super::servers::Servers;
 use crate::transport::Trust;
 
+/// By this header a stream knows a message that it has taken.
+pub(super) const MESSAGE_ID: &str = "Nats-Msg-Id";
+
 /// The broker, as it is spoken to over one connection.
 pub struct JetStream {
     connection: Connection,
@@ -35,7 +38,7 @@ pub struct Stored {
 /// One question.
 pub(super) struct Question<'a> {
     pub(super) subject: String,
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) payload: std::borrow::Cow<'a, [u8]>,
 }
 
@@ -51,9 +54,9 @@ impl<'a> Question<'a> {
     }
 
     fn publishing(message: &'a Message, lane: Lane) -> Self {
-        let mut headers = message.headers();
+        let mut headers: Vec<_> = message.headers().into_iter().map(|(name, value)| (name.into(), value)).collect();
         let suffix = if lane == Lane::Retries { "/retry" } else { "" };
-        headers.push(("Nats-Msg-Id", message.message_id() + suffix));
+        headers.push((MESSAGE_ID.into(), message.message_id() + suffix));
         Self { subject: message.subject(lane), headers, payload: message.body.as_slice().into() }
     }
 }
@@ -215,6 +218,14 @@ pub(super) fn spoken(answer: Option<Incoming>) -> Result<Value, BrokerError> {
         Some(error) => Err(of_jetstream(error)),
         None => Ok(value),
     }
+}
+
+/// The same of what was asked for a message that may not be there.
+pub(super) fn spoken_or_none(answer: Option<Incoming>) -> Result<Option<Value>, BrokerError> {
+    const NO_MESSAGE: u64 = 10_037;
+    let payload = answer.as_ref().map(|answer| answer.payload.as_slice()).unwrap_or_default();
+    let code = serde_json::from_slice::<Value>(payload).ok().and_then(|value| value["error"]["err_code"].as_u64());
+    if code == Some(NO_MESSAGE) { Ok(None) } else { spoken(answer).map(Some) }
 }
 
 /// What a stream answered to a message that was to be stored in it.

@@ -208,6 +208,12 @@ impl Message {
     }
 }
 
+/// Of what cannot be read as a delivery, the spool and the delivery that it is of, as far as it says so.
+pub fn sender(incoming: &Incoming) -> Option<(Uuid, Uuid)> {
+    let fields = Fields(incoming);
+    Some((fields.parsed("Webhook-Spool").ok()?, fields.parsed("Webhook-Delivery-Id").ok()?))
+}
+
 fn is_trace(value: &str) -> bool {
     Trace::parse(value).is_some()
 }

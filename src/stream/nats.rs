@@ -25,7 +25,7 @@ use crate::transport::{Trust, dial_server, no_tls};
 pub use super::protocol::Incoming;
 
 /// Name and value of each header of a message. A value is printable ASCII.
-pub type Headers = [(&'static str, String)];
+pub type Headers = [(String, String)];
 
 /// What is written is held back up to so many bytes, for what follows.
 const HELD_BACK: usize = 64 * 1024;

@@ -85,4 +85,5 @@ mod waiting;
 mod whole;
 mod worktrees;
 mod wrappers;
+mod workers;
 mod wrong_names;

@@ -131,7 +131,7 @@ const DOORS: [(&str, &[&str], &[&str]); 39] = [
     (
         "threads",
         &["thread::spawn", "thread::scope", "thread::Builder"],
-        &["process", "transport", "dispatch", "command"],
+        &["process", "transport", "dispatch", "worker", "command"],
     ),
     ("env_logger", &["env_logger::"], &["log_file"]),
     ("httparse", &["httparse::"], &["command", "transport"]),
@@ -256,7 +256,7 @@ mod tests {
         );
         let fault = "src/command/x.rs uses the files below `webhook/v1`, whose door is spool, state_dir";
         finds(doors, &[("src/command/x.rs", "root.join(\"v1/queue\")")], fault);
-        let fault = "src/spool/x.rs uses threads, whose door is process, transport, dispatch, command";
+        let fault = "src/spool/x.rs uses threads, whose door is process, transport, dispatch, worker, command";
         finds(doors, &[("src/spool/x.rs", "std::thread::spawn(f)")], fault);
         let fault = "Cargo.toml has tabled, to which tests/house/walls.rs knows no door";
         finds(doors, &[("Cargo.toml", "[dependencies]\nlog = \"1\"\ntabled = \"2\"\n\n[lints]\nx = 1\n")], fault);

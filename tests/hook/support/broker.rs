@@ -74,6 +74,9 @@ impl Broker {
     /// It says nothing any more, until `Self::wake`.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
+        let id = self.process.lock().unwrap().as_ref().unwrap().id();
+        let stat = || fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        until("the broker stands still", || stat().rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')));
     }
 
     pub fn wake(&self) {

@@ -1,0 +1,107 @@
+//! Whether a message is a delivery that this worker makes. It may come from anybody who can publish, so it is judged like an
+//! address or a header in a configuration, and against the worker's own.
+
+use std::sync::Arc;
+
+use crate::delivery::{Delivery, Origin};
+use crate::format::{self, Payload};
+use crate::message;
+use crate::ref_name::Namespace;
+use crate::ref_update::{RefEvent, parse_one};
+use crate::schedule::{OrderKey, QueueKey, Schedule};
+use crate::stream::Message;
+use crate::target::Target;
+
+/// The delivery that a message asks for, with no more known of it than that.
+///
+/// # Errors
+/// Why it is not made: it is set aside.
+pub(super) fn delivery(message: &Message, target: &Target) -> Result<Delivery, String> {
+    let format = format::find(&message.format).filter(|format| format.name == target.format.name);
+    let format = format.ok_or_else(|| message::other_format(&message.format, target.format.name))?;
+    if !format.events.iter().any(|(_, name)| *name == message.event) {
+        return Err(message::no_event_of_format(&message.event, format.name));
+    }
+    let size = message.body.len();
+    if size > target.shape.most_bytes {
+        return Err(message::larger_than_max_body(size, target.shape.most_bytes));
+    }
+    let line = [message.old.as_bytes(), b" ", message.new.as_bytes(), b" ", &message.ref_name].concat();
+    let update = parse_one(&line, &Namespace::new(&message.namespace));
+    let update = update.ok_or_else(|| message::unsound_message("Webhook-Ref"))?;
+    Ok(Delivery {
+        key: QueueKey { sequence: 0, number: 0, order: OrderKey::of(&update.name), id: message.id },
+        schedule: Schedule::default(),
+        redelivery: message.redelivery,
+        line: RefEvent::new(update, message.event_id),
+        more: Vec::new(),
+        format,
+        payload: Arc::new(Payload { event: message.event.clone().into(), body: message.body.clone() }),
+        is_shared: false,
+        time: message.time,
+        receipt: "".into(),
+        origin: Arc::new(Origin {
+            repository: message.repository.clone(),
+            instance: message.instance.clone(),
+            project: message.project,
+            trace: message.trace.clone(),
+        }),
+        is_late: message.is_late,
+        reduced: None,
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::stream::order_key;
+    use crate::target;
+    use uuid::Uuid;
+
+    /// A push to a branch, for a target of the format gitlab.
+    pub fn sample() -> Message {
+        let spool = Uuid::from_u128(7);
+        Message {
+            id: Uuid::from_u128(1),
+            redelivery: 0,
+            target: "ci".into(),
+            order: order_key(spool, b"", Some(b"refs/heads/main")),
+            format: "gitlab".into(),
+            event: "Push Hook".into(),
+            event_id: Uuid::from_u128(2),
+            spool,
+            repository: "group/project".into(),
+            project: 12,
+            instance: "https://git.example.org".into(),
+            namespace: Vec::new(),
+            ref_name: b"refs/heads/main".to_vec(),
+            old: "0".repeat(40),
+            new: "1".repeat(40),
+            more: 0,
+            time: 1_700_000_000,
+            is_late: false,
+            trace: None,
+            body: b"{}".to_vec(),
+        }
+    }
+
+    #[test]
+    fn only_what_this_worker_is_configured_for_is_taken() {
+        let mut target = target::tests::target(&[], "");
+        target.format = format::find("gitlab").unwrap();
+        target.shape.most_bytes = 10;
+        let refused = |message: &Message| delivery(message, &target).err().unwrap_or_default();
+        assert_eq!(refused(&sample()), "");
+        let refused = |change: fn(&mut Message)| {
+            let mut message = sample();
+            change(&mut message);
+            refused(&message)
+        };
+        assert!(refused(|it| it.format = "github".into()).contains("github"));
+        assert!(refused(|it| it.format = "none".into()).contains("none"));
+        assert!(refused(|it| it.event = "push".into()).contains("push"));
+        assert!(refused(|it| it.body = vec![b'x'; 11]).contains("11"));
+        assert!(refused(|it| it.new = it.old.clone()).contains("Webhook-Ref"));
+        assert!(refused(|it| it.ref_name = b"a b".to_vec()).contains("Webhook-Ref"));
+    }
+}

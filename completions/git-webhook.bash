@@ -9,7 +9,7 @@
 # shellcheck shell=bash
 
 __git_webhook_verbs="add set rename remove list formats check test log show redeliver flush dead reviews status reconcile enable disable
-key payload echo worker help"
+key payload echo worker fleet help"
 
 # made of src/format/mod.rs by UPDATE_GOLDEN=1 cargo test --test house
 __git_webhook_formats="codeup gitlab github gitea forgejo gogs bitbucket slack jenkins discord teams matrix feishu dingtalk wecom template"
@@ -43,6 +43,13 @@ __git_webhook_options() {
     payload) echo --format= --event= --help ;;
     echo) echo --format= --secret-file= --target= --answer= --delay= --forward= --help ;;
     worker) echo --name= --unclaimed= --help ;;
+    fleet)
+        case " ${words[*]} " in
+        *" init "*) echo --replicas= --credentials= --dry-run --help ;;
+        *" status "*) echo --json --help ;;
+        *) echo --help ;;
+        esac
+        ;;
     esac
 }
 
@@ -63,7 +70,7 @@ __git_webhook_value() {
     *,--method) __git_webhook_offer "$2" "POST PUT GET" ;;
     *,--root) __git_webhook_paths -d "$2" ;;
     add,--secret-file | add,--signing-secret-file | set,--secret-file | set,--signing-secret-file) __git_webhook_offer "$2" "$(__git_webhook_secrets)" ;;
-    *,--secret-file) __git_webhook_paths -f "$2" ;;
+    *,--credentials | *,--secret-file) __git_webhook_paths -f "$2" ;;
     esac
 }
 
@@ -76,6 +83,7 @@ __git_webhook_argument() {
     show,0) __git_webhook_offer_ids ;;
     payload,0 | payload,1) __git_webhook_offer "$cur" "HEAD $(__git_webhook_refs 2 refs/heads/ refs/tags/)" ;;
     payload,2) __git_webhook_offer "$cur" "$(__git_webhook_refs 0 '')" ;;
+    fleet,0) __git_webhook_offer "$cur" "init status" ;;
     help,0) __git_webhook_offer "$cur" "$__git_webhook_verbs" ;;
     esac
 }

@@ -575,6 +575,13 @@ messages! {
     not_verified() = "not verified: no secret was given";
     no_via() = "webhook.via is not set in the system's or the user's own configuration";
     worker_without_targets() = "no target is configured in the system's or the user's own configuration";
+    bad_credentials(path, why) = "'{path}' {why}";
+    no_broker_for_fleet(servers, error) = "no broker at {servers}: {error}";
+    fleet_failed(error) = "the broker did not do it: {error}";
+    stream_is_otherwise(name, what) = "stream {name} is there with another {what}, which cannot be changed";
+    stream_missing(name) = "there is no stream {name}";
+    stream_nearly_full(name, bytes, most) = "stream {name} is nearly full: {bytes} bytes of {most}";
+    no_worker_asks(target, count) = "no worker asks for deliveries of target '{target}', and {count} wait";
 
     // git webhook check.
     check_hooks_unknown(why) = "cannot ask git where the hooks are: {why}";

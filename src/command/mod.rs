@@ -41,6 +41,7 @@ mod sample;
 mod test;
 mod echo;
 mod worker;
+mod fleet;
 mod check;
 
 use std::ffi::OsString;
@@ -268,6 +269,11 @@ enum Verb {
         #[command(flatten)]
         manner: worker::Manner,
     },
+    /// Set up the broker between git servers and workers, or tell what lies there
+    Fleet {
+        #[command(subcommand)]
+        errand: fleet::Errand,
+    },
 }
 
 fn known_format(name: &str) -> Result<&'static Format, Failure> {
@@ -398,6 +404,7 @@ impl Verb {
             }
             Self::Echo { port, source } => echo::run(port, &source, call),
             Self::Worker { manner } => worker::run(&manner, call),
+            Self::Fleet { errand } => fleet::run(&errand, call),
         }?;
         Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

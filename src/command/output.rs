@@ -135,6 +135,15 @@ pub(super) fn print_answer(rows: &str, all: &[impl Serialize]) {
     print(&(json_for_terminal(&serde_json::to_string_pretty(&answer).unwrap_or_default()) + "\n"));
 }
 
+/// Prints an answer that is made of rows of several kinds.
+pub(super) fn print_answers(all: &[(&str, serde_json::Value)]) {
+    let mut answer = serde_json::json!({ "version": VERSION });
+    for (name, rows) in all {
+        answer[*name] = rows.clone();
+    }
+    print(&(json_for_terminal(&serde_json::to_string_pretty(&answer).unwrap_or_default()) + "\n"));
+}
+
 /// Prints one row as one line: whoever reads a stream cannot wait for its end.
 pub(super) fn print_line(row: &impl Row) {
     let mut line = serde_json::to_value(row).unwrap_or_default();

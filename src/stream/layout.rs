@@ -93,6 +93,94 @@ pub fn consumer(lane: Lane, target: &str) -> Value {
     })
 }
 
+/// A stream's configuration with what is lower in it than what is wanted raised to that; `None` where nothing is. What an
+/// administrator has raised stays.
+///
+/// # Errors
+/// The name of what cannot be changed of a stream that is there.
+pub fn raised(known: &Value, wanted: &Value) -> Result<Option<Value>, &'static str> {
+    if let Some(fixed) = ["retention", "storage"].into_iter().find(|name| known[*name] != wanted[*name]) {
+        return Err(fixed);
+    }
+    let mut made = known.clone();
+    for limit in ["max_msgs", "max_bytes", "max_age", "duplicate_window"] {
+        raise(&mut made, wanted, limit);
+    }
+    // Of outcomes one for each delivery is kept, and no more; of others all.
+    for exact in ["max_msgs_per_subject", "discard", "allow_direct"] {
+        made[exact] = wanted[exact].clone();
+    }
+    if known["num_replicas"].as_u64() < wanted["num_replicas"].as_u64() {
+        made["num_replicas"] = wanted["num_replicas"].clone();
+    }
+    if let (Some(subjects), Some(wanted)) = (made["subjects"].as_array_mut(), wanted["subjects"].as_array()) {
+        let lacking: Vec<_> = wanted.iter().filter(|subject| !subjects.contains(subject)).cloned().collect();
+        subjects.extend(lacking);
+    }
+    Ok((made != *known).then_some(made))
+}
+
+/// The same of a consumer.
+pub fn raised_consumer(known: &Value, wanted: &Value) -> Option<Value> {
+    let mut made = known.clone();
+    for limit in ["max_deliver", "ack_wait", "max_ack_pending"] {
+        raise(&mut made, wanted, limit);
+    }
+    (made != *known).then_some(made)
+}
+
+/// What is wanted, where it is more; nothing is more than no limit, which is 0 or -1, and a stream's answer leaves out.
+fn raise(made: &mut Value, wanted: &Value, limit: &str) {
+    let number = |value: &Value| match value[limit].as_i64() {
+        Some(number) if number > 0 => number,
+        _ => i64::MAX,
+    };
+    if !wanted[limit].is_null() && number(made) < number(wanted) {
+        made[limit] = wanted[limit].clone();
+    }
+}
+
 fn nanoseconds(seconds: u64) -> u64 {
     seconds * 1_000_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_administrator_raised_stays_and_what_is_lower_is_raised() {
+        let [deliveries, _, outcomes] = streams(3);
+        let with = |layout: &StreamLayout, name: &str, value: Value| {
+            let mut config = layout.config.clone();
+            config[name] = value;
+            config
+        };
+        assert_eq!(raised(&deliveries.config, &deliveries.config), Ok(None));
+        for (name, value) in [
+            ("max_bytes", json!(-1)),
+            ("max_bytes", json!(1_u64 << 40)),
+            ("num_replicas", json!(5)),
+            ("duplicate_window", json!(nanoseconds(86_400))),
+            ("subjects", json!(["gw.d.>", "gw.r.>", "more"])),
+            ("description", json!("ours")),
+        ] {
+            assert_eq!(raised(&with(&deliveries, name, value), &deliveries.config), Ok(None), "{name}");
+        }
+        for (name, value) in [
+            ("max_bytes", json!(5)),
+            ("max_msgs", json!(5)),
+            ("max_age", json!(5)),
+            ("num_replicas", json!(1)),
+            ("duplicate_window", json!(5)),
+            ("subjects", json!(["gw.d.>"])),
+            ("discard", json!("old")),
+            ("allow_direct", json!(false)),
+        ] {
+            let made = raised(&with(&deliveries, name, value), &deliveries.config);
+            assert_eq!(made, Ok(Some(deliveries.config.clone())), "{name}");
+        }
+        assert_eq!(raised(&with(&outcomes, "max_age", json!(0)), &outcomes.config), Ok(None));
+        assert_eq!(raised(&with(&deliveries, "retention", json!("limits")), &deliveries.config), Err("retention"));
+    }
 }

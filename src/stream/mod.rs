@@ -12,6 +12,7 @@ mod names;
 mod message;
 mod outcome;
 mod layout;
+mod permissions;
 mod jetstream;
 mod survey;
 mod claims;
@@ -20,10 +21,13 @@ pub use claims::{Claim, Turn};
 pub use credentials::Credentials;
 pub use error::{BrokerError, Trouble};
 pub use jetstream::{JetStream, Stored};
-pub use layout::{ACK_WAIT, DEAD, DELIVERIES, OUTCOMES, StreamLayout, consumer, consumer_name, streams};
+pub use layout::{
+    ACK_WAIT, DEAD, DELIVERIES, OUTCOMES, StreamLayout, consumer, consumer_name, raised, raised_consumer, streams,
+};
 pub use message::{Lane, Message, NotOurs, sender};
 pub use names::{order_key, target_token};
 pub use nats::{Connection, Headers, Incoming, Role};
 pub use outcome::{Outcome, Standing};
+pub use permissions::{PERMISSIONS, Permissions};
 pub use servers::Servers;
 pub use survey::{ConsumerState, First, target_of};

@@ -27,6 +27,7 @@ mod elsewhere;
 mod explicit;
 mod family;
 mod files;
+mod fleet;
 mod formats;
 mod heads;
 mod ids;

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::finding::{Finding, Kind};
 use super::mend::Mend;
@@ -12,7 +11,7 @@ use crate::config::{Broker, Configuration};
 use crate::history;
 use crate::message;
 use crate::process::{self, Environment};
-use crate::stream::{BrokerError, DELIVERIES, JetStream, OUTCOMES, Outcome, Role, Trouble};
+use crate::stream::{BrokerError, DELIVERIES, JetStream, OUTCOMES, Role, Trouble};
 use crate::transport::Trust;
 
 /// How long it has to take a connection, and to answer.
@@ -52,11 +51,10 @@ fn ask(broker: &Broker) -> Result<Vec<Finding>, BrokerError> {
     let end = Instant::now() + TO_ANSWER;
     let info = jetstream.call(&format!("$JS.API.STREAM.INFO.{DELIVERIES}"), &json!({}), end);
     let info = info.map_err(|error| in_stream(error, DELIVERIES))?;
-    // A git server may ask that one for outcomes alone: there is none of a delivery that there is not.
-    let nobodys = json!({ "last_by_subj": Outcome::subject(Uuid::nil(), Uuid::nil()) });
-    match jetstream.call(&format!("$JS.API.STREAM.MSG.GET.{OUTCOMES}"), &nobodys, end) {
-        Err(error) if error.kind != Trouble::Said => return Err(in_stream(error, OUTCOMES)),
-        _ => {}
+    // What lies in that one a git server may not ask: it would be told the ids of other servers' deliveries.
+    let names = jetstream.call("$JS.API.STREAM.NAMES", &json!({ "subject": "gw.o.>" }), end)?;
+    if !names["streams"].as_array().is_some_and(|all| all.iter().any(|name| name == OUTCOMES)) {
+        return Err(BrokerError::said(Trouble::NoStream, OUTCOMES));
     }
     Ok(nearly_full(&info).into_iter().chain(clocks_apart(&info, process::now())).collect())
 }

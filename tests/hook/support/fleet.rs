@@ -84,6 +84,11 @@ impl Fleet {
         fleet
     }
 
+    /// A place among the user's files.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     pub fn add_target(&self, name: &str, receiver: &Receiver, format: &str) {
         self.configure(&format!("webhook.{name}.url"), &receiver.url());
         self.configure(&format!("webhook.{name}.format"), format);
@@ -100,6 +105,11 @@ impl Fleet {
         command.current_dir(self.directory.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         command.env("HOME", self.directory.path()).env("GIT_CONFIG_NOSYSTEM", "1").env("LC_ALL", "C");
         command
+    }
+
+    /// Runs `git webhook`.
+    pub fn webhook(&self, arguments: &[&str]) -> std::process::Output {
+        self.command(env!("CARGO_BIN_EXE_git-webhook")).args(arguments).ends()
     }
 
     /// Starts a worker.

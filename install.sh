@@ -19,8 +19,9 @@ usage: install.sh [--prefix DIR] [--from DIR] [--post-receive-only | --receive-r
    or: install.sh --link-only [--prefix DIR] [--post-receive-only | --receive-report] [--chain] [--dry-run] REPO...
    or: install.sh --root DIR | --system | --hooks-path | --template | --gitolite [--user NAME] [--from DIR] [--prefix DIR]
    or: install.sh --timer DIR [--reconcile] [--user NAME] [--prefix DIR] [--dry-run] [REPO...]
+   or: install.sh --worker [--user NAME] [--from DIR] [--prefix DIR] [--dry-run]
    or: install.sh --uninstall [--prefix DIR] [--dry-run] [--purge [--yes]] [REPO...]
-   or: install.sh --uninstall --timer DIR [--user NAME] [--dry-run]
+   or: install.sh --uninstall --timer DIR | --worker [--user NAME] [--dry-run]
    or: install.sh --demo [--from DIR]
 
 Builds git-webhook with cargo, installs it, and links its hooks into each REPO, a bare
@@ -49,9 +50,11 @@ which may refuse pushes, is left alone, and ours left out.
     --timer DIR            have `git webhook flush --root DIR` run every minute: by systemd, or
                            else by cron. Without REPO, with the programs that are there already
     --reconcile            have the timer announce what moved without a hook too: mirrors, imports
+    --worker               have `git webhook worker` run from the start of the machine on, by systemd; as root
+                           with --user NAME. Without --from, with the programs that are there already
     --user NAME            run it as NAME, if root sets it up (default: the owner of the repositories
                            below DIR). As root it becomes the owner of each repository
-    --uninstall            restore what each REPO had before; with --timer, --root, --system, --hooks-path,
+    --uninstall            restore what each REPO had before; with --timer, --worker, --root, --system, --hooks-path,
                            --template or --gitolite, undo that; alone, remove the programs. What waits in a repository stays
     --purge                with --uninstall REPO: remove REPO/webhook too, with what waits, the log and
                            the secrets in it. Asks where deliveries would be lost
@@ -63,7 +66,7 @@ END
 
 main() {
     prefix='' from='' demo=false dry_run=false link_only=false uninstall=false ways='' root=''
-    post_receive_only=false receive_report=false chain=false quick=false timer='' timer_user='' purge=false yes=false reconcile=''
+    post_receive_only=false receive_report=false chain=false quick=false timer='' worker='' timer_user='' purge=false yes=false reconcile=''
     terminal=${INSTALL_SH_TERMINAL-$([ -t 0 ] && echo true || echo false)}
 
     # Each turn takes an argument off the front and puts a REPO back at the end, so that an
@@ -84,6 +87,7 @@ main() {
             --chain) chain=true ;;
             --quick) quick=true ;;
             --system | --hooks-path | --template | --gitolite) ways="$ways ${argument#--}" ;;
+            --worker) worker=yes ;;
             --receive-report) receive_report=true ;;
             --reconcile) reconcile=' --reconcile' ;;
             --dry-run) dry_run=true ;;
@@ -113,8 +117,8 @@ main() {
     [ "$#$root" = 0 ] || require_git
     choose_prefix
     if $uninstall; then
-        [ "$#$timer$root$ways" != 0 ] || uninstall_programs
-    elif ! $link_only && { [ -z "$timer" ] || [ "$#$from$root$ways" != 0 ]; }; then
+        [ "$#$timer$worker$root$ways" != 0 ] || uninstall_programs
+    elif ! $link_only && { [ -z "$timer$worker" ] || [ "$#$from$root$ways" != 0 ]; }; then
         provide_programs
         install_programs
         warn_about_path
@@ -124,6 +128,7 @@ main() {
     for_each_repository "$@"
     [ -z "$root" ] || for_each_below_root
     [ -z "$timer" ] || (visit_timer) || status=1
+    [ -z "$worker" ] || (visit_worker) || status=1
     exit "$status"
 }
 
@@ -150,9 +155,9 @@ set_value() {
 }
 
 check_combination() {
-    if [ "$1" -eq 0 ] && ! $demo && ! $uninstall && [ -z "$prefix$from$timer$root$ways" ]; then
+    if [ "$1" -eq 0 ] && ! $demo && ! $uninstall && [ -z "$prefix$from$timer$worker$root$ways" ]; then
         usage_error "name a repository, or --root DIR for all below it, or --prefix DIR to install the programs alone"
-    elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix$timer$root$ways" ] || [ "$1" -gt 0 ]; }; then
+    elif $demo && { $dry_run || $link_only || $uninstall || [ -n "$prefix$timer$worker$root$ways" ] || [ "$1" -gt 0 ]; }; then
         usage_error "'--demo' takes no more than '--from'"
     fi
     # What is said of repositories holds for those below a directory too.
@@ -169,8 +174,8 @@ check_combination() {
         usage_error "'--uninstall' does not take '--from'"
     elif $quick && { $uninstall || $link_only || [ -n "$from" ]; }; then
         usage_error "'--quick' is about building, and takes neither '--from' nor '--link-only' nor '--uninstall'"
-    elif [ -n "$timer_user" ] && [ -z "$timer" ] && [ "$ways" = "${ways#*gitolite}" ]; then
-        usage_error "'--user' takes '--timer' or '--gitolite'"
+    elif [ -n "$timer_user" ] && [ -z "$timer$worker" ] && [ "$ways" = "${ways#*gitolite}" ]; then
+        usage_error "'--user' takes '--timer', '--worker' or '--gitolite'"
     elif [ -n "$reconcile" ] && { $uninstall || [ -z "$timer" ]; }; then
         usage_error "'--reconcile' takes '--timer', and not '--uninstall'"
     elif $purge && { ! $uninstall || [ "$1" -eq 0 ]; }; then
@@ -399,6 +404,19 @@ visit_timer() {
         uninstall_timer
     else
         install_timer
+    fi
+}
+
+# --- the worker ----------------------------------------------------------------------------
+
+visit_worker() {
+    # Both speak of units.
+    read_part timer
+    read_part worker
+    if $uninstall; then
+        uninstall_worker
+    else
+        install_worker
     fi
 }
 

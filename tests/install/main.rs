@@ -29,6 +29,7 @@ mod support;
 mod timer;
 mod uninstall;
 mod verdict;
+mod worker;
 
 use program::{Ends, write_program};
 use support::{Run, SNAPSHOT, World, built, executable, feed};
@@ -60,6 +61,7 @@ fn shellcheck_finds_nothing() {
     let scripts = [
         "install.sh",
         "install/timer.sh",
+        "install/worker.sh",
         "install/gitolite.sh",
         "install/everywhere.sh",
         "hooks/driver",

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Stands in for `systemctl`: it writes down what it is asked, and its timers run from `restart` to `stop`.
-const SYSTEMCTL: &str = r#"#!/bin/sh
+pub const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "$*" >>"$STATE/calls"
 case "$*" in
 *show-environment) [ -e "$STATE/manager" ] ;;
@@ -27,8 +27,8 @@ esac
 const ID: &str = "#!/bin/sh\ncase $1 in -un) echo ada ;; *) echo 54321 ;; esac\n";
 
 /// A machine with directories of repositories, where these programs are the system's.
-struct Machine {
-    world: World,
+pub struct Machine {
+    pub world: World,
 }
 
 impl Machine {
@@ -49,13 +49,13 @@ impl Machine {
         machine
     }
 
-    fn with_systemd() -> Self {
+    pub fn with_systemd() -> Self {
         let machine = Self::new(&[("systemctl", SYSTEMCTL)]);
         fs::write(machine.world.path("state/manager"), "").unwrap();
         machine
     }
 
-    fn with_cron() -> Self {
+    pub fn with_cron() -> Self {
         Self::new(&[("crontab", CRONTAB)])
     }
 
@@ -77,7 +77,7 @@ impl Machine {
         install
     }
 
-    fn run(&self, words: &str) -> Run {
+    pub fn run(&self, words: &str) -> Run {
         Run::of(&mut self.command(words))
     }
 
@@ -94,7 +94,7 @@ impl Machine {
     }
 
     /// What systemctl was asked since this was called last, but for questions.
-    fn calls(&self) -> Vec<String> {
+    pub fn calls(&self) -> Vec<String> {
         let path = self.world.path("state/calls");
         let calls = fs::read_to_string(&path).unwrap_or_default();
         fs::remove_file(path).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Machine {
     }
 
     /// The names of the units, and the place where they are.
-    fn units(&self) -> (PathBuf, Vec<String>) {
+    pub fn units(&self) -> (PathBuf, Vec<String>) {
         let place = self.world.path("home/.config/systemd/user");
         let names = fs::read_dir(&place).into_iter().flatten().flatten();
         let mut names: Vec<_> = names.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -406,7 +406,7 @@ fn a_wrong_timer_line_changes_nothing() {
 // --- the real programs ---------------------------------------------------------------------
 
 /// A machine of which the real programs are used, but for systemctl, by root, and whose repositories others can reach.
-fn real() -> World {
+pub fn real() -> World {
     let world = World::new();
     fs::set_permissions(&world.root, fs::Permissions::from_mode(0o755)).unwrap();
     for name in ["system", "state", "units", "srv"] {
@@ -418,7 +418,7 @@ fn real() -> World {
 }
 
 /// Runs a script where /etc/systemd/system is the directory `units` and no crontab is there.
-fn apart(world: &World, script: &str) -> Run {
+pub fn apart(world: &World, script: &str) -> Run {
     let inner = "set -e; mount --bind units /etc/systemd/system; mount -t tmpfs tmpfs /var/spool/cron
         mkdir -p /var/spool/cron/crontabs; install='\"$CHECKOUT\"/install.sh --prefix prefix'";
     let mut unshare = world.isolated("unshare", "--mount sh -c");

@@ -12,15 +12,21 @@ use crate::schedule::{OrderKey, QueueKey, Schedule};
 use crate::stream::Message;
 use crate::target::Target;
 
-/// The delivery that a message asks for, with no more known of it than that.
+/// How far a git server's clock may be ahead of ours, in seconds: what is not to happen for years would be tried for as long.
+const MOST_AHEAD: i64 = 86_400;
+
+/// The delivery that a message asks for, with no more known of it than that; `now` in seconds since 1970.
 ///
 /// # Errors
 /// Why it is not made: it is set aside.
-pub(super) fn delivery(message: &Message, target: &Target) -> Result<Delivery, String> {
+pub(super) fn delivery(message: &Message, target: &Target, now: i64) -> Result<Delivery, String> {
     let format = format::find(&message.format).filter(|format| format.name == target.format.name);
     let format = format.ok_or_else(|| message::other_format(&message.format, target.format.name))?;
     if !format.events.iter().any(|(_, name)| *name == message.event) {
         return Err(message::no_event_of_format(&message.event, format.name));
+    }
+    if message.time > now.saturating_add(MOST_AHEAD) {
+        return Err(message::unsound_message("Webhook-Time"));
     }
     let size = message.body.len();
     if size > target.shape.most_bytes {
@@ -90,7 +96,7 @@ pub(super) mod tests {
         let mut target = target::tests::target(&[], "");
         target.format = format::find("gitlab").unwrap();
         target.shape.most_bytes = 10;
-        let refused = |message: &Message| delivery(message, &target).err().unwrap_or_default();
+        let refused = |message: &Message| delivery(message, &target, 1_700_000_000).err().unwrap_or_default();
         assert_eq!(refused(&sample()), "");
         let refused = |change: fn(&mut Message)| {
             let mut message = sample();
@@ -101,6 +107,8 @@ pub(super) mod tests {
         assert!(refused(|it| it.format = "none".into()).contains("none"));
         assert!(refused(|it| it.event = "push".into()).contains("push"));
         assert!(refused(|it| it.body = vec![b'x'; 11]).contains("11"));
+        assert!(refused(|it| it.time = i64::MAX).contains("Webhook-Time"));
+        assert_eq!(refused(|it| it.time = i64::MIN), "", "it is given up after its first failures");
         assert!(refused(|it| it.new = it.old.clone()).contains("Webhook-Ref"));
         assert!(refused(|it| it.ref_name = b"a b".to_vec()).contains("Webhook-Ref"));
     }

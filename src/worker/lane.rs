@@ -1,5 +1,6 @@
 //! One thread of a worker: takes messages of one target, sees to one after another.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -181,7 +182,7 @@ impl<'w> Lane<'w> {
     fn see_to(&mut self, mut held: Held) {
         let subject = held.claim.subject().to_owned();
         let seen = match is_fresh(&held.claim) {
-            true => self.seen(&mut held.claim),
+            true => self.guarded(&mut held.claim),
             // It is handed out again.
             false => Ok(Seen::Done),
         };
@@ -203,6 +204,17 @@ impl<'w> Lane<'w> {
         };
         let behind = self.station.done(&subject, stays);
         self.give_back(behind, delay);
+    }
+
+    /// A panic is a mistake of ours, and must not take the thread along: nobody else may be there for the target. The message is handed
+    /// out again in its time, and holds up no more than what is behind it. The panic hook tells of it.
+    fn guarded(&mut self, claim: &mut Claim) -> Result<Seen, BrokerError> {
+        panic::catch_unwind(AssertUnwindSafe(|| self.seen(claim))).unwrap_or_else(|_| {
+            self.broker = None;
+            self.has_consumers = false;
+            self.http = Http::new(self.station.target, &self.worker.trust);
+            Ok(Seen::Stays(Duration::from_secs(ACK_WAIT)))
+        })
     }
 
     fn seen(&mut self, claim: &mut Claim) -> Result<Seen, BrokerError> {
@@ -237,7 +249,7 @@ impl<'w> Lane<'w> {
                 Ok(Seen::Stays(delay))
             }
             Step::Move => self.put_off(claim, &message).map(|()| Seen::Done),
-            Step::Send(schedule) => match intake::delivery(&message, self.station.target) {
+            Step::Send(schedule) => match intake::delivery(&message, self.station.target, process::now()) {
                 Ok(mut delivery) => {
                     delivery.schedule = schedule;
                     self.attempt(claim, &message, &turn, delivery)

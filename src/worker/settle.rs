@@ -64,7 +64,8 @@ impl Lane<'_> {
 
     /// What is to become of a delivery that failed.
     fn next(&self, delivery: &Delivery, failure: &Failure, now: i64) -> Next {
-        let (id, age, retry_for) = (delivery.id(), now - delivery.time, self.station.target.retry_for);
+        let (id, age) = (delivery.id(), now.saturating_sub(delivery.time));
+        let retry_for = self.station.target.retry_for;
         match failure.kind {
             FailureKind::Forbidden => delivery.schedule.after_refusal(id, age, retry_for, now),
             _ => delivery.schedule.after(failure, id, age, retry_for, now),
@@ -95,7 +96,7 @@ impl Lane<'_> {
                     self.put_off(claim, message)?;
                     return Ok(Seen::Done);
                 }
-                let delay = Duration::from_secs(u64::try_from(next - process::now()).unwrap_or(0));
+                let delay = Duration::from_secs(u64::try_from(next.saturating_sub(process::now())).unwrap_or(0));
                 self.broker()?.hand_back(claim, delay, deadline)?;
                 Ok(Seen::Stays(delay))
             }
@@ -120,7 +121,9 @@ impl Lane<'_> {
         let deadline = Instant::now() + TO_ANSWER;
         log::warn!("{}", message::message_refused(claim.sequence, &self.station.target.name, why));
         self.broker()?.set_aside(&claim.incoming, why, deadline)?;
-        let Some((spool, id)) = delivery else {
+        // What is wrong may be whose it says it is: what was told of that stands.
+        let is_over = turn.outcome.as_ref().is_some_and(|known| known.state.is_last());
+        let Some((spool, id)) = delivery.filter(|_| !is_over) else {
             return self.broker()?.settle(claim, deadline).map(|()| Seen::Done);
         };
         let redelivery = claim.incoming.header("Webhook-Redelivery").and_then(|number| number.parse().ok());

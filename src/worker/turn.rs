@@ -67,7 +67,9 @@ pub(super) fn step((lane, sequence): (Lane, u64), message: &Message, turn: &Turn
     match schedule.is_due(delivered, now) {
         true => Step::Send(schedule),
         false if schedule.is_held() => Step::HandBack(HELD),
-        false => Step::HandBack(Duration::from_secs(u64::try_from(schedule.next - now).unwrap_or(1).max(1))),
+        false => {
+            Step::HandBack(Duration::from_secs(u64::try_from(schedule.next.saturating_sub(now)).unwrap_or(1).max(1)))
+        }
     }
 }
 

@@ -104,6 +104,7 @@ fn a_hostile_message_is_set_aside_and_holds_up_nothing() {
         change(5, &|it| it.body = vec![b'x'; 1025]),
         change(6, &|it| it.ref_name = b"no ref".to_vec()),
         change(7, &|it| it.repository = "a\u{0}b".into()),
+        change(13, &|it| it.time = i64::MAX),
     ];
     fleet.publish(&hostile);
     // What one that can publish says beside: of a request it is nothing.
@@ -124,15 +125,20 @@ fn a_hostile_message_is_set_aside_and_holds_up_nothing() {
     publish(&push("main", 9, "ci"), &[("Webhook-Delivery-Id", "x")]);
     publish(&push("main", 10, "ci"), &[("Webhook-Sha256", "00")]);
     publish(&push("main", 11, "ci"), &[("Webhook-Target", "other")]);
+    // One that says it is another that was made already, and is not.
+    let made = push("main", 12, "ci");
+    tell(&mut fleet.broker.connect(Role::Worker), &made, "delivered", 0);
+    publish(&made, &[("Webhook-Sha256", "00")]);
     let worker = fleet.worker(&[]);
     fleet.settle();
     let request = receiver.take_one();
+    assert_eq!(fleet.outcome(&made).map(|outcome| outcome.state), Some(Standing::Delivered));
     assert_eq!((&request.body, request.header("X-Gitlab-Token")), (&good.body, "sesame"));
     assert_eq!((request.header("Authorization"), request.header("X-Gitlab-Event")), ("", "Push Hook"));
     assert!(request.header("Host").starts_with("127.0.0.1"));
     assert!(states(&fleet, &hostile).iter().all(|state| *state == Some(Standing::Refused)), "{}", worker.said());
     assert_eq!(fleet.outcome(&good).map(|outcome| outcome.state), Some(Standing::Delivered));
-    assert_eq!(fleet.dead(), 10);
+    assert_eq!(fleet.dead(), 12);
     assert!(fleet.outcome(&hostile[0]).unwrap().error.unwrap().contains("github"));
 }
 

@@ -1,5 +1,8 @@
 //! `git webhook fleet`: the streams as they are made, and a fleet that works with the permissions it prints.
 
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use git_webhook::stream::{DELIVERIES, JetStream, Message, Role, Servers, Standing, Trouble, streams};
@@ -7,7 +10,7 @@ use git_webhook::transport::Trust;
 use serde_json::{Value, json};
 
 use crate::broker::delivery;
-use crate::support::{Broker, Fleet, Receiver, is_as_its_schema, soon};
+use crate::support::{Broker, Ends, Fleet, Receiver, Running, World, is_as_its_schema, soon, until};
 
 fn printed(output: &std::process::Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -100,7 +103,7 @@ fn each_side_needs_no_more_than_the_permissions_that_are_printed() {
     assert_eq!(server.are_waiting(&[("ci", &message.order)], soon()).unwrap(), [true]);
     let worker = fleet.worker(&[]);
     let mut outcome = None;
-    crate::support::until("the outcome is told", || {
+    until("the outcome is told", || {
         outcome = server.outcomes(message.spool, &[message.id], soon()).unwrap().pop().flatten();
         outcome.is_some()
     });
@@ -149,4 +152,56 @@ fn status_tells_what_waits_and_what_is_wrong() {
     fleet.broker.connect(Role::Administrator).call("$JS.API.STREAM.UPDATE.GW", &small, soon()).unwrap();
     let full = fleet.webhook(&["fleet", "status"]);
     assert!(String::from_utf8_lossy(&full.stderr).contains("stream GW is nearly full"), "{full:?}");
+}
+
+/// The commands of docs/fleet.md, where a person would type them.
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn the_ten_commands_of_the_page_work() {
+    let receiver = Receiver::new();
+    let world = World::new();
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let page = include_str!("../../docs/fleet.md");
+    let block = page.split("## In ten commands").nth(1).unwrap().split("```").nth(1).unwrap();
+    let commands: Vec<_> = block.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    assert_eq!(commands.len(), 10, "{commands:?}");
+    world.commit("one");
+    let programs = Path::new(env!("CARGO_BIN_EXE_git-webhook")).parent().unwrap().to_owned();
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).unwrap();
+    let replaced = |command: &str| {
+        let command = command.replace("4222", &port.to_string()).replace("http://127.0.0.1:8000", receiver.origin());
+        command.replace("/var/lib/nats", world.path("nats").to_str().unwrap())
+    };
+    let shell = |command: &str| {
+        let mut shell = world.command("sh", &world.path("."));
+        shell.env("PATH", &path).env_remove("RUST_LOG").args(["-c", &format!("exec {}", replaced(command))]);
+        shell
+    };
+    let run = |command: &str| {
+        let output = shell(command).ends();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let mut running = Vec::new();
+    for command in commands {
+        match command.strip_suffix(" &") {
+            Some(command) => {
+                let child = shell(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+                running.push(Running(child));
+                if command.starts_with("nats-server") {
+                    until("the broker answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+                }
+            }
+            None if command.ends_with("webhook flush") => {
+                until("the delivery is made and heard of", || {
+                    run(command);
+                    world.attempts().iter().any(|line| line["state"] == "delivered")
+                });
+            }
+            None if command.ends_with("webhook log") => assert!(run(command).contains("delivered")),
+            None => drop(run(command)),
+        }
+    }
+    assert_eq!(receiver.take_one().json()["ref"], "refs/heads/main");
 }

@@ -5,6 +5,7 @@
 //! nats-server.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -42,6 +43,7 @@ fn measure(workers: usize) {
     let seconds = start.elapsed().as_secs_f64();
     let ledger = scene.ledger(rounds);
     let rate = DELIVERIES_OF_RUN as f64 / seconds;
+    assert!(ledger.is_clean(0), "{ledger}");
     println!("{workers} workers: {DELIVERIES_OF_RUN} deliveries in {seconds:.1} s, {rate:.0} a second; {ledger}");
     drop(running);
 }
@@ -77,7 +79,11 @@ fn run_storm(length: Duration) {
         publisher.join().expect("the publisher ends");
         scene.wait_until_empty();
     });
-    println!("{kills} workers and {broker_kills} brokers killed in {} s; {}", length.as_secs(), scene.ledger(rounds));
+    let ledger = scene.ledger(rounds);
+    println!("{kills} workers and {broker_kills} brokers killed in {} s; {ledger}", length.as_secs());
+    if !ledger.is_clean(kills + broker_kills) {
+        std::process::exit(1);
+    }
 }
 
 /// A broker, a receiver, and a place for their files.
@@ -148,7 +154,7 @@ impl Scene {
             let end = Instant::now() + Duration::from_secs(5);
             let became = self.connect().and_then(|mut broker| broker.publish(&left, end).ok());
             let mut became = became.unwrap_or_default().into_iter();
-            left.retain(|_| !became.next().is_some_and(|it| it.is_ok()));
+            left.retain(|_| became.next().is_none_or(|it| it.is_err()));
         }
     }
 
@@ -163,7 +169,7 @@ impl Scene {
         }
     }
 
-    fn ledger(&self, rounds: u64) -> String {
+    fn ledger(&self, rounds: u64) -> Ledger {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let mut by_repository: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         let mut ids: BTreeMap<(u64, u64), BTreeSet<&str>> = BTreeMap::new();
@@ -177,7 +183,29 @@ impl Scene {
         let is_wrong = |pair: &&[u64]| pair[1] != pair[0] && pair[1] != pair[0] + 1;
         let wrong: usize = by_repository.values().map(|all| all.windows(2).filter(is_wrong).count()).sum();
         let two_ids = ids.values().filter(|ids| ids.len() > 1).count();
-        format!("lost {lost}, doubled {doubled}, out of order {wrong}, under two ids {two_ids}")
+        Ledger { lost, doubled, wrong, two_ids }
+    }
+}
+
+/// What came of all deliveries.
+struct Ledger {
+    lost: u64,
+    doubled: usize,
+    wrong: usize,
+    two_ids: usize,
+}
+
+impl Ledger {
+    /// Whether nothing is lost, out of order or under two ids, and no more doubled than was out when something was killed.
+    fn is_clean(&self, kills: usize) -> bool {
+        self.lost == 0 && self.wrong == 0 && self.two_ids == 0 && self.doubled <= 8 * kills
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lost, doubled, wrong, two_ids } = self;
+        write!(f, "lost {lost}, doubled {doubled}, out of order {wrong}, under two ids {two_ids}")
     }
 }
 

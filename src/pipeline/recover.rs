@@ -87,13 +87,15 @@ impl Pipeline<'_> {
         Job { receipt: owned.receipt.clone(), sequence: owned.sequence, owned: Some(owned), done }
     }
 
-    /// The ids of everything that waits in a queue.
+    /// The ids of everything that waits in a queue, or is kept since the broker took it.
     fn queued(&self) -> HashSet<Uuid> {
         let mut ids = HashSet::new();
         for target in &self.targets {
             let queue = self.spool.queue(&target.name);
             let lock = queue.lock().ok().flatten();
             ids.extend(queue.list().iter().map(|queued| queued.key.id));
+            // One that was queued leaves the queue for there.
+            ids.extend(queue.published().iter().map(|published| published.key.id));
             if lock.is_none() {
                 // Whoever is sending renames records as he does, and one listing may miss some. What two miss is a second
                 // record of one delivery, of which the queue keeps one.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Broker, Ends, Place, Receiver, World, read_record, rewrite_record, rows, soon};
 
 /// A message as it lies at the broker.
-struct Message {
+pub struct Message {
     number: u64,
     subject: String,
     head: String,
@@ -21,18 +21,18 @@ struct Message {
 }
 
 impl Message {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         let line = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         line.unwrap_or_default()
     }
 
-    fn of_ref(&self) -> (&str, &str) {
+    pub fn of_ref(&self) -> (&str, &str) {
         (self.header("Webhook-Ref"), self.header("Webhook-New"))
     }
 }
 
 /// All that waits at the broker, in its order.
-fn waiting(broker: &Broker) -> Vec<Message> {
+pub fn waiting(broker: &Broker) -> Vec<Message> {
     let mut jetstream = broker.connect(Role::Administrator);
     let mut all = Vec::new();
     let mut next = 1;
@@ -54,7 +54,7 @@ fn waiting(broker: &Broker) -> Vec<Message> {
 }
 
 /// What a worker tells of a delivery, which it takes out then.
-fn tell(broker: &Broker, message: &Message, change: impl FnOnce(&mut Outcome)) {
+pub fn tell(broker: &Broker, message: &Message, change: impl FnOnce(&mut Outcome)) {
     let id = message.header("Webhook-Delivery-Id").parse().unwrap();
     let mut outcome = Outcome {
         version: 1,
@@ -85,7 +85,7 @@ fn tell(broker: &Broker, message: &Message, change: impl FnOnce(&mut Outcome)) {
 }
 
 /// A world whose target `ci` belongs to the server, and is told through the broker.
-fn world(broker: &Broker, receiver: &Receiver) -> World {
+pub fn world(broker: &Broker, receiver: &Receiver) -> World {
     let world = World::new();
     world.configure_globally("webhook.ci.url", &receiver.url());
     world.configure_globally("webhook.ci.format", "gitlab");
@@ -99,7 +99,7 @@ fn push(world: &World, name: &str) -> Vec<String> {
 }
 
 /// What it says of what is odd.
-fn flush(world: &World) -> String {
+pub fn flush(world: &World) -> String {
     let output = world.webhook(&["flush", "--now"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");

@@ -4,6 +4,7 @@
 //! a longer run `GIT_WEBHOOK_KILLS=10000 cargo test --test hook kills`. `GIT_WEBHOOK_SEED` repeats the dice of a run,
 //! though not the moments at which the system runs what.
 
+mod broker;
 mod receive_pack;
 mod scenes;
 mod storm;

@@ -130,6 +130,15 @@ impl Schedule {
     /// What is to become of the delivery `id` after a failed attempt; `age` is that of its event in seconds, `now` in
     /// seconds since 1970.
     pub fn after(self, failure: &Failure, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
+        match failure.kind {
+            FailureKind::Forbidden => self.after_refusal(id, age, retry_for, now),
+            // It waits for whoever configures the target, however long that takes.
+            FailureKind::Unmade => self.after_refusal(id, age, Duration::MAX, now),
+            _ => self.after_attempt(failure, id, age, retry_for, now),
+        }
+    }
+
+    fn after_attempt(self, failure: &Failure, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         let kind = failure.kind;
         if kind == FailureKind::TooLarge {
             return Next::Dead(message::never_taken());
@@ -152,9 +161,8 @@ impl Schedule {
         Next::Again(Self { next: now + delay, blocks_ref, ..counted })
     }
 
-    /// What is to become of the delivery `id` whose address was refused, so that nothing was tried; times as for
-    /// [`Self::after`]. It holds nothing back. How often it was looked at nobody counts, its age tells.
-    pub fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
+    /// That of one whose address was refused, so that nothing was tried. It holds nothing back. How often it was looked at nobody counts, its age tells.
+    fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         // One that is looked at for the first time, after days without a timer, is given another chance.
         if self.next != 0 && age >= i64::try_from(retry_for.as_secs()).unwrap_or(i64::MAX) {
             return Next::Dead(message::refused_long());

@@ -22,6 +22,11 @@ const LEVELS: usize = 16;
 /// So many bytes of what minijinja says are told: it may quote the event.
 const LONGEST_REASON: usize = 200;
 
+/// Reads a value that came from elsewhere; `None` where it is none.
+pub fn read_value(text: &[u8]) -> Option<Value> {
+    serde_json::from_slice(text).ok().filter(Value::is_object)
+}
+
 /// A template that is of the language, ready to be rendered.
 #[derive(Debug)]
 pub struct Template {

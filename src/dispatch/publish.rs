@@ -154,16 +154,17 @@ impl<'a> Dispatcher<'a> {
         if size <= most {
             return Ok(made);
         }
-        let head = size - delivery.payload.body.len();
-        let smaller = most.checked_sub(head).and_then(|most| self.smaller(session, delivery, most));
-        if let Some(smaller) = smaller {
+        let room = most.saturating_sub(size - made.body.len());
+        // What a template makes of an event may be much smaller than the event.
+        for room in [room, room / 4, room / 16] {
+            let Some(smaller) = self.smaller(session, delivery, room) else { continue };
             let made = self.message(session, &smaller);
             if made.size() <= most {
                 *delivery = smaller;
                 return Ok(made);
             }
         }
-        let said = message::too_large_for_both(delivery.payload.body.len(), most, session.target.shape.most_bytes);
+        let said = message::too_large_for_both(made.body.len(), most, session.target.shape.most_bytes);
         Err(Failure::new(FailureKind::TooLarge, said))
     }
 
@@ -190,7 +191,7 @@ impl<'a> Dispatcher<'a> {
             time: delivery.time,
             is_late: delivery.is_late,
             trace: delivery.origin.trace.clone(),
-            body: delivery.payload.body.clone(),
+            body: delivery.payload.carried().into_owned(),
         }
     }
 }

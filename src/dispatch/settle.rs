@@ -92,13 +92,7 @@ impl Dispatcher<'_> {
     ) -> bool {
         let now = process::now();
         let (age, retry_for) = (now - delivery.time, session.target.retry_for);
-        let next = match failure.kind {
-            FailureKind::Forbidden => delivery.schedule.after_refusal(delivery.id(), age, retry_for, now),
-            // It waits for whoever configures the target, however long that takes.
-            FailureKind::Unmade => delivery.schedule.after_refusal(delivery.id(), age, Duration::MAX, now),
-            _ => delivery.schedule.after(failure, delivery.id(), age, retry_for, now),
-        };
-        let schedule = match next {
+        let schedule = match delivery.schedule.after(failure, delivery.id(), age, retry_for, now) {
             Next::Again(schedule) => schedule,
             Next::Dead(why) => {
                 entry.state = State::Dead;

@@ -245,6 +245,13 @@ impl Payload {
     pub fn new(event: impl Into<Cow<'static, str>>, body: Vec<u8>) -> Self {
         Self { event: event.into(), body, value: None, flaw: None }
     }
+
+    /// What whoever sends it elsewhere is given: the event's value where he makes the body of that.
+    pub fn carried(&self) -> Cow<'_, [u8]> {
+        // Text, numbers and booleans in maps always serialise.
+        let written = self.value.as_ref().and_then(|value| serde_json::to_vec(value).ok());
+        written.map_or(Cow::Borrowed(&self.body), Cow::Owned)
+    }
 }
 
 /// The identifiers that headers carry.

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use crate::delivery::{Delivery, Origin};
-use crate::format::{self, Payload};
+use crate::format::{self, Format, Payload};
 use crate::message;
 use crate::ref_name::Namespace;
 use crate::ref_update::{RefEvent, parse_one};
 use crate::schedule::{OrderKey, QueueKey, Schedule};
 use crate::stream::Message;
 use crate::target::Target;
+use crate::template::{self, Flaw};
 
 /// How far a git server's clock may be ahead of ours, in seconds: what is not to happen for years would be tried for as long.
 const MOST_AHEAD: i64 = 86_400;
@@ -42,7 +43,7 @@ pub(super) fn delivery(message: &Message, target: &Target, now: i64) -> Result<D
         line: RefEvent::new(update, message.event_id),
         more: Vec::new(),
         format,
-        payload: Arc::new(Payload { event: message.event.clone().into(), body: message.body.clone() }),
+        payload: Arc::new(payload(message, format)?),
         is_shared: false,
         time: message.time,
         receipt: "".into(),
@@ -55,6 +56,16 @@ pub(super) fn delivery(message: &Message, target: &Target, now: i64) -> Result<D
         is_late: message.is_late,
         reduced: None,
     })
+}
+
+/// What is sent; what the target's template makes of it is made at each attempt.
+fn payload(message: &Message, format: &Format) -> Result<Payload, String> {
+    let event = message.event.clone();
+    if !format.takes_template() {
+        return Ok(Payload::new(event, message.body.clone()));
+    }
+    let value = template::read_value(&message.body).ok_or_else(|| message::unsound_message("body"))?;
+    Ok(Payload { value: Some(value), flaw: Some(Flaw::new(message::unmade())), ..Payload::new(event, Vec::new()) })
 }
 
 #[cfg(test)]

@@ -64,12 +64,8 @@ impl Lane<'_> {
 
     /// What is to become of a delivery that failed.
     fn next(&self, delivery: &Delivery, failure: &Failure, now: i64) -> Next {
-        let (id, age) = (delivery.id(), now.saturating_sub(delivery.time));
-        let retry_for = self.station.target.retry_for;
-        match failure.kind {
-            FailureKind::Forbidden => delivery.schedule.after_refusal(id, age, retry_for, now),
-            _ => delivery.schedule.after(failure, id, age, retry_for, now),
-        }
+        let age = now.saturating_sub(delivery.time);
+        delivery.schedule.after(failure, delivery.id(), age, self.station.target.retry_for, now)
     }
 
     fn failed(

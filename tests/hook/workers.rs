@@ -390,3 +390,43 @@ fn workers_that_are_killed_lose_nothing_and_keep_the_order() {
     let lines: Vec<Value> = workers.iter().flat_map(|worker| worker.lines()).collect();
     assert!(!lines.is_empty());
 }
+
+/// What the broker holds is the event; what is made of it is the worker's.
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn a_workers_template_makes_the_body() {
+    let receiver = Receiver::new();
+    let fleet = Fleet::told_to(&receiver, "template");
+    let templates = fleet.path("templates");
+    std::fs::create_dir(&templates).unwrap();
+    std::fs::write(templates.join("own.json"), r#"{"ref": {{ push.ref }}}"#).unwrap();
+    fleet.configure("webhook.templateDir", templates.to_str().unwrap());
+    fleet.configure("webhook.ci.template", "own.json");
+    fleet.configure("webhook.ci.header", "X-Event: {{ event }}");
+    let of = |number, value: Value| Message {
+        format: "template".into(),
+        event: "push".into(),
+        body: value.to_string().into_bytes(),
+        ..push("main", number, "ci")
+    };
+    let messages = [
+        of(1, json!({ "event": "push", "push": { "ref": "refs/heads/main" } })),
+        of(2, json!(["no value"])),
+        of(3, json!({ "event": "a\r\nHost: evil.example", "push": { "ref": "refs/heads/other" } })),
+        of(4, json!({ "event": "push" })),
+        of(5, json!({ "event": "push", "push": { "ref": "refs/heads/last" } })),
+    ];
+    fleet.publish(&messages);
+    let _worker = fleet.worker(&["--name", "w1"]);
+    until("both are told", || receiver.requests().len() == 2);
+    until("the others are known", || {
+        let states = states(&fleet, &messages);
+        states[1..4].iter().all(Option::is_some)
+    });
+    let told: Vec<_> =
+        receiver.take().iter().map(|request| (request.json(), request.header("X-Event").to_owned())).collect();
+    assert_eq!(told[0], (json!({ "ref": "refs/heads/main" }), "push".into()));
+    assert_eq!(told[1], (json!({ "ref": "refs/heads/last" }), "push".into()));
+    let states = states(&fleet, &messages);
+    assert_eq!(states[1..4], [Some(Standing::Refused), Some(Standing::Failing), Some(Standing::Failing)]);
+}

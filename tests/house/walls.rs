@@ -95,7 +95,11 @@ const DOORS: [(&str, &[&str], &[&str]); 39] = [
     ("jiff", &["jiff::"], &["event", "history", "transport", "log_file", "command"]),
     ("ipnet", &["ipnet::"], &["target"]),
     ("percent-encoding", &["percent_encoding::"], &["urls", "target", "transport"]),
-    ("serde_json", &["serde_json::"], &["appraise", "template", "format", "spool", "history", "stream", "alarm", "command"]),
+    (
+        "serde_json",
+        &["serde_json::"],
+        &["appraise", "template", "format", "spool", "history", "stream", "alarm", "command"],
+    ),
     ("minijinja", &["minijinja::"], &["template"]),
     ("url", &["url::"], &["urls", "target"]),
     ("gix-config", &["gix_config::"], &["config"]),

@@ -476,6 +476,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_broker_did_not_take_blocks_its_ref_however_often_it_failed() {
+        for kind in [FailureKind::NoBroker, FailureKind::NotAcknowledged, FailureKind::NotTaken] {
+            assert_eq!(next_of(kind, 1), (1005, true), "{kind:?}");
+            assert_eq!(next_of(kind, 5), (2800, true), "{kind:?}");
+            assert!(kind.is_unreachable() && !kind.is_ambiguous(), "{kind:?}");
+        }
+        let failure = Failure::new(FailureKind::TooLarge, "");
+        assert!(matches!(Schedule::default().after(&failure, Uuid::nil(), 0, DAYS, 0), Next::Dead(_)), "at once");
+    }
+
+    #[test]
     fn the_receiver_may_ask_for_up_to_a_day() {
         let ask = |seconds| {
             let retry_after = Some(Duration::from_secs(seconds));

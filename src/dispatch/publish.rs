@@ -23,6 +23,9 @@ const FOR_A_ROW: Duration = Duration::from_secs(10);
 /// How many are sent in a row before their acknowledgements are waited for.
 const MOST_IN_A_ROW: usize = 256;
 
+/// How many bytes of bodies are, or one body that is larger.
+const MOST_BYTES_IN_A_ROW: usize = 4 << 20;
+
 /// A delivery on its way to the broker.
 struct Outgoing {
     lane: Lane,
@@ -45,22 +48,34 @@ impl<'a> Dispatcher<'a> {
             if tasks.is_empty() {
                 return;
             }
-            let mut row = Vec::new();
+            let (mut row, mut bytes) = (Vec::new(), 0);
             for (lane, task) in tasks {
-                match self.to_send(&sessions[lane.at], pipe, (lane, task)) {
-                    Some((delivery, was_queued)) => row.push(Outgoing { lane, delivery, was_queued }),
-                    None => pipe.channel.done(lane),
+                let Some((delivery, was_queued)) = self.to_send(&sessions[lane.at], pipe, (lane, task)) else {
+                    pipe.channel.done(lane);
+                    continue;
+                };
+                bytes += delivery.payload.body.len();
+                row.push(Outgoing { lane, delivery, was_queued });
+                // What was queued is read one after the other, so that a row needs no more memory than this.
+                if bytes >= MOST_BYTES_IN_A_ROW {
+                    self.publish_row(sessions, pipe, std::mem::take(&mut row));
+                    bytes = 0;
                 }
             }
-            let start = Instant::now();
-            let sent = self.send_row(sessions, &mut row);
-            for (outgoing, sent) in row.into_iter().zip(sent) {
-                let lane = outgoing.lane;
-                if self.settle_sent(&sessions[lane.at], outgoing, sent, start.elapsed()) {
-                    lock(&pipe.blocked).insert(lane);
-                }
-                pipe.channel.done(lane);
+            self.publish_row(sessions, pipe, row);
+        }
+    }
+
+    /// Publishes deliveries of distinct refs, and settles them.
+    fn publish_row(&self, sessions: &[TargetSession<'a>], pipe: &Pipe, mut row: Vec<Outgoing>) {
+        let start = Instant::now();
+        let sent = self.send_row(sessions, &mut row);
+        for (outgoing, sent) in row.into_iter().zip(sent) {
+            let lane = outgoing.lane;
+            if self.settle_sent(&sessions[lane.at], outgoing, sent, start.elapsed()) {
+                lock(&pipe.blocked).insert(lane);
             }
+            pipe.channel.done(lane);
         }
     }
 
@@ -101,6 +116,9 @@ impl<'a> Dispatcher<'a> {
 
     /// Sends deliveries in a row and waits for all acknowledgements; what came of each, in their order.
     fn send_row(&self, sessions: &[TargetSession<'a>], row: &mut [Outgoing]) -> Vec<Sent> {
+        if row.is_empty() {
+            return Vec::new();
+        }
         let mut link = lock(&self.link);
         let jetstream = match link.open(self.broker, &self.trust, self.patience()) {
             Ok(jetstream) => jetstream,

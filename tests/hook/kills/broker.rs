@@ -6,7 +6,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -183,7 +182,9 @@ fn a_broker_that_is_killed_and_loses_its_disk_again_and_again_has_each_push_once
     let forgotten = thread::scope(|scope| {
         scope.spawn(|| {
             for step in 0..2 {
-                branches.iter().for_each(|branch| drop(lab.push(branch, step, &[])));
+                for branch in &branches {
+                    lab.push(branch, step, &[]);
+                }
             }
             is_over.store(1, Ordering::SeqCst);
         });

@@ -114,7 +114,7 @@ pub(super) mod tests {
             change(&mut message);
             refused(&message)
         };
-        assert!(refused(|it| it.format = "github".into()).contains("github"));
+        assert!(refused(|it| (it.format, it.event) = ("github".into(), "push".into())).contains("github"));
         assert!(refused(|it| it.format = "none".into()).contains("none"));
         assert!(refused(|it| it.event = "push".into()).contains("push"));
         assert!(refused(|it| it.body = vec![b'x'; 11]).contains("11"));

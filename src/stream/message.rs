@@ -214,6 +214,11 @@ pub fn sender(incoming: &Incoming) -> Option<(Uuid, Uuid)> {
     Some((fields.parsed("Webhook-Spool").ok()?, fields.parsed("Webhook-Delivery-Id").ok()?))
 }
 
+/// Which redelivery it is of, 0 for none; of what does not say so, none.
+pub fn redelivery_of(incoming: &Incoming) -> u32 {
+    Fields(incoming).parsed("Webhook-Redelivery").unwrap_or(0)
+}
+
 fn is_trace(value: &str) -> bool {
     Trace::parse(value).is_some()
 }

@@ -24,7 +24,7 @@ pub use jetstream::{JetStream, Stored};
 pub use layout::{
     ACK_WAIT, DEAD, DELIVERIES, OUTCOMES, StreamLayout, consumer, consumer_name, raised, raised_consumer, streams,
 };
-pub use message::{Lane, Message, NotOurs, sender};
+pub use message::{Lane, Message, NotOurs, redelivery_of, sender};
 pub use names::{order_key, target_token};
 pub use nats::{Connection, Headers, Incoming, Role};
 pub use outcome::{Outcome, Standing};

@@ -13,7 +13,7 @@ use crate::delivery::Delivery;
 use crate::dispatch;
 use crate::message;
 use crate::process;
-use crate::stream::{self, ACK_WAIT, BrokerError, Claim, JetStream, Message, NotOurs, Turn, sender};
+use crate::stream::{self, ACK_WAIT, BrokerError, Claim, JetStream, Message, NotOurs, Turn, redelivery_of, sender};
 use crate::transport::Http;
 
 /// How long the broker is asked to wait for a message to come; a worker that is to end waits as long.
@@ -36,6 +36,9 @@ const BROKER_AWAY: Duration = Duration::from_secs(1);
 
 /// What a newer worker has to make is handed back for so long.
 const FOR_A_NEWER_ONE: Duration = Duration::from_secs(60);
+
+/// So often it is not a message's turn before it is asked why.
+const LOOKS_BEFORE_CLEARING: u32 = 4;
 
 /// An attempt ends within what is left of the time in which nobody else is given the message, less this.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -189,7 +192,7 @@ impl<'w> Lane<'w> {
         let (stays, delay) = match seen {
             Ok(Seen::Done) => (false, Duration::ZERO),
             Ok(Seen::Stays(delay)) => (true, delay),
-            Ok(Seen::NotYet) => match self.station.keep(held) {
+            Ok(Seen::NotYet) => match self.kept(held) {
                 None => return,
                 Some(claim) => {
                     let delay = not_yet(claim.handed_out);
@@ -204,6 +207,32 @@ impl<'w> Lane<'w> {
         };
         let behind = self.station.done(&subject, stays);
         self.give_back(behind, delay);
+    }
+
+    /// Keeps a message whose turn it is not yet; it comes back where that was in vain for too long.
+    fn kept(&mut self, held: Held) -> Option<Claim> {
+        if held.looks == LOOKS_BEFORE_CLEARING
+            && let Err(error) = self.clear_before(&held.claim)
+        {
+            self.lose_broker(&error);
+        }
+        self.station.keep(held)
+    }
+
+    /// Removes what is before a message though its last outcome is told. A broker that is killed may have noted that a message was
+    /// settled, and have it all the same when it is back: it would hand it out to nobody, and nothing would ever pass it.
+    fn clear_before(&mut self, claim: &Claim) -> Result<(), BrokerError> {
+        let deadline = Instant::now() + TO_ANSWER;
+        let broker = self.broker()?;
+        let first = broker.first_of(claim.subject(), deadline)?.filter(|first| first.sequence < claim.sequence);
+        let Some(first) = first else { return Ok(()) };
+        let Some((spool, id)) = sender(&first.incoming) else { return Ok(()) };
+        let redelivery = redelivery_of(&first.incoming);
+        let (known, _) = broker.outcome(spool, id, deadline)?;
+        match known.is_some_and(|known| known.state.is_last() && known.is_of(redelivery)) {
+            true => broker.remove(first.sequence, deadline),
+            false => Ok(()),
+        }
     }
 
     /// A panic is a mistake of ours, and must not take the thread along: nobody else may be there for the target. The message is handed

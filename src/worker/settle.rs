@@ -122,8 +122,8 @@ impl Lane<'_> {
         let Some((spool, id)) = delivery.filter(|_| !is_over) else {
             return self.broker()?.settle(claim, deadline).map(|()| Seen::Done);
         };
-        let redelivery = claim.incoming.header("Webhook-Redelivery").and_then(|number| number.parse().ok());
-        let outcome = refusal(&self.worker.name, self.station.target.name.as_str(), id, redelivery.unwrap_or(0), why);
+        let redelivery = stream::redelivery_of(&claim.incoming);
+        let outcome = refusal(&self.worker.name, self.station.target.name.as_str(), id, redelivery, why);
         self.tell_last(claim, spool, &outcome, turn)
     }
 

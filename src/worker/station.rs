@@ -53,7 +53,7 @@ pub(super) struct Station<'a> {
 pub(super) struct Held {
     pub(super) claim: Claim,
     /// How often it was not its turn.
-    looks: u32,
+    pub(super) looks: u32,
     /// When it is looked at next.
     next: Instant,
 }

@@ -11,7 +11,7 @@ use log::warn;
 use super::settle::refusal;
 use super::{TO_ANSWER, Worker};
 use crate::message;
-use crate::stream::{BrokerError, First, JetStream, Turn, sender, target_of};
+use crate::stream::{BrokerError, First, JetStream, Turn, redelivery_of, sender, target_of};
 
 /// How often they are looked for, at most.
 const EVERY: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ impl Worker<'_> {
 
     fn set_one_aside(&self, broker: &mut JetStream, target: &str, first: &First) -> Result<(), BrokerError> {
         let deadline = Instant::now() + TO_ANSWER;
-        let redelivery = first.incoming.header("Webhook-Redelivery").and_then(|it| it.parse().ok()).unwrap_or(0);
+        let redelivery = redelivery_of(&first.incoming);
         let delivery = sender(&first.incoming);
         let (known, told) = match delivery {
             Some((spool, id)) => broker.outcome(spool, id, deadline)?,

@@ -15,6 +15,7 @@ mod check;
 mod calls;
 mod chats;
 mod clients;
+mod cluster;
 mod command;
 mod commits;
 mod completion;

@@ -125,7 +125,11 @@ impl Fleet {
     /// Makes the consumers of a target with so few seconds for a worker to say that it still works, so that a test of one that
     /// dies need not last a minute.
     pub fn hurry(&self, target: &str, seconds: u64) {
-        let mut broker = self.broker.connect(Role::Administrator);
+        self.hurry_at(&mut self.broker.connect(Role::Administrator), target, seconds);
+    }
+
+    /// The same at this broker.
+    pub fn hurry_at(&self, broker: &mut JetStream, target: &str, seconds: u64) {
         for lane in [Lane::Deliveries, Lane::Retries] {
             let mut config = consumer(lane, target);
             config["ack_wait"] = json!(seconds * 1_000_000_000);

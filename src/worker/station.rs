@@ -16,10 +16,10 @@ const MOST_LANES: usize = 8;
 const MOST_IN_HAND: usize = 64;
 const MOST_OF_SUBJECT: usize = 16;
 
-/// A message whose turn it is not yet is looked at again after so long, then after twice as long, so often: a second in all. Its turn may
-/// come any moment, where another worker has the one before it.
+/// A message whose turn it is not yet is looked at again after so long, then after twice as long, so often: a quarter of a second in all.
+/// Its turn may come any moment, where another worker has the one before it.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
-const MOST_LOOKS: u32 = 8;
+const MOST_LOOKS: u32 = 6;
 
 /// How soon the broker is asked again for more, where it had none and something is in hand.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);

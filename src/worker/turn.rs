@@ -36,8 +36,8 @@ pub(super) enum Seen {
 }
 
 /// How long what is not yet its turn is handed back for, the first time and at most.
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(2);
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_millis(400);
 
 /// How long what may have been delivered too often already, and waits for the receiver to take something else, is handed back for.
 const HELD: Duration = Duration::from_secs(600);

@@ -35,7 +35,9 @@ impl Broker {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let path = directory.path().to_str().unwrap().to_owned();
         let more = configuration.replace("{directory}", &path);
-        let text = format!("listen: 127.0.0.1:{port}\njetstream {{ store_dir: '{path}/js' }}\n{more}\n");
+        // By default it promises streams no more than is free on the disk now.
+        let js = format!("store_dir: '{path}/js', max_file_store: 64G");
+        let text = format!("listen: 127.0.0.1:{port}\njetstream {{ {js} }}\n{more}\n");
         fs::write(directory.path().join("nats.conf"), text).unwrap();
         let broker = Self { directory, port, process: Mutex::default() };
         broker.start();

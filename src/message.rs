@@ -142,12 +142,12 @@ messages! {
         "is looked for in webhook.templateDir, which is not set: set that for the server, or write an absolute path";
     no_method() = "is no method that is known: write POST, PUT or GET";
     no_media_type() = "is no media type: write one such as text/plain; charset=utf-8, or json or form";
-    bad_expression(why) = "holds an expression that cannot be read: {why}";
     header_not_filled_in() = "fills in a header that lets requests in: write it down as it is";
     url_statement() = "holds a statement or a comment: only expressions, in two braces each, can stand in it";
     url_open_expression() = "holds an expression without its end: write two closing braces behind it";
     url_expression_in_host() =
         "holds an expression before its path: scheme, user, host and port are what they are for every event";
+    url_steps_up() = "holds an expression before a segment '..', which would take it away: write the path without";
     url_expression_in_name() = "holds an expression in a name of its query, where only values can be filled in";
 
     // Addresses. What is wrong with a URL, told without it: it may hold a secret.
@@ -322,6 +322,11 @@ messages! {
     reduced_template(allowed) =
         "the template makes more of it than maxBody ({allowed}) or its steps allow: told without lists of files";
     template_too_large(most) = "it makes more than maxBody ({most} bytes)";
+    expression_too_long(most) = "it makes more than {most} bytes";
+    template_ended() = "it takes more time or memory than a template may";
+    of_url(flaw) = "url: {flaw}";
+    of_header(name, flaw) = "header {name}: {flaw}";
+    made_for_template() = "it was made for format template, which the target has no more: put that back, and redeliver it";
     template_too_long(steps) = "it takes more than {steps} steps";
     unmade() = "its template does not work for this event";
     made_for_another_format(format) = "it was made for format {format}, which does not say what the url is filled in with";

@@ -131,9 +131,7 @@ impl Schedule {
     /// seconds since 1970.
     pub fn after(self, failure: &Failure, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         match failure.kind {
-            FailureKind::Forbidden => self.after_refusal(id, age, retry_for, now),
-            // It waits for whoever configures the target, however long that takes.
-            FailureKind::Unmade => self.after_refusal(id, age, Duration::MAX, now),
+            FailureKind::Forbidden | FailureKind::Unmade => self.after_refusal(id, age, retry_for, now),
             _ => self.after_attempt(failure, id, age, retry_for, now),
         }
     }
@@ -164,7 +162,7 @@ impl Schedule {
     /// That of one whose address was refused, so that nothing was tried. It holds nothing back. How often it was looked at nobody counts, its age tells.
     fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         // One that is looked at for the first time, after days without a timer, is given another chance.
-        if self.next != 0 && age >= i64::try_from(retry_for.as_secs()).unwrap_or(i64::MAX) {
+        if self.next != 0 && age >= retry_for.as_secs() as i64 {
             return Next::Dead(message::refused_long());
         }
         let mut looks = 0;

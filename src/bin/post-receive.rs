@@ -11,6 +11,7 @@ use std::io::stdin;
 use git_webhook::alarm;
 use git_webhook::process::{self, Environment};
 use git_webhook::receive::{self, Hook};
+use git_webhook::template;
 
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "C calls it by its name, and so there must be no other")]
@@ -36,6 +37,9 @@ fn run() {
         // One string, which git webhook check looks for in the file: it runs no hook.
         print!(concat!("post-receive (git-webhook) ", env!("CARGO_PKG_VERSION"), "\n"));
         return;
+    }
+    if argument.is_some_and(|argument| argument == template::ARGUMENT) {
+        return template::serve();
     }
     // The push has been accepted, or is to be: a mistake of ours goes to the log, not to the pusher.
     std::panic::set_hook(Box::new(|info| log::error!(target: "git_webhook", "{info}")));

@@ -62,6 +62,7 @@ use crate::format::{self, FORMATS, Format};
 use crate::log_file;
 use crate::message;
 use crate::process::Environment;
+use crate::template;
 use crate::text::sanitise;
 
 /// git's exit code for a wrong command line.
@@ -296,6 +297,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment)
     let arguments: Vec<_> = arguments.collect();
     if arguments.get(1).is_some_and(|argument| argument == alarm::ARGUMENT) {
         alarm::tell(environment);
+        return ExitCode::SUCCESS;
+    }
+    if arguments.get(1).is_some_and(|argument| argument == template::ARGUMENT) {
+        template::serve();
         return ExitCode::SUCCESS;
     }
     let Arguments { as_owner, no_pager, verb } = match Arguments::try_parse_from(&arguments) {

@@ -214,6 +214,7 @@ pub fn body<'d>(target: &Target, delivery: &'d Delivery) -> Result<Cow<'d, [u8]>
     let Some(flaw) = flaw else { return Ok(Cow::Borrowed(body)) };
     match (&target.recipe, value) {
         (Some(recipe), Some(value)) => recipe.body(value, target.shape.most_bytes).map(Cow::Owned),
+        (None, _) => Err(Flaw::new(message::made_for_template())),
         _ => Err(flaw.clone()),
     }
 }

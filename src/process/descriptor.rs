@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, IntoRawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -80,6 +80,30 @@ pub fn read_to_end<R: Read + AsFd>(mut input: R, limit: usize, patience: Duratio
         }
     }
     Ok((bytes, false))
+}
+
+/// Reads one line of a program that answers in lines, without its end, of at most `limit` bytes and within `patience` in all.
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`] where it does not come in time, [`io::ErrorKind::UnexpectedEof`] where the program has ended.
+pub fn read_line<R: Read + AsFd>(input: &mut R, limit: usize, patience: Duration) -> io::Result<Vec<u8>> {
+    let end = Instant::now() + patience;
+    let mut line = Vec::new();
+    let mut chunk = [0; 16 * 1024];
+    while !line.ends_with(b"\n") {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || line.len() > limit || !is_ready(&*input, PollFlags::POLLIN, left) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match input.read(&mut chunk) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => line.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    line.pop();
+    Ok(line)
 }
 
 /// Opens `/dev/null` for each standard descriptor that is closed.

@@ -1,5 +1,6 @@
 //! Signals and sessions: what must not end a program or leave a step half done, what must not be ended with the push.
 
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::setsid;
 
@@ -11,6 +12,16 @@ pub fn begin() {
     // It fails for no signal that exists. Programs that are started get it back.
     let _ = SigSet::from_iter([Signal::SIGPIPE]).thread_block();
     open_standard_descriptors();
+}
+
+/// Ends this process where it takes more than so many seconds of the processor; memory beyond so many bytes it does not get. A dump
+/// of it is written nowhere.
+pub fn limit(seconds: u64, memory: u64) {
+    for (resource, most) in [(Resource::RLIMIT_CPU, seconds), (Resource::RLIMIT_AS, memory), (Resource::RLIMIT_CORE, 0)]
+    {
+        // One that is lower already stays.
+        let _ = setrlimit(resource, most, most);
+    }
 }
 
 /// Keeps signals away that would stop or kill this process with a lock held or a record half written: a terminal's stop

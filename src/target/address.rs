@@ -94,6 +94,11 @@ impl Address {
         self.url.as_str()
     }
 
+    /// What of that stands behind host and port.
+    pub fn behind_authority(&self) -> &str {
+        &self.url[Position::AfterPort..]
+    }
+
     /// The URL with user name and password, for who may read the configuration that it stands in.
     pub fn whole(&self) -> String {
         let Some((user, password)) = self.credentials() else { return self.url.to_string() };

@@ -6,7 +6,7 @@ use super::{Target, UrlTemplate};
 use crate::event::{Event, EventName};
 use crate::format::{self, Limits, Method, Payload, Rendered};
 use crate::message;
-use crate::template::{Flaw, Template, Value};
+use crate::template::{Flaw, Renderer, Template, Value};
 
 /// What an expression makes of a header at most, in bytes.
 const LONGEST_HEADER: usize = 4 * 1024;
@@ -26,6 +26,8 @@ pub struct Recipe {
     pub url: Option<UrlTemplate>,
     /// The headers that hold expressions, by their names.
     pub headers: Vec<(String, Template)>,
+    /// Who renders all that.
+    pub renderer: Renderer,
 }
 
 /// What expressions make of a request at each attempt.
@@ -43,7 +45,9 @@ impl Recipe {
     /// # Errors
     /// Where the template goes wrong for this value.
     pub fn body(&self, value: &Value, most: usize) -> Result<Vec<u8>, Flaw> {
-        self.body.as_ref().map_or(Ok(Vec::new()), |body| body.render(value, most))
+        let Some(body) = &self.body else { return Ok(Vec::new()) };
+        let made = self.renderer.render(&[(body, most)], value).pop();
+        made.unwrap_or_else(|| Ok(String::new())).map(String::into_bytes)
     }
 
     /// The payload of an event. Of one that it goes wrong for, in URL or headers too, there is the value and what is wrong.
@@ -57,15 +61,27 @@ impl Recipe {
     /// URL and headers for a value.
     ///
     /// # Errors
-    /// Where an expression goes wrong for this value, or makes what a header cannot hold.
+    /// Where an expression goes wrong for this value, or makes what a URL or a header cannot hold.
     pub fn request_parts(&self, value: &Value) -> Result<RequestParts, Flaw> {
-        let url = self.url.as_ref().map(|url| url.fill(value)).transpose()?;
-        let header = |(name, template): &(String, Template)| {
-            let text = template.render(value, LONGEST_HEADER)?;
-            let is_bad = text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
-            if is_bad { Err(Flaw::new(message::header_control_character(name))) } else { Ok((name.clone(), text)) }
+        let of_url: Vec<_> = self.url.iter().flat_map(UrlTemplate::templates).collect();
+        let of_headers = self.headers.iter().map(|(_, template)| (template, LONGEST_HEADER));
+        let all: Vec<_> = of_url.iter().copied().chain(of_headers).collect();
+        let mut made = self.renderer.render(&all, value).into_iter().zip(all.iter().map(|(_, most)| *most));
+        let fill = |url: &UrlTemplate| {
+            let texts = made.by_ref().take(of_url.len()).map(|(made, most)| made.map_err(|flaw| short(flaw, most)));
+            url.fill(texts.collect::<Result<Vec<_>, _>>()?)
         };
-        Ok(RequestParts { url, headers: self.headers.iter().map(header).collect::<Result<_, _>>()? })
+        let url = self.url.as_ref().map(fill).transpose().map_err(|flaw| Flaw::new(message::of_url(flaw)))?;
+        let header = |((name, _), (made, most)): (&(String, Template), (Result<String, Flaw>, usize))| {
+            let text = made.map_err(|flaw| Flaw::new(message::of_header(name, short(flaw, most))))?;
+            let is_bad = text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t');
+            if is_bad {
+                Err(Flaw::new(message::header_control_character(name)))
+            } else {
+                Ok((name.clone(), text.into()))
+            }
+        };
+        Ok(RequestParts { url, headers: self.headers.iter().zip(made).map(header).collect::<Result<_, _>>()? })
     }
 
     /// About how many bytes expressions add to the head of a request at most.
@@ -75,13 +91,25 @@ impl Recipe {
     }
 }
 
+/// Of a piece of a URL or a header no event that tells less makes a shorter one.
+fn short(flaw: Flaw, most: usize) -> Flaw {
+    if flaw.is_of_size { Flaw::new(message::expression_too_long(most)) } else { flaw }
+}
+
 impl Target {
     /// The payload that tells this target of an event; `None` where its forge has no such event, or tells it with all of its push.
     pub fn render(&self, event: &Event, name: EventName) -> Option<Rendered> {
         let shape = &self.shape;
         // What is built again is built for the format that it had.
-        let recipe = self.recipe.as_deref().filter(|_| self.format.takes_template());
-        let Some(recipe) = recipe else { return self.format.render(event, name, shape) };
+        if !self.format.takes_template() {
+            return self.format.render(event, name, shape);
+        }
+        let Some(recipe) = &self.recipe else {
+            let value = format::event_value(event, name, &shape.limits)?;
+            let flaw = Some(Flaw::new(message::made_for_template()));
+            let payload = Payload { event: name.word().into(), body: Vec::new(), value: Some(value), flaw };
+            return Some(Rendered { payload, reduced: None });
+        };
         let build = |limits: &Limits| recipe.payload(event, name, limits, shape.most_bytes);
         format::fit(shape, self.format.wants.commits, build)
     }

@@ -3,7 +3,7 @@
 
 use super::Address;
 use crate::message;
-use crate::template::{Flaw, Template, Value};
+use crate::template::{Flaw, Template};
 use crate::urls::encode_whole;
 
 /// What a filled URL has at most, in bytes, as one that is configured.
@@ -32,34 +32,44 @@ impl UrlTemplate {
     pub fn parse(text: &str) -> Result<(Address, Self), String> {
         let parts = Parts::of(text)?;
         parts.check_places()?;
-        // The URL parser encodes what stands around; letters and digits it leaves alone.
-        let mark = (0..).map(|number| format!("gw{number}x")).find(|mark| !text.contains(mark)).unwrap_or_default();
+        // The URL parser encodes what stands around, and makes capitals small before the path; letters and digits it leaves alone.
+        let is_free = |mark: &String| !text.to_lowercase().contains(mark) && !text.contains(mark);
+        let mark = (0..).map(|number| format!("gw{number}x")).find(is_free).unwrap_or_default();
         let marked = |number: usize| format!("{mark}{number}x");
         let numbered = parts.pieces.iter().enumerate();
         let sample: String = numbered.map(|(number, (before, _))| format!("{before}{}", marked(number))).collect();
         let address = Address::parse(&(sample + parts.end))?;
-        let (mut rest, mut pieces) = (address.dial(), Vec::new());
+        let (origin, behind) = address.dial().split_at(address.dial().len() - address.behind_authority().len());
+        let (mut before, mut rest, mut pieces) = (origin.to_owned(), behind, Vec::new());
         for (number, (_, expression)) in parts.pieces.iter().enumerate() {
-            let template = Template::parse("url", expression).map_err(|flaw| message::bad_expression(flaw.why))?;
-            // What stood in the fragment is not sent.
-            if let Some((before, behind)) = rest.split_once(&marked(number)) {
-                pieces.push((before.to_owned(), template));
-                rest = behind;
+            match rest.split_once(&marked(number)) {
+                Some((text, behind)) => {
+                    let source = (*expression).to_owned();
+                    pieces.push((before + text, Template { name: "url".into(), source }));
+                    (before, rest) = (String::new(), behind);
+                }
+                // What stands in the fragment is not sent; what stood before a step up would be left out unseen.
+                None if parts.is_in_fragment(number) => {}
+                None => return Err(message::url_steps_up().into()),
             }
         }
-        let end = rest.to_owned();
+        let end = before + rest;
         Ok((address, Self { pieces, end }))
     }
 
-    /// The URL to dial for a value: all that comes from it is percent-encoded, slashes and segments of dots too.
+    /// The expressions, each with how many bytes it may make.
+    pub fn templates(&self) -> impl Iterator<Item = (&Template, usize)> {
+        self.pieces.iter().map(|(_, template)| (template, LONGEST))
+    }
+
+    /// The URL to dial with what came of each expression: all of that is percent-encoded, slashes and segments of dots too.
     ///
     /// # Errors
-    /// Where an expression goes wrong for this value, or the URL becomes too long.
-    pub fn fill(&self, value: &Value) -> Result<String, Flaw> {
+    /// Where the URL becomes too long.
+    pub fn fill(&self, texts: impl IntoIterator<Item = String>) -> Result<String, Flaw> {
         let mut url = String::new();
-        for (before, expression) in &self.pieces {
-            let text = expression.render(value, LONGEST)?;
-            url = url + before + &encode_whole(&text);
+        for ((before, _), text) in self.pieces.iter().zip(texts) {
+            url = url + before + &encode_whole(text.as_bytes());
         }
         let url = without_dot_segments(&(url + &self.end));
         if url.len() > LONGEST { Err(Flaw::new(message::url_too_long())) } else { Ok(url) }
@@ -103,6 +113,13 @@ impl<'t> Parts<'t> {
     }
 }
 
+impl Parts<'_> {
+    /// Whether the expression with this number stands behind a `#`.
+    fn is_in_fragment(&self, number: usize) -> bool {
+        self.pieces.iter().take(number + 1).any(|(before, _)| before.contains('#'))
+    }
+}
+
 /// The length of an expression with its closing braces, which may stand in its strings too.
 fn end_of_expression(text: &str) -> Option<usize> {
     let mut quote = None;
@@ -124,22 +141,22 @@ fn end_of_expression(text: &str) -> Option<usize> {
 /// Servers take a segment of one or two dots for a step, encoded or not; encoded it is at least no step to what lies between.
 fn without_dot_segments(url: &str) -> String {
     let (path, query) = url.split_at(url.find('?').unwrap_or(url.len()));
-    let segments = path.split('/').map(|segment| match segment {
-        "." | ".." => segment.replace('.', "%2E"),
-        _ => segment.to_owned(),
+    let segments = path.split('/').map(|segment| {
+        let dots = segment.replace("%2e", ".").replace("%2E", ".");
+        if matches!(dots.as_str(), "." | "..") { dots.replace('.', "%2E") } else { segment.to_owned() }
     });
     segments.collect::<Vec<_>>().join("/") + query
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn filled(url: &str, value: &Value) -> Result<String, String> {
+    /// Filled with one text for every expression.
+    fn filled(url: &str, text: &str) -> Result<String, String> {
         let (_, template) = UrlTemplate::parse(url)?;
-        template.fill(value).map_err(|flaw| flaw.why)
+        let texts: Vec<_> = template.templates().map(|_| text.to_owned()).collect();
+        template.fill(texts).map_err(|flaw| flaw.why)
     }
 
     #[test]
@@ -152,11 +169,13 @@ mod tests {
             ("http://h/a/.{{ x }}", ".", "http://h/a/%2E%2E"),
             ("http://h/a/{{ x }}", "...", "http://h/a/..."),
             ("http://h/{{ x }}#{{ x }}", "1", "http://h/1"),
-            ("http://h/?a={{ x ~ '}}' }}", "1", "http://h/?a=1%7D%7D"),
+            ("http://h/?a={{ x ~ '}}' }}&b={{ x }}", "1", "http://h/?a=1&b=1"),
+            ("http://h/%2e{{ x }}/y", ".", "http://h/%2E%2E/y"),
+            ("http://GW0X0X.h/GW0X0X/{{ x }}", "1", "http://gw0x0x.h/GW0X0X/1"),
             ("http://h/gw0x{{ x }}", "1", "http://h/gw0x1"),
             ("http://h/{{ x }}{{ x }}", "@", "http://h/%40%40"),
         ] {
-            assert_eq!(filled(url, &json!({ "x": text })).as_deref(), Ok(expected), "{url} {text}");
+            assert_eq!(filled(url, text).as_deref(), Ok(expected), "{url} {text}");
         }
     }
 
@@ -176,18 +195,15 @@ mod tests {
             "http://h/{% if x %}a{% endif %}",
             "http://h/{# x #}",
             "http://h/{{ x ",
-            "http://h/{{ x | }}",
-            "http://h/{{ }}",
+            "http://h/{{ x }}/../{{ x }}",
         ] {
             assert!(UrlTemplate::parse(url).is_err(), "{url}");
         }
     }
 
     #[test]
-    fn what_is_not_known_or_too_long_is_an_error() {
-        assert!(filled("http://h/{{ y }}", &json!({ "x": 1 })).is_err());
-        assert!(filled("http://h/{{ x | nothing }}", &json!({ "x": 1 })).is_err());
-        assert!(filled("http://h/{{ x }}", &json!({ "x": "a".repeat(9000) })).is_err());
-        assert!(filled("http://h/{{ x }}", &json!({ "x": "/".repeat(4000) })).is_err());
+    fn what_is_too_long_is_an_error() {
+        assert!(filled("http://h/{{ x }}", &"a".repeat(9000)).is_err());
+        assert!(filled("http://h/{{ x }}", &"/".repeat(4000)).is_err());
     }
 }

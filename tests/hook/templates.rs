@@ -137,13 +137,15 @@ fn what_a_wrong_template_cannot_tell_waits_until_it_is_mended() {
 #[test]
 fn events_wait_for_a_template_that_cannot_be_read() {
     let receiver = Receiver::new();
-    let world = world(&receiver, "{% if push %}", &[]);
+    let world = world(&receiver, "{}", &[]);
+    let own = world.server().join("webhook/template/own.json");
+    fs::remove_file(own).unwrap();
     world.commit("one");
     let pushed = world.push(&["main"]);
     assert!(pushed.said().iter().any(|line| line.contains("not configured rightly")), "{:?}", pushed.said());
     let check = world.webhook(&["check"]);
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert!(said.contains("webhook.ci.template 'own.json': line 1, column"), "{said}");
+    assert!(said.contains("webhook.ci.template 'own.json': cannot be read below webhook/template/"), "{said}");
     assert!(!check.status.success());
     world.write_template("own.json", "{{ title }}");
     world.commit("two");
@@ -242,15 +244,29 @@ fn a_template_takes_no_more_than_it_may() {
     let memory = "{% set a = 'x' * 90000000 %}{% set b = a ~ a ~ a ~ a %}{{ b | length }}";
     let doubled =
         "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}";
+    // What overflows a stack or takes for ever ends the process that renders, and nothing else.
+    let chains = ["+1", "~x", "|upper", "[0]", ".x", "()"].map(|link| format!("{{{{ x{} }}}}", link.repeat(8000)));
+    let elif = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(4000));
+    let nested = format!("{{% set x = [1] %}}{}{{{{ x }}}}", "{% set x = [x] %}".repeat(3000));
+    let endless = format!("{{% set x = [1] %}}{}{{{{ x|tojson|length }}}}", "{% set x = [x, x] %}".repeat(60));
+    let indent = "{{ [1, [2]]|tojson(indent=99999999) }}".to_owned();
+    let panics = ["{{ [1, 2, 3][::-9223372036854775808] }}".to_owned()];
+    let hard = chains.into_iter().chain([elif, nested, endless, indent]).chain(panics);
     let others = ["{% include 'other.txt' %}", "{% import 'o' as o %}", "{% extends 'o' %}", "{% from 'o' import p %}"];
     let of_outside = ["{{ env }}", "{{ config }}", "{{ secret }}", "{{ self }}", "{{ debug() }}", "{{ url_for }}"];
-    for template in [steps, levels, memory, doubled].into_iter().chain(others).chain(of_outside) {
+    let easy = [steps, levels, memory, doubled].into_iter().chain(others).chain(of_outside).map(String::from);
+    for template in easy.chain(hard) {
         let receiver = Receiver::new();
-        let world = world(&receiver, template, &[]);
+        let world = world(&receiver, &template, &[]);
+        let template = &template[..template.len().min(80)];
+        // Whoever else is told has nothing to do with it.
+        let other = Receiver::new();
+        world.add_plain_target("other", &other, "gitlab");
         world.configure("webhook.ci.signingSecret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         world.commit("one");
         assert!(world.push(&["main"]).accepted);
         assert!(receiver.take().is_empty(), "{template}");
+        assert_eq!(other.take().len(), 1, "{template}");
         let waits = world.webhook(&["status", "--json"]);
         let waits: Value = serde_json::from_slice(&waits.stdout).unwrap();
         assert_ne!(waits["targets"][0]["state"], "ok", "{template}: {waits}");
@@ -428,10 +444,12 @@ fn check_tries_a_template_out() {
     assert!(!is_well && text.contains("does not work for push: line 2, column 5: undefined value"), "{text}");
     assert_eq!(text.matches("does not work for push").count(), 1, "{text}");
     assert!(text.contains("/webhook/template/own.json\n"), "{text}");
+    let (is_well, text) = said("a\n{% if push %}", &[]);
+    assert!(!is_well && text.contains("does not work for push: line 2, column 12: syntax error"), "{text}");
     let (is_well, text) = said("{{ push.head.titel }}", &[("event", "note")]);
     assert!(!is_well && text.contains("does not work for note"), "{text}");
     let (is_well, text) = said("{{ id }}", &[("header", "X: {{ review.title }}")]);
-    assert!(!is_well && text.contains("does not work for push"), "{text}");
+    assert!(!is_well && text.contains("does not work for push: header X: line 1"), "{text}");
     let (is_well, text) = said("{\"a\": \"{{ push.head.message | safe }}\"}", &[("event", "push")]);
     assert!(text.contains("makes no JSON"), "{is_well} {text}");
     let (_, text) = said("{% if push.head %}{{ push.head.title }}{% endif %}", &[("contentType", "text/plain")]);

@@ -1,4 +1,4 @@
-//! A target's own template, with expressions in its URL and headers: compiled here, so that what renders it needs no files.
+//! A target's own template, with expressions in its URL and headers: read here, so that what renders it needs no files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::config::value::{Wrong, text};
 use crate::format::{Encoding, Format, Method};
 use crate::message;
 use crate::target::{Address, Recipe, UrlTemplate};
-use crate::template::Template;
+use crate::template::{Renderer, Template};
 
 impl<'a> TargetReader<'a> {
     /// The address, and the URL's expressions where the format has a use for them.
@@ -37,7 +37,7 @@ impl<'a> TargetReader<'a> {
         let media_type = self.value("contentType", media_type).unwrap_or_else(|| Encoding::Json.media_type().into());
         let (body, file) = self.body(method).unzip();
         let headers = self.header_templates(format);
-        Some(Arc::new(Recipe { method, body, file, media_type, url, headers }))
+        Some(Arc::new(Recipe { method, body, file, media_type, url, headers, renderer: Renderer::default() }))
     }
 
     /// The template, and the file that it stands in.
@@ -54,9 +54,9 @@ impl<'a> TargetReader<'a> {
         let name = self.parse("template", entry, text)?;
         let dir = self.settings.template_dir.as_deref();
         let source = secret_file::read_template(&name, entry.scope, self.templates, dir);
-        let parsed = source.and_then(|source| Template::parse(&name, &source).map_err(|flaw| flaw.why));
-        let template = parsed.map_err(|why| self.problem("template", entry, why)).ok()?;
-        Some((template, self.place_of_template(&name, entry.scope)))
+        let source = source.map_err(|why| self.problem("template", entry, why)).ok()?;
+        let file = self.place_of_template(&name, entry.scope);
+        Some((Template { name, source }, file))
     }
 
     /// Where the template of this name is looked for.
@@ -103,8 +103,7 @@ fn header_template(line: &str, format: &Format) -> Result<(String, Template), St
     if name.eq_ignore_ascii_case("authorization") {
         return Err(message::header_not_filled_in().into());
     }
-    let template = Template::parse("header", &value).map_err(|flaw| message::bad_expression(flaw.why))?;
-    Ok((name, template))
+    Ok((name, Template { name: "header".into(), source: value }))
 }
 
 fn method(value: &str) -> Result<Method, Wrong> {

@@ -53,15 +53,21 @@ impl Repository {
         repository
     }
 
-    /// So many files of one directory, and a commit that touches one.
+    /// So many files of one directory, and a commit that touches one. git's fast-import would look through all of them for each.
     pub fn of_flat(path: &Path, files: usize) -> Self {
         let repository = Self::make(path);
-        let change = |n: usize, of: usize| format!("M 100644 inline flat/file{n}\ndata 2\n{of}\n");
-        let touched = |number: usize| match number {
-            0 => (0..files).map(|n| change(n, 0)).collect::<String>(),
-            _ => change(files / 2, number),
+        let blob = |text: &str| run(git(path).args(["hash-object", "-w", "--stdin"]).stdin(said(path, text)));
+        let (one, other) = (blob("0\n"), blob("1\n"));
+        let tree = |touched: &str| {
+            let id = |n: usize| if n == files / 2 { touched } else { &one };
+            let lines: String = (0..files).map(|n| format!("100644 blob {}\tfile{n:07}\n", id(n))).collect();
+            let flat = run(git(path).arg("mktree").stdin(said(path, &lines)));
+            run(git(path).arg("mktree").stdin(said(path, &format!("040000 tree {flat}\tflat\n"))))
         };
-        repository.import(&chain(0, 2, touched));
+        let first = run(git(path).args(["commit-tree", "-m", "m", &tree(&one)]));
+        let next = run(git(path).args(["commit-tree", "-m", "m", "-p", &first, &tree(&other)]));
+        run(git(path).args(["update-ref", "refs/heads/main", &next]));
+        run(git(path).args(["repack", "-adq"]));
         repository
     }
 
@@ -239,6 +245,13 @@ impl Repository {
 /// The id of a delivery in a log that was written by hand.
 pub fn delivery(number: usize) -> String {
     format!("{:08x}-0000-5000-8000-{number:012x}", number * 2_654_435_761 % (1 << 32))
+}
+
+/// A text as the input of a program.
+fn said(directory: &Path, text: &str) -> fs::File {
+    let path = directory.join("said");
+    fs::write(&path, text).expect("it can be written");
+    fs::File::open(&path).expect("it was written")
 }
 
 fn feed(command: &mut Command, input: &str) {

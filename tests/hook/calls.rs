@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::support::{Ends, Journal, Lab, Place, Receiver, Scene, World, ZERO, line};
 
 /// Half of them are the start of the program, libgit2's look at the objects, and the request.
-const MOST: usize = 440;
+const MOST: usize = 480;
 
 #[test]
 #[ignore = "needs strace: run tests/run"]

@@ -5,9 +5,8 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use super::object::{TreeEntry, entry_len, tree_entries};
+use super::object::{TreeEntry, tree_entries};
 use super::{Kind, Object, Objects};
 use crate::event::Changes;
 use crate::ref_update::ObjectId;
@@ -41,11 +40,11 @@ impl Budget {
 /// left out.
 ///
 /// Equal to `git log --no-renames --name-status`, in the same order; a change of mode or kind is a modification.
-pub fn compare(trees: &mut Trees<'_>, old: Option<ObjectId>, new: Option<ObjectId>, budget: &mut Budget) -> Changes {
+pub fn compare(objects: &Objects, old: Option<ObjectId>, new: Option<ObjectId>, budget: &mut Budget) -> Changes {
     let mut changes = Changes::default();
     let mut moves = Moves::default();
     // A stack in place of recursion: trees can be nested thousands deep.
-    let mut stack = vec![Level::read(trees, old, new, Vec::new(), budget)];
+    let mut stack = vec![Level::read(objects, old, new, Vec::new(), budget)];
     while let Some(level) = stack.last_mut() {
         let Some((old, new)) = level.next() else {
             stack.pop();
@@ -59,7 +58,7 @@ pub fn compare(trees: &mut Trees<'_>, old: Option<ObjectId>, new: Option<ObjectI
         let path = level.path(name);
         let tree = |entry: &Option<OwnedEntry>| entry.as_ref().filter(|entry| entry.is_tree).map(|entry| entry.id);
         if tree(&old).is_some() || tree(&new).is_some() {
-            stack.push(Level::read(trees, tree(&old), tree(&new), path, budget));
+            stack.push(Level::read(objects, tree(&old), tree(&new), path, budget));
             continue;
         }
         let path = String::from_utf8_lossy(&path).into_owned();
@@ -127,24 +126,40 @@ impl From<&TreeEntry<'_>> for OwnedEntry {
 
 impl Level {
     fn read(
-        trees: &mut Trees<'_>,
+        objects: &Objects,
         old: Option<ObjectId>,
         new: Option<ObjectId>,
         path: Vec<u8>,
         budget: &mut Budget,
     ) -> Self {
-        let mut read = |id: Option<ObjectId>| id.map_or(Some(None), |id| trees.read(id).map(Some));
+        let read = |id: Option<ObjectId>| match id {
+            None => Some(None),
+            Some(id) => objects.read(id).filter(|object| object.kind() == Kind::Tree).map(Some),
+        };
         // A tree that is not here (a partial clone, a damaged repository) says nothing: taken for empty, it would have every
         // file added or removed.
         let (Some(old), Some(new)) = (read(old), read(new)) else {
             return Self { path, pairs: Vec::new() };
         };
-        let id_len = trees.objects.format().id_len();
-        let (old, new) = (old.as_deref().map_or(&[][..], Object::data), new.as_deref().map_or(&[][..], Object::data));
-        let (alike, count) = alike(old, new, id_len);
-        let (old, new) = (entries(&old[alike..], id_len), entries(&new[alike..], id_len));
-        budget.entries = budget.entries.saturating_sub(2 * count + old.len() + new.len());
-        let mut pairs = differences(&old, &new);
+        let id_len = objects.format().id_len();
+        let mut pairs = Vec::new();
+        let (old, new) = (entries(old.as_ref(), id_len), entries(new.as_ref(), id_len));
+        budget.entries = budget.entries.saturating_sub(old.len() + new.len());
+        let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => git_order(a, b),
+            };
+            let before = if order.is_le() { old.next() } else { None };
+            let after = if order.is_ge() { new.next() } else { None };
+            let same = matches!((before, after), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
+            if !same {
+                pairs.push((before.map(OwnedEntry::from), after.map(OwnedEntry::from)));
+            }
+        }
         pairs.reverse();
         Self { path, pairs }
     }
@@ -161,81 +176,14 @@ impl Level {
     }
 }
 
-/// With how many bytes, and entries, two trees begin alike: in a directory of half a million files all but one of them are, and
-/// need not be looked at one by one.
-fn alike(old: &[u8], new: &[u8], id_len: usize) -> (usize, usize) {
-    const PART: usize = 256;
-    let parts = old.chunks(PART).zip(new.chunks(PART)).take_while(|(old, new)| old == new);
-    let most: usize = parts.map(|(old, _)| old.len()).sum();
-    let (mut end, mut count) = (0, 0);
-    while let Some(length) = entry_len(&old[end..most], id_len) {
-        (end, count) = (end + length, count + 1);
-    }
-    (end, count)
-}
-
-/// What differs between two lists of entries, each in git's order.
-fn differences(old: &[TreeEntry<'_>], new: &[TreeEntry<'_>]) -> Vec<(Option<OwnedEntry>, Option<OwnedEntry>)> {
-    let mut pairs = Vec::new();
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => return pairs,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(a), Some(b)) => git_order(a, b),
-        };
-        let before = if order.is_le() { old.next() } else { None };
-        let after = if order.is_ge() { new.next() } else { None };
-        let same = matches!((before, after), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
-        if !same {
-            pairs.push((before.map(OwnedEntry::from), after.map(OwnedEntry::from)));
-        }
-    }
-}
-
-fn entries(data: &[u8], id_len: usize) -> Vec<TreeEntry<'_>> {
+fn entries<'a>(tree: Option<&'a Object<'_>>, id_len: usize) -> Vec<TreeEntry<'a>> {
+    let data = tree.map_or(&[][..], Object::data);
     let mut entries: Vec<_> = tree_entries(data, id_len).collect();
     // Sorted already, unless somebody made the tree by hand.
     if !entries.is_sorted_by(|a, b| git_order(a, b) != Ordering::Greater) {
         entries.sort_by(git_order);
     }
     entries
-}
-
-/// The trees of a walk, each read once while there is room: a commit's are the next one's to be compared with.
-pub struct Trees<'a> {
-    objects: &'a Objects,
-    read: HashMap<ObjectId, Rc<Object<'a>>>,
-    bytes: usize,
-}
-
-/// When those that are kept take so much they are forgotten; a larger one is not kept at all.
-const MOST_TREE_BYTES: usize = 6 << 20;
-
-impl<'a> Trees<'a> {
-    /// With nothing read.
-    pub fn new(objects: &'a Objects) -> Self {
-        Self { objects, read: HashMap::new(), bytes: 0 }
-    }
-
-    /// A tree; `None` where it is none, or not here.
-    fn read(&mut self, id: ObjectId) -> Option<Rc<Object<'a>>> {
-        if let Some(known) = self.read.get(&id) {
-            return Some(Rc::clone(known));
-        }
-        let tree = Rc::new(self.objects.read(id).filter(|object| object.kind() == Kind::Tree)?);
-        let size = tree.data().len() + size_of::<(ObjectId, Rc<Object<'_>>)>();
-        if size <= MOST_TREE_BYTES {
-            if self.bytes + size > MOST_TREE_BYTES {
-                self.read.clear();
-                self.bytes = 0;
-            }
-            self.bytes += size;
-            self.read.insert(id, Rc::clone(&tree));
-        }
-        Some(tree)
-    }
 }
 
 /// git's order in a tree: by name, where a directory's ends in `/`.

@@ -53,7 +53,7 @@ pub use refs::{Links, Refs, all, command as git, common_dir};
 pub use reviews::{number_in, short_branch};
 pub use stat_data::{StatData, stat_data};
 
-use changes::{Budget, Trees};
+use changes::Budget;
 use commit_graph::CommitGraph;
 use object::{RawCommit, RawTag};
 use revwalk::{Hidden, Revwalk};
@@ -226,8 +226,6 @@ pub struct Reader<'a> {
     /// Branches and tags by what they point to after the push.
     named: Option<HashMap<ObjectId, Vec<RefName>>>,
     commits: HashMap<ObjectId, Option<Arc<Commit>>>,
-    /// The trees that were compared last.
-    trees: Trees<'a>,
     /// About how many bytes they take, without the paths that they changed.
     commit_bytes: usize,
     /// How many bytes of changed paths may still be cached for this push.
@@ -308,7 +306,6 @@ impl<'a> Reader<'a> {
             others_written: None,
             named: None,
             commits: HashMap::new(),
-            trees: Trees::new(objects),
             commit_bytes: 0,
             path_bytes: MOST_PATH_BYTES,
             lacking: None,
@@ -454,7 +451,7 @@ impl<'a> Reader<'a> {
         budget.bytes = budget.bytes.min(self.path_bytes);
         budget.paths = budget.paths.min(self.wanted.paths);
         let allowed = budget.bytes;
-        let changes = changes::compare(&mut self.trees, parent_tree, commit.tree, &mut budget);
+        let changes = changes::compare(self.objects, parent_tree, commit.tree, &mut budget);
         self.path_bytes -= allowed - budget.bytes;
         if budget.left_out {
             log::warn!("{}", message::files_in_part(id));

@@ -165,13 +165,6 @@ pub fn tree_entries(mut data: &[u8], id_len: usize) -> impl Iterator<Item = Tree
     })
 }
 
-/// How many bytes the first entry of a raw tree takes; `None` where it is cut or garbled.
-pub fn entry_len(data: &[u8], id_len: usize) -> Option<usize> {
-    let end = data.iter().position(|byte| *byte == 0)?;
-    let length = end + 1 + id_len;
-    (length <= data.len() && data[..end].contains(&b' ')).then_some(length)
-}
-
 /// As git's `canon_mode`: only the kind and the owner's execute bit count; what is no kind of file is a gitlink.
 fn canonical_mode(digits: &[u8]) -> u32 {
     let mode = digits.iter().fold(0_u32, |mode, digit| (mode << 3) | u32::from(digit & 7));

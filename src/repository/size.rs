@@ -1,6 +1,6 @@
 //! How much reviews change.
 
-use super::changes::{Budget, Trees, compare};
+use super::changes::{Budget, compare};
 use super::object::RawCommit;
 use super::{Kind, Objects, Reader};
 use crate::event::{EventKind, ReviewSize};
@@ -32,7 +32,7 @@ impl Objects {
             RawCommit::parse(object.data()).tree
         };
         let mut budget = Budget { entries: MOST_ENTRIES, ..Budget::default() };
-        let changes = compare(&mut Trees::new(self), Some(tree(base)?), Some(tree(head)?), &mut budget);
+        let changes = compare(self, Some(tree(base)?), Some(tree(head)?), &mut budget);
         let all = [&changes.added, &changes.modified, &changes.removed];
         let files = all.iter().map(|paths| paths.len()).sum::<usize>() - changes.renamed.len();
         let is_renamed = |path: &String| changes.renamed.iter().any(|(from, to)| from == path || to == path);

@@ -66,14 +66,12 @@ impl Recipe {
         let of_url: Vec<_> = self.url.iter().flat_map(UrlTemplate::templates).collect();
         let of_headers = self.headers.iter().map(|(_, template)| (template, LONGEST_HEADER));
         let all: Vec<_> = of_url.iter().copied().chain(of_headers).collect();
-        let mut made = self.renderer.render(&all, value).into_iter().zip(all.iter().map(|(_, most)| *most));
-        let fill = |url: &UrlTemplate| {
-            let texts = made.by_ref().take(of_url.len()).map(|(made, most)| made.map_err(|flaw| short(flaw, most)));
-            url.fill(texts.collect::<Result<Vec<_>, _>>()?)
-        };
+        let made = self.renderer.render(&all, value).into_iter().zip(&all);
+        let mut made = made.map(|(made, (_, most))| made.map_err(|flaw| short(flaw, *most)));
+        let fill = |url: &UrlTemplate| url.fill(made.by_ref().take(of_url.len()).collect::<Result<Vec<_>, _>>()?);
         let url = self.url.as_ref().map(fill).transpose().map_err(|flaw| Flaw::new(message::of_url(flaw)))?;
-        let header = |((name, _), (made, most)): (&(String, Template), (Result<String, Flaw>, usize))| {
-            let text = made.map_err(|flaw| Flaw::new(message::of_header(name, short(flaw, most))))?;
+        let header = |(name, made): (&String, Result<String, Flaw>)| {
+            let text = made.map_err(|flaw| Flaw::new(message::of_header(name, flaw)))?;
             let is_bad = text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t');
             if is_bad {
                 Err(Flaw::new(message::header_control_character(name)))
@@ -81,7 +79,8 @@ impl Recipe {
                 Ok((name.clone(), text.into()))
             }
         };
-        Ok(RequestParts { url, headers: self.headers.iter().zip(made).map(header).collect::<Result<_, _>>()? })
+        let names = self.headers.iter().map(|(name, _)| name);
+        Ok(RequestParts { url, headers: names.zip(made).map(header).collect::<Result<_, _>>()? })
     }
 
     /// About how many bytes expressions add to the head of a request at most.

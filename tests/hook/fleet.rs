@@ -169,7 +169,11 @@ fn the_ten_commands_of_the_page_work() {
     let programs = Path::new(env!("CARGO_BIN_EXE_git-webhook")).parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).unwrap();
+    // By default it promises streams no more than is free on the disk now.
+    std::fs::write(world.path("nats.conf"), "jetstream { max_file_store: 64G }\n").unwrap();
+    let with_room = format!("nats-server -c {} ", world.path("nats.conf").display());
     let replaced = |command: &str| {
+        let command = command.replace("nats-server ", &with_room);
         let command = command.replace("4222", &port.to_string()).replace("http://127.0.0.1:8000", receiver.origin());
         command.replace("/var/lib/nats", world.path("nats").to_str().unwrap())
     };

@@ -248,14 +248,16 @@ fn a_template_takes_no_more_than_it_may() {
     let chains = ["+1", "~x", "|upper", "[0]", ".x", "()"].map(|link| format!("{{{{ x{} }}}}", link.repeat(8000)));
     let elif = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(4000));
     let nested = format!("{{% set x = [1] %}}{}{{{{ x }}}}", "{% set x = [x] %}".repeat(3000));
+    let may_work = ["-", "not "].map(|link| format!("{{{{ {}1 }}}}", link.repeat(8000))).into_iter().chain([nested]);
     let endless = format!("{{% set x = [1] %}}{}{{{{ x|tojson|length }}}}", "{% set x = [x, x] %}".repeat(60));
     let indent = "{{ [1, [2]]|tojson(indent=99999999) }}".to_owned();
     let panics = ["{{ [1, 2, 3][::-9223372036854775808] }}".to_owned()];
-    let hard = chains.into_iter().chain([elif, nested, endless, indent]).chain(panics);
+    let hard = chains.into_iter().chain([elif, endless, indent]).chain(panics);
     let others = ["{% include 'other.txt' %}", "{% import 'o' as o %}", "{% extends 'o' %}", "{% from 'o' import p %}"];
     let of_outside = ["{{ env }}", "{{ config }}", "{{ secret }}", "{{ self }}", "{{ debug() }}", "{{ url_for }}"];
     let easy = [steps, levels, memory, doubled].into_iter().chain(others).chain(of_outside).map(String::from);
-    for template in easy.chain(hard) {
+    let never = easy.chain(hard).map(|template| (template, false));
+    for (template, may_work) in never.chain(may_work.map(|template| (template, true))) {
         let receiver = Receiver::new();
         let world = world(&receiver, &template, &[]);
         let template = &template[..template.len().min(80)];
@@ -265,11 +267,12 @@ fn a_template_takes_no_more_than_it_may() {
         world.configure("webhook.ci.signingSecret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         world.commit("one");
         assert!(world.push(&["main"]).accepted);
-        assert!(receiver.take().is_empty(), "{template}");
+        let told = receiver.take().len();
+        assert!(told == 0 || may_work, "{template}");
         assert_eq!(other.take().len(), 1, "{template}");
         let waits = world.webhook(&["status", "--json"]);
         let waits: Value = serde_json::from_slice(&waits.stdout).unwrap();
-        assert_ne!(waits["targets"][0]["state"], "ok", "{template}: {waits}");
+        assert_eq!(waits["targets"][0]["state"] == "ok", told == 1, "{template}: {waits}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The configuration: everything that is wrong or odd about a value, with the command for each kind.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::Scene;
@@ -121,7 +122,8 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
     let Some(last) = scene.entries.iter().rfind(of_file) else {
         // The target has no URL; or nothing is called so, for what is no name is shown in part.
         let is_there = scene.entries.iter().any(|entry| name.is_target_of(entry));
-        return if is_there { mend::set(file, key, "https://HOST/PATH") } else { mend::edit(file) };
+        let value = if name.key == "template" { "FILE" } else { "https://HOST/PATH" };
+        return if is_there { mend::set(file, key, value) } else { mend::edit(file) };
     };
     let Some(known) = config::find_key(name.key, name.places()) else { return misplaced(scene, name, key, file) };
     if known.protected && last.scope == Scope::Repository {
@@ -152,6 +154,7 @@ fn command(scene: &Scene<'_>, problem: &Problem, name: &Name<'_>, file: &Path) -
         "headerFile" | "sslKey" => file_of_person(scene, file, last, true),
         "sslCAInfo" | "sslCert" => file_of_person(scene, file, last, false),
         "proxy" => mend::edit(file),
+        "template" => template(scene, name, file),
         "ref" => {
             let text = String::from_utf8_lossy(last.value.as_deref().unwrap_or_default());
             let meant = RefPatterns::meant(text.split_ascii_whitespace()).filter(|meant| !meant.is_empty());
@@ -211,11 +214,21 @@ fn file_of_person(scene: &Scene<'_>, file: &Path, entry: &Entry, is_secret: bool
     let place = scene.place.git_dir.join("webhook/secret").join(&*value);
     match place.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+            let mode = metadata.permissions().mode();
             if is_secret && mode & 0o007 != 0 { mend::close_to_others(&place) } else { mend::edit(&place) }
         }
         _ => mend::edit(file),
     }
+}
+
+/// Its own file where there is one, which others must not write to; what belongs into one that is not there only a person knows.
+fn template(scene: &Scene<'_>, name: &Name<'_>, file: &Path) -> Mend {
+    let targets = scene.place.configuration.targets.iter().filter_map(crate::config::Configured::as_far_as_read);
+    let mut targets = targets.filter(|target| name.target == Some(target.name.as_str()));
+    let own = targets.find_map(|target| target.sources.last().cloned()).filter(|own| own != file && own.is_file());
+    let Some(own) = own else { return mend::edit(file) };
+    let is_open = own.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0);
+    if is_open { mend::close_to_others(&own) } else { mend::edit(&own) }
 }
 
 /// A secret's file that is not there, or not as it must be.

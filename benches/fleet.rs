@@ -1,8 +1,12 @@
 //! Workers between a real broker and a receiver that answers at once: deliveries a second; and a storm, in which broker and workers are
-//! killed at random, with a ledger of what was lost, doubled, out of order.
+//! killed at random, with a ledger of what was lost, doubled, out of order; and what a broker adds to a push.
 //!
 //! `cargo bench --bench fleet`; `GIT_WEBHOOK_STORM` says for how many seconds things are killed, none where it is not set. Needs
 //! nats-server.
+
+#[path = "fleet/push.rs"]
+mod push;
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,7 +32,11 @@ fn main() {
     let storm = std::env::var("GIT_WEBHOOK_STORM").ok().and_then(|text| text.parse().ok());
     match storm {
         Some(seconds) => run_storm(Duration::from_secs(seconds)),
-        None => [1, 3].into_iter().for_each(measure),
+        None => {
+            [1, 3].into_iter().for_each(measure);
+            let scene = Scene::new();
+            push::measure(scene.directory.path(), &format!("nats://127.0.0.1:{}", scene.port));
+        }
     }
 }
 

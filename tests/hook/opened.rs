@@ -103,7 +103,6 @@ fn its_texts_and_target_may_be_given() {
     assert_eq!(attributes["work_in_progress"], true);
     assert_eq!(attributes["url"], "https://review.example.org/1");
     // To another target it is another review.
-    opened.push(&["merge_request.create"], &["topic:topic"]);
     opened.world.commit("three");
     opened.push(&["merge_request.create"], &["topic"]);
     let told = opened.told();

@@ -16,6 +16,8 @@ fn value_of(key: &str) -> String {
         "optional" | "codeupExtras" => "true".into(),
         "detail" => "thin".into(),
         "contentType" => "form".into(),
+        "template" => "theirs.txt".into(),
+        "method" => "GET".into(),
         "traceparent" => "continue".into(),
         "secret" => CANARY.into(),
         "secretFile" => "token".into(),

@@ -384,6 +384,8 @@ uninstall_programs() {
     for template in "$checkout"/docs/templates/*; do
         remove_file "$templates/${template##*/}"
     done
+    remove_empty "$templates"
+    remove_empty "${templates%/*}"
     tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
     if $changed; then
         warning "repositories that are linked to it still tell of no push now, and git does not say so" \
@@ -1365,6 +1367,7 @@ change() {
 }
 
 make_directory() { [ -d "$1" ] || change "create '$1'" mkdir -p "$1"; }
+remove_empty() { [ ! -d "$1" ] || [ -n "$(ls -A "$1")" ] || change "remove '$1'" rmdir "$1"; }
 remove_file() { ! exists "$1" || change "remove '$1'" rm -f "$1"; }
 point() { [ "$(readlink "$1")" = "$2" ] || change "link '$1' to '$2'" replace_link "$1" "$2"; }
 

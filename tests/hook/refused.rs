@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use crate::support::{Place, Receiver, World, ZERO, pre_receive, read_record, until, write_program};
+use crate::support::{Ends, Place, Receiver, World, ZERO, pre_receive, read_record, until, write_program};
 
 /// Has a hook run below a shell that prepares it.
 fn run_below(world: &World, hook: &str, preparation: &str) {
@@ -36,13 +36,26 @@ fn however_many_refs_are_pushed_they_take_no_more_memory() {
     assert_eq!(intent["asked"][0]["lines"], serde_json::json!([[0, count - 1]]));
 }
 
+/// With so much more than the program needs to begin, in KiB, it can read a large push and not tell it.
+const MARGIN: u32 = 3000;
+
+/// How much address space the hook needs to begin, in KiB: the larger the program the more.
+fn least_memory(world: &World) -> u32 {
+    let begins = |limit: &u32| {
+        let mut shell = world.command("sh", &world.path("."));
+        let hook = env!("CARGO_BIN_EXE_post-receive");
+        shell.args(["-c", &format!("ulimit -v {limit}; exec '{hook}' --version")]).ends().status.success()
+    };
+    (16_000..1_000_000).step_by(1000).find(begins).unwrap()
+}
+
 #[test]
 fn where_post_receive_lacks_memory_the_event_is_kept_and_told_later() {
     let receiver = Receiver::new();
     let world = World::told_to(&receiver, "gitlab");
     world.commit("one");
     branches(&world, 3_000);
-    run_below(&world, "post-receive", "ulimit -v 28000;");
+    run_below(&world, "post-receive", &format!("ulimit -v {};", least_memory(&world) + MARGIN));
     let pushed = world.push(&["refs/heads/n*:refs/heads/n*"]);
     assert!(pushed.accepted, "{}", pushed.output);
     assert_eq!(pushed.said(), ["webhook: the event cannot be sent now (out of memory), it is kept"]);

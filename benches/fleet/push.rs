@@ -79,7 +79,9 @@ fn commits(repository: &Path) -> Vec<String> {
     for number in 0..=TURNS {
         let mut commit = git(repository);
         commit.args(["commit-tree", &tree, "-m", &number.to_string()]);
-        ids.last().into_iter().for_each(|last| drop(commit.args(["-p", last])));
+        if let Some(last) = ids.last() {
+            commit.args(["-p", last]);
+        }
         ids.push(run(&mut commit));
     }
     run(git(repository).args(["update-ref", "refs/heads/main", &ids[TURNS]]));

@@ -381,11 +381,7 @@ uninstall_programs() {
     remove_file "$completion"
     remove_file "$zsh_completion"
     remove_file "$fish_completion"
-    for template in "$checkout"/docs/templates/*; do
-        remove_file "$templates/${template##*/}"
-    done
-    remove_empty "$templates"
-    remove_empty "${templates%/*}"
+    remove_templates
     tell "removed the programs from '$prefix'" "not installed: the programs in '$prefix'"
     if $changed; then
         warning "repositories that are linked to it still tell of no push now, and git does not say so" \
@@ -396,6 +392,22 @@ uninstall_programs() {
     [ ! -d "$libexec" ] || change "remove '$libexec'" rmdir "$libexec"
     read_timer_part
     warn_about_timers
+}
+
+# Those that somebody has put beside ours stay.
+remove_templates() {
+    others=false
+    for template in "$templates"/* "$templates"/.[!.]*; do
+        if [ -f "$checkout/docs/templates/${template##*/}" ]; then
+            remove_file "$template"
+        elif exists "$template"; then
+            others=true
+        fi
+    done
+    $others || [ ! -d "$templates" ] || {
+        change "remove '$templates'" rmdir "$templates"
+        remove_above "$templates"
+    }
 }
 
 # --- the timer -----------------------------------------------------------------------------
@@ -1367,7 +1379,16 @@ change() {
 }
 
 make_directory() { [ -d "$1" ] || change "create '$1'" mkdir -p "$1"; }
-remove_empty() { [ ! -d "$1" ] || [ -n "$(ls -A "$1")" ] || change "remove '$1'" rmdir "$1"; }
+
+# The directory that this one lies in, where nothing else does: in a dry run it is there yet.
+remove_above() {
+    [ -d "${1%/*}" ] || return 0
+    for entry in "${1%/*}"/* "${1%/*}"/.[!.]*; do
+        ! exists "$entry" || [ "$entry" = "$1" ] || return 0
+    done
+    change "remove '${1%/*}'" rmdir "${1%/*}"
+}
+
 remove_file() { ! exists "$1" || change "remove '$1'" rm -f "$1"; }
 point() { [ "$(readlink "$1")" = "$2" ] || change "link '$1' to '$2'" replace_link "$1" "$2"; }
 

@@ -217,7 +217,7 @@ unset_template() {
     [ -z "$(git config "$scope" init.templateDir 2>/dev/null)" ] ||
         change "remove init.templateDir ($scope)" git config "$scope" --unset-all init.templateDir
     ! exists "$own" || change "remove '$own'" rm -rf "$own"
-    remove_empty "${own%/*}"
+    remove_above "$own"
 }
 
 # git does not say where its own lies; what it makes of it, it shows.

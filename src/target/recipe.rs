@@ -18,7 +18,7 @@ pub struct Recipe {
     pub method: Method,
     /// What makes the body; `None` where a GET has none.
     pub body: Option<Template>,
-    /// The file that it stands in.
+    /// The file that it stands in, or should.
     pub file: Option<PathBuf>,
     /// The media type of the body.
     pub media_type: String,

@@ -93,6 +93,11 @@ impl<'t> Parts<'t> {
         Ok(Self { pieces, end: rest })
     }
 
+    /// Whether the expression with this number stands behind a `#`.
+    fn is_in_fragment(&self, number: usize) -> bool {
+        self.pieces.iter().take(number + 1).any(|(before, _)| before.contains('#'))
+    }
+
     /// Sees to it that no expression stands where it could change what is asked of which server.
     fn check_places(&self) -> Result<(), String> {
         let mut before = String::new();
@@ -110,13 +115,6 @@ impl<'t> Parts<'t> {
             before.push('x');
         }
         Ok(())
-    }
-}
-
-impl Parts<'_> {
-    /// Whether the expression with this number stands behind a `#`.
-    fn is_in_fragment(&self, number: usize) -> bool {
-        self.pieces.iter().take(number + 1).any(|(before, _)| before.contains('#'))
     }
 }
 

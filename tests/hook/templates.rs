@@ -521,3 +521,26 @@ fn a_target_is_added_with_its_template() {
     assert!(world.webhook(&["redeliver", "--rebuild", &id]).status.success());
     assert_eq!(receiver.take_one().json()["push"]["ref"], "refs/heads/main");
 }
+
+/// What mends a template leads to that, whatever other files its target names.
+#[test]
+fn a_mend_of_a_template_leads_to_its_file() {
+    let receiver = Receiver::new();
+    let world = world(&receiver, "x", &[("headerFile", "headers")]);
+    let secrets = world.server().join("webhook/secret");
+    fs::create_dir_all(&secrets).unwrap();
+    fs::write(secrets.join("headers"), "X-Own: x\n").unwrap();
+    let template = world.server().join("webhook/template/own.json");
+    let said = || String::from_utf8_lossy(&world.webhook(&["check"]).stdout).into_owned();
+    fs::write(&template, b"\xff").unwrap();
+    assert!(said().contains(&format!("\"${{EDITOR:-vi}}\" {}\n", template.display())), "{}", said());
+    let open = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
+    fs::set_permissions(&template, open).unwrap();
+    assert!(said().contains(&format!("chmod o= {}\n", template.display())), "{}", said());
+    fs::remove_file(&template).unwrap();
+    assert!(
+        said().contains(&format!("\"${{EDITOR:-vi}}\" {}\n", world.server().join("config").display())),
+        "{}",
+        said()
+    );
+}

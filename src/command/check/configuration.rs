@@ -223,9 +223,8 @@ fn file_of_person(scene: &Scene<'_>, file: &Path, entry: &Entry, is_secret: bool
 
 /// Its own file where there is one, which others must not write to; what belongs into one that is not there only a person knows.
 fn template(scene: &Scene<'_>, name: &Name<'_>, file: &Path) -> Mend {
-    let targets = scene.place.configuration.targets.iter().filter_map(crate::config::Configured::as_far_as_read);
-    let mut targets = targets.filter(|target| name.target == Some(target.name.as_str()));
-    let own = targets.find_map(|target| target.sources.last().cloned()).filter(|own| own != file && own.is_file());
+    let target = name.target.and_then(|name| scene.place.configuration.find(name)?.as_far_as_read());
+    let own = target.and_then(|target| target.recipe.as_deref()?.file.clone()).filter(|own| own.is_file());
     let Some(own) = own else { return mend::edit(file) };
     let is_open = own.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0);
     if is_open { mend::close_to_others(&own) } else { mend::edit(&own) }

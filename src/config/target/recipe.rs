@@ -35,13 +35,13 @@ impl<'a> TargetReader<'a> {
         }
         let method = self.value("method", method).unwrap_or(Method::Post);
         let media_type = self.value("contentType", media_type).unwrap_or_else(|| Encoding::Json.media_type().into());
-        let (body, file) = self.body(method).unzip();
+        let (body, file) = self.body(method);
         let headers = self.header_templates(format);
         Some(Arc::new(Recipe { method, body, file, media_type, url, headers, renderer: Renderer::default() }))
     }
 
-    /// The template, and the file that it stands in.
-    fn body(&mut self, method: Method) -> Option<(Template, PathBuf)> {
+    /// The template, where it can be read, and the file that it stands in.
+    fn body(&mut self, method: Method) -> (Option<Template>, Option<PathBuf>) {
         let Some(entry) = self.last("template") else {
             if method != Method::Get
                 && let Some(entry) = self.last("url")
@@ -49,14 +49,14 @@ impl<'a> TargetReader<'a> {
                 let key = format!("webhook.{}.template", self.name);
                 self.problems.push(Problem::new(&key, entry, message::lacks_template()));
             }
-            return None;
+            return (None, None);
         };
-        let name = self.parse("template", entry, text)?;
+        let Some(name) = self.parse("template", entry, text) else { return (None, None) };
         let dir = self.settings.template_dir.as_deref();
         let source = secret_file::read_template(&name, entry.scope, self.templates, dir);
-        let source = source.map_err(|why| self.problem("template", entry, why)).ok()?;
+        let source = source.map_err(|why| self.problem("template", entry, why)).ok();
         let file = self.place_of_template(&name, entry.scope);
-        Some((Template { name, source }, file))
+        (source.map(|source| Template { name, source }), Some(file))
     }
 
     /// Where the template of this name is looked for.

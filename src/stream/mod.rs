@@ -24,6 +24,8 @@ pub use jetstream::{JetStream, Stored};
 pub use layout::{
     ACK_WAIT, DEAD, DELIVERIES, OUTCOMES, StreamLayout, consumer, consumer_name, raised, raised_consumer, streams,
 };
+#[cfg(test)]
+pub use message::tests::sample;
 pub use message::{Lane, Message, NotOurs, redelivery_of, sender};
 pub use names::{order_key, target_token};
 pub use nats::{Connection, Headers, Incoming, Role};

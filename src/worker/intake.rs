@@ -71,35 +71,12 @@ fn payload(message: &Message, format: &Format) -> Result<Payload, String> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::stream::order_key;
+    use crate::stream;
     use crate::target;
-    use uuid::Uuid;
 
     /// A push to a branch, for a target of the format gitlab.
     pub fn sample() -> Message {
-        let spool = Uuid::from_u128(7);
-        Message {
-            id: Uuid::from_u128(1),
-            redelivery: 0,
-            target: "ci".into(),
-            order: order_key(spool, b"", Some(b"refs/heads/main")),
-            format: "gitlab".into(),
-            event: "Push Hook".into(),
-            event_id: Uuid::from_u128(2),
-            spool,
-            repository: "group/project".into(),
-            project: 12,
-            instance: "https://git.example.org".into(),
-            namespace: Vec::new(),
-            ref_name: b"refs/heads/main".to_vec(),
-            old: "0".repeat(40),
-            new: "1".repeat(40),
-            more: 0,
-            time: 1_700_000_000,
-            is_late: false,
-            trace: None,
-            body: b"{}".to_vec(),
-        }
+        stream::sample(1, "ci", b"{}")
     }
 
     #[test]

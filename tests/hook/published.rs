@@ -93,6 +93,15 @@ pub fn world(broker: &Broker, receiver: &Receiver) -> World {
     world
 }
 
+/// Such a world, and the message of the one push that there was.
+fn one_published() -> (Broker, Receiver, World, Message) {
+    let (broker, receiver) = (Broker::new(), Receiver::new());
+    let world = world(&broker, &receiver);
+    push(&world, "one");
+    let message = waiting(&broker).remove(0);
+    (broker, receiver, world, message)
+}
+
 fn push(world: &World, name: &str) -> Vec<String> {
     world.commit(name);
     world.push(&["main"]).said()
@@ -313,10 +322,7 @@ fn a_repository_has_no_say_in_how_the_servers_targets_are_told() {
 #[test]
 #[ignore = "needs nats-server: run tests/run"]
 fn an_outcome_is_shown_as_if_it_had_been_made_here() {
-    let (broker, receiver) = (Broker::new(), Receiver::new());
-    let world = world(&broker, &receiver);
-    push(&world, "one");
-    let message = waiting(&broker).remove(0);
+    let (broker, _receiver, world, message) = one_published();
     let id = message.header("Webhook-Delivery-Id").to_owned();
     tell(&broker, &message, |outcome| {
         (outcome.state, outcome.status, outcome.attempts) = (Standing::Failing, Some(503), 2);
@@ -346,10 +352,7 @@ fn an_outcome_is_shown_as_if_it_had_been_made_here() {
 #[test]
 #[ignore = "needs nats-server: run tests/run"]
 fn what_a_worker_gave_up_is_a_dead_letter_here_and_can_be_asked_for_again() {
-    let (broker, receiver) = (Broker::new(), Receiver::new());
-    let world = world(&broker, &receiver);
-    push(&world, "one");
-    let message = waiting(&broker).remove(0);
+    let (broker, _receiver, world, message) = one_published();
     let id = message.header("Webhook-Delivery-Id").to_owned();
     tell(&broker, &message, |outcome| {
         (outcome.state, outcome.attempts) = (Standing::GivenUp, 7);

@@ -8,7 +8,7 @@ use crate::stream::{BrokerError, JetStream, Role, Trouble};
 use crate::transport::Trust;
 
 /// How long the broker has to take a connection.
-const TO_CONNECT: Duration = Duration::from_millis(250);
+pub const TO_CONNECT: Duration = Duration::from_millis(250);
 
 /// The way to the broker.
 #[derive(Default)]

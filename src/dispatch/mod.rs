@@ -41,6 +41,7 @@ use session::SessionState;
 
 pub use budget::Allowed;
 pub use connection::{body, send_once, send_over, shown_headers};
+pub use link::TO_CONNECT;
 pub use publish::order_at_broker;
 pub use session::{TargetSession, stamp};
 

@@ -19,9 +19,6 @@ use crate::spool::Queue;
 use crate::stream::{BrokerError, JetStream, Outcome, Role, Standing};
 use crate::transport::Trust;
 
-/// How long the broker has to take a connection.
-const TO_CONNECT: Duration = Duration::from_millis(250);
-
 /// How long it has to answer what is asked in a row.
 const TO_ANSWER: Duration = Duration::from_secs(5);
 
@@ -208,7 +205,8 @@ impl Pipeline<'_> {
 }
 
 fn open(broker: &Broker) -> Result<JetStream, BrokerError> {
-    JetStream::open(&broker.servers, &broker.credentials, &Trust::default(), Role::GitServer, TO_CONNECT)
+    let patience = dispatch::TO_CONNECT;
+    JetStream::open(&broker.servers, &broker.credentials, &Trust::default(), Role::GitServer, patience)
 }
 
 /// The line of what a worker told. `published` is the attempt that it was published in, which is the worker's first.

@@ -20,7 +20,7 @@ use super::servers::{Server, Servers};
 use crate::identifier;
 use crate::message;
 use crate::outcome::FailureKind;
-use crate::transport::{Trust, dial_server, no_tls};
+use crate::transport::{Trust, dial_server, no_tls, read_within};
 
 pub use super::protocol::Incoming;
 
@@ -419,13 +419,7 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, input: &mut [u8]) -> io::Result<usize> {
-        loop {
-            self.stream.set_read_timeout(Some(self.left()?))?;
-            match self.stream.read(input) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
-        }
+        read_within(&self.stream, input, || self.left())
     }
 }
 

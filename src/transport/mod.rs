@@ -15,4 +15,5 @@ pub mod fuzzing;
 pub use certificate::ShownCertificate;
 pub use connect::dial_server;
 pub use http::{HIDDEN, Http, Reached, Request, Unreached, reach, shown_headers};
+pub use stream::read_within;
 pub use tls::{Trust, no_tls};

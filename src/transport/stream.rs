@@ -84,12 +84,24 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, input: &mut [u8]) -> io::Result<usize> {
-        loop {
-            self.stream.set_read_timeout(Some(self.left()?))?;
-            match self.stream.read(input) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
+        read_within(&self.stream, input, || self.left())
+    }
+}
+
+/// Reads what comes first, for as long as `left` tells each time it is asked.
+///
+/// # Errors
+/// Where it fails, or `left` says that there is no time.
+pub fn read_within(
+    mut stream: &TcpStream,
+    input: &mut [u8],
+    left: impl Fn() -> io::Result<Duration>,
+) -> io::Result<usize> {
+    loop {
+        stream.set_read_timeout(Some(left()?))?;
+        match stream.read(input) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
         }
     }
 }

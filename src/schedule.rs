@@ -131,7 +131,9 @@ impl Schedule {
     /// seconds since 1970.
     pub fn after(self, failure: &Failure, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         match failure.kind {
-            FailureKind::Forbidden | FailureKind::Unmade => self.after_refusal(id, age, retry_for, now),
+            // As for any target that is wrong, however long nobody mends it.
+            FailureKind::Unmade => Next::Again(self.looked_at_again(id, age, now)),
+            FailureKind::Forbidden => self.after_refusal(id, age, retry_for, now),
             _ => self.after_attempt(failure, id, age, retry_for, now),
         }
     }
@@ -159,19 +161,23 @@ impl Schedule {
         Next::Again(Self { next: now + delay, blocks_ref, ..counted })
     }
 
-    /// That of one whose address was refused, so that nothing was tried. It holds nothing back. How often it was looked at nobody counts, its age tells.
     fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
         // One that is looked at for the first time, after days without a timer, is given another chance.
         if self.next != 0 && age >= retry_for.as_secs() as i64 {
             return Next::Dead(message::refused_long());
         }
+        Next::Again(self.looked_at_again(id, age, now))
+    }
+
+    /// That of one of which nothing was tried: it holds nothing back. How often it was looked at nobody counts, its age tells.
+    fn looked_at_again(self, id: Uuid, age: i64, now: i64) -> Self {
         let mut looks = 0;
         let step = DELAYS[SLOW as usize - 1..].iter().copied().find(|delay| {
             looks += delay;
             age < looks
         });
         let delay = with_jitter(step.unwrap_or(LONGEST_STEP), id, self.attempts);
-        Next::Again(Self { next: now + delay, blocks_ref: false, ..self })
+        Self { next: now + delay, blocks_ref: false, ..self }
     }
 
     /// Whether it is not tried by time any more: so often has the receiver perhaps acted. `next` is when it was tried
@@ -657,6 +663,11 @@ mod tests {
             assert_eq!(next, Schedule { blocks_ref: false, next: 1000 + delay, ..known }, "{age}");
         }
         assert_eq!(known.after_refusal(id, 86_400, day, 1000), Next::Dead(message::refused_long()));
+        let unmade = Failure::new(FailureKind::Unmade, "line 1");
+        assert!(
+            matches!(known.after(&unmade, id, i64::MAX, day, 1000), Next::Again(_)),
+            "a template is mended some day"
+        );
         let Next::Again(first) = Schedule::default().after_refusal(id, 900_000, day, 1000) else { panic!() };
         assert_eq!(first.hastened(1000), Schedule { next: 1000, ..first });
     }

@@ -29,7 +29,7 @@ pub enum TargetState {
     Disabled,
     /// Switched off by the repository, to which its owner leaves it.
     OffByRepository,
-    /// Not configured rightly.
+    /// Not configured rightly, or something waits that its template fails for.
     Wrong,
     /// Pushes that are not told to any yet.
     Untold,
@@ -211,6 +211,9 @@ fn standing(target: &Target, backoff: Backoff, queue: &[Queued]) -> (TargetState
     // One that came to no request for what is configured here has no attempt, and a time all the same.
     let tried =
         queue.iter().map(|queued| queued.schedule).filter(|schedule| schedule.attempts > 0 || schedule.next > 0);
+    if target.recipe.is_some() && tried.clone().any(|schedule| schedule.attempts == 0) {
+        return (TargetState::Wrong, tried.map(|schedule| schedule.next).min());
+    }
     let due = tried.filter(|schedule| !schedule.is_held()).map(|schedule| schedule.next).min();
     let until = (backoff.failures > 0).then_some(backoff.until);
     // Neither counts before the other: a delivery has its own time, and the target has one.

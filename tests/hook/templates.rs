@@ -1,6 +1,8 @@
 //! Bodies, addresses and headers of a target's own, made by its template.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -123,7 +125,12 @@ fn what_a_wrong_template_cannot_tell_waits_until_it_is_mended() {
     assert_eq!(world.waiting("ci").len(), 1);
     let status = world.webhook(&["status", "--json"]);
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
-    assert_eq!(status["targets"][0]["state"], "failing", "{status}");
+    assert_eq!(status["targets"][0]["state"], "wrong", "{status}");
+    // As for any target that is wrong, retryFor does not end it.
+    world.configure("webhook.ci.retryFor", "1s");
+    thread::sleep(Duration::from_secs(2));
+    world.webhook(&["flush", "--now"]);
+    assert_eq!((world.waiting("ci").len(), world.webhook(&["status"]).status.code()), (1, Some(2)));
     // A newer one of the ref is not held back, and shows that the target is well.
     world.write_template("own.json", r#"{"t": {{ push.commits[0].title }}}"#);
     world.commit("two");

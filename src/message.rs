@@ -414,6 +414,8 @@ messages! {
     larger_than_max_body(size, most) = "it has {size} bytes, and maxBody of the target allows {most} here";
     no_worker_has() = "no worker has this target";
     cannot_look_for_unclaimed(error) = "cannot look for messages that no worker is there for: {error}";
+    cannot_look_for_lost(error) = "cannot look after the consumers at the broker: {error}";
+    consumer_lost(target) = "the broker had lost track of what waits for target '{target}': its consumer is made anew";
 
     // What the pusher reads. Without address or detail: he can neither see nor change the configuration.
     misconfigured(target) = "webhook {target}: not configured rightly, the event is kept; see git webhook check";

@@ -32,4 +32,4 @@ pub use nats::{Connection, Headers, Incoming, Role};
 pub use outcome::{Outcome, Standing};
 pub use permissions::{PERMISSIONS, Permissions};
 pub use servers::Servers;
-pub use survey::{ConsumerState, First, target_of};
+pub use survey::{ConsumerState, First, Progress, target_of};

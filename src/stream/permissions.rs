@@ -31,6 +31,7 @@ pub const PERMISSIONS: [Permissions; 2] = [
             "$JS.API.CONSUMER.LIST.GW",
             "$JS.API.CONSUMER.INFO.GW.*",
             "$JS.API.CONSUMER.DURABLE.CREATE.GW.*",
+            "$JS.API.CONSUMER.DELETE.GW.*",
             "$JS.API.CONSUMER.MSG.NEXT.GW.*",
             "$JS.ACK.GW.>",
         ],

@@ -10,7 +10,7 @@ use super::error::{BrokerError, Trouble};
 use super::jetstream::{JetStream, Question, found, spoken, spoken_or_none};
 use super::layout::{DELIVERIES, OUTCOMES, consumer, consumer_name};
 use super::message::Lane;
-use super::names::target_of_token;
+use super::names::{target_of_token, target_token};
 use super::nats::Incoming;
 use super::outcome::Outcome;
 use crate::event::Time;
@@ -30,6 +30,29 @@ pub struct ConsumerState {
     pub in_hand: u64,
     /// How many workers ask for some at this moment.
     pub asking: u64,
+}
+
+/// What a consumer has come to, by which it is noticed that it does not go on.
+pub struct Progress {
+    /// How often it has handed out a message.
+    pub handed_out: u64,
+    /// How many messages it has not handed out yet.
+    pub waiting: u64,
+    /// How many workers ask for some at this moment.
+    pub asking: u64,
+    /// How long a worker has to say that it still works on a message.
+    pub patience: Duration,
+    /// When it was made, as the broker writes that.
+    created: String,
+    /// How it was made.
+    config: Value,
+}
+
+impl Progress {
+    /// Whether it is the same consumer.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.created == other.created
+    }
 }
 
 /// The first message of a subject.
@@ -97,6 +120,44 @@ impl JetStream {
         self.call(&subject, &words, deadline).map(|_| ())
     }
 
+    /// What the consumer of a target's messages in a lane has come to; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the broker does not say.
+    pub fn progress(&mut self, lane: Lane, target: &str, deadline: Instant) -> Result<Option<Progress>, BrokerError> {
+        let subject = format!("$JS.API.CONSUMER.INFO.{DELIVERIES}.{}", consumer_name(lane, target));
+        let info = match self.call(&subject, &json!({}), deadline) {
+            Err(error) if error.kind == Trouble::NoStream => return Ok(None),
+            info => info?,
+        };
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        Ok(Some(Progress {
+            handed_out: number(&info["delivered"]["consumer_seq"]),
+            waiting: number(&info["num_pending"]),
+            asking: number(&info["num_waiting"]),
+            patience: Duration::from_nanos(number(&info["config"]["ack_wait"])),
+            created: info["created"].as_str().unwrap_or_default().to_owned(),
+            config: info["config"].clone(),
+        }))
+    }
+
+    /// Makes a consumer anew, as it was made: it begins with the first message that there is, whoever may have it in hand.
+    ///
+    /// # Errors
+    /// Where it cannot be removed or made.
+    pub fn replace_consumer(
+        &mut self,
+        lane: Lane,
+        target: &str,
+        old: &Progress,
+        deadline: Instant,
+    ) -> Result<(), BrokerError> {
+        let name = consumer_name(lane, target);
+        self.call(&format!("$JS.API.CONSUMER.DELETE.{DELIVERIES}.{name}"), &json!({}), deadline)?;
+        let words = json!({ "stream_name": DELIVERIES, "config": old.config });
+        self.call(&format!("$JS.API.CONSUMER.DURABLE.CREATE.{DELIVERIES}.{name}"), &words, deadline).map(|_| ())
+    }
+
     /// The subjects with messages that none of the consumers with these filters is for.
     ///
     /// # Errors
@@ -120,7 +181,26 @@ impl JetStream {
     /// # Errors
     /// Where the broker does not say.
     pub fn first_of(&mut self, subject: &str, deadline: Instant) -> Result<Option<First>, BrokerError> {
-        let question = Question::json(format!("$JS.API.DIRECT.GET.{DELIVERIES}"), &json!({ "next_by_subj": subject }));
+        self.next_of(subject, 0, deadline)
+    }
+
+    /// The first message of a lane for a target from this number on; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the broker does not say.
+    pub fn next_for(
+        &mut self,
+        lane: Lane,
+        target: &str,
+        from: u64,
+        deadline: Instant,
+    ) -> Result<Option<First>, BrokerError> {
+        self.next_of(&format!("{}.{}.>", lane.prefix(), target_token(target)), from, deadline)
+    }
+
+    fn next_of(&mut self, subject: &str, from: u64, deadline: Instant) -> Result<Option<First>, BrokerError> {
+        let words = json!({ "seq": from, "next_by_subj": subject });
+        let question = Question::json(format!("$JS.API.DIRECT.GET.{DELIVERIES}"), &words);
         let Some(incoming) = found(self.ask_all(&[question], deadline)?.pop().flatten())? else { return Ok(None) };
         let sequence = incoming.header("Nats-Sequence").and_then(|number| number.parse().ok());
         let stored = incoming.header("Nats-Time-Stamp").and_then(Time::from_rfc3339);
@@ -128,7 +208,9 @@ impl JetStream {
             return Err(BrokerError::new(Trouble::Garbled));
         };
         let age = Duration::from_secs(u64::try_from(process::now() - stored.seconds).unwrap_or(0));
-        Ok(Some(First { sequence, age, incoming: Incoming { subject: subject.into(), ..incoming } }))
+        // A direct get is answered under the subject that asked.
+        let subject = incoming.header("Nats-Subject").unwrap_or(subject).to_owned();
+        Ok(Some(First { sequence, age, incoming: Incoming { subject, ..incoming } }))
     }
 
     /// What is known of a delivery, and the number of that; 0 for nothing.

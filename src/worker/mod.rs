@@ -10,6 +10,7 @@ mod station;
 mod lane;
 mod settle;
 mod unclaimed;
+mod lost;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -64,6 +65,7 @@ impl<'a> Worker<'a> {
                 self.open_lane(scope, station);
             }
             scope.spawn(|| self.watch_for_unclaimed());
+            scope.spawn(|| self.watch_consumers(&stations));
             wait();
             self.stop.store(true, Ordering::Relaxed);
             stations.iter().for_each(Station::wake);

@@ -107,6 +107,12 @@ impl<'a> Station<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the target is left alone.
+    pub(super) fn is_resting(&self, now: i64) -> bool {
+        let backoff = self.state().backoff;
+        backoff.failures > 0 && backoff.until > now
+    }
+
     /// What is to be done next.
     pub(super) fn next(&self, now: i64) -> Work {
         let mut state = self.state();

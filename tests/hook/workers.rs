@@ -294,6 +294,31 @@ fn what_is_settled_and_there_all_the_same_holds_up_nothing() {
     assert_eq!(by_ref(&receiver)["refs/heads/b0"], [2, 3]);
 }
 
+/// A broker that was killed may take for handed out what nobody has: its consumer is made anew, and begins with the first message.
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn what_the_broker_has_lost_track_of_is_handed_out_once_more() {
+    let receiver = Receiver::new();
+    let fleet = Fleet::told_to(&receiver, "gitlab");
+    let messages = pushes(2, 3);
+    fleet.publish(&messages[..4]);
+    // One that hands each message out once.
+    let mut broker = fleet.broker.connect(Role::Worker);
+    let mut once = consumer(Lane::Deliveries, "ci");
+    (once["max_deliver"], once["ack_wait"]) = (json!(1), json!(1_000_000_000));
+    let words = json!({ "stream_name": DELIVERIES, "config": once });
+    broker.call("$JS.API.CONSUMER.DURABLE.CREATE.GW.d-ci", &words, soon()).unwrap();
+    (0..4).for_each(|_| drop(fleet.claim(&mut broker, "ci")));
+    thread::sleep(Duration::from_secs(2));
+    let worker = fleet.worker(&[]);
+    until("they are sent", || receiver.requests().len() == 4);
+    fleet.publish(&messages[4..]);
+    fleet.settle();
+    let all = by_ref(&receiver);
+    assert_eq!(["refs/heads/b0", "refs/heads/b1"].map(|name| all[name].clone()), [[1, 2, 3], [1, 2, 3]]);
+    assert!(worker.said().contains("lost track of what waits for target 'ci'"), "{}", worker.said());
+}
+
 #[test]
 #[ignore = "needs nats-server: run tests/run"]
 fn a_worker_that_dies_between_answer_and_outcome_has_it_sent_twice_under_one_id() {

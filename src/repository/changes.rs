@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::object::{TreeEntry, tree_entries};
+use super::object::{TreeEntry, entry_len, first_entry};
 use super::{Kind, Object, Objects};
 use crate::event::Changes;
 use crate::ref_update::ObjectId;
@@ -108,8 +108,11 @@ impl Moves {
 /// A pair of directories being compared: what differs between them, last first.
 struct Level {
     path: Vec<u8>,
-    pairs: Vec<(Option<OwnedEntry>, Option<OwnedEntry>)>,
+    pairs: Vec<Pair>,
 }
+
+/// What stood there before and what stands there now.
+type Pair = (Option<OwnedEntry>, Option<OwnedEntry>);
 
 /// An entry that outlives the tree it was read from.
 struct OwnedEntry {
@@ -142,29 +145,15 @@ impl Level {
             return Self { path, pairs: Vec::new() };
         };
         let id_len = objects.format().id_len();
-        let mut pairs = Vec::new();
-        let (old, new) = (entries(old.as_ref(), id_len), entries(new.as_ref(), id_len));
-        budget.entries = budget.entries.saturating_sub(old.len() + new.len());
-        let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-        loop {
-            let order = match (old.peek(), new.peek()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(a), Some(b)) => git_order(a, b),
-            };
-            let before = if order.is_le() { old.next() } else { None };
-            let after = if order.is_ge() { new.next() } else { None };
-            let same = matches!((before, after), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
-            if !same {
-                pairs.push((before.map(OwnedEntry::from), after.map(OwnedEntry::from)));
-            }
-        }
-        pairs.reverse();
-        Self { path, pairs }
+        let (old, new) = (data(old.as_ref()), data(new.as_ref()));
+        let pairs = differing(old, new, id_len, &mut budget.entries).unwrap_or_else(|| {
+            let (old, new) = (sorted(old, id_len), sorted(new, id_len));
+            differing(&old, &new, id_len, &mut budget.entries).unwrap_or_default()
+        });
+        Self { path, pairs: pairs.into_iter().rev().collect() }
     }
 
-    fn next(&mut self) -> Option<(Option<OwnedEntry>, Option<OwnedEntry>)> {
+    fn next(&mut self) -> Option<Pair> {
         self.pairs.pop()
     }
 
@@ -176,14 +165,62 @@ impl Level {
     }
 }
 
-fn entries<'a>(tree: Option<&'a Object<'_>>, id_len: usize) -> Vec<TreeEntry<'a>> {
-    let data = tree.map_or(&[][..], Object::data);
-    let mut entries: Vec<_> = tree_entries(data, id_len).collect();
-    // Sorted already, unless somebody made the tree by hand.
-    if !entries.is_sorted_by(|a, b| git_order(a, b) != Ordering::Greater) {
-        entries.sort_by(git_order);
+fn data<'a>(tree: Option<&'a Object<'_>>) -> &'a [u8] {
+    tree.map_or(&[], Object::data)
+}
+
+/// What differs between two raw trees, in git's order; `None` where they are not in that order. Of `budget` is taken how many
+/// entries there are.
+///
+/// Most of two trees is the same: that is compared as it stands.
+fn differing(mut old: &[u8], mut new: &[u8], id_len: usize, budget: &mut usize) -> Option<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    let (mut before_old, mut before_new) = (old, new);
+    loop {
+        while let Some(same) = entry_len(old, id_len).filter(|len| new.get(..*len) == Some(&old[..*len])) {
+            (before_old, before_new) = (old, new);
+            (old, new) = (&old[same..], &new[same..]);
+            *budget = budget.saturating_sub(2);
+        }
+        let (a, b) = (first_entry(old, id_len), first_entry(new, id_len));
+        let order = match (&a, &b) {
+            (None, None) => return Some(pairs),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((a, _)), Some((b, _))) => git_order(a, b),
+        };
+        let mut before = None;
+        let mut after = None;
+        if let Some((entry, rest)) = a.filter(|_| order.is_le()) {
+            is_behind(before_old, &entry, id_len).then_some(())?;
+            (before_old, old, before) = (old, rest, Some(entry));
+        }
+        if let Some((entry, rest)) = b.filter(|_| order.is_ge()) {
+            is_behind(before_new, &entry, id_len).then_some(())?;
+            (before_new, new, after) = (new, rest, Some(entry));
+        }
+        *budget = budget.saturating_sub(usize::from(before.is_some()) + usize::from(after.is_some()));
+        let same = matches!((&before, &after), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
+        if !same {
+            pairs.push((before.as_ref().map(OwnedEntry::from), after.as_ref().map(OwnedEntry::from)));
+        }
     }
-    entries
+}
+
+/// Whether an entry comes behind the one before it, or is that itself, the first.
+fn is_behind(before: &[u8], entry: &TreeEntry<'_>, id_len: usize) -> bool {
+    first_entry(before, id_len).is_none_or(|(before, _)| git_order(&before, entry) != Ordering::Greater)
+}
+
+/// The raw tree with its entries in git's order: somebody made it by hand.
+fn sorted(mut tree: &[u8], id_len: usize) -> Vec<u8> {
+    let mut entries = Vec::new();
+    while let Some((entry, rest)) = first_entry(tree, id_len) {
+        entries.push((entry, &tree[..tree.len() - rest.len()]));
+        tree = rest;
+    }
+    entries.sort_by(|(a, _), (b, _)| git_order(a, b));
+    entries.into_iter().flat_map(|(_, raw)| raw).copied().collect()
 }
 
 /// git's order in a tree: by name, where a directory's ends in `/`.

@@ -152,17 +152,29 @@ const TREE: u32 = 0o040_000;
 /// The entries of a raw tree with ids of `id_len` bytes, as they stand; ends early where the tree is cut or garbled.
 pub fn tree_entries(mut data: &[u8], id_len: usize) -> impl Iterator<Item = TreeEntry<'_>> {
     std::iter::from_fn(move || {
-        loop {
-            // `100644 name NUL id`
-            let (head, rest) = data.split_at(data.iter().position(|byte| *byte == 0)?);
-            let (id, rest) = rest.get(1..)?.split_at_checked(id_len)?;
-            data = rest;
-            let (mode, name) = head.split_at(head.iter().position(|byte| *byte == b' ')?);
-            if let Some(id) = ObjectId::from_bytes(id) {
-                return Some(TreeEntry { mode: canonical_mode(mode), name: &name[1..], id });
-            }
-        }
+        let (entry, rest) = first_entry(data, id_len)?;
+        data = rest;
+        Some(entry)
     })
+}
+
+/// The first entry of such a tree, and what is behind it.
+pub fn first_entry(mut data: &[u8], id_len: usize) -> Option<(TreeEntry<'_>, &[u8])> {
+    loop {
+        let (entry, rest) = data.split_at(entry_len(data, id_len)?);
+        let (head, id) = entry.split_at(entry.len() - id_len);
+        let (mode, name) = head.split_at(head.iter().position(|byte| *byte == b' ')?);
+        if let Some(id) = ObjectId::from_bytes(id) {
+            return Some((TreeEntry { mode: canonical_mode(mode), name: &name[1..name.len() - 1], id }, rest));
+        }
+        data = rest;
+    }
+}
+
+/// How many bytes the first entry of such a tree has: `100644 name NUL id`.
+pub fn entry_len(data: &[u8], id_len: usize) -> Option<usize> {
+    let len = data.iter().position(|byte| *byte == 0)? + 1 + id_len;
+    (len <= data.len()).then_some(len)
 }
 
 /// As git's `canon_mode`: only the kind and the owner's execute bit count; what is no kind of file is a gitlink.

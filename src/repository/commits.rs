@@ -44,6 +44,8 @@ enum State {
 
 const FREE: u32 = u32::MAX;
 
+const FIRST: usize = 16;
+
 impl<'a> Commits<'a> {
     /// With nothing read.
     pub fn new(objects: &'a Objects, shallow: HashSet<ObjectId>) -> Self {
@@ -132,8 +134,10 @@ impl<'a> Commits<'a> {
 
     fn load(&mut self, id: ObjectId) -> State {
         self.read += 1;
+        // The first that a walk comes to are those that refs lead to.
         let objects = self.objects;
-        let Some(object) = objects.read(id).filter(|object| object.kind() == Kind::Commit) else {
+        let object = if self.read <= FIRST { objects.recall(id) } else { objects.read(id) };
+        let Some(object) = object.filter(|object| object.kind() == Kind::Commit) else {
             return State::Missing;
         };
         let is_root = self.shallow.contains(&id);

@@ -59,7 +59,7 @@ impl Head {
 /// The branch with the newest commit, and that commit; `None` where no branch of the repository itself has one.
 pub fn newest_branch(refs: &Refs, objects: &Objects) -> Option<(RefName, ObjectId)> {
     let time = |id: ObjectId| {
-        let object = objects.read(objects.peel(id)?)?;
+        let object = objects.recall(objects.peel(id)?)?;
         Some(links(object.data(), &mut Vec::new()))
     };
     let branches = refs.direct.iter().filter(|(name, _)| name.kind() == RefKind::Branch && name.namespace().is_none());

@@ -6,6 +6,7 @@
 //! (`docs/architecture.md` has the figures).
 
 pub mod object;
+mod odb;
 mod refs;
 mod stat_data;
 mod changes;
@@ -32,172 +33,36 @@ mod beside;
 mod kept_reviews;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use git2::{ObjectType, Odb};
 use uuid::Uuid;
 
 use crate::config::Layout;
 use crate::event::{Changes, Commit, Context, Event, EventKind, EventName, Push, Tag, Tip};
 use crate::message;
-use crate::ref_update::{Namespace, ObjectFormat, ObjectId, RefName, RefUpdate};
+use crate::ref_update::{Namespace, ObjectId, RefName, RefUpdate};
 
 pub use crate::event::Wanted;
 pub use beside::Opened;
 pub use describe::{describe, path_of};
 pub use head::{Head, newest_branch};
+pub use odb::{Objects, OpenError, open, open_with};
 pub use refs::{Links, Refs, all, command as git, common_dir};
 pub use reviews::{number_in, short_branch};
 pub use stat_data::{StatData, stat_data};
 
 use changes::Budget;
-use commit_graph::CommitGraph;
 use object::{RawCommit, RawTag};
+use odb::{Kind, Object};
 use revwalk::{Hidden, Revwalk};
-
-/// Tags of tags are followed this far; git has no limit, and nobody a use for two.
-const DEEPEST_TAG: usize = 100;
 
 /// Commits are cached for further refs that list them; when they take so much, those so far are forgotten.
 const MOST_COMMIT_BYTES: usize = 8 << 20;
 
 /// The paths of one push that are listed, over all its commits.
 const MOST_PATH_BYTES: usize = 64 << 20;
-
-/// The objects of a repository, by id.
-pub struct Objects {
-    odb: Odb<'static>,
-    format: ObjectFormat,
-    /// Where those of the repository itself lie.
-    directory: PathBuf,
-}
-
-/// The kinds of object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A commit.
-    Commit,
-    /// A tree.
-    Tree,
-    /// A blob.
-    Blob,
-    /// A tag object.
-    Tag,
-}
-
-/// A raw object.
-pub struct Object<'a> {
-    raw: git2::OdbObject<'a>,
-    kind: Kind,
-}
-
-impl Object<'_> {
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    fn data(&self) -> &[u8] {
-        self.raw.data()
-    }
-}
-
-/// The object database cannot be opened.
-#[derive(Debug)]
-pub struct OpenError {
-    path: PathBuf,
-    source: git2::Error,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&message::cannot_open(self.path.display(), self.source.message()))
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-impl Objects {
-    fn open(common_dir: &Path, format: ObjectFormat) -> Result<Self, OpenError> {
-        // Each object is read once; libgit2's cache would hold a copy of all of them.
-        git2::opts::enable_caching(false);
-        // As git: what it stores was checked when it came, and zlib's checksum finds what broke since.
-        git2::opts::strict_hash_verification(false);
-        let path = common_dir.join("objects");
-        let kind = match format {
-            ObjectFormat::Sha1 => git2::ObjectFormat::Sha1,
-            ObjectFormat::Sha256 => git2::ObjectFormat::Sha256,
-        };
-        let open = || {
-            // libgit2 takes a directory that is not there for an empty alternate.
-            if !path.is_dir() {
-                return Err(git2::Error::from_str(message::no_such_directory()));
-            }
-            let odb = Odb::new_ext(kind)?;
-            // The hook runs in the repository and says ".", so this is text wherever the repository lies.
-            let text = path.to_str().ok_or_else(not_text)?;
-            odb.add_disk_alternate(text)?;
-            Ok(odb)
-        };
-        match open() {
-            Ok(odb) => Ok(Self { odb, format, directory: path }),
-            Err(source) => Err(OpenError { path, source }),
-        }
-    }
-
-    fn format(&self) -> ObjectFormat {
-        self.format
-    }
-
-    /// git's own index of the commits, where there is one to go by.
-    fn graph(&self) -> Option<CommitGraph> {
-        CommitGraph::open(&self.directory, self.format)
-    }
-
-    /// Whether an object is here.
-    pub fn has(&self, id: ObjectId) -> bool {
-        git2::Oid::from_bytes(id.as_bytes()).is_ok_and(|id| self.odb.exists(id))
-    }
-
-    /// Reads an object; `None` where it is not here or cannot be unpacked. Never asks a promisor remote.
-    fn read(&self, id: ObjectId) -> Option<Object<'_>> {
-        let id = git2::Oid::from_bytes(id.as_bytes()).ok()?;
-        let raw = self.odb.read(id).ok()?;
-        let kind = match raw.kind() {
-            ObjectType::Commit => Kind::Commit,
-            ObjectType::Tree => Kind::Tree,
-            ObjectType::Blob => Kind::Blob,
-            ObjectType::Tag => Kind::Tag,
-            ObjectType::Any => return None,
-        };
-        Some(Object { raw, kind })
-    }
-
-    /// How many bytes an object has; `None` where it is not here.
-    fn size(&self, id: ObjectId) -> Option<usize> {
-        self.odb.read_header(git2::Oid::from_bytes(id.as_bytes()).ok()?).ok().map(|(size, _)| size)
-    }
-
-    /// The commit that `id` leads to through any tag objects.
-    fn peel(&self, id: ObjectId) -> Option<ObjectId> {
-        let mut id = id;
-        for _ in 0..DEEPEST_TAG {
-            let object = self.read(id)?;
-            match object.kind() {
-                Kind::Commit => return Some(id),
-                Kind::Tag => id = RawTag::parse(object.data()).object?,
-                Kind::Tree | Kind::Blob => return None,
-            }
-        }
-        None
-    }
-}
 
 /// Turns the ref updates of one push into events.
 pub struct Reader<'a> {
@@ -254,33 +119,6 @@ impl<'a> Ancestry<'a> {
     }
 }
 
-/// Opens the object database below `common_dir`.
-///
-/// # Errors
-/// Where the directory cannot be read.
-pub fn open(common_dir: &Path, layout: Layout) -> Result<Objects, OpenError> {
-    open_with(common_dir, layout, &[])
-}
-
-/// The same with further directories of objects: `GIT_OBJECT_DIRECTORY` and `GIT_ALTERNATE_OBJECT_DIRECTORIES`. As git does
-/// with its alternates, one that is not there holds nothing.
-///
-/// # Errors
-/// Where the repository's own directory cannot be read.
-pub fn open_with(common_dir: &Path, layout: Layout, further: &[PathBuf]) -> Result<Objects, OpenError> {
-    let objects = Objects::open(common_dir, layout.object_format)?;
-    for path in further {
-        if let Err(source) = path.to_str().ok_or_else(not_text).and_then(|text| objects.odb.add_disk_alternate(text)) {
-            log::warn!("{}", OpenError { path: path.clone(), source });
-        }
-    }
-    Ok(objects)
-}
-
-fn not_text() -> git2::Error {
-    git2::Error::from_str(message::path_not_utf8())
-}
-
 impl<'a> Reader<'a> {
     /// Starts reading for the push that `updates` are, all of one namespace.
     pub fn new(
@@ -333,7 +171,7 @@ impl<'a> Reader<'a> {
 
     /// Where an update leads, if that is not among the objects or cannot be read.
     pub fn missing(&self, update: &RefUpdate) -> Option<ObjectId> {
-        update.new.filter(|new| self.objects.read(*new).is_none())
+        update.new.filter(|new| self.objects.recall(*new).is_none())
     }
 
     /// A commit that those of the last update that was built would go on with and that is not there; it is told once.
@@ -395,7 +233,7 @@ impl<'a> Reader<'a> {
 
     fn tip(&mut self, id: Option<ObjectId>) -> Tip {
         let Some(id) = id else { return Tip::default() };
-        let object = self.objects.read(id).filter(|object| object.kind() == Kind::Tag);
+        let object = self.objects.recall(id).filter(|object| object.kind() == Kind::Tag);
         let tag = object.map(|object| {
             let raw = RawTag::parse(object.data());
             Tag { message: raw.message(), tagger: raw.tagger() }
@@ -420,7 +258,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_commit(&mut self, id: ObjectId) -> Option<Commit> {
-        let object = self.objects.read(id).filter(|object| object.kind() == Kind::Commit)?;
+        let object = self.objects.recall(id).filter(|object| object.kind() == Kind::Commit)?;
         let raw = RawCommit::parse(object.data());
         Some(Commit {
             id,
@@ -440,7 +278,7 @@ impl<'a> Reader<'a> {
             // Mostly it was listed just before.
             Some(parent) => match self.commits.get(parent) {
                 Some(Some(parent)) => parent.tree,
-                _ => match self.objects.read(*parent) {
+                _ => match self.objects.recall(*parent) {
                     Some(parent) => RawCommit::parse(parent.data()).tree,
                     // The parent is not here (shallow, partial): against nothing, every file would be listed as added.
                     None => return Changes::default(),

@@ -144,7 +144,9 @@ impl<'a> Revwalk<'a> {
 
     fn open_graph(&mut self) -> Option<&CommitGraph> {
         if matches!(self.graph, Index::NotLookedFor) {
-            self.graph = self.commits.objects().graph().map_or(Index::None, |graph| Index::Open(graph.into()));
+            let objects = self.commits.objects();
+            let graph = CommitGraph::open(&objects.directory, objects.format());
+            self.graph = graph.map_or(Index::None, |graph| Index::Open(graph.into()));
         }
         match &self.graph {
             Index::Open(graph) => Some(graph),

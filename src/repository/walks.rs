@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
@@ -83,7 +83,7 @@ fn store(odb: &git2::Odb<'_>, format: ObjectFormat, shape: &Shape) -> Vec<Object
 fn in_memory() -> Objects {
     let odb = git2::Odb::new_ext(git2::ObjectFormat::Sha1).unwrap();
     odb.add_new_mempack_backend(1000).unwrap();
-    Objects { odb, format: ObjectFormat::Sha1, directory: PathBuf::new() }
+    Objects::of(odb)
 }
 
 fn reachable(shape: &Shape, from: &[usize]) -> BTreeSet<usize> {

@@ -25,12 +25,24 @@ const TO_ANSWER: Duration = Duration::from_secs(5);
 /// How many questions are asked in a row.
 const MOST_IN_A_ROW: usize = 500;
 
+/// How long a broker is believed that something waits of which no worker has told, in seconds: one that was killed may count what is
+/// not there. Longer than it remembers ids, so that it takes what is published again then; what was there all the same is found to be
+/// told of when its turn comes.
+const BELIEVED: i64 = 86_400;
+
 /// A delivery that was published and has no last outcome yet.
 struct Published {
     queue: Queue,
     /// The name of the queue's directory.
     directory: String,
     queued: Queued,
+}
+
+impl Published {
+    /// How many seconds ago it was published.
+    fn age(&self) -> i64 {
+        process::now() - self.queued.schedule.next
+    }
 }
 
 impl Pipeline<'_> {
@@ -43,7 +55,7 @@ impl Pipeline<'_> {
     }
 
     /// The same, and has what the broker has lost published again, marked late: of which there is no outcome `webhook.viaPatience`
-    /// after it was published, and nothing of its ref waits there. Where targets are not told through a broker any more, all that is
+    /// after it was published, and nothing of its ref waits there, or of which nobody has told anything for a day. Where targets are not told through a broker any more, all that is
     /// older than that waits to be sent from here.
     ///
     /// # Errors
@@ -102,7 +114,13 @@ impl Pipeline<'_> {
     fn lost(&self, jetstream: &mut JetStream, published: &[Published]) -> Result<HashSet<Uuid>, BrokerError> {
         let overdue = published.iter().filter(|published| self.is_overdue(published));
         let mut ids: BTreeMap<(String, String), Vec<Uuid>> = BTreeMap::new();
+        let mut lost = HashSet::new();
         for published in overdue {
+            let is_told = published.queued.schedule.ambiguous > 0;
+            if !is_told && published.age() >= BELIEVED {
+                lost.insert(published.queued.key.id);
+                continue;
+            }
             let Some(delivery) = self.stored(published) else { continue };
             let key = (published.directory.clone(), self.order_key(&delivery));
             ids.entry(key).or_default().push(delivery.id());
@@ -112,15 +130,15 @@ impl Pipeline<'_> {
         for row in keys.chunks(MOST_IN_A_ROW) {
             waits.extend(jetstream.are_waiting(row, Instant::now() + TO_ANSWER)?);
         }
-        let lost = ids.values().zip(waits).filter(|(_, waits)| !waits);
-        Ok(lost.flat_map(|(ids, _)| ids.iter().copied()).collect())
+        let gone = ids.values().zip(waits).filter(|(_, waits)| !waits);
+        lost.extend(gone.flat_map(|(ids, _)| ids.iter().copied()));
+        Ok(lost)
     }
 
     fn is_overdue(&self, published: &Published) -> bool {
         let patience = self.configuration.settings.via_patience.as_secs() as i64;
-        let age = process::now() - published.queued.schedule.next;
         // Where the clock was set back, nobody knows.
-        !(0..patience).contains(&age)
+        !(0..patience).contains(&published.age())
     }
 
     /// Writes down what a worker told of a delivery; whether nothing more is to come.

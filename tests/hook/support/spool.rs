@@ -202,10 +202,16 @@ impl World {
 
     /// What the broker took for a target it took long ago.
     pub fn published_long_ago(&self, target: &str) {
+        self.published_before(target, Duration::from_secs(3600));
+    }
+
+    /// What is published was so that long ago.
+    pub fn published_before(&self, target: &str, time: Duration) {
+        let then = (SystemTime::now() - time).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         for record in self.records(Place::Published(target)) {
             let before = name(&record);
             let (start, _) = before.rsplit_once('.').unwrap();
-            fs::rename(&record, record.with_file_name(format!("{start}.1"))).unwrap();
+            fs::rename(&record, record.with_file_name(format!("{start}.{then}"))).unwrap();
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod entry;
 mod lines;
+mod ids;
 mod tail;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,8 @@ use crate::state_dir::StateDir;
 
 pub use entry::{Entry, LoggedUpdate, State};
 pub use tail::Tail;
+
+use entry::id_of;
 
 /// The log of one repository.
 pub struct History {
@@ -159,7 +162,7 @@ impl History {
         };
         for day in self.days() {
             match only(ids) {
-                Some(id) => self.read_holding(&day, &id.to_string(), &mut see_line),
+                Some(id) => self.read_beginning(&day, &id.to_string(), &mut see_line),
                 None => self.read(&day, &mut see_line),
             }
         }
@@ -247,6 +250,19 @@ impl History {
         let _ = directory.noted(day, lines::holding(file, &Finder::new(text), &mut take));
     }
 
+    /// The entries of deliveries of a day whose ids begin so, and perhaps others, with tests.
+    pub fn beginning(&self, day: &str, start: &str) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.read_beginning(day, start, |line| entries.extend(serde_json::from_slice(line).ok()));
+        entries
+    }
+
+    fn read_beginning(&self, day: &str, start: &str, mut take: impl FnMut(&[u8])) {
+        let Ok(directory) = self.directory.open() else { return };
+        let Ok((file, _)) = directory.open_regular(day) else { return };
+        let _ = directory.noted(day, ids::beginning(&directory, day, file, start, &mut take));
+    }
+
     /// Removes the files of days before `day`.
     pub fn prune(&self, day: &str) {
         let Ok(directory) = self.directory.open() else { return };
@@ -254,6 +270,8 @@ impl History {
             if let Err(error) = directory.remove(old) {
                 log::warn!("{}", message::cannot_remove(directory.path_of(old).display(), error));
             }
+            // Most days have none.
+            let _ = directory.remove(ids::name(old));
         }
     }
 
@@ -272,16 +290,6 @@ fn only(ids: &HashSet<Uuid>) -> Option<Uuid> {
 /// What is worth looking for in each line before it is parsed: of many texts none.
 fn few(texts: &[String]) -> &[String] {
     if texts.len() > 32 { &[] } else { texts }
-}
-
-/// The id in a line as we write it, `{"time":"2026-11-30T16:00:00.000Z","id":"…`, which is faster to find than to read what the line
-/// says; `None` where it has to be read.
-fn id_of(line: &[u8]) -> Option<Uuid> {
-    const BEFORE: &[u8] = b"\",\"id\":\"";
-    let start = 33;
-    let is_ours = line.starts_with(b"{\"time\":\"") && line.get(start..start + BEFORE.len()) == Some(BEFORE);
-    let text = line.get(start + BEFORE.len()..).filter(|_| is_ours)?.get(..36)?;
-    Uuid::try_parse_ascii(text).ok()
 }
 
 fn write_line(file: &mut File, mut line: Vec<u8>) -> io::Result<()> {

@@ -12,7 +12,7 @@ use bstr::{ByteSlice, Finder};
 const PART: usize = 256 << 10;
 
 /// A line longer than this is none of ours, and is told in pieces.
-const LONGEST_LINE: usize = 1 << 20;
+pub(super) const LONGEST_LINE: usize = 1 << 20;
 
 /// Tells every line, the first one first, without its end.
 ///
@@ -41,7 +41,7 @@ pub fn holding(file: File, text: &Finder<'_>, tell: &mut dyn FnMut(&[u8])) -> io
 }
 
 /// Tells the file in parts that end where lines do.
-fn parts(mut file: File, tell: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+pub(super) fn parts(mut file: impl Read, tell: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     let mut held = vec![0; PART];
     let mut end = 0;
     loop {

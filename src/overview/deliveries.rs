@@ -109,9 +109,8 @@ impl Wanted<'_> {
     /// One of these stands in every line of the log that tells of one: of a whole log few lines are of one delivery.
     fn texts(&self) -> Vec<String> {
         match self {
-            Self::Beginning(start) => vec![(*start).into()],
             Self::Ids(ids) if ids.len() <= FEW => ids.iter().map(Uuid::to_string).collect(),
-            Self::All | Self::Ids(_) => Vec::new(),
+            Self::All | Self::Beginning(_) | Self::Ids(_) => Vec::new(),
         }
     }
 }
@@ -318,7 +317,11 @@ fn tried(pipeline: &Pipeline<'_>, wanted: &Wanted<'_>) -> HashMap<Uuid, Delivery
         Some(id) => pipeline.history.of(id).into_iter().for_each(take),
         None => {
             for day in pipeline.history.days() {
-                pipeline.history.all_with(&day, &texts).into_iter().for_each(&mut take);
+                let entries = match wanted {
+                    Wanted::Beginning(start) => pipeline.history.beginning(&day, start),
+                    _ => pipeline.history.all_with(&day, &texts),
+                };
+                entries.into_iter().for_each(&mut take);
             }
         }
     }

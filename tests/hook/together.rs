@@ -599,6 +599,8 @@ fn the_log_is_pruned_and_dead_letters_never() {
     assert_eq!((world.dead("ci").len(), receipts.len()), (1, 2));
     for (day, receipt) in days.iter().zip(&receipts) {
         fs::copy(world.place(Place::LogOn(today)), world.place(Place::LogOn(day))).unwrap();
+        // As somebody leaves it who asked for a delivery of a long day.
+        fs::write(world.place(Place::LogOn(&format!("{day}.ids"))), "").unwrap();
         let settled = world.place(Place::SettledOn(day));
         fs::create_dir(&settled).unwrap();
         fs::rename(receipt, settled.join(name(receipt))).unwrap();
@@ -606,7 +608,7 @@ fn the_log_is_pruned_and_dead_letters_never() {
     let long_ago = std::time::SystemTime::UNIX_EPOCH;
     dead.iter().for_each(|path| fs::File::open(path).unwrap().set_modified(long_ago).unwrap());
     webhook(&world, &["flush"]);
-    assert_eq!(world.days(Place::Log), [days[1].as_str(), today]);
+    assert_eq!(world.days(Place::Log), [days[1].as_str(), &format!("{}.ids", days[1]), today]);
     assert_eq!(world.days(Place::Settled), [days[1].as_str(), today]);
     assert_eq!(world.dead("ci"), dead);
     world.configure("webhook.keepLog", "1d");

@@ -131,6 +131,17 @@ impl Repository {
         repository
     }
 
+    /// So many branches that lead to one commit, as a first push brings them.
+    pub fn of_one_commit(path: &Path, branches: usize) -> Self {
+        let mut repository = Self::make(path);
+        repository.import(&chain(0, 1, |_| String::new()));
+        let id = repository.id("main");
+        let names: Vec<_> = (0..branches).map(|n| format!("{id} refs/heads/feature/{n}\n")).collect();
+        repository.add_refs(&names.concat());
+        repository.branches.push = names.iter().map(|line| format!("{ZERO} {line}")).collect();
+        repository
+    }
+
     /// Adds refs, each an id and a name in a line, to those that are packed; git takes minutes to write 100,000 one by one.
     fn add_refs(&self, refs: &str) {
         run(git(&self.path).args(["pack-refs", "--all"]));

@@ -31,6 +31,7 @@ fn main() {
     let commits = std::env::var("GIT_WEBHOOK_BENCH_COMMITS").ok().and_then(|text| text.parse().ok());
     let commits = commits.unwrap_or(COMMITS);
     let mut tables = bench.small();
+    tables += &bench.many();
     tables += &bench.large(commits);
     tables += &bench.files();
     put_in("docs/performance.md", "tables", &tables);
@@ -101,6 +102,24 @@ impl Bench {
         row("`git webhook log -n 5`, 200,000 lines in the log", log(&["log", "-n", "5"]));
         let id = history::delivery(1_000);
         row("`git webhook show`, 200,000 lines in the log", log(&["show", &id]));
+        text + "\n"
+    }
+
+    /// Pushes of many refs.
+    fn many(&self) -> String {
+        let mut text = String::from("| a push of many new branches | time | memory |\n|---|---|---|\n");
+        let mut row = |name: &str, repository: &Repository, format: &str| {
+            repository.tell(receive(Duration::ZERO), format, 1);
+            let input = repository.path.join("pushed");
+            fs::write(&input, &repository.branches().push).expect("it can be written");
+            let run = || self.launcher.hook(&repository.path, "post-receive", &input);
+            let best = (0..RUNS).fold(Figures::MOST, |best, _| best.best(run()));
+            let _ = writeln!(text, "| {name} | {} | {:.0} MiB |", best.time(), best.mebibytes);
+        };
+        let own = Repository::of_branches(&self.directory.join("own.git"), 20_000, 2_000);
+        row("20,000 of a commit each, beside 2,000 refs, format gitlab", &own, "gitlab");
+        let same = Repository::of_one_commit(&self.directory.join("same.git"), 50_000);
+        row("50,000 at one commit, format bitbucket", &same, "bitbucket");
         text + "\n"
     }
 

@@ -227,8 +227,10 @@ impl Painted {
     fn paint(&mut self, both: &mut Both<'_, '_>, down_to: u32, mut asked: Vec<Spot>) -> Result<(), Unsound> {
         asked.retain(|spot| !self.has(*spot, HIDDEN));
         if down_to < OUTSIDE && !asked.is_empty() && !self.tips.is_empty() {
-            let tips = std::mem::take(&mut self.tips);
-            self.waiting.extend(tips.into_iter().map(|spot| (both.graph.generation(spot), spot)));
+            let tips = std::mem::take(&mut self.tips).into_iter();
+            // To put a hundred thousand in one by one takes as long as to read them.
+            let mut tips: BTreeSet<_> = tips.map(|spot| (both.graph.generation(spot), spot)).collect();
+            self.waiting.append(&mut tips);
         }
         let (mut stack, mut parents) = (Vec::new(), Vec::new());
         while let Some(next) = self.waiting.range((down_to, 0)..).next().copied() {

@@ -172,32 +172,28 @@ fn data<'a>(tree: Option<&'a Object<'_>>) -> &'a [u8] {
 /// What differs between two raw trees, in git's order; `None` where they are not in that order. Of `budget` is taken how many
 /// entries there are.
 ///
-/// Most of two trees is the same: that is compared as it stands.
-fn differing(mut old: &[u8], mut new: &[u8], id_len: usize, budget: &mut usize) -> Option<Vec<Pair>> {
+/// Most of two trees is the same: that is compared as it stands. Each entry is taken apart once, however many of the other tree come
+/// before it: names may have megabytes.
+fn differing(old: &[u8], new: &[u8], id_len: usize, budget: &mut usize) -> Option<Vec<Pair>> {
     let mut pairs = Vec::new();
-    let (mut before_old, mut before_new) = (old, new);
+    let (mut old, mut new) = (Side::new(old, id_len), Side::new(new, id_len));
     loop {
-        while let Some(same) = entry_len(old, id_len).filter(|len| new.get(..*len) == Some(&old[..*len])) {
-            (before_old, before_new) = (old, new);
-            (old, new) = (&old[same..], &new[same..]);
+        while let Some(same) = old.len.filter(|len| new.data.get(..*len) == Some(&old.data[..*len])) {
+            old.skip(same);
+            new.skip(same);
+            old.len = entry_len(old.data, id_len);
             *budget = budget.saturating_sub(2);
         }
-        let (a, b) = (first_entry(old, id_len), first_entry(new, id_len));
-        let order = match (&a, &b) {
+        let order = match (old.first(), new.first()) {
             (None, None) => return Some(pairs),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some((a, _)), Some((b, _))) => git_order(a, b),
+            (Some(a), Some(b)) => git_order(&a, &b),
         };
-        let mut before = None;
-        let mut after = None;
-        if let Some((entry, rest)) = a.filter(|_| order.is_le()) {
-            is_behind(before_old, &entry, id_len).then_some(())?;
-            (before_old, old, before) = (old, rest, Some(entry));
-        }
-        if let Some((entry, rest)) = b.filter(|_| order.is_ge()) {
-            is_behind(before_new, &entry, id_len).then_some(())?;
-            (before_new, new, after) = (new, rest, Some(entry));
+        let before = if order.is_le() { old.take()? } else { None };
+        let after = if order.is_ge() { new.take()? } else { None };
+        if before.is_some() {
+            old.len = entry_len(old.data, id_len);
         }
         *budget = budget.saturating_sub(usize::from(before.is_some()) + usize::from(after.is_some()));
         let same = matches!((&before, &after), (Some(a), Some(b)) if a.id == b.id && a.mode == b.mode);
@@ -207,9 +203,40 @@ fn differing(mut old: &[u8], mut new: &[u8], id_len: usize, budget: &mut usize) 
     }
 }
 
-/// Whether an entry comes behind the one before it, or is that itself, the first.
-fn is_behind(before: &[u8], entry: &TreeEntry<'_>, id_len: usize) -> bool {
-    first_entry(before, id_len).is_none_or(|(before, _)| git_order(&before, entry) != Ordering::Greater)
+/// One of two raw trees, from the entry on that has its turn.
+struct Side<'a> {
+    data: &'a [u8],
+    id_len: usize,
+    /// How many bytes the first entry has, where it is kept.
+    len: Option<usize>,
+    /// The first entry and what is behind it, once it was taken apart.
+    first: Option<Option<(TreeEntry<'a>, &'a [u8])>>,
+    /// From the entry on that was before.
+    before: &'a [u8],
+}
+
+impl<'a> Side<'a> {
+    fn new(data: &'a [u8], id_len: usize) -> Self {
+        Self { data, id_len, len: entry_len(data, id_len), first: None, before: &[] }
+    }
+
+    fn first(&mut self) -> Option<TreeEntry<'a>> {
+        let first = self.first.get_or_insert_with(|| first_entry(self.data, self.id_len));
+        first.map(|(entry, _)| entry)
+    }
+
+    fn skip(&mut self, len: usize) {
+        (self.before, self.data, self.first) = (self.data, &self.data[len..], None);
+    }
+
+    /// The first entry, if there is one, which is behind the one before it; `None` where that is not so.
+    fn take(&mut self) -> Option<Option<TreeEntry<'a>>> {
+        let Some((entry, rest)) = self.first.take().flatten() else { return Some(None) };
+        let before = first_entry(self.before, self.id_len).map(|(before, _)| before);
+        (self.before, self.data) = (self.data, rest);
+        let is_behind = before.is_none_or(|before| git_order(&before, &entry) != Ordering::Greater);
+        is_behind.then_some(Some(entry))
+    }
 }
 
 /// The raw tree with its entries in git's order: somebody made it by hand.
@@ -234,4 +261,39 @@ fn git_order(a: &TreeEntry<'_>, b: &TreeEntry<'_>) -> Ordering {
         };
         next(a).cmp(&next(b))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(entries: impl IntoIterator<Item = (String, u8)>) -> Vec<u8> {
+        let entry = |(name, id): (String, u8)| [format!("100644 {name}\0").into_bytes(), vec![id; 20]].concat();
+        entries.into_iter().flat_map(entry).collect()
+    }
+
+    fn names(pairs: &[Pair]) -> Vec<String> {
+        let name = |entry: &Option<OwnedEntry>| entry.as_ref().map(|it| String::from_utf8(it.name.clone()).unwrap());
+        pairs.iter().map(|(old, new)| format!("{:?} {:?}", name(old), name(new))).collect()
+    }
+
+    /// Taken apart anew for each entry of the other side, this one would take an hour.
+    #[test]
+    fn a_name_of_megabytes_is_read_once() {
+        let old = tree([("z".repeat(8 << 20), 1)]);
+        let new = tree((0..300_000).map(|number| (format!("f{number:06}"), 1)));
+        let pairs = differing(&old, &new, 20, &mut 1_000_000).unwrap();
+        assert_eq!(pairs.len(), 300_001);
+    }
+
+    #[test]
+    fn what_is_the_same_on_both_sides_is_passed_over_and_order_is_seen() {
+        let tree = |text: &str| tree(text.split(' ').map(|word| (word[1..].to_owned(), word.as_bytes()[0])));
+        let pairs = differing(&tree("1a 1b 1c 1e"), &tree("1a 2b 1d 1e"), 20, &mut 100).unwrap();
+        assert_eq!(names(&pairs), [r#"Some("b") Some("b")"#, r#"Some("c") None"#, r#"None Some("d")"#]);
+        assert!(differing(&tree("1b 1a"), &tree("1a"), 20, &mut 100).is_none());
+        assert!(differing(&tree("1a 1b"), &tree("1a 2c 2b"), 20, &mut 100).is_none());
+        let garbled = [tree("1a 1b"), b"100644 c".to_vec()].concat();
+        assert_eq!(names(&differing(&garbled, &tree("1a"), 20, &mut 100).unwrap()), [r#"Some("b") None"#]);
+    }
 }

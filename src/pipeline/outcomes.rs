@@ -30,6 +30,15 @@ const MOST_IN_A_ROW: usize = 500;
 /// told of when its turn comes.
 const BELIEVED: i64 = 86_400;
 
+/// What may have to be published again.
+#[derive(Default)]
+struct Lost {
+    /// What waits nowhere at the broker.
+    gone: HashSet<Uuid>,
+    /// What the broker says of is not believed, where nobody has told anything of it.
+    silent: HashSet<Uuid>,
+}
+
 /// A delivery that was published and has no last outcome yet.
 struct Published {
     queue: Queue,
@@ -43,6 +52,13 @@ impl Published {
     fn age(&self) -> i64 {
         process::now() - self.queued.schedule.next
     }
+
+    /// Whether a worker should have told of it. Each time it is published again the next is twice as far off: what waits for a
+    /// receiver that is down for days must not fill the stream.
+    fn is_silent(&self, delivery: &Delivery) -> bool {
+        let is_told = self.queued.schedule.ambiguous > 0;
+        !is_told && self.age() >= BELIEVED && 2 * self.age() >= process::now() - delivery.time
+    }
 }
 
 impl Pipeline<'_> {
@@ -51,12 +67,12 @@ impl Pipeline<'_> {
     /// # Errors
     /// Why the broker cannot be asked.
     pub fn draw_in_outcomes(&self) -> Result<usize, String> {
-        self.ask(|_, _| Ok(HashSet::new()))
+        self.ask(|_, _| Ok(Lost::default()))
     }
 
     /// The same, and has what the broker has lost published again, marked late: of which there is no outcome `webhook.viaPatience`
-    /// after it was published, and nothing of its ref waits there, or of which nobody has told anything for a day. Where targets are not told through a broker any more, all that is
-    /// older than that waits to be sent from here.
+    /// after it was published, and nothing of its ref waits there; or of which nobody has told anything for a day. Where targets
+    /// are not told through a broker any more, all that is older than that patience waits to be sent from here.
     ///
     /// # Errors
     /// Why the broker cannot be asked.
@@ -68,11 +84,11 @@ impl Pipeline<'_> {
         }
     }
 
-    /// `lost` tells which of those that are published wait nowhere at the broker: it is asked first, for whoever works on one
+    /// `lost` tells which of those that are published the broker has lost: it is asked first, for whoever works on one
     /// tells its outcome before he takes it out.
     fn ask(
         &self,
-        lost: impl FnOnce(&mut JetStream, &[Published]) -> Result<HashSet<Uuid>, BrokerError>,
+        lost: impl FnOnce(&mut JetStream, &[Published]) -> Result<Lost, BrokerError>,
     ) -> Result<usize, String> {
         let Some(broker) = self.configuration.settings.via.broker() else { return Ok(0) };
         if self.spool.published().is_empty() {
@@ -90,9 +106,11 @@ impl Pipeline<'_> {
             let ids: Vec<_> = row.iter().map(|published| published.queued.key.id).collect();
             let outcomes = jetstream.outcomes(spool, &ids, Instant::now() + TO_ANSWER);
             for (published, outcome) in row.iter().zip(outcomes.map_err(|error| told(error.to_string()))?) {
+                let id = &published.queued.key.id;
+                let is_lost = lost.gone.contains(id) || outcome.is_none() && lost.silent.contains(id);
                 let is_over = self.take_outcome(published, outcome);
                 left += usize::from(!is_over);
-                if !is_over && lost.contains(&published.queued.key.id) {
+                if !is_over && is_lost {
                     self.publish_again(published);
                 }
             }
@@ -110,18 +128,16 @@ impl Pipeline<'_> {
         self.spool.published().into_iter().flat_map(of_queue).collect()
     }
 
-    /// Which of those that were published long ago wait nowhere at the broker.
-    fn lost(&self, jetstream: &mut JetStream, published: &[Published]) -> Result<HashSet<Uuid>, BrokerError> {
+    /// Which of those that were published long ago wait nowhere at the broker, or should have been told of.
+    fn lost(&self, jetstream: &mut JetStream, published: &[Published]) -> Result<Lost, BrokerError> {
         let overdue = published.iter().filter(|published| self.is_overdue(published));
         let mut ids: BTreeMap<(String, String), Vec<Uuid>> = BTreeMap::new();
-        let mut lost = HashSet::new();
+        let mut silent = HashSet::new();
         for published in overdue {
-            let is_told = published.queued.schedule.ambiguous > 0;
-            if !is_told && published.age() >= BELIEVED {
-                lost.insert(published.queued.key.id);
-                continue;
-            }
             let Some(delivery) = self.stored(published) else { continue };
+            if published.is_silent(&delivery) {
+                silent.insert(delivery.id());
+            }
             let key = (published.directory.clone(), self.order_key(&delivery));
             ids.entry(key).or_default().push(delivery.id());
         }
@@ -131,8 +147,7 @@ impl Pipeline<'_> {
             waits.extend(jetstream.are_waiting(row, Instant::now() + TO_ANSWER)?);
         }
         let gone = ids.values().zip(waits).filter(|(_, waits)| !waits);
-        lost.extend(gone.flat_map(|(ids, _)| ids.iter().copied()));
-        Ok(lost)
+        Ok(Lost { gone: gone.flat_map(|(ids, _)| ids.iter().copied()).collect(), silent })
     }
 
     fn is_overdue(&self, published: &Published) -> bool {

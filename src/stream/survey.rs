@@ -38,6 +38,8 @@ pub struct Progress {
     pub handed_out: u64,
     /// How many messages it has not handed out yet.
     pub waiting: u64,
+    /// How many somebody has, or had and gave back for a while, as far as it knows.
+    pub in_hand: u64,
     /// How many workers ask for some at this moment.
     pub asking: u64,
     /// How long a worker has to say that it still works on a message.
@@ -134,6 +136,7 @@ impl JetStream {
         Ok(Some(Progress {
             handed_out: number(&info["delivered"]["consumer_seq"]),
             waiting: number(&info["num_pending"]),
+            in_hand: number(&info["num_ack_pending"]),
             asking: number(&info["num_waiting"]),
             patience: Duration::from_nanos(number(&info["config"]["ack_wait"])),
             created: info["created"].as_str().unwrap_or_default().to_owned(),

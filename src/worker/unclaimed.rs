@@ -3,6 +3,7 @@
 //! A worker takes those of its own targets alone, since others may serve other networks. A target without a consumer is nobody's. What
 //! comes for one is set aside after a while, so that its git server hears of it and the stream does not fill.
 
+use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,25 +22,31 @@ impl Worker<'_> {
     pub(super) fn watch_for_unclaimed(&self) {
         let every = EVERY.min(self.unclaimed);
         let mut next = Instant::now() + every;
+        let mut known = HashSet::new();
         while !self.is_stopping() {
             thread::sleep(Duration::from_millis(200));
             if Instant::now() >= next {
                 next = Instant::now() + every;
-                if let Err(error) = self.connect().and_then(|mut broker| self.set_unclaimed_aside(&mut broker)) {
+                if let Err(error) =
+                    self.connect().and_then(|mut broker| self.set_unclaimed_aside(&mut broker, &mut known))
+                {
                     warn!("{}", message::cannot_look_for_unclaimed(error));
                 }
             }
         }
     }
 
-    fn set_unclaimed_aside(&self, broker: &mut JetStream) -> Result<(), BrokerError> {
+    /// `known` has the subjects that were nobody's at the last look: a consumer that is made anew is away for a moment.
+    fn set_unclaimed_aside(&self, broker: &mut JetStream, known: &mut HashSet<String>) -> Result<(), BrokerError> {
         let deadline = Instant::now() + TO_ANSWER;
         let consumers = broker.consumers(deadline)?;
-        for subject in broker.unclaimed(&consumers, deadline)? {
-            let target = target_of(&subject);
+        let subjects: HashSet<_> = broker.unclaimed(&consumers, deadline)?.into_iter().collect();
+        let before = std::mem::replace(known, subjects.clone());
+        for subject in subjects.intersection(&before) {
+            let target = target_of(subject);
             while !self.is_stopping() {
                 let deadline = Instant::now() + TO_ANSWER;
-                let Some(first) = broker.first_of(&subject, deadline)? else { break };
+                let Some(first) = broker.first_of(subject, deadline)? else { break };
                 if first.age < self.unclaimed {
                     break;
                 }

@@ -23,14 +23,6 @@ extern "C" fn main() -> i32 {
     0
 }
 
-/// Templates can raise floats to a power. That alone would have the dynamic linker load C's mathematics at each push.
-#[cfg(target_env = "gnu")]
-#[expect(unsafe_code, reason = "C and Rust call it by its name")]
-#[unsafe(no_mangle)]
-extern "C" fn pow(base: f64, exponent: f64) -> f64 {
-    libm::pow(base, exponent)
-}
-
 #[cfg(not(target_env = "gnu"))]
 fn main() {
     run();

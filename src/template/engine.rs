@@ -65,6 +65,15 @@ fn flaw(error: &Error) -> Flaw {
     })
 }
 
+/// Templates can raise floats to a power. C's would have the dynamic linker load its mathematics at each push, and be another one on another
+/// system.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code)]
+#[unsafe(no_mangle)]
+extern "C" fn pow(base: f64, exponent: f64) -> f64 {
+    libm::pow(base, exponent)
+}
+
 /// Takes so many bytes and no more.
 struct Bounded {
     bytes: Vec<u8>,

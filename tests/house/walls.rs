@@ -142,9 +142,9 @@ const DOORS: [(&str, &[&str], &[&str]); 40] = [
     ("clap", &["clap::"], &["command"]),
     ("unicode-width", &["unicode_width::"], &["command"]),
     ("terminal_size", &["terminal_size::"], &["command"]),
-    // They are there to be part of the program: libgit2 calls one, templates the other, by the name that the hook gives it.
+    // It is there to be part of the program, and libgit2 calls it.
     ("libz-sys", &[], &[]),
-    ("libm", &[], &[]),
+    ("libm", &["libm::"], &["template"]),
     ("log", &[], &[]),
     ("serde", &[], &[]),
 ];

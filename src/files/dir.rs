@@ -272,6 +272,14 @@ impl Dir {
         self.noted(name.as_ref(), self.open_as(name.as_ref(), OFlag::O_RDONLY))
     }
 
+    /// The same of one that may as well not be there: nobody is told that it cannot be read.
+    ///
+    /// # Errors
+    /// As for [`Self::open_regular`].
+    pub fn open_unless_closed(&self, name: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
+        self.open_as(name.as_ref(), OFlag::O_RDONLY)
+    }
+
     fn create_as(&self, name: &Path, flags: OFlag) -> io::Result<File> {
         let flags = CAREFULLY | OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | flags;
         let file = File::from(openat(self, one(name)?, flags, self.modes.file())?);

@@ -77,7 +77,8 @@ impl Index {
             return index;
         }
         match make(directory, day, file, &metadata, index.as_ref()) {
-            Some(()) => Self::open(directory, day, file, &metadata),
+            // Lines may have been added meanwhile.
+            Some(()) => Self::open(directory, day, file, &file.metadata().ok()?),
             // Nobody may write here, or the disk is full.
             None => index,
         }
@@ -85,8 +86,7 @@ impl Index {
 
     /// `None` where there is none for this file.
     fn open(directory: &Dir, day: &str, day_file: &File, metadata: &Metadata) -> Option<Self> {
-        directory.look(name(day))?;
-        let (file, own) = directory.open_regular(name(day)).ok()?;
+        let (file, own) = directory.open_unless_closed(name(day)).ok()?;
         let mut magic = [0; MAGIC.len()];
         file.read_exact_at(&mut magic, 0).ok()?;
         let mut head = [0; 5];
@@ -94,7 +94,8 @@ impl Index {
             *value = number(&file, at).ok()?;
         }
         let [covered, inode, count, key, place] = head;
-        let is_whole = magic == *MAGIC && own.len() == HEAD + count * ENTRY;
+        let is_whole =
+            magic == *MAGIC && count.checked_mul(ENTRY).and_then(|size| size.checked_add(HEAD)) == Some(own.len());
         let is_of = inode == metadata.ino() && covered <= metadata.len();
         // Where somebody wrote in the file, the last line is hardly where it was.
         (is_whole && is_of && key_of(&line_at(day_file, place).ok()?) == key).then_some(Self { file, covered, count })
@@ -163,10 +164,12 @@ fn make(directory: &Dir, day: &str, mut file: &File, metadata: &Metadata, old: O
         entries.extend(bytes.chunks_exact(16).map(|entry| (number(&entry[..8]), number(&entry[8..]))));
     }
     file.seek(SeekFrom::Start(covered)).ok()?;
+    let mut is_over = false;
     lines::parts(file, &mut |part| {
         for line in part.split_inclusive(|byte| *byte == b'\n') {
-            // Of the last one there may be more to come.
-            if line.ends_with(b"\n") && (entries.len() as u64) < MOST {
+            // Of the last one there may be more to come, and of what is none of ours there is more: it ends here.
+            is_over |= !line.ends_with(b"\n") || entries.len() as u64 >= MOST;
+            if !is_over {
                 entries.push((key_of(line), covered));
                 covered += line.len() as u64;
             }

@@ -329,6 +329,7 @@ messages! {
     made_for_template() = "it was made for format template, which the target has no more: put that back, and redeliver it";
     template_too_long(steps) = "it takes more than {steps} steps";
     unmade() = "its template does not work for this event";
+    format_of_then() = "it was made for another format than the target has now";
     made_for_another_format(format) = "it was made for format {format}, which does not say what the url is filled in with";
     not_made(why) = "it is not made yet, since its template does not work for this event: {why}";
     template_flaw(line, column, why) = "line {line}, column {column}: {why}";

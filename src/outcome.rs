@@ -113,6 +113,8 @@ pub enum FailureKind {
     Forbidden,
     /// Not tried: the target's template, or an expression in its URL or headers, goes wrong for this event.
     Unmade,
+    /// Not tried: it waits since the target had another format, and one of the two is a template.
+    OtherFormat,
     /// The connection was refused.
     Refused,
     /// No connection for another reason: unreachable, too many open files.
@@ -174,6 +176,7 @@ impl FailureKind {
             Self::Lookup => message::no_lookup().into(),
             Self::Forbidden => message::address_refused().into(),
             Self::Unmade => message::unmade().into(),
+            Self::OtherFormat => message::format_of_then().into(),
             Self::Refused => message::refused().into(),
             Self::Connect => message::no_connection().into(),
             Self::Tls => message::no_tls().into(),
@@ -204,7 +207,7 @@ impl FailureKind {
 
     /// Whether it came to no request for what is configured here: nothing is counted, and somebody has to mend it.
     pub fn is_of_this_side(self) -> bool {
-        matches!(self, Self::Forbidden | Self::Unmade)
+        matches!(self, Self::Forbidden | Self::Unmade | Self::OtherFormat)
     }
 
     /// Whether the failure is likely the target's as a whole, and will pass, so that newer events wait.

@@ -133,7 +133,8 @@ impl Schedule {
         match failure.kind {
             // As for any target that is wrong, however long nobody mends it.
             FailureKind::Unmade => Next::Again(self.looked_at_again(id, age, now)),
-            FailureKind::Forbidden => self.after_refusal(id, age, retry_for, now),
+            FailureKind::Forbidden => self.after_refusal(id, age, retry_for, now, message::refused_long()),
+            FailureKind::OtherFormat => self.after_refusal(id, age, retry_for, now, message::tried_long()),
             _ => self.after_attempt(failure, id, age, retry_for, now),
         }
     }
@@ -161,10 +162,11 @@ impl Schedule {
         Next::Again(Self { next: now + delay, blocks_ref, ..counted })
     }
 
-    fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64) -> Next {
+    /// That of one of which nothing was tried, for what somebody here may mend until `retry_for` is over.
+    fn after_refusal(self, id: Uuid, age: i64, retry_for: Duration, now: i64, why: &'static str) -> Next {
         // One that is looked at for the first time, after days without a timer, is given another chance.
         if self.next != 0 && age >= retry_for.as_secs() as i64 {
-            return Next::Dead(message::refused_long());
+            return Next::Dead(why);
         }
         Next::Again(self.looked_at_again(id, age, now))
     }
@@ -659,16 +661,24 @@ mod tests {
         for (age, delay) in
             [(-5, 600), (0, 600), (599, 600), (600, 1800), (2400, 7200), (9600, 18_000), (80_000, 43_200)]
         {
-            let Next::Again(next) = known.after_refusal(id, age, day, 1000) else { panic!("{age}") };
+            let Next::Again(next) = known.after_refusal(id, age, day, 1000, message::refused_long()) else {
+                panic!("{age}")
+            };
             assert_eq!(next, Schedule { blocks_ref: false, next: 1000 + delay, ..known }, "{age}");
         }
-        assert_eq!(known.after_refusal(id, 86_400, day, 1000), Next::Dead(message::refused_long()));
+        assert_eq!(
+            known.after_refusal(id, 86_400, day, 1000, message::refused_long()),
+            Next::Dead(message::refused_long())
+        );
         let unmade = Failure::new(FailureKind::Unmade, "line 1");
         assert!(
             matches!(known.after(&unmade, id, i64::MAX, day, 1000), Next::Again(_)),
             "a template is mended some day"
         );
-        let Next::Again(first) = Schedule::default().after_refusal(id, 900_000, day, 1000) else { panic!() };
+        let Next::Again(first) = Schedule::default().after_refusal(id, 900_000, day, 1000, message::refused_long())
+        else {
+            panic!()
+        };
         assert_eq!(first.hastened(1000), Schedule { next: 1000, ..first });
     }
 

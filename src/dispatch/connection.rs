@@ -202,7 +202,9 @@ pub fn shown_headers(target: &Target, delivery: &Delivery) -> Result<Vec<(String
 /// Signs and sends one attempt.
 fn send(http: &mut Http<'_>, target: &Target, delivery: &Delivery, left: Duration) -> Attempt {
     let sent = made(target, delivery, |request| http.send(&request, left));
-    sent.unwrap_or_else(|flaw| Attempt::failed(FailureKind::Unmade, flaw.why))
+    let is_of_today = target.format.takes_template() == delivery.format.takes_template();
+    let kind = if is_of_today { FailureKind::Unmade } else { FailureKind::OtherFormat };
+    sent.unwrap_or_else(|flaw| Attempt::failed(kind, flaw.why))
 }
 
 /// The body that a delivery was made with, or is made with now where the target's template went wrong for its event.

@@ -340,6 +340,11 @@ fn what_waits_for_another_format_leads_to_no_other_address() {
     world.webhook(&["flush", "--now"]);
     assert!(receiver.take().is_empty());
     assert!(reason(&world).contains("made for format gitlab"), "{}", reason(&world));
+    // There is nothing that mends it but the format of then.
+    world.configure("webhook.ci.retryFor", "1s");
+    thread::sleep(Duration::from_secs(2));
+    world.webhook(&["flush", "--now"]);
+    assert_eq!((world.waiting("ci").len(), world.dead("ci").len()), (0, 1));
 }
 
 #[test]

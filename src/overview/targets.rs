@@ -29,7 +29,7 @@ pub enum TargetState {
     Disabled,
     /// Switched off by the repository, to which its owner leaves it.
     OffByRepository,
-    /// Not configured rightly, or something waits that its template fails for.
+    /// Not configured rightly, or something waits that its template fails for, or whose address is refused.
     Wrong,
     /// Pushes that are not told to any yet.
     Untold,

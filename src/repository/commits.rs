@@ -44,6 +44,7 @@ enum State {
 
 const FREE: u32 = u32::MAX;
 
+/// So many commits are looked for among those that refs lead to.
 const FIRST: usize = 16;
 
 impl<'a> Commits<'a> {

@@ -82,7 +82,8 @@ impl Lane<'_> {
             Next::Again(schedule) => {
                 self.learn(&Said::Failed(kind, schedule.next));
                 let Schedule { attempts, blocks_ref, ambiguous, next } = schedule;
-                outcome = Outcome { attempts, blocks_ref, ambiguous, next: Some(next), ..outcome };
+                // What came to no request is told all the same: of no attempt nobody would hear.
+                outcome = Outcome { attempts: attempts.max(1), blocks_ref, ambiguous, next: Some(next), ..outcome };
                 self.log(&outcome, delivery);
                 match self.broker()?.tell(message.spool, &outcome, turn, deadline) {
                     Err(error) if error.kind == Trouble::Overtaken => return self.overtaken(claim, deadline),

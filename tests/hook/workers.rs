@@ -294,6 +294,27 @@ fn what_is_settled_and_there_all_the_same_holds_up_nothing() {
     assert_eq!(by_ref(&receiver)["refs/heads/b0"], [2, 3]);
 }
 
+/// Somebody at the worker has to mend it, and whoever pushed reads why.
+#[test]
+#[ignore = "needs nats-server: run tests/run"]
+fn what_comes_to_no_request_at_the_worker_is_told_to_the_git_server() {
+    let receiver = Receiver::new();
+    let fleet = Fleet::told_to(&receiver, "gitlab");
+    fleet.configure("webhook.allowedHosts", "external");
+    let messages = pushes(1, 1);
+    fleet.publish(&messages);
+    let _worker = fleet.worker(&[]);
+    let mut outcome = None;
+    until("it is told", || {
+        outcome = fleet.outcome(&messages[0]);
+        outcome.is_some()
+    });
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.state, outcome.attempts), (Standing::Failing, 1));
+    assert!(outcome.error.unwrap().contains("loopback"));
+    assert_eq!(receiver.connections(), 0);
+}
+
 /// A broker that was killed may take for handed out what nobody has: its consumer is made anew, and begins with the first message.
 #[test]
 #[ignore = "needs nats-server: run tests/run"]

@@ -70,6 +70,9 @@ impl Figures {
 
 pub struct Launcher {
     program: PathBuf,
+    /// Our programs as they are installed: what a linker has just written lies in memory in another way, and starts more slowly.
+    hook: PathBuf,
+    command: PathBuf,
     pub empty: PathBuf,
     /// What a shell does when the push has begun and the hook has not.
     pub before: String,
@@ -77,20 +80,30 @@ pub struct Launcher {
 
 impl Launcher {
     pub fn new(directory: &Path) -> Self {
-        let program = compile(directory, "git-receive-pack", LAUNCHER);
-        Self { program, empty: compile(directory, "empty", "int main(void) { return 0; }"), before: String::new() }
+        let install = |built: &str| {
+            let program = directory.join(Path::new(built).file_name().expect("it has a name"));
+            fs::copy(built, &program).expect("it can be copied");
+            program
+        };
+        Self {
+            program: compile(directory, "git-receive-pack", LAUNCHER),
+            hook: install(env!("CARGO_BIN_EXE_post-receive")),
+            command: install(env!("CARGO_BIN_EXE_git-webhook")),
+            empty: compile(directory, "empty", "int main(void) { return 0; }"),
+            before: String::new(),
+        }
     }
 
     /// One of the hooks, by its name.
     pub fn hook(&self, repository: &Path, name: &str, input: &Path) -> Figures {
         let link = repository.join("hooks").join(name);
         let _ = fs::remove_file(&link);
-        symlink(env!("CARGO_BIN_EXE_post-receive"), &link).expect("the link can be made");
+        symlink(&self.hook, &link).expect("the link can be made");
         self.run(repository, &link, &[], input)
     }
 
     pub fn verb(&self, repository: &Path, words: &[&str]) -> Figures {
-        self.run(repository, Path::new(env!("CARGO_BIN_EXE_git-webhook")), words, Path::new("/dev/null"))
+        self.run(repository, &self.command, words, Path::new("/dev/null"))
     }
 
     pub fn git(&self, repository: &Path, words: &[&str], input: &Path) -> Figures {

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::event;
-use crate::files::{FileError, Folder};
+use crate::files::{Dir, FileError, Folder};
 use crate::message;
 use crate::process;
 use crate::state_dir::StateDir;
@@ -237,17 +237,12 @@ impl History {
     }
 
     fn read(&self, day: &str, mut take: impl FnMut(&[u8])) {
-        let Ok(directory) = self.directory.open() else { return };
-        let Ok((file, _)) = directory.open_regular(day) else { return };
-        // What cannot be read has been noted.
-        let _ = directory.noted(day, lines::forwards(file, &mut take));
+        self.look_through(day, |_, file| lines::forwards(file, &mut take));
     }
 
     /// The same of the lines that hold a text.
     fn read_holding(&self, day: &str, text: &str, mut take: impl FnMut(&[u8])) {
-        let Ok(directory) = self.directory.open() else { return };
-        let Ok((file, _)) = directory.open_regular(day) else { return };
-        let _ = directory.noted(day, lines::holding(file, &Finder::new(text), &mut take));
+        self.look_through(day, |_, file| lines::holding(file, &Finder::new(text), &mut take));
     }
 
     /// The entries of deliveries of a day whose ids begin so, and perhaps others, with tests.
@@ -258,9 +253,14 @@ impl History {
     }
 
     fn read_beginning(&self, day: &str, start: &str, mut take: impl FnMut(&[u8])) {
+        self.look_through(day, |directory, file| ids::beginning(directory, day, file, start, &mut take));
+    }
+
+    fn look_through(&self, day: &str, read: impl FnOnce(&Dir, File) -> io::Result<()>) {
         let Ok(directory) = self.directory.open() else { return };
         let Ok((file, _)) = directory.open_regular(day) else { return };
-        let _ = directory.noted(day, ids::beginning(&directory, day, file, start, &mut take));
+        // What cannot be read has been noted.
+        let _ = directory.noted(day, read(&directory, file));
     }
 
     /// Removes the files of days before `day`.

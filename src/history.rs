@@ -62,9 +62,8 @@ impl History {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.as_ref().is_none_or(|(open, _)| *open != day) {
-            let opened = self.directory.make_loosely()?.open_to_append(&day)?;
-            let is_empty = opened.metadata().is_ok_and(|metadata| metadata.len() == 0);
-            self.began_day.fetch_or(is_empty, Ordering::Relaxed);
+            let (opened, metadata) = self.directory.open_to_append(&day)?;
+            self.began_day.fetch_or(metadata.len() == 0, Ordering::Relaxed);
             *file = Some((day.clone(), opened));
         }
         let Some((_, file)) = file.as_mut() else { return Ok(()) };

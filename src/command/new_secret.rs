@@ -112,7 +112,7 @@ impl Kept {
     }
 
     pub(super) fn keep(&mut self, name: &str, secret: &[u8]) -> Result<(), Failure> {
-        if self.folder.open().is_ok_and(|directory| directory.look(name).is_some()) {
+        if self.folder.look(name).is_some() {
             return failure(message::secret_is_there(Path::new("webhook/secret").join(name).display()));
         }
         let written = self.folder.make().and_then(|directory| directory.write_new(name, &[secret, b"\n"].concat()));

@@ -65,6 +65,8 @@ struct Inner {
     came: u64,
     count: usize,
     bytes: usize,
+    /// How many wait for a change.
+    waiters: usize,
     is_closed: bool,
     /// Nothing was taken for as long as patience lasts: nothing more is let in.
     is_stuck: bool,
@@ -81,6 +83,15 @@ impl Channel {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets go of it, and wakes whoever waits for a change, if anybody does: to wake nobody takes a system call too.
+    fn release(&self, inner: MutexGuard<'_, Inner>) {
+        let is_awaited = inner.waiters > 0;
+        drop(inner);
+        if is_awaited {
+            self.changed.notify_all();
+        }
+    }
+
     /// Puts a task in, and tells how many wait now. Where there is no room and none comes in time it is given back, and
     /// so is whatever is sent after it.
     pub(super) fn send(&self, at: usize, task: Task) -> Result<usize, Task> {
@@ -92,15 +103,16 @@ impl Channel {
                 inner.is_stuck = true;
                 break;
             }
+            inner.waiters += 1;
             inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            inner.waiters -= 1;
         }
         if inner.is_stuck {
             return Err(task);
         }
         inner.put(at, task);
         let count = inner.count;
-        drop(inner);
-        self.changed.notify_all();
+        self.release(inner);
         Ok(count)
     }
 
@@ -111,15 +123,16 @@ impl Channel {
         loop {
             let has_room = inner.out.len() < window();
             if has_room && let Some(taken) = inner.take() {
-                drop(inner);
-                self.changed.notify_all();
+                self.release(inner);
                 return Some(taken);
             }
             // What waits behind one that is out is taken by whoever brings that back.
             if inner.is_closed && (has_room || inner.count == 0) {
                 return None;
             }
+            inner.waiters += 1;
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner.waiters -= 1;
         }
     }
 
@@ -131,8 +144,7 @@ impl Channel {
             let Some(next) = inner.take() else { break };
             taken.push(next);
         }
-        drop(inner);
-        self.changed.notify_all();
+        self.release(inner);
         taken
     }
 
@@ -144,8 +156,7 @@ impl Channel {
             let place = *place;
             inner.ready.insert(place, lane);
         }
-        drop(inner);
-        self.changed.notify_all();
+        self.release(inner);
     }
 
     /// Whether nothing waits in it.
@@ -155,8 +166,9 @@ impl Channel {
 
     /// Says that nothing more is sent.
     pub(super) fn close(&self) {
-        self.lock().is_closed = true;
-        self.changed.notify_all();
+        let mut inner = self.lock();
+        inner.is_closed = true;
+        self.release(inner);
     }
 }
 

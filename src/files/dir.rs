@@ -5,25 +5,27 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
-use super::stat::{Modes, Standing, Stat};
+use super::stat::{Mark, Modes, Standing, Stat};
 use super::{FileError, Unread};
 use crate::message;
 use crate::process;
 
 /// Whoever opens what others may have prepared follows no link in its place and waits for no fifo's writer.
-const CAREFULLY: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
+pub(super) const CAREFULLY: OFlag =
+    OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
 
 /// A directory is held by a descriptor that needs no right to list it, as a path needs none.
-const HELD: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+pub(super) const HELD: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 /// A directory that stays the same one whatever becomes of its path, which is kept for messages alone.
 #[derive(Debug)]
@@ -143,24 +145,7 @@ impl Dir {
         Ok(self.with(self.open_below(below, HELD)?, self.path.join(below)))
     }
 
-    /// The same as `flags` say.
-    pub(super) fn open_below(&self, below: &Path, flags: OFlag) -> io::Result<OwnedFd> {
-        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
-        match openat2(self, below, how) {
-            Ok(descriptor) => Ok(descriptor),
-            // Linux before 5.6, and containers of that time that let through only what they know: step by step.
-            Err(Errno::ENOSYS | Errno::EPERM) => {
-                let mut parts = below.iter();
-                let first = parts.next().map_or_else(|| self.reopened(), |part| self.enter(part))?;
-                let last = parts.try_fold(first, |directory, part| directory.enter(part))?;
-                Ok(openat(&last, ".", flags, Mode::empty())?)
-            }
-            Err(Errno::ELOOP) => Err(Errno::ENOTDIR.into()),
-            Err(error) => self.noted(below, Err(error.into())),
-        }
-    }
-
-    fn reopened(&self) -> io::Result<Self> {
+    pub(super) fn reopened(&self) -> io::Result<Self> {
         Ok(self.with(self.descriptor.try_clone()?, self.path.clone()))
     }
 
@@ -228,23 +213,18 @@ impl Dir {
         self.noted(name, looked.map_err(io::Error::from)).ok().map(Stat::new)
     }
 
-    /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
-    pub fn device_and_inode(&self) -> (u64, u64) {
-        self.stat().map_or((0, 0), |stat| stat.device_and_inode())
-    }
-
-    /// When it was made, in nanoseconds since 1970; `None` where the file system does not tell. Numbers of inodes are used
-    /// again, times are not.
-    pub fn born(&self) -> Option<i64> {
-        let metadata = self.descriptor.metadata().ok()?;
-        let born = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        i64::try_from(born.as_nanos()).ok()
+    /// By what it is told from others.
+    pub fn mark(&self) -> Mark {
+        let Ok(metadata) = self.descriptor.metadata() else { return Mark::default() };
+        let born = metadata.created().ok().and_then(|born| born.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let born = born.and_then(|born| i64::try_from(born.as_nanos()).ok());
+        Mark { device: metadata.dev(), inode: metadata.ino(), born }
     }
 
     /// Whether it was made in the last hour, or the file system does not tell.
     pub(super) fn is_young(&self) -> bool {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-        self.born().is_none_or(|born| born / 1_000_000_000 + 3600 > now)
+        self.mark().born.is_none_or(|born| born / 1_000_000_000 + 3600 > now)
     }
 
     /// What the system says of the directory itself.
@@ -259,9 +239,7 @@ impl Dir {
 
     /// Opens a regular file as `flags` say, be it prepared by others.
     fn open_as(&self, name: &Path, flags: OFlag) -> io::Result<(File, Metadata)> {
-        let file = File::from(openat(self, one(name)?, CAREFULLY | flags, Mode::empty())?);
-        let metadata = file.metadata()?;
-        if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other(message::no_regular_file())) }
+        regular(openat(self, one(name)?, CAREFULLY | flags, Mode::empty())?)
     }
 
     /// Opens a file to read that others may have prepared: a regular one, in whose place is no link.
@@ -393,8 +371,15 @@ impl Dir {
     }
 }
 
+/// What was opened carefully, if it is a regular file.
+pub(super) fn regular(opened: OwnedFd) -> io::Result<(File, Metadata)> {
+    let file = File::from(opened);
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other(message::no_regular_file())) }
+}
+
 /// A name leads nowhere but into its directory.
-fn one(name: &Path) -> io::Result<&Path> {
+pub(super) fn one(name: &Path) -> io::Result<&Path> {
     let bytes = name.as_os_str().as_bytes();
     if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
         return Err(io::ErrorKind::InvalidInput.into());

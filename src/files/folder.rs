@@ -2,23 +2,19 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fs::Metadata;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use nix::fcntl::OFlag;
-
 use super::{Dir, FileError, Modes};
-use crate::process::{Locked, try_lock};
 
 /// Where a directory of ours is, or will be: below one that is there, by names none of which is a link. It is opened anew
 /// for each use, since another process may move it aside.
 #[derive(Clone, Debug)]
 pub struct Folder {
     base: Arc<Base>,
-    below: PathBuf,
+    pub(super) below: PathBuf,
 }
 
 #[derive(Debug)]
@@ -178,26 +174,6 @@ impl Folder {
     fn last(&self) -> &Path {
         Path::new(self.below.file_name().unwrap_or_default())
     }
-
-    /// Locks a file of it, which is made where need be; `None` where somebody else has.
-    ///
-    /// # Errors
-    /// Where the directory or the file cannot be made.
-    pub fn lock(&self, name: &str) -> Result<Option<Locked>, FileError> {
-        loop {
-            let (file, metadata) = self.make_loosely()?.open_or_create(name.as_ref(), OFlag::O_APPEND)?;
-            let Some(lock) = try_lock(file) else { return Ok(None) };
-            // Whoever held it may have moved the directory aside, with the file in it.
-            if self.is_living(name, &metadata) {
-                return Ok(Some(lock));
-            }
-        }
-    }
-
-    /// Whether the name still stands for the file that was opened by it.
-    fn is_living(&self, name: &str, opened: &Metadata) -> bool {
-        self.open().ok().and_then(|dir| dir.look(name)).is_some_and(|stat| stat.is_of(opened))
-    }
 }
 
 #[cfg(test)]
@@ -205,21 +181,6 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::symlink;
-
-    #[test]
-    fn a_lock_is_that_of_the_living_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let folder = Folder::new(directory.path(), "queue", Modes::new(false)).join("ci");
-        let opened = folder.make().unwrap().open_to_append("lock").unwrap();
-        let metadata = opened.metadata().unwrap();
-        assert!(folder.is_living("lock", &metadata));
-        // Whoever moved the queue is done before the one who opened the file comes to lock it.
-        fs::rename(directory.path().join("queue/ci"), directory.path().join("dead")).unwrap();
-        assert!(!folder.is_living("lock", &metadata));
-        let first = folder.lock("lock").unwrap();
-        assert!(first.is_some() && !folder.is_living("lock", &metadata));
-        assert!(folder.lock("lock").unwrap().is_none());
-    }
 
     #[test]
     fn no_link_on_the_way_is_followed() {

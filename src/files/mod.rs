@@ -11,6 +11,8 @@ mod stat;
 
 mod dir;
 
+mod below;
+
 mod listing;
 
 mod read;
@@ -19,11 +21,13 @@ mod draft;
 
 mod folder;
 
+mod unopened;
+
 pub use dir::Dir;
 pub use draft::Draft;
 pub use error::{FileError, Unfit};
 pub use folder::Folder;
-pub use stat::{Modes, Standing, Stat};
+pub use stat::{Mark, Modes, Standing, Stat};
 pub use unread::Unread;
 
 /// What is older than this, in seconds, and half written is nobody's any more.

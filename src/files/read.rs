@@ -40,17 +40,33 @@ impl Dir {
     }
 
     fn read_open(&self, name: &Path, most_names: u64) -> Result<(Vec<u8>, File, Metadata), Unfit> {
-        let (file, metadata) = self.open_regular(name).map_err(|error| {
+        self.read_opened(name, self.open_regular(name), most_names)
+    }
+
+    /// The same of a file some levels below, with the user id of its owner.
+    pub(super) fn read_below(&self, below: &Path) -> Result<(Vec<u8>, u32), Unfit> {
+        let (bytes, _, metadata) = self.read_opened(below, self.open_regular_below(below), 1)?;
+        Ok((bytes, metadata.uid()))
+    }
+
+    fn read_opened(
+        &self,
+        below: &Path,
+        opened: io::Result<(File, Metadata)>,
+        most_names: u64,
+    ) -> Result<(Vec<u8>, File, Metadata), Unfit> {
+        let above = || self.above(below).ok();
+        let (file, metadata) = opened.map_err(|error| {
             // A link, a socket, a directory that nobody may list: each has an error of its own.
             let is_gone = error.kind() == io::ErrorKind::NotFound;
-            match if is_gone { None } else { self.look(name) } {
+            match if is_gone { None } else { above().and_then(|(directory, name)| directory.look(name)) } {
                 Some(stat) if !stat.is_file() => Unfit::Unsound(message::no_regular_file().into()),
                 _ => Unfit::Unreadable(error),
             }
         })?;
-        let is_known =
-            |uid: u32| uid == process::user_id() || self.stat().is_some_and(|directory| directory.owner() == uid);
-        let is_closed = || self.stat().is_some_and(|directory| !directory.others_may_write());
+        let directory = || above()?.0.stat();
+        let is_known = |uid: u32| uid == process::user_id() || directory().is_some_and(|it| it.owner() == uid);
+        let is_closed = || directory().is_some_and(|it| !it.others_may_write());
         if metadata.nlink() > most_names && !(is_known(metadata.uid()) && is_closed()) {
             return Err(Unfit::Unsound(message::linked().into()));
         }
@@ -60,7 +76,7 @@ impl Dir {
         if metadata.len() > LARGEST {
             return Err(Unfit::Unsound(message::record_too_large().into()));
         }
-        let bytes = self.noted(name, read_whole(&file, metadata.len())).map_err(Unfit::Unreadable)?;
+        let bytes = self.noted(below, read_whole(&file, metadata.len())).map_err(Unfit::Unreadable)?;
         Ok((bytes, file, metadata))
     }
 
@@ -74,13 +90,10 @@ impl Dir {
         Some((bytes, metadata.uid(), lock))
     }
 
-    /// The first bytes of a small file that others may have prepared.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub fn read_start(&self, name: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
-        let (file, metadata) = self.open_regular(&name)?;
-        let mut bytes = self.noted(name, read_whole(&file, metadata.len().min(most)))?;
+    /// The first bytes of a small file some levels below that others may have prepared.
+    pub(super) fn read_start_below(&self, below: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let (file, metadata) = self.open_regular_below(below)?;
+        let mut bytes = self.noted(below, read_whole(&file, metadata.len().min(most)))?;
         bytes.truncate(most as usize);
         Ok(bytes)
     }

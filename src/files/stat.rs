@@ -90,10 +90,22 @@ impl Stat {
     }
 
     /// Seconds since it was changed; `None` where that is to come.
-    pub(super) fn age(&self) -> Option<u64> {
+    pub fn age(&self) -> Option<u64> {
         let changed = Duration::new(u64::try_from(self.0.st_mtime).ok()?, u32::try_from(self.0.st_mtime_nsec).ok()?);
         Some(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH.checked_add(changed)?).ok()?.as_secs())
     }
+}
+
+/// By what a directory is told from others, whatever its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
+    pub device: u64,
+    /// The other one.
+    pub inode: u64,
+    /// When it was made, in nanoseconds since 1970; `None` where the file system does not tell. Numbers of inodes are used
+    /// again, times are not.
+    pub born: Option<i64>,
 }
 
 /// Whose a directory is.

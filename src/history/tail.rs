@@ -18,7 +18,7 @@ impl Tail<'_> {
         let mut entries = Vec::new();
         // What was written while the day ended comes before the new day's.
         let later = self.history.days().into_iter().find(|day| *day > self.day);
-        let stat = self.history.directory.open().ok().and_then(|directory| directory.look(&self.day));
+        let stat = self.history.directory.look(&self.day);
         let size = stat.map(|stat| stat.size());
         if size != self.size {
             let (mut count, seen) = (0, self.seen);

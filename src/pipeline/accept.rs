@@ -7,7 +7,7 @@ use crate::history;
 use crate::identifier;
 use crate::process::Process;
 use crate::ref_update::{RefEvent, RefUpdate};
-use crate::spool::{OwnIntent, OwnedReceipt, ReadRefs, Receipt, Spool};
+use crate::spool::{OwnIntent, OwnedReceipt, ReadRefs, Receipt, Spool, Untold};
 
 /// What became of a push that git gave a hook.
 pub enum Accepted {
@@ -39,6 +39,7 @@ pub fn accept(
     write: &dyn Fn(Vec<RefEvent>) -> Receipt,
     refs: ReadRefs<'_>,
 ) -> Accepted {
+    let asked = updates.len();
     let own = Process::receive_pack();
     let intent = spool.own_intent(&updates, own);
     if let Some(own) = own {
@@ -48,17 +49,21 @@ pub fn accept(
         }
         updates.retain(|update| !known.contains(update));
     }
+    let (mut last, mut follow) = (0, false);
     if let Some(own) = own.filter(|_| intent.is_none()) {
-        updates = spool.not_told_late(updates, own, &history::today());
+        Untold { updates, last, follow } = spool.not_told_late(updates, own, &history::today());
     }
     if updates.is_empty() {
         return Accepted::Already;
     }
     let Some(intent) = intent else {
-        let receipt = write(fresh(updates));
-        let kept = spool.keep(receipt.clone());
-        return kept
-            .map_or_else(|error| Accepted::unkept(error, receipt, None), |owned| Accepted::Kept(Box::new(owned)));
+        let follow = follow && updates.len() == asked;
+        let mut receipt = write(fresh(updates));
+        receipt.after = last;
+        return match spool.keep(receipt.clone()) {
+            Ok(owned) => Accepted::Kept(Box::new(owned.following(follow))),
+            Err(error) => Accepted::unkept(error, receipt, None),
+        };
     };
     // What this announces is taken over with everything else that has no owner.
     drop(spool.see_to_predecessors(&updates, intent.receipt(), refs));

@@ -13,7 +13,7 @@ mod redeliver;
 mod outcomes;
 mod untold;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -59,6 +59,8 @@ pub struct Pipeline<'a> {
     pub targets: Vec<&'a Target>,
     /// Whether it is another repository's copy, once that was asked.
     is_in_copy: OnceLock<bool>,
+    /// The directory names of what waited when that was first asked.
+    waiting: OnceLock<BTreeSet<String>>,
 }
 
 /// A receipt whose deliveries are to be made.
@@ -104,8 +106,8 @@ impl<'a> Pipeline<'a> {
     pub fn over(state: StateDir, git_dir: &'a Path, common_dir: &'a Path, configuration: &'a Configuration) -> Self {
         let history = History::new(&state);
         let targets = configuration.ready().collect();
-        let (spool, is_in_copy) = (Spool::new(state), OnceLock::new());
-        Self { git_dir, common_dir, configuration, spool, history, targets, is_in_copy }
+        let (spool, is_in_copy, waiting) = (Spool::new(state), OnceLock::new(), OnceLock::new());
+        Self { git_dir, common_dir, configuration, spool, history, targets, is_in_copy, waiting }
     }
 
     /// A run over the repository's targets that may hold up a push for so long, or take as long as it needs.

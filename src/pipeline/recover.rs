@@ -1,7 +1,7 @@
 //! What other processes left behind when they died, and what is left over: taken over, handed on, made dead letters,
 //! removed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use log::{error, warn};
@@ -108,7 +108,7 @@ impl Pipeline<'_> {
     /// Hands the pushes that waited for a target with a wrong name to the one that has come in its place: the name is
     /// mended by giving the section another.
     pub(super) fn hand_over_deferred(&self) {
-        let directories = self.spool.of_wrong_names();
+        let directories = self.spool.of_wrong_names(self.waiting.get_or_init(|| self.spool.waiting()));
         // Nearly always, and this is looked for with every push.
         if directories.is_empty() {
             return;
@@ -195,8 +195,9 @@ impl Pipeline<'_> {
     /// Makes dead letters of what waits for targets that are configured no more.
     pub(super) fn make_removed_dead(&self) {
         let known = self.known_queues();
-        let directories: BTreeSet<_> = self.spool.queues().into_iter().chain(self.spool.deferred()).collect();
-        for directory in directories {
+        // Nearly always all that waited when this began was for targets that are there.
+        let seen = self.waiting.get().filter(|waiting| waiting.iter().all(|directory| known.contains(directory)));
+        for directory in seen.cloned().unwrap_or_else(|| self.spool.waiting()) {
             if known.contains(&directory) {
                 self.spool.queue_in(&directory).set_known();
                 continue;

@@ -14,34 +14,52 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// A file that this process alone has locked, until it is dropped.
 #[derive(Debug)]
-pub struct Locked {
-    /// `None` where the file system has no locks (some network ones): going on without one risks a duplicate, waiting
-    /// would lose.
-    _lock: Option<Flock<File>>,
+pub struct Locked(Lock);
+
+#[derive(Debug)]
+enum Lock {
+    Held(Flock<File>),
+    /// The file system has no locks (some network ones): going on without one risks a duplicate, waiting would lose.
+    Unknown(File),
+}
+
+impl Locked {
+    /// The file.
+    pub fn file(&self) -> &File {
+        match &self.0 {
+            Lock::Held(lock) => lock,
+            Lock::Unknown(file) => file,
+        }
+    }
 }
 
 /// Locks `file`, unless somebody else has.
 ///
 /// Where the file system knows no locks, that is logged and taken for success.
 pub fn try_lock(file: File) -> Option<Locked> {
-    lock_now(file).unwrap_or_else(|error| {
-        log::warn!("{}", message::no_locks(error));
-        Some(Locked { _lock: None })
-    })
+    lock_now(file).ok()
 }
 
-fn lock_now(file: File) -> Result<Option<Locked>, Errno> {
+/// The same; gives back the file that somebody else has locked.
+fn lock_now(file: File) -> Result<Locked, File> {
+    lock_unless(file, |error| log::warn!("{}", message::no_locks(error)))
+}
+
+fn lock_unless(file: File, told: impl FnOnce(Errno)) -> Result<Locked, File> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(Locked { _lock: Some(lock) })),
+        Ok(lock) => Ok(Locked(Lock::Held(lock))),
         // EWOULDBLOCK and EAGAIN are one number on Linux.
-        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, error)) => Err(error),
+        Err((file, Errno::EWOULDBLOCK)) => Err(file),
+        Err((file, error)) => {
+            told(error);
+            Ok(Locked(Lock::Unknown(file)))
+        }
     }
 }
 
 /// The same without a word to the log: for the log's own file.
 pub fn try_lock_silently(file: &File) -> Option<Locked> {
-    lock_now(file.try_clone().ok()?).unwrap_or(Some(Locked { _lock: None }))
+    lock_unless(file.try_clone().ok()?, drop).ok()
 }
 
 /// Whether a lock on `first` keeps the same file, opened once more as `second`, from being locked.
@@ -60,15 +78,16 @@ pub fn keeps_out(first: File, second: File) -> std::io::Result<bool> {
 }
 
 /// Locks `file`, waiting at most `patience`: whoever holds it may have been stopped.
-pub fn lock_within(file: &File, patience: Duration) -> Option<Locked> {
+///
+/// # Errors
+/// Where somebody else has it still: the file.
+pub fn lock_within(mut file: File, patience: Duration) -> Result<Locked, File> {
     let end = Instant::now() + patience;
     loop {
-        if let Some(lock) = try_lock(file.try_clone().ok()?) {
-            return Some(lock);
-        }
-        if Instant::now() >= end {
-            return None;
-        }
+        file = match lock_now(file) {
+            Err(file) if Instant::now() < end => file,
+            other => return other,
+        };
         thread::sleep(PAUSE);
     }
 }

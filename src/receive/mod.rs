@@ -270,13 +270,16 @@ fn receive(
     let accepted =
         accept(&pipeline.spool, updates.clone(), &|lines| pipeline.receipt(lines, environment), &|| pipeline.refs());
     is_kept.set(!matches!(&accepted, Accepted::Unkept(failed) if failed.intent.is_none()));
-    let (mut intent, mut unkept) = (None, None);
+    let (mut intent, mut unkept, mut follows) = (None, None, false);
     let own = match accepted {
         Accepted::Already => return debug!("has its receipt already: is the hook installed twice?"),
         Accepted::Kept(owned) | Accepted::Left(owned) if settings.detach => {
             return detached::hand_over(pipeline, *owned, printer);
         }
-        Accepted::Kept(owned) => Job::own(*owned),
+        Accepted::Kept(owned) => {
+            follows = owned.follows;
+            Job::own(*owned)
+        }
         Accepted::Left(owned) => pipeline.left(*owned),
         Accepted::Unkept(failed) => {
             error!("{}", message::told_from_memory(&failed.error));
@@ -309,7 +312,9 @@ fn receive(
     if let Some(OwnIntent::Claimed(intent)) = intent.filter(|_| is_safe && built.is_ok()) {
         pipeline.spool.drop_intent(intent);
     }
-    pipeline.warn_of_steps(sequence, &updates);
+    if !follows {
+        pipeline.warn_of_steps(sequence, &updates);
+    }
     run.end_within(TIME_FOR_WAITING);
     pipeline.tend(&run);
     raise_alarm(pipeline);

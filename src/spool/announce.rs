@@ -104,17 +104,16 @@ impl Spool {
     /// The intent of this receive-pack; no other is read whole.
     pub(super) fn intent_of(&self, receive_pack: Process) -> Option<Receipt> {
         let name = self.name_of_intent(receive_pack)?;
-        let intent = receipt::read(&self.place("intents").open().ok()?, &name).ok()?;
+        let intent = receipt::read_in(&self.place("intents"), &name).ok()?;
         (intent.receive_pack == Some(receive_pack) && intent.is_from_here()).then_some(intent)
     }
 
     fn name_of_intent(&self, receive_pack: Process) -> Option<String> {
         let folder = self.place("intents");
         let names = folder.names().unwrap_or_default();
-        let intents = if names.is_empty() { None } else { folder.open().ok() }?;
         let texts = [format!("\"boot\":\"{}\"", process::boot_id()), text_of(receive_pack)];
         names.into_iter().find(|name| {
-            let head = intents.read_start(name, LONGEST_HEAD).unwrap_or_default();
+            let head = folder.read_start(name, LONGEST_HEAD).unwrap_or_default();
             let head = String::from_utf8_lossy(&head);
             texts.iter().all(|text| head.contains(text))
         })

@@ -137,7 +137,7 @@ impl Spool {
 }
 
 fn seen_in(folder: &Folder) -> HashSet<String> {
-    let read = folder.open().ok().and_then(|directory| directory.read(SEEN).ok()).unwrap_or_default();
+    let read = folder.read(SEEN).unwrap_or_default();
     String::from_utf8_lossy(&read).lines().map(String::from).collect()
 }
 

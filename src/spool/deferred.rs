@@ -222,15 +222,21 @@ impl Spool {
         self.place("deferred").names().unwrap_or_default()
     }
 
-    /// The directory names of what waits, or is a dead letter, for targets whose names are wrong.
-    pub fn of_wrong_names(&self) -> BTreeSet<String> {
-        let names = ["deferred", "queue", "dead"].map(|place| self.place(place).names().unwrap_or_default());
-        names.into_iter().flatten().filter(|name| is_of_wrong_name(name)).collect()
+    /// The directory names of what waits for targets.
+    pub fn waiting(&self) -> BTreeSet<String> {
+        ["deferred", "queue"].into_iter().flat_map(|place| self.place(place).names().unwrap_or_default()).collect()
+    }
+
+    /// The directory names of what waits, or is a dead letter, for targets whose names are wrong; `waiting` are those of all that
+    /// waits.
+    pub fn of_wrong_names(&self, waiting: &BTreeSet<String>) -> BTreeSet<String> {
+        let dead = self.place("dead").names().unwrap_or_default();
+        waiting.iter().cloned().chain(dead).filter(|name| is_of_wrong_name(name)).collect()
     }
 }
 
 fn read(folder: &Folder, name: &str) -> Result<Deferred, Unfit> {
-    let (bytes, owner) = folder.open().map_err(Unfit::Unreadable)?.read_with_owner(name)?;
+    let (bytes, owner) = folder.read_with_owner(name)?;
     let unsound = |why: String| Unfit::Unsound(why);
     let sequence = number(name).ok_or_else(|| unsound(message::no_record_name().into()))?;
     let (folder, file) = (folder.clone(), name.to_owned());

@@ -2,47 +2,17 @@
 //! wrote, and a copy knows that it is one.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::origin::{IDENTITY, IdentityForm, read};
 use super::record::{self, Text};
 use super::{Spool, name};
-use crate::files::{Dir, FileError};
+use crate::files::{Dir, FileError, Mark};
 use crate::identifier;
 use crate::state_dir::StateDir;
-
-/// The file's name.
-const IDENTITY: &str = "identity";
-
-#[derive(Serialize, Deserialize)]
-struct IdentityForm {
-    /// Made once.
-    id: Uuid,
-    /// Where the spool's directory was when it was made, by which a copy is noticed: a rename changes neither.
-    device: u64,
-    inode: u64,
-    /// When that directory was made, in nanoseconds since 1970, for numbers are used again; `None` where nobody tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    born: Option<i64>,
-    /// The repository's path then; `None` where an earlier program made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    path: Option<Text>,
-    /// The number of the newest receipt that somebody has said counts, whatever the refs show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    accepted: Option<u64>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-impl IdentityForm {
-    /// Whether it is this directory, as far as its file system tells.
-    fn was_made_in(&self, directory: &Dir) -> bool {
-        let is_as_old = self.born.zip(directory.born()).is_none_or(|(then, now)| then == now);
-        is_as_old && directory.device_and_inode().1 == self.inode
-    }
-}
 
 /// Whether a spool lies where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +34,17 @@ impl Spool {
         if home_of(&form, &directory) == Home::Here {
             return Some(form.id);
         }
-        let (device, inode) = directory.device_and_inode();
+        let Mark { device, inode, .. } = directory;
         Some(identifier::derived(form.id, "copy", format!("{device} {inode}").as_bytes()))
     }
 
-    fn found(&self) -> Option<(IdentityForm, Dir)> {
-        let directory = self.state.spool().open().ok()?;
-        Some((read(&directory)?, directory))
+    fn found(&self) -> Option<(IdentityForm, Mark)> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            let directory = self.state.spool().open().ok()?;
+            *known = Some((read(&directory)?, directory.mark()));
+        }
+        known.clone()
     }
 
     /// The spool's own id; `None` where there is none, and none can be made now.
@@ -84,12 +58,12 @@ impl Spool {
     /// Crash: where the directory tells when it was made, the id follows from that, so one that a power cut takes away or tears is
     /// made again as it was, and nothing is synced for it. Any other is on the disk before its first use.
     fn make_identity(&self) -> Result<Uuid, FileError> {
-        self.locked(|directory, _| {
+        self.alone(|directory| {
             if let Some(form) = read(directory) {
                 return Ok(form.id);
             }
-            let (_, inode) = directory.device_and_inode();
-            match directory.born() {
+            let Mark { inode, born, .. } = directory.mark();
+            match born {
                 Some(born) => {
                     let form = self.form(directory, identifier::spool_of(inode, born), None, Map::new());
                     directory.write_loosely(IDENTITY, &record::encode(&form))?;
@@ -97,6 +71,15 @@ impl Spool {
                 }
                 None => self.write_identity(directory, identifier::spool(), None, Map::new()),
             }
+        })
+    }
+
+    /// Runs `step`, which nobody else does at the same time, on the spool's directory; what is known of it is then read anew.
+    fn alone<T>(&self, step: impl FnOnce(&Dir) -> Result<T, FileError>) -> Result<T, FileError> {
+        self.locked(|_| {
+            let done = step(&self.state.spool().make()?);
+            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            done
         })
     }
 
@@ -114,9 +97,9 @@ impl Spool {
     }
 
     fn form(&self, directory: &Dir, id: Uuid, accepted: Option<u64>, unknown: Map<String, Value>) -> IdentityForm {
-        let (device, inode) = directory.device_and_inode();
+        let Mark { device, inode, born } = directory.mark();
         let path = self.repository().map(|path| Text::from_os(path.as_os_str()));
-        IdentityForm { id, device, inode, born: directory.born(), path, accepted, unknown }
+        IdentityForm { id, device, inode, born, path, accepted, unknown }
     }
 
     /// The path of the repository that it lies in.
@@ -142,7 +125,7 @@ impl Spool {
     /// # Errors
     /// Where that cannot be written down.
     pub fn adopt(&self) -> Result<(), FileError> {
-        self.locked(|directory, _| {
+        self.alone(|directory| {
             let known = read(directory);
             let id = known.as_ref().map_or_else(identifier::spool, |form| form.id);
             let unknown = known.map(|form| form.unknown).unwrap_or_default();
@@ -156,7 +139,7 @@ impl Spool {
     /// Where that cannot be written down.
     pub(super) fn renew(&self) -> Result<(), FileError> {
         let accepted = Some(self.newest_number());
-        self.locked(|directory, _| self.write_identity(directory, identifier::spool(), accepted, Map::new()).map(drop))
+        self.alone(|directory| self.write_identity(directory, identifier::spool(), accepted, Map::new()).map(drop))
     }
 
     /// The number of the newest receipt there is.
@@ -165,9 +148,9 @@ impl Spool {
     }
 }
 
-fn home_of(form: &IdentityForm, directory: &Dir) -> Home {
+fn home_of(form: &IdentityForm, directory: &Mark) -> Home {
     let is_same = form.was_made_in(directory);
-    if is_same && directory.device_and_inode().0 == form.device {
+    if is_same && directory.device == form.device {
         return Home::Here;
     }
     let path = form.path.as_ref().and_then(Text::to_os).map(PathBuf::from);
@@ -182,12 +165,8 @@ fn home_of(form: &IdentityForm, directory: &Dir) -> Home {
 fn is_original(path: &Path, form: &IdentityForm) -> bool {
     let found = Spool::new(StateDir::found(path)).found();
     found.is_some_and(|(known, directory)| {
-        (known.id, directory.device_and_inode().0) == (form.id, form.device) && form.was_made_in(&directory)
+        (known.id, directory.device) == (form.id, form.device) && form.was_made_in(&directory)
     })
-}
-
-fn read(directory: &Dir) -> Option<IdentityForm> {
-    record::decode(&directory.read(IDENTITY).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -210,7 +189,7 @@ mod tests {
         let spool = || Spool::new(StateDir::new(directory.path(), false));
         let id = spool().identity();
         let v1 = spool().state.spool().open().unwrap();
-        if v1.born().is_none() {
+        if v1.mark().born.is_none() {
             return;
         }
         v1.remove(IDENTITY).unwrap();
@@ -237,6 +216,7 @@ mod tests {
         let form = read(&held).unwrap();
         let remounted = IdentityForm { device: form.device + 1, ..form };
         held.write_durably(IDENTITY, &record::encode(&remounted)).unwrap();
+        let spool = Spool::new(StateDir::new(&other, false));
         assert_eq!(spool.home(), Home::Here, "mounted anew");
         spool.adopt().unwrap();
         assert_eq!(read(&held).unwrap().device, remounted.device - 1);

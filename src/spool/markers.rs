@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Spool;
 use super::push::Receipt;
-use crate::files::Dir;
+use crate::files::{Dir, FileError};
 use crate::message;
 use crate::process::{Life, Process};
 
@@ -20,8 +20,7 @@ const PUSHES_A_LOOK: u64 = 16;
 impl Spool {
     /// The names of the receipts that a receive-pack's push has, as far as was noted.
     pub(super) fn marked(&self, receive_pack: Process) -> Vec<String> {
-        let pushes = self.place("pushes").open();
-        let marker = pushes.and_then(|pushes| pushes.read_start(marker(receive_pack), LARGEST_MARKER));
+        let marker = self.place("pushes").read_start(marker(receive_pack), LARGEST_MARKER);
         String::from_utf8_lossy(&marker.unwrap_or_default()).lines().map(String::from).collect()
     }
 
@@ -32,19 +31,17 @@ impl Spool {
         let Some(process) = receipt.receive_pack else { return };
         let name = marker(process);
         let line = format!("{}\n", receipt.name(sequence));
-        let pushes = self.place("pushes").make_loosely();
-        let marked = pushes.as_ref().map_err(ToString::to_string).and_then(|pushes| {
-            let marked = pushes.open_to_append(&name).and_then(|mut file| {
-                file.write_all(line.as_bytes()).map_err(pushes.error(message::cannot_write, &name))
-            });
-            marked.map_err(|error| error.to_string())
+        let pushes = self.place("pushes");
+        let marked = pushes.open_to_append(&name).and_then(|(mut file, _)| {
+            let written = file.write_all(line.as_bytes());
+            written.map_err(|error| FileError::new(message::cannot_write, &pushes.path().join(&name), error))
         });
         if let Err(error) = marked {
             log::warn!("{}", message::delivers_twice(error));
         }
         // Each looks at all of them, so few do.
-        if let Ok(pushes) = pushes
-            && sequence.is_multiple_of(PUSHES_A_LOOK)
+        if sequence.is_multiple_of(PUSHES_A_LOOK)
+            && let Ok(pushes) = pushes.open()
         {
             forget_markers(&pushes);
         }

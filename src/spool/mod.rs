@@ -6,6 +6,7 @@
 
 mod name;
 mod record;
+mod origin;
 mod sequence;
 mod identity;
 mod push;
@@ -37,11 +38,12 @@ pub mod fuzzing;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::files::{Dir, FileError, Folder, Unfit};
+use crate::files::{FileError, Folder, Unfit};
 use crate::message;
 use crate::process::{self, Locked, lock_within};
 use crate::state_dir::StateDir;
@@ -60,18 +62,20 @@ pub use queued::{Addition, QueuedDelivery};
 pub use receipt::{ClaimedIntent, OwnedReceipt};
 pub use reviews::{BranchKey, ReviewChange, ReviewFile, Reviews, ReviewsState, branch_of};
 pub use snapshot::{Filter, RefSnapshot};
-pub use steps::Step;
+pub use steps::{Step, Untold};
 
 /// The spool of one repository. Nothing is created before the first record.
 #[derive(Clone, Debug)]
 pub struct Spool {
     state: StateDir,
+    /// Which one it is, once that was read.
+    known: Arc<origin::Known>,
 }
 
 impl Spool {
     /// The spool in a repository's state.
     pub fn new(state: StateDir) -> Self {
-        Self { state }
+        Self { state, known: Arc::default() }
     }
 
     /// The state it is part of.
@@ -86,7 +90,7 @@ impl Spool {
 
     /// The same of a file in another directory of ours.
     fn kept_in<T: DeserializeOwned>(folder: &Folder, name: &str) -> Result<Option<T>, Unfit> {
-        match folder.open().map_err(Unfit::Unreadable).and_then(|directory| directory.read(name)) {
+        match folder.read(name) {
             Ok(bytes) => record::decode(&bytes).map(Some).map_err(Unfit::Unsound),
             Err(Unfit::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(why) => Err(why),
@@ -94,13 +98,12 @@ impl Spool {
     }
 
     /// Opens a file and locks it, for which others are waited for so long; who has it longer has been stopped, and goes on beside.
-    fn hold(directory: &Dir, name: &str, patience: Duration) -> Result<(File, Option<Locked>), FileError> {
-        let file = directory.open_to_overwrite(name)?;
-        let lock = lock_within(&file, patience);
-        if lock.is_none() {
-            log::warn!("{}", message::locked_for(directory.path_of(name).display(), patience.as_secs()));
+    fn hold(folder: &Folder, name: &str, patience: Duration) -> Result<Result<Locked, File>, FileError> {
+        let held = lock_within(folder.open_to_overwrite(name)?, patience);
+        if held.is_err() {
+            log::warn!("{}", message::locked_for(folder.path().join(name).display(), patience.as_secs()));
         }
-        Ok((file, lock))
+        Ok(held)
     }
 
     /// Writes a scratch file where records would lie, as durably as a record, and tells whether locks hold there or why

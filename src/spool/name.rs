@@ -66,6 +66,11 @@ pub(super) fn is_whole_push_of_version_1(queued: &Queued) -> bool {
 /// What has no room in a name's twelve digits is no number of ours.
 pub(super) const HIGHEST: u64 = 999_999_999_999;
 
+/// The name of a receipt.
+pub(super) fn of_receipt(sequence: u64, id: Uuid) -> String {
+    format!("{sequence:012}.{id}")
+}
+
 /// The number a record's name begins with.
 pub(super) fn number(name: &str) -> Option<u64> {
     name.split(['.', '-']).next()?.parse().ok().filter(|number: &u64| *number < HIGHEST)

@@ -1,52 +1,78 @@
 //! The newest receipts, from the last one back, each read when it is asked for.
 
+use std::vec;
+
 use super::Spool;
 use super::name::number;
 use super::push::Receipt;
 use super::receipt;
+use super::sequence::Given;
 use crate::files::Folder;
 
 /// Goes through the receipts from the newest back.
 pub struct Newest<'s> {
     spool: &'s Spool,
-    /// The files known so far, the newest last.
-    files: Vec<(u64, Folder, String)>,
-    /// The number that comes next if none is missing, as long as only those places were looked into where the newest lie nearly
-    /// always; `None` once all were.
-    next: Option<u64>,
+    /// Where those of today are settled.
+    today: Folder,
+    /// The names of the newest, as long as each is found where the newest lie nearly always: unsettled, or settled today.
+    names: vec::IntoIter<String>,
+    /// No receipt is older than these.
+    are_all: bool,
+    /// All files, the newest last, once they were looked for.
+    files: Option<Vec<(u64, Folder, String)>>,
     /// The number of the last one that was given out.
     given: u64,
     /// The number of one that nobody asks for.
     but: Option<u64>,
+    /// The number given last when this began.
+    pub last: u64,
 }
 
 impl<'s> Newest<'s> {
     /// Over a spool whose receipts of today are settled under this name, without the one that has the number `but`.
     pub fn new(spool: &'s Spool, today: &str, but: Option<u64>) -> Self {
-        let next = Some(spool.last_sequence());
-        let folders = [spool.place("receipts"), spool.place("settled").join(today)];
-        let names =
-            |folder: Folder| folder.names().unwrap_or_default().into_iter().map(move |name| (folder.clone(), name));
-        Self { spool, files: sorted(folders.into_iter().flat_map(names)), next, given: u64::MAX, but }
+        let Given { names, from, last } = spool.given();
+        let (today, names) = (spool.place("settled").join(today), names.into_iter());
+        Self { spool, today, names, are_all: from == 1, files: None, given: u64::MAX, but, last }
     }
 
-    /// The next file. As long as no number is missing, none lies elsewhere that is newer.
-    fn file(&mut self) -> Option<(u64, Folder, String)> {
-        if let Some(next) = self.next {
-            match self.files.last() {
-                // It came since.
-                Some((number, ..)) if *number > next && *number < self.given => {}
-                Some((number, ..)) if *number == next => self.next = next.checked_sub(1),
-                _ => {
-                    self.next = None;
-                    self.files = sorted(self.spool.newest_receipts());
-                    self.files.retain(|(number, ..)| *number < self.given);
+    /// The next one, if its number is above `least`.
+    pub fn next_above(&mut self, least: u64) -> Option<(u64, Receipt)> {
+        while let Some(name) = self.names.next() {
+            let number = number(&name).filter(|number| *number > least)?;
+            if Some(number) == self.but {
+                self.given = number;
+                continue;
+            }
+            // It may be on its way from the one place to the other.
+            let places = [self.spool.place("receipts"), self.today.clone()];
+            match places.iter().find_map(|folder| receipt::read_in(folder, &name).ok()) {
+                Some(receipt) => {
+                    self.given = number;
+                    return Some((number, receipt));
                 }
+                None => (self.names, self.are_all) = (Vec::new().into_iter(), false),
             }
         }
-        let file = self.files.pop()?;
-        self.given = file.0;
-        Some(file)
+        if self.are_all { None } else { self.next_of_all(least) }
+    }
+
+    fn next_of_all(&mut self, least: u64) -> Option<(u64, Receipt)> {
+        let given = self.given;
+        let files = self.files.get_or_insert_with(|| {
+            let mut files = sorted(self.spool.newest_receipts());
+            files.retain(|(number, ..)| *number < given);
+            files
+        });
+        while let Some((number, folder, name)) = files.pop_if(|(number, ..)| *number > least) {
+            self.given = number;
+            // It may have been settled meanwhile, and nobody waits for it.
+            let read = receipt::read_in(&folder, &name).ok().filter(|_| Some(number) != self.but);
+            if let Some(receipt) = read {
+                return Some((number, receipt));
+            }
+        }
+        None
     }
 }
 
@@ -54,17 +80,7 @@ impl Iterator for Newest<'_> {
     type Item = (u64, Receipt);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (number, folder, name) = self.file()?;
-            if Some(number) == self.but {
-                continue;
-            }
-            // It may have been settled meanwhile, and nobody waits for it.
-            let read = folder.open().ok().and_then(|directory| receipt::read(&directory, &name).ok());
-            if let Some(receipt) = read {
-                return Some((number, receipt));
-            }
-        }
+        self.next_above(0)
     }
 }
 

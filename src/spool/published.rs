@@ -118,7 +118,7 @@ impl Queue {
     pub fn make_published_dead(&self, published: &Queued, why: &str) {
         let name = file_name(published);
         let body = body_name(&published.key);
-        let has_body = self.published.open().is_ok_and(|directory| directory.look(&body).is_some());
+        let has_body = self.published.look(&body).is_some();
         let moved = move_to_dead(&self.published, &name, &self.dead);
         let moved = moved.and_then(|to| match has_body {
             true => move_to_dead(&self.published, &body, &self.dead).map(|_| to),

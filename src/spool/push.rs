@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::name;
 use super::record::{self, Text};
 use crate::identifier;
 use crate::process::{self, Environment, Life, Moment, Process};
@@ -250,7 +251,7 @@ impl Receipt {
 
     /// `<sequence>.<id>`: its file's name, by which deliveries name the receipt they come from.
     pub fn name(&self, sequence: u64) -> String {
-        format!("{sequence:012}.{}", self.id)
+        name::of_receipt(sequence, self.id)
     }
 
     /// The same beside these lines of the push, which moved their refs as well. Of very many nobody is helped by a list in

@@ -85,9 +85,9 @@ impl Queue {
     /// Crash: between a log line and the removal of its record the delivery is made, and the record says that it is
     /// not. Whoever finds this note looks into the log before it sends.
     pub fn set_busy(&self, busy: bool) {
-        let written = self.directory.make_loosely().and_then(|directory| {
-            let file = directory.open_to_append(LOCK)?;
-            file.set_len(u64::from(busy)).map_err(directory.error(message::cannot_write, LOCK))
+        let written = self.directory.open_to_append(LOCK).and_then(|(file, _)| {
+            let written = file.set_len(u64::from(busy));
+            written.map_err(|error| FileError::new(message::cannot_write, &self.directory.path().join(LOCK), error))
         });
         if let Err(error) = written {
             log::warn!("{error}");
@@ -96,7 +96,7 @@ impl Queue {
 
     /// Whether whoever held the lock before died with deliveries under way.
     pub fn was_busy(&self) -> bool {
-        self.directory.open().is_ok_and(|directory| directory.look(LOCK).is_some_and(|stat| stat.size() > 0))
+        self.directory.look(LOCK).is_some_and(|stat| stat.size() > 0)
     }
 
     /// Whether the queue itself is empty, found without reading the whole directory.
@@ -254,7 +254,7 @@ impl Queue {
     pub fn make_dead(&self, queued: &Queued, why: &str) {
         self.make_file_dead(&file_name(queued), why);
         let body = body_name(&queued.key);
-        if self.directory.open().is_ok_and(|directory| directory.look(&body).is_some())
+        if self.directory.look(&body).is_some()
             && let Err(error) = move_to_dead(&self.directory, &body, &self.dead)
         {
             log::error!("{error}");
@@ -286,9 +286,8 @@ impl Queue {
     }
 
     fn state(&self) -> State {
-        let bytes = self.directory.open().ok().and_then(|directory| directory.read(STATE).ok());
         // Where it cannot be read, the target is tried, which shows how it is.
-        bytes.and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
+        self.directory.read(STATE).ok().and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
     }
 
     /// Notes when the target is tried again. Whoever holds the lock does. That it is parked survives a power cut; when
@@ -316,15 +315,16 @@ impl Queue {
 
     /// Notes that the target is configured.
     pub fn set_known(&self) {
-        // It is hardly ever there.
-        drop(self.directory.open().and_then(|directory| directory.remove(UNKNOWN)));
+        // Nearly always it is not there.
+        if self.directory.look(UNKNOWN).is_some() {
+            drop(self.directory.open().and_then(|directory| directory.remove(UNKNOWN)));
+        }
     }
 
     /// Whether the target has been configured no more for so long that what waits becomes dead letters.
     pub(super) fn is_unknown_for_long(&self) -> Result<bool, FileError> {
-        let directory = self.directory.make_loosely()?;
-        drop(directory.open_to_append(UNKNOWN)?);
-        Ok(directory.age(UNKNOWN).is_some_and(|age| age > UNKNOWN_LIFE))
+        drop(self.directory.open_to_append(UNKNOWN)?);
+        Ok(self.directory.look(UNKNOWN).and_then(|stat| stat.age()).is_some_and(|age| age > UNKNOWN_LIFE))
     }
 
     /// Removes what was half written when its process died, and bodies whose record is gone.

@@ -6,7 +6,7 @@ use std::io;
 use uuid::Uuid;
 
 use super::Spool;
-use super::name::number;
+use super::name::{self, number};
 use super::push::Receipt;
 use super::record;
 use crate::files::{Dir, Draft, FileError, Folder, Unfit};
@@ -30,10 +30,17 @@ pub struct OwnedReceipt {
     pub receipt: Receipt,
     /// Its place in the order of all pushes.
     pub sequence: u64,
+    /// It is known that nothing has moved its refs before it that no hook saw.
+    pub follows: bool,
     _lock: Option<Locked>,
 }
 
 impl OwnedReceipt {
+    /// The same where it is known that nothing has moved its refs unseen.
+    pub fn following(self, follows: bool) -> Self {
+        Self { follows, ..self }
+    }
+
     /// Its file's name.
     pub fn name(&self) -> String {
         self.receipt.name(self.sequence)
@@ -50,7 +57,7 @@ struct ReceiptDraft<'d> {
 impl ReceiptDraft<'_> {
     fn place(self, sequence: u64) -> Result<OwnedReceipt, FileError> {
         self.draft.place(self.receipt.name(sequence))?;
-        Ok(OwnedReceipt { receipt: self.receipt, sequence, _lock: self.lock })
+        Ok(OwnedReceipt { receipt: self.receipt, sequence, follows: false, _lock: self.lock })
     }
 }
 
@@ -78,6 +85,15 @@ fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
 /// Where it cannot be read, or is none.
 pub(super) fn read(directory: &Dir, name: &str) -> Result<Receipt, Unfit> {
     let (bytes, owner) = directory.read_with_owner(name)?;
+    Receipt::decode(&bytes, owner).map_err(Unfit::Unsound)
+}
+
+/// Reads one of a directory that nothing else is read of.
+///
+/// # Errors
+/// Where it cannot be read, or is none.
+pub(super) fn read_in(folder: &Folder, name: &str) -> Result<Receipt, Unfit> {
+    let (bytes, owner) = folder.read_with_owner(name)?;
     Receipt::decode(&bytes, owner).map_err(Unfit::Unsound)
 }
 
@@ -148,12 +164,15 @@ impl Spool {
         let renamed = self.place("receipts").make().and_then(|receipts| {
             let name = intent.receipt.id.to_string();
             let from = self.place("intents");
-            let sequence = self.with_next(|sequence| {
-                from.open()
-                    .and_then(|intents| intents.rename(&name, &receipts, intent.receipt.name(sequence)))
-                    .map_err(|error| FileError::new(message::cannot_rename, &from.path().join(&name), error))?;
-                Ok(sequence)
-            })?;
+            let sequence = self.with_next(
+                |sequence| intent.receipt.name(sequence),
+                |sequence| {
+                    from.open()
+                        .and_then(|intents| intents.rename(&name, &receipts, intent.receipt.name(sequence)))
+                        .map_err(|error| FileError::new(message::cannot_rename, &from.path().join(&name), error))?;
+                    Ok(sequence)
+                },
+            )?;
             Ok((sequence, receipts))
         });
         let (sequence, receipts) = match renamed {
@@ -166,7 +185,7 @@ impl Spool {
         }
         let ClaimedIntent { receipt, _lock, .. } = intent;
         self.mark(&receipt, sequence);
-        Ok(OwnedReceipt { receipt, sequence, _lock })
+        Ok(OwnedReceipt { receipt, sequence, follows: false, _lock })
     }
 
     /// Writes a receipt.
@@ -185,7 +204,8 @@ impl Spool {
         receipt.spool = receipt.spool.or_else(|| self.writing_as());
         let receipts = self.place("receipts").make()?;
         let draft = self.draft(receipt, &receipts)?;
-        let owned = self.with_next(|sequence| draft.place(sequence))?;
+        let id = draft.receipt.id;
+        let owned = self.with_next(|sequence| name::of_receipt(sequence, id), |sequence| draft.place(sequence))?;
         Ok(self.placed(owned, &receipts))
     }
 
@@ -202,13 +222,17 @@ impl Spool {
             let draft = self.draft(receipt, &receipts)?;
             let is_told = |told: &HashSet<Uuid>, line: &RefEvent| told.contains(&line.event);
             let mut told = HashSet::new();
-            let placed = self.with_next(|sequence| {
-                told = self.events_since(draft.receipt.after);
-                if draft.receipt.lines.iter().any(|line| is_told(&told, line)) {
-                    return Ok(Err(draft.receipt));
-                }
-                draft.place(sequence).map(Ok)
-            })?;
+            let id = draft.receipt.id;
+            let placed = self.with_next(
+                |sequence| name::of_receipt(sequence, id),
+                |sequence| {
+                    told = self.events_since(draft.receipt.after);
+                    if draft.receipt.lines.iter().any(|line| is_told(&told, line)) {
+                        return Ok(Err(draft.receipt));
+                    }
+                    draft.place(sequence).map(Ok)
+                },
+            )?;
             receipt = match placed {
                 Ok(owned) => return Ok(Some(self.placed(owned, &receipts))),
                 Err(whole) => whole.with(whole.lines.iter().filter(|line| !is_told(&told, line)).cloned().collect()),
@@ -256,7 +280,7 @@ impl Spool {
         let (_, _, lock) = self.place("receipts").open().ok()?.claim(receipt.name(sequence))?;
         // Its owner may have died before it did this.
         self.mark(receipt, sequence);
-        Some(OwnedReceipt { receipt: receipt.clone(), sequence, _lock: Some(lock) })
+        Some(OwnedReceipt { receipt: receipt.clone(), sequence, follows: false, _lock: Some(lock) })
     }
 
     /// Puts a receipt away, of which every delivery is made or waits in a queue.
@@ -314,7 +338,7 @@ impl Spool {
         let days = settled.names().ok()?;
         let mut folders =
             days.iter().map(|day| settled.join(day)).chain(["receipts", "stuck"].map(|name| self.place(name)));
-        folders.find_map(|folder| read(&folder.open().ok()?, name).ok())
+        folders.find_map(|folder| read_in(&folder, name).ok())
     }
 
     /// The updates that have a receipt already, of the push that `receive_pack` took: another hook installed beside this
@@ -369,7 +393,7 @@ impl Spool {
     pub fn newest_of_hooks(&self) -> Option<(u64, Receipt)> {
         let mut all = self.newest_receipts();
         all.sort_by_cached_key(|(_, file)| std::cmp::Reverse(number(file)));
-        let read = |(folder, file): (Folder, String)| Some((number(&file)?, read(&folder.open().ok()?, &file).ok()?));
+        let read = |(folder, file): (Folder, String)| Some((number(&file)?, read_in(&folder, &file).ok()?));
         all.into_iter().take(MOST_LOOKED_THROUGH).filter_map(read).find(|(_, receipt)| !receipt.is_late)
     }
 

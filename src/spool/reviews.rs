@@ -141,9 +141,9 @@ impl Spool {
     /// # Errors
     /// Where their directory or the lock cannot be made.
     pub fn hold_reviews(&self) -> Result<Reviews, FileError> {
-        let directory = self.place("reviews").make()?;
-        let (_, lock) = Self::hold(&directory, LOCK, PATIENCE)?;
-        Ok(Reviews { directory, _lock: lock })
+        let place = self.place("reviews");
+        let lock = Self::hold(&place, LOCK, PATIENCE)?.ok();
+        Ok(Reviews { directory: place.make()?, _lock: lock })
     }
 
     /// Whether any were ever opened here.
@@ -169,7 +169,7 @@ impl Spool {
 
     /// One of them; `None` where it is gone, or no sound record.
     pub fn review(&self, file: &ReviewFile) -> Option<ReviewRecord> {
-        let bytes = self.place("reviews").open().ok()?.read(&file.name).ok()?;
+        let bytes = self.place("reviews").read(&file.name).ok()?;
         record::decode(&bytes).ok()
     }
 

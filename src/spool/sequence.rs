@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::Spool;
 use super::name::{HIGHEST, number};
-use crate::files::{Dir, FileError, Folder};
+use crate::files::{FileError, Folder};
 use crate::message;
-use crate::process;
+use crate::process::{self, Locked};
 
 /// Others hold the lock for a few microseconds; whoever holds it longer has been stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,64 +17,92 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The file that holds the number and is locked while one is taken.
 const NAME: &str = "lock";
 
-/// More than a boot id and a number.
-const LONGEST: u64 = 256;
+/// More than a boot id, a number and the names.
+const LONGEST: u64 = 4096;
+
+/// So many of the numbers that were given last are kept with what they were given to: more than anybody looks through.
+const KEPT: usize = 24;
+
+/// What the file holds.
+pub(super) struct Given {
+    /// The number given last.
+    pub(super) last: u64,
+    /// The names of the receipts that the last numbers were given to, the newest first. A process may have died before it
+    /// placed one.
+    pub(super) names: Vec<String>,
+    /// From this number on these are all.
+    pub(super) from: u64,
+}
 
 impl Spool {
     /// The number given last, as far as a look without lock tells.
     pub fn last_sequence(&self) -> u64 {
-        let read = self.state.spool().open().and_then(|spool| spool.read_start(NAME, LONGEST));
-        self.last(&read.unwrap_or_default())
+        self.given().last
+    }
+
+    /// The same with the names of the newest receipts, so that nobody has to look for them among all of a day.
+    pub(super) fn given(&self) -> Given {
+        let read = self.state.spool().read_start(NAME, LONGEST).unwrap_or_default();
+        let known = std::str::from_utf8(&read).ok().and_then(parse).filter(|known| known.boot == process::boot_id());
+        let Some(known) = known else { return Given { last: self.highest(), names: Vec::new(), from: u64::MAX } };
+        // Whoever reads while another writes may find a part of each.
+        let in_order = (1..=known.last).rev().zip(known.names.lines());
+        let in_order = in_order.take_while(|(sequence, name)| number(name) == Some(*sequence));
+        let (numbers, mut names): (Vec<_>, Vec<_>) = in_order.map(|(sequence, name)| (sequence, name.into())).unzip();
+        names.retain(|name: &String| !name.ends_with('-'));
+        Given { last: known.last, names, from: numbers.last().copied().unwrap_or(u64::MAX) }
     }
 
     /// A number for a push that cannot be written down, behind all that could.
     pub fn sequence_of_unkept(&self) -> u64 {
-        self.with_next(Ok).unwrap_or_else(|_| self.last_sequence() + 1)
+        self.with_next(|sequence| format!("{sequence:012}-"), Ok).unwrap_or_else(|_| self.last_sequence() + 1)
     }
 
     /// Takes the next number and runs `place` with it before anybody else can take one: who sees a number sees what
-    /// was placed under every lower one.
+    /// was placed under every lower one. `name` makes of it what it is given to.
     ///
     /// Crash: the number is written down before it is used, so a crash leaves a gap and never two of one number. The
     /// file is not synced. After the machine crashed it can hold an old number, so it counts only for the run of the
     /// machine that wrote it; else, or where it is torn, the highest number in any file name is taken.
-    pub(super) fn with_next<T>(&self, place: impl FnOnce(u64) -> Result<T, FileError>) -> Result<T, FileError> {
-        self.locked(|spool, file| {
-            let next = self.next(file).map_err(spool.error(message::cannot_write_sequence, NAME))?;
-            place(next)
+    pub(super) fn with_next<T>(
+        &self,
+        name: impl FnOnce(u64) -> String,
+        place: impl FnOnce(u64) -> Result<T, FileError>,
+    ) -> Result<T, FileError> {
+        self.locked(|file| {
+            let path = || self.state.spool().path().join(NAME);
+            let next = self.next(file, name);
+            place(next.map_err(|error| FileError::new(message::cannot_write_sequence, &path(), error))?)
         })
     }
 
-    /// Runs `step`, which nobody else does at the same time, with the spool's directory and the file that is locked.
-    pub(super) fn locked<T>(&self, step: impl FnOnce(&Dir, &mut File) -> Result<T, FileError>) -> Result<T, FileError> {
-        let spool = self.state.spool().make()?;
-        let (mut file, _lock) = Self::hold(&spool, NAME, PATIENCE)?;
-        step(&spool, &mut file)
+    /// Runs `step`, which nobody else does at the same time, with the file that is locked.
+    pub(super) fn locked<T>(&self, step: impl FnOnce(&File) -> Result<T, FileError>) -> Result<T, FileError> {
+        let held = Self::hold(&self.state.spool(), NAME, PATIENCE)?;
+        step(held.as_ref().map_or_else(|file| file, Locked::file))
     }
 
-    fn next(&self, file: &mut File) -> io::Result<u64> {
-        let mut text = vec![0; LONGEST as usize];
+    fn next(&self, file: &File, name: impl FnOnce(u64) -> String) -> io::Result<u64> {
+        let mut bytes = vec![0; LONGEST as usize];
         // Read at once what was written at once; what is cut is taken for torn.
-        let read = file.read_at(&mut text, 0)?;
-        text.truncate(read);
+        let read = file.read_at(&mut bytes, 0)?;
+        bytes.truncate(read);
+        let known = std::str::from_utf8(&bytes).ok().and_then(parse).filter(|known| known.boot == process::boot_id());
+        let last = known.as_ref().map_or_else(|| self.highest(), |known| known.last);
         // At the end of all numbers the last one is given again and again: the ids tell the receipts apart.
-        let next = (self.last(&text) + 1).min(HIGHEST - 1);
-        // Written over, all numbers having one width: a file that is cut first is written out when it is closed (ext4's
+        let next = (last + 1).min(HIGHEST - 1);
+        // Written over, all lines having one width: a file that is cut first is written out when it is closed (ext4's
         // auto_da_alloc), which would cost each push a millisecond.
-        let line = format!("{} {next:012}\n", process::boot_id());
-        file.write_all_at(line.as_bytes(), 0)?;
-        if text.len() > line.len() {
-            file.set_len(line.len() as u64)?;
+        let mut text = format!("{} {next:012}\n{}\n", process::boot_id(), name(next));
+        for name in known.map_or("", |known| known.names).lines().take(KEPT - 1) {
+            text.push_str(name);
+            text.push('\n');
+        }
+        file.write_all_at(text.as_bytes(), 0)?;
+        if read > text.len() {
+            file.set_len(text.len() as u64)?;
         }
         Ok(next)
-    }
-
-    /// The number given last, by the text of the file or else by the names of records.
-    fn last(&self, text: &[u8]) -> u64 {
-        match std::str::from_utf8(text).ok().and_then(parse) {
-            Some((boot, last)) if boot == process::boot_id() => last,
-            _ => self.highest(),
-        }
     }
 
     /// The highest number in any file name.
@@ -95,10 +123,18 @@ impl Spool {
     }
 }
 
-/// `<boot id> <number>`.
-fn parse(text: &str) -> Option<(&str, u64)> {
-    let (boot, number) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some((boot, number.parse().ok().filter(|number: &u64| *number < HIGHEST)?))
+struct Known<'t> {
+    boot: &'t str,
+    last: u64,
+    names: &'t str,
+}
+
+/// The first line, `<boot id> <number>`, and after it a line for each of the receipts that the last numbers were given to. A program of before wrote the
+/// first line alone.
+fn parse(text: &str) -> Option<Known<'_>> {
+    let (line, names) = text.split_once('\n')?;
+    let (boot, number) = line.split_once(' ')?;
+    Some(Known { boot, last: number.parse().ok().filter(|number: &u64| *number < HIGHEST)?, names })
 }
 
 #[cfg(test)]
@@ -107,6 +143,7 @@ mod tests {
     use crate::process::Environment;
     use crate::spool::Receipt;
     use crate::state_dir::StateDir;
+    use std::fs;
 
     #[test]
     fn after_a_restart_of_the_machine_the_number_of_a_stuck_receipt_is_not_given_again() {
@@ -117,5 +154,33 @@ mod tests {
         spool.set_stuck(&stuck).unwrap();
         spool.state.spool().open().unwrap().remove(NAME).unwrap();
         assert!(keep().sequence > stuck.sequence);
+    }
+
+    #[test]
+    fn the_names_of_the_newest_are_known_whatever_a_program_of_before_wrote() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(StateDir::new(directory.path(), false));
+        let keep = || spool.keep(Receipt::new(Vec::new(), &Environment::default(), &[])).unwrap();
+        let given = || {
+            let Given { last, names, from } = spool.given();
+            (last, names, from)
+        };
+        let mut names: Vec<_> = (0..3).map(|_| keep().name()).collect();
+        names.reverse();
+        assert_eq!(given(), (3, names.clone(), 1));
+        assert_eq!(spool.sequence_of_unkept(), 4);
+        names.insert(0, keep().name());
+        assert_eq!(given(), (5, names, 1));
+        let file = directory.path().join("webhook/v1").join(NAME);
+        let first = fs::read_to_string(&file).unwrap().lines().next().unwrap().to_owned();
+        for (torn, known) in [("", 0), ("\nnonsense\n", 0), ("\n000000000004.x\n", 0), ("\n000000000005.x\n1", 1)] {
+            fs::write(&file, format!("{first}{torn}\n")).unwrap();
+            assert_eq!((spool.given().last, spool.given().names.len()), (5, known), "{torn}");
+        }
+        fs::write(&file, format!("{first}\n")).unwrap();
+        let name = keep().name();
+        assert_eq!(given(), (6, vec![name], 6));
+        let all: Vec<_> = (0..2 * KEPT).map(|_| keep().name()).collect();
+        assert_eq!(given().1, all.into_iter().rev().take(KEPT).collect::<Vec<_>>());
     }
 }

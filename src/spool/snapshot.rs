@@ -124,7 +124,7 @@ impl Spool {
 
     /// Whether there is one, readable or not.
     pub fn has_snapshot(&self) -> bool {
-        self.state.root().open().is_ok_and(|root| root.look(NAME).is_some())
+        self.state.root().look(NAME).is_some()
     }
 
     fn snapshot_form(&self) -> Result<Option<SnapshotForm>, Unfit> {

@@ -43,8 +43,7 @@ impl Queue {
 
     /// What cannot be read counts as nothing: somebody is told once more then, and the file is written anew.
     fn noted<T: Default + DeserializeOwned>(&self, name: &str) -> T {
-        let bytes = self.directory.open().ok().and_then(|directory| directory.read(name).ok());
-        bytes.and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
+        self.directory.read(name).ok().and_then(|bytes| record::decode(&bytes).ok()).unwrap_or_default()
     }
 
     /// Notes how the target stands.

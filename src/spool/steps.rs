@@ -159,8 +159,8 @@ impl Spool {
     /// The updates of those that nobody has been told of: a hook that comes late finds its push announced by
     /// `git webhook reconcile`. `receive_pack` took it before that was done, and nothing has brought the ref back to where the
     /// update begins since.
-    pub fn not_told_late(&self, updates: Vec<RefUpdate>, receive_pack: Process, today: &str) -> Vec<RefUpdate> {
-        let recent = self.since(receive_pack, today);
+    pub fn not_told_late(&self, updates: Vec<RefUpdate>, receive_pack: Process, today: &str) -> Untold {
+        let (last, recent) = self.since(receive_pack, today);
         let is_told = |update: &RefUpdate| {
             let tells = |receipt: &Receipt| receipt.lines.iter().any(|line| line.update == *update);
             let mut late = recent.iter().filter(|(_, receipt)| receipt.is_late && tells(receipt));
@@ -169,24 +169,26 @@ impl Spool {
                 receive_pack.ran_at(&receipt.moment) && !since.any(|(_, other)| ends_at(other, update))
             })
         };
-        updates.into_iter().filter(|update| !is_told(update)).collect()
+        let updates: Vec<_> = updates.into_iter().filter(|update| !is_told(update)).collect();
+        let follow = updates.iter().all(|update| recent.iter().any(|(_, receipt)| ends_at(receipt, update)));
+        Untold { updates, last, follow }
     }
 
-    /// The newest receipts, without those that were numbered before this process began: a push knows the number given last when it
-    /// was written down, and so how far back that was.
-    fn since(&self, process: Process, today: &str) -> Vec<(u64, Receipt)> {
+    /// The number given last, and the newest receipts without those that were numbered before this process began: a push knows the
+    /// number given last when it was written down, and so how far back that was.
+    fn since(&self, process: Process, today: &str) -> (u64, Vec<(u64, Receipt)>) {
         let (mut found, mut before) = (Vec::new(), 0);
-        for (number, receipt) in Newest::new(self, today, None).take(RECENT) {
-            if number <= before {
-                break;
-            }
+        let mut newest = Newest::new(self, today, None);
+        while found.len() < RECENT
+            && let Some((number, receipt)) = newest.next_above(before)
+        {
             // What is told late has the place of another in time; and of another machine's run nobody can tell.
             if !receipt.is_late && receipt.moment.boot == process::boot_id() && !process.ran_at(&receipt.moment) {
                 before = before.max(receipt.after);
             }
             found.push((number, receipt));
         }
-        found
+        (newest.last, found)
     }
 
     /// Where the refs of a push with this number stood by the newest records, if none of them ends where it begins: something
@@ -227,6 +229,16 @@ impl Spool {
         }
         moved
     }
+}
+
+/// What is left of a push once it is known what was told of it already.
+pub struct Untold {
+    /// Of these updates nobody was told.
+    pub updates: Vec<RefUpdate>,
+    /// The number given last when that was looked for.
+    pub last: u64,
+    /// Each begins where a record of the newest ends: nothing has moved its ref unseen.
+    pub follow: bool,
 }
 
 /// An update that no record was found yet to end where it begins.

@@ -25,9 +25,8 @@ fn unseen_file(scene: &Scene<'_>) -> Option<Finding> {
         |entry: &&config::Entry| entry.scope == Scope::Global && ["webhook", "webhookuser"].contains(&entry.section);
     let file = scene.entries.iter().find(is_of_user)?.file.to_path_buf();
     let said = message::home_not_set(file.display());
-    let is_said = scene.place.pipeline().spool.state().root().open().is_ok_and(|root| {
-        root.read("hook.log").is_ok_and(|log| String::from_utf8_lossy(&log).lines().any(|line| line.ends_with(&said)))
-    });
+    let log = scene.place.pipeline().spool.state().root().read("hook.log");
+    let is_said = log.is_ok_and(|log| String::from_utf8_lossy(&log).lines().any(|line| line.ends_with(&said)));
     is_said
         .then(|| Finding::advice(Kind::UnseenFile, message::check_unseen_file(file.display())).mend(mend::edit(&file)))
 }

@@ -31,6 +31,17 @@ impl ObjectFormat {
     }
 }
 
+/// What each byte is worth as a lower-case hexadecimal digit; more than any where it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
 /// The name of an object; never the zero id, which is `None` wherever there may be no object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId {
@@ -56,16 +67,14 @@ impl ObjectId {
         if !matches!(hex.len(), 40 | 64) {
             return None;
         }
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
         let mut bytes = [0; 32];
+        let mut all = 0;
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+            let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+            all |= high | low;
+            *byte = high << 4 | low;
         }
-        Some(Self::from_bytes(&bytes[..hex.len() / 2]))
+        (all <= 0xf).then(|| Self::from_bytes(&bytes[..hex.len() / 2]))
     }
 
     /// The raw bytes, 20 or 32.

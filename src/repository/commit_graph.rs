@@ -95,17 +95,25 @@ const HIDDEN_TIP: u8 = 2;
 const SEEN: u8 = 4;
 /// Reachable from the tip and from nothing hidden: that is final.
 const NEW: u8 = 8;
+/// Hidden, and so are its parents.
+const SPREAD: u8 = 16;
 
 /// What can be reached from some commits, as far as has been looked.
 pub struct Painted {
     flags: Vec<u8>,
-    /// The hidden commits themselves, until their generations are asked for: of most branches they are not.
+    /// The hidden commits themselves by their places, until their generations are asked for: of most branches they are not.
     tips: Vec<Spot>,
     /// Those whose parents have not been looked at, by generation.
     waiting: BTreeSet<(u32, Spot)>,
     /// How many commits outside the index may still be read for it.
     left: usize,
 }
+
+/// The generations of one tip in so many are asked for before those of all.
+const SAMPLE: usize = 16;
+
+/// So many of a sample are gone down from before all others are looked at.
+const FEW_TRIED: usize = 32;
 
 /// One range in progress.
 #[derive(Default)]
@@ -117,10 +125,11 @@ struct Found {
 }
 
 impl Painted {
-    /// With nothing found out about what `hidden` leads to.
-    pub fn new(graph: &CommitGraph, commits: &mut Commits<'_>, hidden: &[ObjectId]) -> Self {
-        let spot = |id: &ObjectId| graph.place(*id).unwrap_or_else(|| graph.len + commits.number(*id));
-        let tips: Vec<Spot> = hidden.iter().map(spot).collect();
+    /// With nothing found out about what `hidden` leads to. Where some of their places are known, these are by them.
+    pub fn new(graph: &CommitGraph, commits: &mut Commits<'_>, hidden: &[ObjectId], places: &[Option<u32>]) -> Self {
+        let place = |(at, id): (usize, &ObjectId)| places.get(at).copied().unwrap_or_else(|| graph.place(*id));
+        let spot = |(at, id)| place((at, id)).unwrap_or_else(|| graph.len + commits.number(*id));
+        let tips: Vec<Spot> = hidden.iter().enumerate().map(spot).collect();
         let (flags, left) = (vec![0; graph.len as usize], MOST_OUTSIDE + 2 * hidden.len());
         let mut painted = Self { flags, tips: Vec::new(), waiting: BTreeSet::new(), left };
         tips.iter().for_each(|spot| painted.set(*spot, HIDDEN | HIDDEN_TIP));
@@ -225,38 +234,58 @@ impl Painted {
     /// Looks at all hidden commits at `down_to` and above, or until all that is asked about is hidden. The lowest come first: a
     /// branch that begins in mid-history is mostly found by the refs next to it.
     fn paint(&mut self, both: &mut Both<'_, '_>, down_to: u32, mut asked: Vec<Spot>) -> Result<(), Unsound> {
-        asked.retain(|spot| !self.has(*spot, HIDDEN));
-        if down_to < OUTSIDE && !asked.is_empty() && !self.tips.is_empty() {
-            let tips = std::mem::take(&mut self.tips).into_iter();
-            // To put a hundred thousand in one by one takes as long as to read them.
-            let mut tips: BTreeSet<_> = tips.map(|spot| (both.graph.generation(spot), spot)).collect();
-            self.waiting.append(&mut tips);
-        }
-        let (mut stack, mut parents) = (Vec::new(), Vec::new());
-        while let Some(next) = self.waiting.range((down_to, 0)..).next().copied() {
+        let mut tried = 0;
+        loop {
             while asked.pop_if(|spot| self.has(*spot, HIDDEN)).is_some() {}
             if asked.is_empty() {
                 return Ok(());
             }
+            let next = self.waiting.range((down_to, 0)..).next().copied();
+            if down_to < OUTSIDE && !self.tips.is_empty() && (tried >= FEW_TRIED || next.is_none()) {
+                self.grade(both.graph, if tried == 0 { self.tips.len().div_ceil(SAMPLE) } else { self.tips.len() });
+                tried = tried.max(1);
+                continue;
+            }
+            let Some(next) = next else { return Ok(()) };
+            tried += 1;
             self.waiting.remove(&next);
-            stack.push((next.1, OUTSIDE));
-            while let Some((spot, child)) = stack.pop() {
-                if both.graph.is_outside(spot) {
-                    self.left = self.left.checked_sub(1).ok_or(Unsound)?;
+            self.spread(both, down_to, next.1)?;
+        }
+    }
+
+    /// Has so many tips wait by their generations: to ask for all of them reads all of the index. Places follow from the ids, so
+    /// that any are as good as others.
+    fn grade(&mut self, graph: &CommitGraph, count: usize) {
+        let tips = self.tips.split_off(self.tips.len() - count).into_iter();
+        // To put a hundred thousand in one by one takes as long as to read them.
+        let mut tips: BTreeSet<_> = tips.map(|spot| (graph.generation(spot), spot)).collect();
+        self.waiting.append(&mut tips);
+    }
+
+    /// Hides what a hidden commit leads to at `down_to` and above; what lies below waits.
+    fn spread(&mut self, both: &mut Both<'_, '_>, down_to: u32, from: Spot) -> Result<(), Unsound> {
+        let (mut stack, mut parents) = (vec![(from, OUTSIDE)], Vec::new());
+        while let Some((spot, child)) = stack.pop() {
+            if self.has(spot, SPREAD) {
+                continue;
+            }
+            if both.graph.is_outside(spot) {
+                self.left = self.left.checked_sub(1).ok_or(Unsound)?;
+            }
+            let generation = both.look(spot, child, &mut parents)?;
+            if generation < down_to {
+                self.waiting.insert((generation, spot));
+                continue;
+            }
+            self.set(spot, SPREAD);
+            for parent in parents.drain(..) {
+                if self.has(parent, NEW) {
+                    return Err(Unsound);
                 }
-                let generation = both.look(spot, child, &mut parents)?;
-                if generation < down_to {
-                    self.waiting.insert((generation, spot));
-                    continue;
-                }
-                for parent in parents.drain(..) {
-                    if self.has(parent, NEW) {
-                        return Err(Unsound);
-                    }
-                    if !self.has(parent, HIDDEN) {
-                        self.set(parent, HIDDEN);
-                        stack.push((parent, generation));
-                    }
+                // A tip is hidden before it is looked at.
+                if !self.has(parent, HIDDEN) || (self.has(parent, HIDDEN_TIP) && !self.has(parent, SPREAD)) {
+                    self.set(parent, HIDDEN);
+                    stack.push((parent, generation));
                 }
             }
         }

@@ -37,7 +37,7 @@ impl Reader<'_> {
     /// The commits reachable from `tip` and from nothing that the push's own refs pointed to before it.
     fn not_in_old_ids(&mut self, tip: ObjectId) -> Range {
         let old = self.updates.iter().filter_map(|update| update.old);
-        let mut hidden = self.old.take().unwrap_or_else(|| Hidden::new(self.revwalk.peel_all(old.collect())));
+        let mut hidden = self.old.take().unwrap_or_else(|| self.revwalk.hide(old.collect()));
         let range = self.revwalk.range_without(&mut hidden, tip, usize::MAX);
         self.old = Some(hidden);
         range
@@ -108,7 +108,7 @@ impl Reader<'_> {
 
     /// The commits reachable from `tip` that no ref led to before the push, the newest `limit` of them listed.
     pub(super) fn not_before(&mut self, tip: ObjectId, limit: usize) -> Range {
-        let mut prior = self.prior.take().unwrap_or_else(|| Hidden::new(self.prior_tips()));
+        let mut prior = self.prior.take().unwrap_or_else(|| self.prior_tips());
         let range = self.revwalk.range_without(&mut prior, tip, limit);
         self.prior = Some(prior);
         range
@@ -116,7 +116,7 @@ impl Reader<'_> {
 
     /// The commits that refs pointed to before the push: those of today that the push did not name, and the old ids of
     /// those it did.
-    fn prior_tips(&mut self) -> Arc<[ObjectId]> {
+    fn prior_tips(&mut self) -> Hidden {
         let now = self.refs();
         let mut named: HashSet<&RefName> = self.updates.iter().map(|update| &update.name).collect();
         // A push to a symbolic ref moved the ref it names, and what happened to itself did not.
@@ -128,6 +128,6 @@ impl Reader<'_> {
         let others = now.direct.iter().filter(|(name, _)| !named.contains(name));
         let mut ids: Vec<ObjectId> = others.map(|(_, id)| *id).collect();
         ids.extend(self.updates.iter().filter_map(|update| update.old));
-        self.revwalk.peel_all(ids)
+        self.revwalk.hide(ids)
     }
 }

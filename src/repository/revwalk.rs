@@ -33,6 +33,8 @@ enum Index {
 /// many ranges there are.
 pub struct Hidden {
     tips: Arc<[ObjectId]>,
+    /// Where these stand in the index, where it was asked.
+    places: Vec<Option<u32>>,
     by_time: ByTime,
     /// In place of that, once the graph has been asked.
     painted: Option<Painted>,
@@ -41,7 +43,7 @@ pub struct Hidden {
 impl Hidden {
     /// With nothing found out.
     pub fn new(tips: Arc<[ObjectId]>) -> Self {
-        Self { tips, by_time: ByTime::default(), painted: None }
+        Self { tips, places: Vec::new(), by_time: ByTime::default(), painted: None }
     }
 }
 
@@ -64,20 +66,25 @@ impl<'a> Revwalk<'a> {
         if self.commit_time(id).is_some() { Some(id) } else { self.commits.objects().peel(id) }
     }
 
-    /// The commits that ids lead to, each once.
-    pub fn peel_all(&mut self, mut ids: Vec<ObjectId>) -> Arc<[ObjectId]> {
+    /// The commits that ids lead to, each once, to be hidden.
+    pub fn hide(&mut self, mut ids: Vec<ObjectId>) -> Hidden {
         // In order they are found next to each other.
         ids.sort_unstable();
         ids.dedup();
         let graph = if ids.len() > FEW { self.open_graph() } else { None };
-        let is_commit = |id: &ObjectId| graph.is_some_and(|graph| graph.place(*id).is_some());
-        let (mut commits, others): (Vec<_>, Vec<_>) = ids.into_iter().partition(is_commit);
-        if !others.is_empty() {
-            commits.extend(others.into_iter().filter_map(|id| self.peel(id)));
-            commits.sort_unstable();
-            commits.dedup();
-        }
-        commits.into()
+        let mut places: Vec<_> = ids.iter().map(|id| graph.and_then(|graph| graph.place(*id))).collect();
+        let has_graph = graph.is_some();
+        let mut place = places.iter();
+        let others: Vec<_> = ids.extract_if(.., |_| place.next().is_some_and(Option::is_none)).collect();
+        places.retain(Option::is_some);
+        let mut others: Vec<_> = others.into_iter().filter_map(|id| self.peel(id)).collect();
+        others.sort_unstable();
+        others.dedup();
+        others.retain(|id| ids.binary_search(id).is_err());
+        let graph = if has_graph { self.open_graph() } else { None };
+        places.extend(others.iter().map(|id| graph.and_then(|graph| graph.place(*id))));
+        ids.extend(others);
+        Hidden { places: if has_graph { places } else { Vec::new() }, ..Hidden::new(ids.into()) }
     }
 
     /// The commit time of a commit, by which a walk goes; `None` for what is no commit here.
@@ -115,7 +122,8 @@ impl<'a> Revwalk<'a> {
         self.open_graph()?;
         let Index::Open(graph) = &self.graph else { return None };
         let painted = hidden.painted.take();
-        let mut painted = painted.unwrap_or_else(|| Painted::new(graph, &mut self.commits, &hidden.tips));
+        let mut painted =
+            painted.unwrap_or_else(|| Painted::new(graph, &mut self.commits, &hidden.tips, &hidden.places));
         let range = painted.range(graph, &mut self.commits, tip, limit);
         match range {
             Ok(range) => {

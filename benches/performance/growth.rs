@@ -65,7 +65,7 @@ fn best(run: impl Fn() -> Figures) -> f64 {
 fn push(bench: &Bench, repository: &Repository, input: &str) -> f64 {
     let path = repository.path.join("pushed");
     fs::write(&path, input).expect("it can be written");
-    best(|| bench.launcher.hook(&repository.path, "post-receive", &path))
+    best(|| bench.launcher.hook(&repository.path, &path))
 }
 
 fn git(bench: &Bench, repository: &Repository, words: &[&str]) -> f64 {

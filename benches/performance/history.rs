@@ -99,7 +99,7 @@ impl Repository {
         let on =
             |start: &str, name: &str| (0..3).fold(start.to_owned(), |tip, n| commit(&[&tip], &format!("{name} {n}")));
         let _ = writeln!(refs, "{} refs/heads/new", on(ids[0], "new"));
-        let _ = writeln!(refs, "{} refs/heads/old", on(half, "old"));
+        let _ = writeln!(refs, "{} refs/heads/old", on(ids[ids.len() / 2 + 3], "old"));
         let _ = writeln!(refs, "{back} refs/heads/back");
         let _ = writeln!(refs, "{} refs/heads/merge", commit(&[ids[0], half], "merge"));
         for number in 0..200 {
@@ -160,8 +160,12 @@ impl Repository {
         Self { path: path.into(), branches: self.branches.clone() }
     }
 
-    pub fn write_graph(&self) {
-        run(git(&self.path).args(["commit-graph", "write", "--reachable", "--no-progress"]));
+    /// Has git index what was there before the pushes.
+    pub fn write_graph_of_before(&self) {
+        let told =
+            run(git(&self.path).args(["for-each-ref", "--format=%(objectname)", "refs/heads/main", "refs/tags"]));
+        let input = said(&self.path, &(told + "\n"));
+        run(git(&self.path).args(["commit-graph", "write", "--stdin-commits", "--no-progress"]).stdin(input));
     }
 
     /// Leaves no ref but main, which a push has just made.
@@ -250,6 +254,32 @@ impl Repository {
 
     fn import(&self, stream: &str) {
         feed(git(&self.path).args(["fast-import", "--quiet"]), stream);
+    }
+}
+
+/// The pushes that made a history, a commit each.
+pub struct Pushes {
+    repository: PathBuf,
+    input: PathBuf,
+    ids: std::vec::IntoIter<String>,
+    last: String,
+}
+
+impl Pushes {
+    pub fn new(repository: &Repository) -> Self {
+        let ids = run(git(&repository.path).args(["rev-list", "--reverse", "main"]));
+        let mut ids = ids.lines().map(String::from).collect::<Vec<_>>().into_iter();
+        let last = ids.next().expect("there is a commit");
+        Self { input: repository.path.join("pushed"), repository: repository.path.clone(), ids, last }
+    }
+
+    /// Moves main to its next commit, and tells where the hook reads of it.
+    pub fn next(&mut self) -> &Path {
+        let next = self.ids.next().expect("there are more commits than runs");
+        fs::write(&self.input, format!("{} {next} refs/heads/main\n", self.last)).expect("it can be written");
+        fs::write(self.repository.join("refs/heads/main"), format!("{next}\n")).expect("it can be written");
+        self.last = next;
+        &self.input
     }
 }
 

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::support::run;
 
-/// Starts a program without copying our memory first, and prints its wall time in microseconds and peak memory in KiB. Its
-/// name lets the hook know when the push began.
+/// Starts a program without copying our memory first, and prints its wall time in microseconds and peak memory in KiB; the same of
+/// pre-receive and it where there is a `FIRST`. Its name lets the hook know when the push began.
 const LAUNCHER: &str = r#"
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,23 +18,28 @@ const LAUNCHER: &str = r#"
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-int main(int count, char **words) {
-    struct timespec start, end;
-    struct rusage usage;
-    int status;
-    if (getenv("BEFORE") && system(getenv("BEFORE"))) return 1;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+static int status;
+static struct rusage usage;
+static void start(const char *input, char **words) {
     pid_t child = vfork();
     if (child == 0) {
-        dup2(open(words[1], O_RDONLY), 0);
+        dup2(open(input, O_RDONLY), 0);
         dup2(open("/dev/null", O_WRONLY), 1);
         dup2(1, 2);
-        execvp(words[2], words + 2);
+        execvp(words[0], words);
         _exit(127);
     }
     wait4(child, &status, 0, &usage);
+}
+int main(int count, char **words) {
+    struct timespec start_time, end;
+    char *first[] = {getenv("FIRST"), 0};
+    if (getenv("BEFORE") && system(getenv("BEFORE"))) return 1;
+    clock_gettime(CLOCK_MONOTONIC, &start_time);
+    if (first[0]) start(words[1], first);
+    if (!status) start(words[1], words + 2);
     clock_gettime(CLOCK_MONOTONIC, &end);
-    printf("%ld %ld %d\n", (end.tv_sec - start.tv_sec) * 1000000 + (end.tv_nsec - start.tv_nsec) / 1000, usage.ru_maxrss, status);
+    printf("%ld %ld %d\n", (end.tv_sec - start_time.tv_sec) * 1000000 + (end.tv_nsec - start_time.tv_nsec) / 1000, usage.ru_maxrss, status);
     return 0;
 }
 "#;
@@ -53,11 +58,6 @@ impl Figures {
     /// The shorter time of both, and the larger memory.
     pub fn best(self, other: Self) -> Self {
         Self { seconds: self.seconds.min(other.seconds), mebibytes: self.mebibytes.max(other.mebibytes) }
-    }
-
-    /// One run after the other.
-    pub fn and(self, next: Self) -> Self {
-        Self { seconds: self.seconds + next.seconds, mebibytes: self.mebibytes.max(next.mebibytes) }
     }
 
     pub fn time(self) -> String {
@@ -94,12 +94,24 @@ impl Launcher {
         }
     }
 
-    /// One of the hooks, by its name.
-    pub fn hook(&self, repository: &Path, name: &str, input: &Path) -> Figures {
+    /// The hook after a push.
+    pub fn hook(&self, repository: &Path, input: &Path) -> Figures {
+        self.run(repository, &self.link(repository, "post-receive"), &[], input)
+    }
+
+    /// The hook before a push and the one after it, of one push.
+    pub fn both(&self, repository: &Path, input: &Path) -> Figures {
+        let first = self.link(repository, "pre-receive");
+        let mut command = self.command(repository, &self.link(repository, "post-receive"), &[], input);
+        measured(command.env("FIRST", first))
+    }
+
+    /// The program by the name of a hook, by which it knows its part.
+    fn link(&self, repository: &Path, name: &str) -> PathBuf {
         let link = repository.join("hooks").join(name);
         let _ = fs::remove_file(&link);
         symlink(&self.hook, &link).expect("the link can be made");
-        self.run(repository, &link, &[], input)
+        link
     }
 
     pub fn verb(&self, repository: &Path, words: &[&str]) -> Figures {
@@ -111,15 +123,23 @@ impl Launcher {
     }
 
     pub fn run(&self, repository: &Path, program: &Path, words: &[&str], input: &Path) -> Figures {
+        measured(&mut self.command(repository, program, words, input))
+    }
+
+    fn command(&self, repository: &Path, program: &Path, words: &[&str], input: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(repository).arg(input).arg(program).args(words);
         command.env("GIT_DIR", ".").env("GL_USER", "alice").env("HOME", repository).env("BEFORE", &self.before);
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-        let said = run(&mut command);
-        let numbers: Vec<f64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
-        assert!(numbers.len() == 3 && numbers[2] == 0.0, "{program:?} {words:?}: {said}");
-        Figures { seconds: numbers[0] / 1e6, mebibytes: numbers[1] / 1024.0 }
+        command
     }
+}
+
+fn measured(command: &mut Command) -> Figures {
+    let said = run(command);
+    let numbers: Vec<f64> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(numbers.len() == 3 && numbers[2] == 0.0, "{command:?}: {said}");
+    Figures { seconds: numbers[0] / 1e6, mebibytes: numbers[1] / 1024.0 }
 }
 
 fn compile(directory: &Path, name: &str, source: &str) -> PathBuf {

@@ -15,12 +15,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use history::{Branches, Repository};
+use history::{Branches, Pushes, Repository};
 use launch::{Figures, Launcher};
 use support::{receive, receive_over_tls};
 
 /// The fastest of so many runs, by turns with git's.
 const RUNS: usize = 6;
+
+/// The same of what takes a few milliseconds.
+const MANY: usize = 5 * RUNS;
 
 /// `GIT_WEBHOOK_BENCH_COMMITS` has it smaller.
 const COMMITS: usize = 1_000_000;
@@ -59,7 +62,7 @@ impl Bench {
         let (pushed, asked) = (feed("pushed", input), feed("asked", stdin));
         let (mut ours, mut gits) = (Figures::MOST, Figures::MOST);
         for _ in 0..RUNS {
-            ours = ours.best(self.launcher.hook(repository, "post-receive", &pushed));
+            ours = ours.best(self.launcher.hook(repository, &pushed));
             gits = gits.best(self.launcher.git(repository, arguments, &asked));
         }
         let (command, ratio) = (arguments.join(" "), ours.seconds / gits.seconds);
@@ -71,30 +74,32 @@ impl Bench {
     /// What every push costs.
     fn small(&self) -> String {
         let repository = Repository::small(&self.directory.join("small.git"));
-        let input = repository.path.join("pushed");
-        fs::write(&input, repository.update(1)).expect("it can be written");
         let mut text =
             String::from("| a push of one commit | time | memory | to an empty program |\n|---|---|---|---|\n");
-        let empty = self.best(|| self.launcher.run(&repository.path, &self.launcher.empty, &[], &input));
+        let empty =
+            self.best(|| self.launcher.run(&repository.path, &self.launcher.empty, &[], Path::new("/dev/null")));
         let mut row = |name: &str, figures: Figures| {
             let ratio = figures.seconds / empty.seconds;
             let _ = writeln!(text, "| {name} | {} | {:.0} MiB | {ratio:.1} |", figures.time(), figures.mebibytes);
         };
         row("an empty C program", empty);
-        let hook = |name: &'static str| self.best(|| self.launcher.hook(&repository.path, name, &input));
-        row("`post-receive`, nobody wants it", hook("post-receive"));
-        repository.tell(receive(Duration::ZERO), "gitlab", 1);
-        self.launcher.hook(&repository.path, "post-receive", &input);
-        row("`post-receive`, one target", hook("post-receive"));
-        let both = || {
-            let before = self.launcher.hook(&repository.path, "pre-receive", &input);
-            before.and(self.launcher.hook(&repository.path, "post-receive", &input))
+        // Each follows on the one before, as pushes do.
+        let mut pushes = Pushes::new(&repository);
+        let mut hook = |runs: usize| {
+            let next = (0..runs).map(|_| self.launcher.hook(&repository.path, pushes.next()));
+            next.fold(Figures::MOST, Figures::best)
         };
-        row("`pre-receive` and `post-receive`, one target", self.best(both));
+        row("`post-receive`, nobody wants it", hook(MANY));
+        repository.tell(receive(Duration::ZERO), "gitlab", 1);
+        hook(1);
+        row("`post-receive`, one target", hook(MANY));
         repository.tell(receive(Duration::from_millis(200)), "gitlab", 50);
-        row("50 targets that answer after 200 ms", hook("post-receive"));
+        row("50 targets that answer after 200 ms", hook(RUNS));
         repository.tell_over_tls(receive_over_tls(Duration::from_millis(200)), 50);
-        row("the same over TLS", hook("post-receive"));
+        row("the same over TLS", hook(RUNS));
+        repository.tell(receive(Duration::ZERO), "gitlab", 1);
+        let both = (0..MANY).map(|_| self.launcher.both(&repository.path, pushes.next()));
+        row("`pre-receive` and `post-receive`, one target", both.fold(Figures::MOST, Figures::best));
         let wide = Repository::small(&self.directory.join("wide.git"));
         wide.tell(receive(Duration::ZERO), "gitlab", 1);
         wide.log(200_000);
@@ -112,7 +117,7 @@ impl Bench {
             repository.tell(receive(Duration::ZERO), format, 1);
             let input = repository.path.join("pushed");
             fs::write(&input, &repository.branches().push).expect("it can be written");
-            let run = || self.launcher.hook(&repository.path, "post-receive", &input);
+            let run = || self.launcher.hook(&repository.path, &input);
             let best = (0..RUNS).fold(Figures::MOST, |best, _| best.best(run()));
             let _ = writeln!(text, "| {name} | {} | {:.0} MiB |", best.time(), best.mebibytes);
         };
@@ -128,7 +133,7 @@ impl Bench {
         let mut text = String::new();
         let graphless = Repository::large(&self.directory.join("large.git"), commits);
         let graphed = graphless.copy(&self.directory.join("graph.git"));
-        graphed.write_graph();
+        graphed.write_graph_of_before();
         for (repository, kind) in [(&graphed, "with git's commit-graph"), (&graphless, "without")] {
             let alone = repository.copy(&self.directory.join("alone.git"));
             alone.keep_main_alone();
@@ -189,7 +194,7 @@ impl Bench {
     }
 
     fn best(&self, run: impl Fn() -> Figures) -> Figures {
-        (0..5 * RUNS).fold(Figures::MOST, |best, _| best.best(run()))
+        (0..MANY).fold(Figures::MOST, |best, _| best.best(run()))
     }
 }
 

@@ -69,7 +69,9 @@ fn way<'m>(machine: &'m Machine, repository: &'m str, url: &'m str) -> Way<'m> {
 
 const PROJECT: &str = "/home/git/repositories/group/project.git";
 /// What `gitolite mirror push s group/project` does, which ends with 1 whatever came of it.
-const PUSH_ON: &str = "git -C repositories/group/project.git push --mirror s:group/project 2>&1";
+/// gitolite pushes on by itself too, and of two at once one finds the refs locked.
+const PUSH_ON: &str = "cd repositories/group/project.git
+     for turn in 1 2 3 4 5; do said=$(git push --mirror s:group/project 2>&1) && exit; sleep 1; done; echo \"$said\"; exit 1";
 const URL: &str = "git@127.0.0.1:group/project";
 
 #[test]

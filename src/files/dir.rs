@@ -180,31 +180,41 @@ impl Dir {
 
     /// Opens it or makes it, and tells whether it had to be made.
     fn open_or_make(&self, name: &Path) -> Result<(Self, bool), FileError> {
-        let not_used = |error| FileError::new(message::cannot_use, &self.path_of(name), error);
         match self.enter(name) {
-            Ok(directory) => return Ok((directory, false)),
-            // A link would lead what we write to wherever somebody wanted it.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(not_used(io::Error::other(message::no_directory())));
-            }
-            Err(_) => {}
+            Ok(directory) => Ok((directory, false)),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok((self.must_enter(name)?, false)),
+            Err(_) => self.make_missing(name),
         }
+    }
+
+    /// Makes one that was not there a moment ago; tells whether another process was not faster.
+    pub(super) fn make_missing(&self, name: &Path) -> Result<(Self, bool), FileError> {
         let made = one(name).and_then(|name| Ok(mkdirat(self, name, self.modes.directory())?));
         match made {
-            // The umask took bits from the mode given.
-            Ok(()) => fchmodat(self, name, self.modes.directory(), FchmodatFlags::NoFollowSymlink)
-                .map_err(io::Error::from)
-                .map_err(self.error(message::cannot_set_mode, name))?,
-            // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Ok((self.enter(name).map_err(not_used)?, false));
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok((self.must_enter(name)?, false)),
             Err(error) => {
                 self.unread.note(|| self.path_of(name), &error);
                 return Err(self.error(message::cannot_create, name)(error));
             }
+            Ok(()) => {}
         }
-        Ok((self.enter(name).map_err(not_used)?, true))
+        let directory = self.must_enter(name)?;
+        // The umask may have taken bits from the mode given, and the system takes the group's from some.
+        if directory.stat().is_none_or(|stat| !stat.has(self.modes.directory())) {
+            fchmodat(self, name, self.modes.directory(), FchmodatFlags::NoFollowSymlink)
+                .map_err(io::Error::from)
+                .map_err(self.error(message::cannot_set_mode, name))?;
+        }
+        Ok((directory, true))
+    }
+
+    fn must_enter(&self, name: &Path) -> Result<Self, FileError> {
+        let entered = self.enter(name).map_err(|error| match error.kind() {
+            // A link would lead what we write to wherever somebody wanted it.
+            io::ErrorKind::NotADirectory => io::Error::other(message::no_directory()),
+            _ => error,
+        });
+        entered.map_err(self.error(message::cannot_use, name))
     }
 
     /// Looks at a name; `None` where there is none, or nobody may look.

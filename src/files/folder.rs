@@ -105,7 +105,8 @@ impl Folder {
     /// # Errors
     /// Where one cannot be made.
     pub fn make(&self) -> Result<Dir, FileError> {
-        self.open().or_else(|_| self.descend(|above, part| above.make(part)))
+        self.open()
+            .or_else(|_| self.make_missing(&|above, is_new| if is_new { above.sync_unless_seen_to() } else { Ok(()) }))
     }
 
     /// The same for what a power cut may take away: a lock, a log.
@@ -113,7 +114,7 @@ impl Folder {
     /// # Errors
     /// Where one cannot be made.
     pub fn make_loosely(&self) -> Result<Dir, FileError> {
-        self.open().or_else(|_| self.descend(|above, part| above.make_loosely(part)))
+        self.open().or_else(|_| self.make_missing(&|_, _| Ok(())))
     }
 
     /// The same for a record, where [`Self::make_loosely`] may have made the directory. No file system keeps a name in memory alone
@@ -129,6 +130,21 @@ impl Folder {
             }
             Ok(directory)
         })
+    }
+
+    /// Makes it and those above it as far as they are not there; `made` is told of each where it lies, and whether it is new.
+    fn make_missing(&self, made: &dyn Fn(&Dir, bool) -> Result<(), FileError>) -> Result<Dir, FileError> {
+        let parent = self.parent();
+        let held;
+        let above = if parent.below.as_os_str().is_empty() {
+            self.base().map_err(|error| FileError::new(crate::message::cannot_open, &self.base.path, error))?
+        } else {
+            held = parent.open().or_else(|_| parent.make_missing(made))?;
+            &held
+        };
+        let (directory, is_new) = above.make_missing(self.last())?;
+        made(above, is_new)?;
+        Ok(directory)
     }
 
     fn descend(&self, step: impl Fn(&Dir, &OsStr) -> Result<Dir, FileError>) -> Result<Dir, FileError> {

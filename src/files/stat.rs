@@ -74,6 +74,11 @@ impl Stat {
         self.0.st_mode & 0o002 != 0
     }
 
+    /// Whether its mode is this one.
+    pub(super) fn has(&self, mode: Mode) -> bool {
+        self.0.st_mode & 0o7777 == mode.bits()
+    }
+
     pub(super) fn owner(&self) -> u32 {
         self.0.st_uid
     }

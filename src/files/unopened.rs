@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -75,7 +76,11 @@ impl Folder {
             |flags: OFlag| regular(self.base()?.open_below(&self.file(name)?, CAREFULLY | OFlag::O_RDWR | flags)?);
         let create = || {
             let (file, metadata) = open(flags | OFlag::O_CREAT | OFlag::O_EXCL)?;
-            fchmod(&file, self.base()?.modes.file())?;
+            let mode = self.base()?.modes.file();
+            // The umask may have taken bits from it.
+            if metadata.mode() & 0o7777 != mode.bits() {
+                fchmod(&file, mode)?;
+            }
             Ok((file, metadata))
         };
         let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;

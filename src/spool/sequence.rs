@@ -115,9 +115,12 @@ impl Spool {
             let names = directory.names().unwrap_or_default();
             names.iter().map(|name| of(&directory.join(name))).max().unwrap_or(0)
         };
-        let families = ["queue", "deferred", "settled", "dead"].map(|name| below(&self.place(name)));
         // Where all receipts were pruned, the snapshot knows what the last of them was.
         let in_snapshot = self.snapshot().ok().flatten().map_or(0, |snapshot| snapshot.sequence);
+        if !self.is_there() {
+            return in_snapshot;
+        }
+        let families = ["queue", "deferred", "settled", "dead"].map(|name| below(&self.place(name)));
         let here = ["receipts", "stuck"].map(|name| of(&self.place(name)));
         families.into_iter().chain(here).max().unwrap_or(0).max(in_snapshot)
     }

@@ -219,7 +219,8 @@ impl Repository {
     /// The line of a push that moved main by commits which have a file each, to `ORIG_HEAD`, and what has those written anew.
     pub fn loose_update(&self) -> (String, String) {
         let tree = self.id("main^{tree}");
-        let (mut tip, mut anew) = (self.id("main"), String::new());
+        // git tells the client of its refs before anything comes, and a clock of files ticks every few milliseconds.
+        let (mut tip, mut anew) = (self.id("main"), String::from("sleep 0.05;"));
         for number in 0..3 {
             let message = format!("loose {number}");
             tip = run(git(&self.path).args(["commit-tree", &tree, "-p", &tip, "-m", &message]));

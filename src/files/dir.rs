@@ -233,8 +233,7 @@ impl Dir {
 
     /// Whether it was made in the last hour, or the file system does not tell.
     pub(super) fn is_young(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-        self.mark().born.is_none_or(|born| born / 1_000_000_000 + 3600 > now)
+        self.mark().is_young().unwrap_or(true)
     }
 
     /// What the system says of the directory itself.

@@ -113,6 +113,14 @@ pub struct Mark {
     pub born: Option<i64>,
 }
 
+impl Mark {
+    /// Whether it was made in the last hour; `None` where the file system does not tell.
+    pub fn is_young(&self) -> Option<bool> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+        Some(self.born? / 1_000_000_000 + 3600 > now)
+    }
+}
+
 /// Whose a directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {

@@ -318,7 +318,7 @@ fn receive(
     run.end_within(TIME_FOR_WAITING);
     pipeline.tend(&run);
     raise_alarm(pipeline);
-    if pipeline.history.is_first_of_day() {
+    if pipeline.history.is_first_of_day() && !pipeline.spool.is_young() {
         pipeline.prune();
     }
     if settings.report != Report::None {

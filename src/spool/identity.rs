@@ -107,6 +107,11 @@ impl Spool {
         Some(std::path::absolute(self.state.root().path()).ok()?.parent()?.components().collect())
     }
 
+    /// Whether it was made in the last hour, so that nothing in it is old, unless it is a copy.
+    pub fn is_young(&self) -> bool {
+        self.found().is_some_and(|(_, directory)| directory.is_young() == Some(true))
+    }
+
     /// Whether it lies where it was made.
     ///
     /// A copy lies in another directory. Another device alone is none: numbers of devices change when a file system is

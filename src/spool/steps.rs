@@ -170,7 +170,8 @@ impl Spool {
             })
         };
         let updates: Vec<_> = updates.into_iter().filter(|update| !is_told(update)).collect();
-        let follow = updates.iter().all(|update| recent.iter().any(|(_, receipt)| ends_at(receipt, update)));
+        let is_known = |update: &RefUpdate| recent.iter().any(|(_, receipt)| ends_at(receipt, update));
+        let follow = last == 0 || updates.iter().all(is_known);
         Untold { updates, last, follow }
     }
 

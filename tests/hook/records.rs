@@ -583,6 +583,20 @@ fn flush_at(world: &World, days: i32, options: &[&str]) -> String {
     said(&at(days, world.webhook_command().arg("flush").args(options)).ends())
 }
 
+#[test]
+#[ignore = "needs faketime: run tests/run"]
+fn the_first_push_of_a_later_day_removes_what_is_old() {
+    let world = waiting(&[]);
+    comes_back(&world, &Receiver::new());
+    push_at(&world, 0, "main:a");
+    let old = world.place(Place::LogOn("2020-01-01"));
+    fs::write(&old, "").unwrap();
+    push_at(&world, 0, "main:b");
+    assert!(old.exists(), "not the second push of a day");
+    push_at(&world, 2, "main:c");
+    assert!(!old.exists(), "{}", world.log());
+}
+
 /// A delivery that failed at one time is delivered at another, though nobody says `--now`.
 #[track_caller]
 fn fails_then_is_delivered(failing: i32, then: i32) {

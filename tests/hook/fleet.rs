@@ -1,16 +1,19 @@
 //! `git webhook fleet`: the streams as they are made, and a fleet that works with the permissions it prints.
 
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use git_webhook::stream::{DELIVERIES, JetStream, Message, Role, Servers, Standing, Trouble, streams};
 use git_webhook::transport::Trust;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::broker::delivery;
-use crate::support::{Broker, Ends, Fleet, Receiver, Running, World, is_as_its_schema, soon, until};
+use crate::support::{Broker, Ends, Fleet, Receiver, World, is_as_its_schema, soon, until};
 
 fn printed(output: &std::process::Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -154,6 +157,16 @@ fn status_tells_what_waits_and_what_is_wrong() {
     assert!(String::from_utf8_lossy(&full.stderr).contains("stream GW is nearly full"), "{full:?}");
 }
 
+/// A program with those that it started: git runs `git webhook worker` as one of its own.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = killpg(Pid::from_raw(self.0.id() as i32), Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
+}
+
 /// The commands of docs/fleet.md, where a person would type them.
 #[test]
 #[ignore = "needs nats-server: run tests/run"]
@@ -191,8 +204,9 @@ fn the_ten_commands_of_the_page_work() {
     for command in commands {
         match command.strip_suffix(" &") {
             Some(command) => {
-                let child = shell(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-                running.push(Running(child));
+                let mut shell = shell(command);
+                shell.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+                running.push(Group(shell.spawn().unwrap()));
                 if command.starts_with("nats-server") {
                     until("the broker answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
                 }

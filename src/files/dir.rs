@@ -21,11 +21,10 @@ use crate::message;
 use crate::process;
 
 /// Whoever opens what others may have prepared follows no link in its place and waits for no fifo's writer.
-pub(super) const CAREFULLY: OFlag =
-    OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
+const CAREFULLY: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
 
 /// A directory is held by a descriptor that needs no right to list it, as a path needs none.
-pub(super) const HELD: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+const HELD: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 /// A directory that stays the same one whatever becomes of its path, which is kept for messages alone.
 #[derive(Debug)]
@@ -246,9 +245,20 @@ impl Dir {
         self.look(name)?.age()
     }
 
-    /// Opens a regular file as `flags` say, be it prepared by others.
-    fn open_as(&self, name: &Path, flags: OFlag) -> io::Result<(File, Metadata)> {
-        regular(openat(self, one(name)?, CAREFULLY | flags, Mode::empty())?)
+    /// Opens a regular file as `flags` say, be it prepared by others: one right here, or some levels below.
+    fn open_as(&self, below: &Path, flags: OFlag) -> io::Result<(File, Metadata)> {
+        let flags = CAREFULLY | flags;
+        let file = File::from(match one(below) {
+            Ok(name) => openat(self, name, flags, self.modes.file())?,
+            Err(_) => self.open_below(below, flags)?,
+        });
+        let metadata = file.metadata()?;
+        if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other(message::no_regular_file())) }
+    }
+
+    /// The same to read it.
+    pub(super) fn open_to_read(&self, below: &Path) -> io::Result<(File, Metadata)> {
+        self.noted(below, self.open_as(below, OFlag::O_RDONLY))
     }
 
     /// Opens a file to read that others may have prepared: a regular one, in whose place is no link.
@@ -256,7 +266,7 @@ impl Dir {
     /// # Errors
     /// Where it is none, or cannot be opened.
     pub fn open_regular(&self, name: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
-        self.noted(name.as_ref(), self.open_as(name.as_ref(), OFlag::O_RDONLY))
+        self.open_to_read(one(name.as_ref())?)
     }
 
     /// The same of one that may as well not be there: nobody is told that it cannot be read.
@@ -264,14 +274,17 @@ impl Dir {
     /// # Errors
     /// As for [`Self::open_regular`].
     pub fn open_unless_closed(&self, name: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
-        self.open_as(name.as_ref(), OFlag::O_RDONLY)
+        self.open_as(one(name.as_ref())?, OFlag::O_RDONLY)
     }
 
-    fn create_as(&self, name: &Path, flags: OFlag) -> io::Result<File> {
-        let flags = CAREFULLY | OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | flags;
-        let file = File::from(openat(self, one(name)?, flags, self.modes.file())?);
-        fchmod(&file, self.modes.file())?;
-        Ok(file)
+    fn create_as(&self, below: &Path, flags: OFlag) -> io::Result<(File, Metadata)> {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | flags;
+        let (file, metadata) = self.open_as(below, flags)?;
+        // The umask may have taken bits from it.
+        if metadata.mode() & 0o7777 != self.modes.file().bits() {
+            fchmod(&file, self.modes.file())?;
+        }
+        Ok((file, metadata))
     }
 
     /// Creates a file that must not be there yet.
@@ -279,25 +292,27 @@ impl Dir {
     /// # Errors
     /// Where it is there, or cannot be created.
     pub fn create(&self, name: impl AsRef<Path>) -> io::Result<File> {
-        self.create_as(name.as_ref(), OFlag::empty())
+        Ok(self.create_as(one(name.as_ref())?, OFlag::empty())?.0)
     }
 
-    pub(super) fn open_or_create(&self, name: &Path, flags: OFlag) -> Result<(File, Metadata), FileError> {
-        let create = || {
-            let file = self.create_as(name, flags)?;
-            let metadata = file.metadata()?;
-            io::Result::Ok((file, metadata))
-        };
-        let open = || match self.open_as(name, OFlag::O_RDWR | flags) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match create() {
+    /// Opens a regular file as `flags` say, and creates it where need be: one right here, or some levels below.
+    pub(super) fn open_or_create(&self, below: &Path, flags: OFlag) -> io::Result<(File, Metadata)> {
+        let open = || self.open_as(below, OFlag::O_RDWR | flags);
+        match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.create_as(below, flags) {
                 // Another process was faster.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.open_as(name, OFlag::O_RDWR | flags),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(),
                 other => other,
             },
             other => other,
-        };
+        }
+    }
+
+    /// The same with our words for what is wrong.
+    pub(super) fn open_to_write(&self, name: &Path, flags: OFlag) -> Result<(File, Metadata), FileError> {
+        let opened = one(name).and_then(|name| self.open_or_create(name, flags));
         // Who may not lock a queue does not see what comes of it either.
-        self.noted(name, open()).map_err(self.error(message::cannot_open, name))
+        self.noted(name, opened).map_err(self.error(message::cannot_open, name))
     }
 
     /// Opens a file to lock it or to append to it, and creates it where need be.
@@ -305,7 +320,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be opened, or is no regular file.
     pub fn open_to_append(&self, name: impl AsRef<Path>) -> Result<File, FileError> {
-        Ok(self.open_or_create(name.as_ref(), OFlag::O_APPEND)?.0)
+        Ok(self.open_to_write(name.as_ref(), OFlag::O_APPEND)?.0)
     }
 
     /// Opens a file to write over what it holds, and creates it where need be.
@@ -313,7 +328,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be opened, or is no regular file.
     pub fn open_to_overwrite(&self, name: impl AsRef<Path>) -> Result<File, FileError> {
-        Ok(self.open_or_create(name.as_ref(), OFlag::empty())?.0)
+        Ok(self.open_to_write(name.as_ref(), OFlag::empty())?.0)
     }
 
     /// Removes a file.
@@ -378,13 +393,6 @@ impl Dir {
         let synced = self.listed().and_then(process::sync_file_system);
         synced.map_err(|error| FileError::new(message::cannot_sync_file_system, &self.path, error))
     }
-}
-
-/// What was opened carefully, if it is a regular file.
-pub(super) fn regular(opened: OwnedFd) -> io::Result<(File, Metadata)> {
-    let file = File::from(opened);
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other(message::no_regular_file())) }
 }
 
 /// A name leads nowhere but into its directory.

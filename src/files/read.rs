@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::dir::one;
 use super::{Dir, Unfit};
 use crate::message;
 use crate::process::{self, Locked, try_lock};
@@ -19,7 +20,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be read, or is none of ours.
     pub fn read(&self, name: impl AsRef<Path>) -> Result<Vec<u8>, Unfit> {
-        self.read_open(name.as_ref(), 1).map(|(bytes, ..)| bytes)
+        Ok(self.read_with_owner(name)?.0)
     }
 
     /// The same, with the user id of its owner.
@@ -27,7 +28,7 @@ impl Dir {
     /// # Errors
     /// Where it cannot be read, or is none of ours.
     pub fn read_with_owner(&self, name: impl AsRef<Path>) -> Result<(Vec<u8>, u32), Unfit> {
-        let (bytes, _, metadata) = self.read_open(name.as_ref(), 1)?;
+        let (bytes, _, metadata) = self.read_open(within(name.as_ref())?, 1)?;
         Ok((bytes, metadata.uid()))
     }
 
@@ -36,41 +37,28 @@ impl Dir {
     /// # Errors
     /// Where it cannot be read, or is none of ours.
     pub fn read_linked(&self, name: impl AsRef<Path>) -> Result<Vec<u8>, Unfit> {
-        self.read_open(name.as_ref(), u64::MAX).map(|(bytes, ..)| bytes)
+        self.read_open(within(name.as_ref())?, u64::MAX).map(|(bytes, ..)| bytes)
     }
 
-    fn read_open(&self, name: &Path, most_names: u64) -> Result<(Vec<u8>, File, Metadata), Unfit> {
-        self.read_opened(name, self.open_regular(name), most_names)
-    }
-
-    /// The same of a file some levels below, with the user id of its owner.
-    pub(super) fn read_below(&self, below: &Path) -> Result<(Vec<u8>, u32), Unfit> {
-        let (bytes, _, metadata) = self.read_opened(below, self.open_regular_below(below), 1)?;
-        Ok((bytes, metadata.uid()))
-    }
-
-    fn read_opened(
-        &self,
-        below: &Path,
-        opened: io::Result<(File, Metadata)>,
-        most_names: u64,
-    ) -> Result<(Vec<u8>, File, Metadata), Unfit> {
-        let above = || self.above(below).ok();
-        let (file, metadata) = opened.map_err(|error| {
+    /// The same of a file right here or some levels below, which may have so many names.
+    pub(super) fn read_open(&self, below: &Path, most_names: u64) -> Result<(Vec<u8>, File, Metadata), Unfit> {
+        let (file, metadata) = self.open_to_read(below).map_err(|error| {
             // A link, a socket, a directory that nobody may list: each has an error of its own.
             let is_gone = error.kind() == io::ErrorKind::NotFound;
-            match if is_gone { None } else { above().and_then(|(directory, name)| directory.look(name)) } {
+            let above = if is_gone { None } else { self.above(below).ok() };
+            match above.and_then(|(directory, name)| directory.look(name)) {
                 Some(stat) if !stat.is_file() => Unfit::Unsound(message::no_regular_file().into()),
                 _ => Unfit::Unreadable(error),
             }
         })?;
-        let directory = || above()?.0.stat();
-        let is_known = |uid: u32| uid == process::user_id() || directory().is_some_and(|it| it.owner() == uid);
-        let is_closed = || directory().is_some_and(|it| !it.others_may_write());
-        if metadata.nlink() > most_names && !(is_known(metadata.uid()) && is_closed()) {
+        // Where that cannot be told, nothing is said against the file.
+        let directory = || self.stat_above(below).map_err(Unfit::Unreadable);
+        let is_known = |uid: u32| Ok(uid == process::user_id() || directory()?.owner() == uid);
+        let is_closed = || Ok(!directory()?.others_may_write());
+        if metadata.nlink() > most_names && !(is_known(metadata.uid())? && is_closed()?) {
             return Err(Unfit::Unsound(message::linked().into()));
         }
-        if !self.modes.shared && !is_known(metadata.uid()) {
+        if !self.modes.shared && !is_known(metadata.uid())? {
             return Err(Unfit::Unsound(message::belongs_to(metadata.uid())));
         }
         if metadata.len() > LARGEST {
@@ -83,7 +71,7 @@ impl Dir {
     /// Reads a record and locks it, and returns the user id of its owner too; `None` where another process has, or where it
     /// is gone or no record.
     pub fn claim(&self, name: impl AsRef<Path>) -> Option<(Vec<u8>, u32, Locked)> {
-        let (bytes, file, metadata) = self.read_open(name.as_ref(), 1).ok()?;
+        let (bytes, file, metadata) = self.read_open(within(name.as_ref()).ok()?, 1).ok()?;
         let lock = try_lock(file)?;
         // It may have been consumed between the two steps.
         self.look(name).filter(|stat| stat.is_of(&metadata))?;
@@ -92,11 +80,15 @@ impl Dir {
 
     /// The first bytes of a small file some levels below that others may have prepared.
     pub(super) fn read_start_below(&self, below: &Path, most: u64) -> io::Result<Vec<u8>> {
-        let (file, metadata) = self.open_regular_below(below)?;
+        let (file, metadata) = self.open_to_read(below)?;
         let mut bytes = self.noted(below, read_whole(&file, metadata.len().min(most)))?;
         bytes.truncate(most as usize);
         Ok(bytes)
     }
+}
+
+fn within(name: &Path) -> Result<&Path, Unfit> {
+    one(name).map_err(Unfit::Unreadable)
 }
 
 /// Reads a file that had so many bytes when it was opened, to its end then or now: what fits into them with one to spare was

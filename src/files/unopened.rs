@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::{fchmod, fstat};
+use nix::sys::stat::fstat;
 
-use super::dir::{CAREFULLY, one, regular};
+use super::dir::one;
 use super::{Dir, FileError, Folder, Stat, Unfit};
 use crate::process::{Locked, try_lock};
 
@@ -31,7 +31,8 @@ impl Folder {
     /// Where it cannot be read, or is none of ours.
     pub fn read_with_owner(&self, name: impl AsRef<Path>) -> Result<(Vec<u8>, u32), Unfit> {
         let file = self.file(name.as_ref()).map_err(Unfit::Unreadable)?;
-        self.base().map_err(Unfit::Unreadable)?.read_below(&file)
+        let (bytes, _, metadata) = self.base().map_err(Unfit::Unreadable)?.read_open(&file, 1)?;
+        Ok((bytes, metadata.uid()))
     }
 
     /// The first bytes of a small file in it that others may have prepared.
@@ -42,11 +43,12 @@ impl Folder {
         self.base()?.read_start_below(&self.file(name.as_ref())?, most)
     }
 
-    /// Looks at a name in it; `None` where there is none, or a link, or nobody may look.
+    /// Looks at a name in it, as [`Dir::look`] does; `None` where there is none, or nobody may look.
     pub fn look(&self, name: impl AsRef<Path>) -> Option<Stat> {
         let file = self.file(name.as_ref()).ok()?;
-        // What is opened so far only is neither waited for nor changed, whatever it is.
-        let opened = self.base().ok()?.open_below(&file, OFlag::O_PATH | OFlag::O_CLOEXEC).ok()?;
+        // What is opened so far only is neither waited for nor changed, whatever it is; a link is opened itself (openat2(2)).
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let opened = self.base().ok()?.open_below(&file, flags).ok()?;
         fstat(&opened).ok().map(Stat::new)
     }
 
@@ -72,21 +74,9 @@ impl Folder {
         flags: OFlag,
         make: impl FnOnce(&Self) -> Result<Dir, FileError>,
     ) -> Result<(File, Metadata), FileError> {
-        let open =
-            |flags: OFlag| regular(self.base()?.open_below(&self.file(name)?, CAREFULLY | OFlag::O_RDWR | flags)?);
-        let create = || {
-            let (file, metadata) = open(flags | OFlag::O_CREAT | OFlag::O_EXCL)?;
-            let mode = self.base()?.modes.file();
-            // The umask may have taken bits from it.
-            if metadata.mode() & 0o7777 != mode.bits() {
-                fchmod(&file, mode)?;
-            }
-            Ok((file, metadata))
-        };
-        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let opened = open(flags).or_else(|error| if is_missing(&error) { create() } else { Err(error) });
-        // The directory is not there, or another process was faster; and whatever is wrong is said of the step that it is wrong with.
-        opened.or_else(|_| make(self)?.open_or_create(name, flags))
+        let there = self.base().and_then(|base| base.open_or_create(&self.file(name)?, flags));
+        // The directory is not there; and whatever is wrong is said of the step that it is wrong with.
+        there.or_else(|_| make(self)?.open_to_write(name, flags))
     }
 
     /// Locks a file of it, which is made where need be; `None` where somebody else has.
@@ -114,7 +104,44 @@ impl Folder {
 mod tests {
     use super::*;
     use crate::files::Modes;
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
     use std::fs;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::{chown, symlink};
+
+    #[test]
+    fn a_link_is_looked_at_and_not_what_it_leads_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::new(directory.path(), "webhook", Modes::new(false)).join("v1");
+        folder.make().unwrap().write_new("file", b"x").unwrap();
+        symlink("file", directory.path().join("webhook/v1/link")).unwrap();
+        assert!(folder.look("file").unwrap().is_file());
+        assert!(folder.look("link").unwrap().is_link());
+        assert!(folder.look("nothing").is_none());
+        assert!(matches!(folder.read("link"), Err(Unfit::Unsound(_))));
+        assert!(folder.open_to_append("link").is_err() && folder.read("../v1/file").is_err());
+    }
+
+    /// Then nothing is known of its directory, and a record that is called unsound becomes a dead letter.
+    #[test]
+    #[ignore = "needs root: run tests/run"]
+    fn what_there_is_no_descriptor_left_to_judge_is_unreadable_and_not_unsound() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::new(directory.path(), "webhook", Modes::new(false)).join("v1");
+        folder.make().unwrap().write_new("record", b"x").unwrap();
+        for path in ["webhook/v1", "webhook/v1/record"] {
+            chown(directory.path().join(path), Some(65_534), Some(65_534)).unwrap();
+        }
+        assert_eq!(folder.read("record").unwrap(), b"x");
+        let last = folder.open_to_append("record").unwrap().0;
+        // One for the record, and none for its directory. Each test has a process of its own (nextest).
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, last.as_raw_fd() as u64 + 1, hard).unwrap();
+        drop(last);
+        let read = folder.read("record");
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        assert!(matches!(read, Err(Unfit::Unreadable(_))), "{read:?}");
+    }
 
     #[test]
     fn a_lock_is_that_of_the_living_file() {

@@ -230,9 +230,9 @@ impl Dir {
         Mark { device: metadata.dev(), inode: metadata.ino(), born }
     }
 
-    /// Whether it was made in the last hour, or the file system does not tell.
+    /// Whether it may have been made in the last hour.
     pub(super) fn is_young(&self) -> bool {
-        self.mark().is_young().unwrap_or(true)
+        self.mark().age().is_none_or(|age| age < 3600)
     }
 
     /// What the system says of the directory itself.

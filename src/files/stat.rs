@@ -104,9 +104,9 @@ impl Stat {
 /// By what a directory is told from others, whatever its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
-    /// The numbers by which the system knows it, which a rename changes neither of; 0 where it does not tell.
+    /// The number of its file system, which a rename does not change; 0 where the system does not tell.
     pub device: u64,
-    /// The other one.
+    /// Its own number there.
     pub inode: u64,
     /// When it was made, in nanoseconds since 1970; `None` where the file system does not tell. Numbers of inodes are used
     /// again, times are not.
@@ -114,10 +114,10 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Whether it was made in the last hour; `None` where the file system does not tell.
-    pub fn is_young(&self) -> Option<bool> {
+    /// For how many seconds it has been there, less than none where a clock was wrong; `None` where the file system does not tell.
+    pub fn age(&self) -> Option<i64> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-        Some(self.born? / 1_000_000_000 + 3600 > now)
+        Some(now - self.born? / 1_000_000_000)
     }
 }
 

@@ -222,4 +222,11 @@ impl Pipeline<'_> {
             self.spool.queue(&target.name).tidy();
         }
     }
+
+    /// The same once a day, by whoever tells something first; in a spool that is new there is nothing to remove.
+    pub fn prune_daily(&self) {
+        if self.history.is_first_of_day() && !self.spool.is_new() {
+            self.prune();
+        }
+    }
 }

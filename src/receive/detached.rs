@@ -71,7 +71,5 @@ pub fn run(environment: &Environment) {
         pipeline.tend(&run);
     }
     pipeline.raise_alarm();
-    if pipeline.history.is_first_of_day() && !pipeline.spool.is_young() {
-        pipeline.prune();
-    }
+    pipeline.prune_daily();
 }

@@ -318,9 +318,7 @@ fn receive(
     run.end_within(TIME_FOR_WAITING);
     pipeline.tend(&run);
     raise_alarm(pipeline);
-    if pipeline.history.is_first_of_day() && !pipeline.spool.is_young() {
-        pipeline.prune();
-    }
+    pipeline.prune_daily();
     if settings.report != Report::None {
         let (reviews, refused) = pipeline.said_of_reviews(sequence, environment);
         refused.iter().for_each(|why| printer.print(&Notice::OptionPassedOver(why)));

@@ -107,9 +107,9 @@ impl Spool {
         Some(std::path::absolute(self.state.root().path()).ok()?.parent()?.components().collect())
     }
 
-    /// Whether it was made in the last hour, so that nothing in it is old, unless it is a copy.
-    pub fn is_young(&self) -> bool {
-        self.found().is_some_and(|(_, directory)| directory.is_young() == Some(true))
+    /// Whether it was surely made in the last hour, so that nothing in it is old, unless it is a copy.
+    pub fn is_new(&self) -> bool {
+        self.found().and_then(|(_, directory)| directory.age()).is_some_and(|age| (0..3600).contains(&age))
     }
 
     /// Whether it lies where it was made.

@@ -595,6 +595,10 @@ fn the_first_push_of_a_later_day_removes_what_is_old() {
     assert!(old.exists(), "not the second push of a day");
     push_at(&world, 2, "main:c");
     assert!(!old.exists(), "{}", world.log());
+    // Nor is a spool new that was made at a time to come, when a clock was wrong.
+    fs::write(&old, "").unwrap();
+    push_at(&world, -2, "main:d");
+    assert!(!old.exists(), "{}", world.log());
 }
 
 /// A delivery that failed at one time is delivered at another, though nobody says `--now`.

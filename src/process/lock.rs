@@ -24,6 +24,11 @@ enum Lock {
 }
 
 impl Locked {
+    /// Whether the file system has locks.
+    pub fn is_held(&self) -> bool {
+        matches!(self.0, Lock::Held(_))
+    }
+
     /// The file.
     pub fn file(&self) -> &File {
         match &self.0 {

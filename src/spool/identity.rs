@@ -76,7 +76,7 @@ impl Spool {
 
     /// Runs `step`, which nobody else does at the same time, on the spool's directory; what is known of it is then read anew.
     fn alone<T>(&self, step: impl FnOnce(&Dir) -> Result<T, FileError>) -> Result<T, FileError> {
-        self.locked(|_| {
+        self.locked(|_, _| {
             let done = step(&self.state.spool().make()?);
             *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
             done

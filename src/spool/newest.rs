@@ -20,8 +20,8 @@ pub struct Newest<'s> {
     are_all: bool,
     /// All files, the newest last, once they were looked for.
     files: Option<Vec<(u64, Folder, String)>>,
-    /// The number of the last one that was given out.
-    given: u64,
+    /// The number of the last one that was passed.
+    passed: u64,
     /// The number of one that nobody asks for.
     but: Option<u64>,
     /// The number given last when this began.
@@ -33,7 +33,7 @@ impl<'s> Newest<'s> {
     pub fn new(spool: &'s Spool, today: &str, but: Option<u64>) -> Self {
         let Given { names, from, last } = spool.given();
         let (today, names) = (spool.place("settled").join(today), names.into_iter());
-        Self { spool, today, names, are_all: from == 1, files: None, given: u64::MAX, but, last }
+        Self { spool, today, names, are_all: from == 1, files: None, passed: u64::MAX, but, last }
     }
 
     /// The next one, if its number is above `least`.
@@ -41,14 +41,14 @@ impl<'s> Newest<'s> {
         while let Some(name) = self.names.next() {
             let number = number(&name).filter(|number| *number > least)?;
             if Some(number) == self.but {
-                self.given = number;
+                self.passed = number;
                 continue;
             }
             // It may be on its way from the one place to the other.
             let places = [self.spool.place("receipts"), self.today.clone()];
             match places.iter().find_map(|folder| receipt::read_in(folder, &name).ok()) {
                 Some(receipt) => {
-                    self.given = number;
+                    self.passed = number;
                     return Some((number, receipt));
                 }
                 None => (self.names, self.are_all) = (Vec::new().into_iter(), false),
@@ -58,14 +58,14 @@ impl<'s> Newest<'s> {
     }
 
     fn next_of_all(&mut self, least: u64) -> Option<(u64, Receipt)> {
-        let given = self.given;
+        let passed = self.passed;
         let files = self.files.get_or_insert_with(|| {
             let mut files = sorted(self.spool.newest_receipts());
-            files.retain(|(number, ..)| *number < given);
+            files.retain(|(number, ..)| *number < passed);
             files
         });
         while let Some((number, folder, name)) = files.pop_if(|(number, ..)| *number > least) {
-            self.given = number;
+            self.passed = number;
             // It may have been settled meanwhile, and nobody waits for it.
             let read = receipt::read_in(&folder, &name).ok().filter(|_| Some(number) != self.but);
             if let Some(receipt) = read {

@@ -9,7 +9,7 @@ use super::Spool;
 use super::name::{HIGHEST, number};
 use crate::files::{FileError, Folder};
 use crate::message;
-use crate::process::{self, Locked};
+use crate::process;
 
 /// Others hold the lock for a few microseconds; whoever holds it longer has been stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -43,8 +43,9 @@ impl Spool {
     /// The same with the names of the newest receipts, so that nobody has to look for them among all of a day.
     pub(super) fn given(&self) -> Given {
         let read = self.state.spool().read_start(NAME, LONGEST).unwrap_or_default();
-        let known = std::str::from_utf8(&read).ok().and_then(parse).filter(|known| known.boot == process::boot_id());
-        let Some(known) = known else { return Given { last: self.highest(), names: Vec::new(), from: u64::MAX } };
+        let Some(known) = known(&read) else {
+            return Given { last: self.highest(), names: Vec::new(), from: u64::MAX };
+        };
         // Whoever reads while another writes may find a part of each.
         let in_order = (1..=known.last).rev().zip(known.names.lines());
         let in_order = in_order.take_while(|(sequence, name)| number(name) == Some(*sequence));
@@ -69,34 +70,37 @@ impl Spool {
         name: impl FnOnce(u64) -> String,
         place: impl FnOnce(u64) -> Result<T, FileError>,
     ) -> Result<T, FileError> {
-        self.locked(|file| {
+        self.locked(|file, is_alone| {
             let path = || self.state.spool().path().join(NAME);
-            let next = self.next(file, name);
+            let next = self.next(file, name, is_alone);
             place(next.map_err(|error| FileError::new(message::cannot_write_sequence, &path(), error))?)
         })
     }
 
-    /// Runs `step`, which nobody else does at the same time, with the file that is locked.
-    pub(super) fn locked<T>(&self, step: impl FnOnce(&File) -> Result<T, FileError>) -> Result<T, FileError> {
-        let held = Self::hold(&self.state.spool(), NAME, PATIENCE)?;
-        step(held.as_ref().map_or_else(|file| file, Locked::file))
+    /// Runs `step`, which nobody else does at the same time, with the file that is locked, and whether it surely is.
+    pub(super) fn locked<T>(&self, step: impl FnOnce(&File, bool) -> Result<T, FileError>) -> Result<T, FileError> {
+        match Self::hold(&self.state.spool(), NAME, PATIENCE)? {
+            Ok(lock) => step(lock.file(), lock.is_held()),
+            Err(file) => step(&file, false),
+        }
     }
 
-    fn next(&self, file: &File, name: impl FnOnce(u64) -> String) -> io::Result<u64> {
+    fn next(&self, file: &File, name: impl FnOnce(u64) -> String, is_alone: bool) -> io::Result<u64> {
         let mut bytes = vec![0; LONGEST as usize];
         // Read at once what was written at once; what is cut is taken for torn.
         let read = file.read_at(&mut bytes, 0)?;
         bytes.truncate(read);
-        let known = std::str::from_utf8(&bytes).ok().and_then(parse).filter(|known| known.boot == process::boot_id());
+        let known = known(&bytes);
         let last = known.as_ref().map_or_else(|| self.highest(), |known| known.last);
         // At the end of all numbers the last one is given again and again: the ids tell the receipts apart.
         let next = (last + 1).min(HIGHEST - 1);
         // Written over, all lines having one width: a file that is cut first is written out when it is closed (ext4's
         // auto_da_alloc), which would cost each push a millisecond.
-        let mut text = format!("{} {next:012}\n{}\n", process::boot_id(), name(next));
-        for name in known.map_or("", |known| known.names).lines().take(KEPT - 1) {
-            text.push_str(name);
-            text.push('\n');
+        let mut text = format!("{} {next:012}\n", process::boot_id());
+        // Of two who are at it at once one would leave out what the other was given.
+        if is_alone {
+            let names = known.map_or("", |known| known.names).lines().take(KEPT - 1);
+            [name(next).as_str()].into_iter().chain(names).for_each(|name| text.extend([name, "\n"]));
         }
         file.write_all_at(text.as_bytes(), 0)?;
         if read > text.len() {
@@ -126,18 +130,19 @@ impl Spool {
     }
 }
 
+/// What the file holds, where it is of this run of the machine.
 struct Known<'t> {
-    boot: &'t str,
     last: u64,
     names: &'t str,
 }
 
-/// The first line, `<boot id> <number>`, and after it a line for each of the receipts that the last numbers were given to. A program of before wrote the
-/// first line alone.
-fn parse(text: &str) -> Option<Known<'_>> {
-    let (line, names) = text.split_once('\n')?;
+/// The first line is `<boot id> <number>`, and after it comes one for each of the receipts that the last numbers were given to. A
+/// program of before wrote the first line alone, and takes any other file for torn.
+fn known(bytes: &[u8]) -> Option<Known<'_>> {
+    let (line, names) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
     let (boot, number) = line.split_once(' ')?;
-    Some(Known { boot, last: number.parse().ok().filter(|number: &u64| *number < HIGHEST)?, names })
+    let last = number.parse().ok().filter(|number: &u64| *number < HIGHEST)?;
+    (boot == process::boot_id()).then_some(Known { last, names })
 }
 
 #[cfg(test)]
@@ -185,5 +190,21 @@ mod tests {
         assert_eq!(given(), (6, vec![name], 6));
         let all: Vec<_> = (0..2 * KEPT).map(|_| keep().name()).collect();
         assert_eq!(given().1, all.into_iter().rev().take(KEPT).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn whoever_goes_on_beside_another_leaves_no_names_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(StateDir::new(directory.path(), false));
+        let keep = || spool.keep(Receipt::new(Vec::new(), &Environment::default(), &[])).unwrap();
+        keep();
+        let file = fs::File::open(directory.path().join("webhook/v1").join(NAME)).unwrap();
+        let stopped = process::try_lock(file).unwrap();
+        keep();
+        assert_eq!((spool.given().last, spool.given().names.len()), (2, 0));
+        drop(stopped);
+        let name = keep().name();
+        assert_eq!(spool.given().names, [name]);
+        assert_eq!(spool.given().from, 3);
     }
 }

@@ -1,6 +1,6 @@
 //! The pushes that wait as a whole: those that no delivery was made of yet, for anybody or for one target.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use crate::pipeline::Pipeline;
 use crate::spool::Receipt;
@@ -53,8 +53,9 @@ pub fn all(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
 pub fn of_targets(pipeline: &Pipeline<'_>) -> Vec<WaitingPush> {
     let spool = &pipeline.spool;
     let mut pushes = Vec::new();
-    let directories = spool.queues().into_iter().chain(spool.deferred()).chain(spool.dead_directories());
-    for directory in directories.collect::<BTreeSet<_>>() {
+    let mut directories = spool.waiting();
+    directories.extend(spool.dead_directories());
+    for directory in directories {
         let queue = spool.queue_in(&directory);
         let waiting = queue.deferred().into_iter().map(|push| (PushState::Deferred(push.target.clone()), push));
         let dead = queue.dead_pushes().into_iter().map(|push| (PushState::Dead(push.target.clone()), push));

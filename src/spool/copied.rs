@@ -1,6 +1,5 @@
 //! A repository that is a copy of another: what was copied along, and what is its own.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use super::Spool;
@@ -33,7 +32,8 @@ impl Spool {
     fn set_copied_aside(&self) -> Result<(), FileError> {
         let is_own = |receipt: &Receipt| self.wrote(receipt);
         let why = message::copied_along();
-        let waiting: BTreeSet<_> = self.queues().into_iter().chain(self.deferred()).chain(self.published()).collect();
+        let mut waiting = self.waiting();
+        waiting.extend(self.published());
         for directory in waiting {
             let queue = self.queue_in(&directory);
             let path = self.place("queue").join(&directory).path();

@@ -224,7 +224,7 @@ impl Spool {
 
     /// The directory names of what waits for targets.
     pub fn waiting(&self) -> BTreeSet<String> {
-        ["deferred", "queue"].into_iter().flat_map(|place| self.place(place).names().unwrap_or_default()).collect()
+        self.queues().into_iter().chain(self.deferred()).collect()
     }
 
     /// The directory names of what waits, or is a dead letter, for targets whose names are wrong; `waiting` are those of all that

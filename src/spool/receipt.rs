@@ -83,9 +83,8 @@ fn name_in(directory: &str, given: &str, receipt: &Receipt) -> String {
 ///
 /// # Errors
 /// Where it cannot be read, or is none.
-pub(super) fn read(directory: &Dir, name: &str) -> Result<Receipt, Unfit> {
-    let (bytes, owner) = directory.read_with_owner(name)?;
-    Receipt::decode(&bytes, owner).map_err(Unfit::Unsound)
+fn read(directory: &Dir, name: &str) -> Result<Receipt, Unfit> {
+    decoded(directory.read_with_owner(name)?)
 }
 
 /// Reads one of a directory that nothing else is read of.
@@ -93,7 +92,10 @@ pub(super) fn read(directory: &Dir, name: &str) -> Result<Receipt, Unfit> {
 /// # Errors
 /// Where it cannot be read, or is none.
 pub(super) fn read_in(folder: &Folder, name: &str) -> Result<Receipt, Unfit> {
-    let (bytes, owner) = folder.read_with_owner(name)?;
+    decoded(folder.read_with_owner(name)?)
+}
+
+fn decoded((bytes, owner): (Vec<u8>, u32)) -> Result<Receipt, Unfit> {
     Receipt::decode(&bytes, owner).map_err(Unfit::Unsound)
 }
 

@@ -76,8 +76,8 @@ impl Bench {
         let repository = Repository::small(&self.directory.join("small.git"));
         let mut text =
             String::from("| a push of one commit | time | memory | to an empty program |\n|---|---|---|---|\n");
-        let empty =
-            self.best(|| self.launcher.run(&repository.path, &self.launcher.empty, &[], Path::new("/dev/null")));
+        let empty = &self.launcher.empty;
+        let empty = best(MANY, || self.launcher.run(&repository.path, empty, &[], Path::new("/dev/null")));
         let mut row = |name: &str, figures: Figures| {
             let ratio = figures.seconds / empty.seconds;
             let _ = writeln!(text, "| {name} | {} | {:.0} MiB | {ratio:.1} |", figures.time(), figures.mebibytes);
@@ -85,10 +85,7 @@ impl Bench {
         row("an empty C program", empty);
         // Each follows on the one before, as pushes do.
         let mut pushes = Pushes::new(&repository);
-        let mut hook = |runs: usize| {
-            let next = (0..runs).map(|_| self.launcher.hook(&repository.path, pushes.next()));
-            next.fold(Figures::MOST, Figures::best)
-        };
+        let mut hook = |runs: usize| best(runs, || self.launcher.hook(&repository.path, pushes.next()));
         row("`post-receive`, nobody wants it", hook(MANY));
         repository.tell(receive(Duration::ZERO), "gitlab", 1);
         hook(1);
@@ -98,12 +95,12 @@ impl Bench {
         repository.tell_over_tls(receive_over_tls(Duration::from_millis(200)), 50);
         row("the same over TLS", hook(RUNS));
         repository.tell(receive(Duration::ZERO), "gitlab", 1);
-        let both = (0..MANY).map(|_| self.launcher.both(&repository.path, pushes.next()));
-        row("`pre-receive` and `post-receive`, one target", both.fold(Figures::MOST, Figures::best));
+        let both = best(MANY, || self.launcher.both(&repository.path, pushes.next()));
+        row("`pre-receive` and `post-receive`, one target", both);
         let wide = Repository::small(&self.directory.join("wide.git"));
         wide.tell(receive(Duration::ZERO), "gitlab", 1);
         wide.log(200_000);
-        let log = |words: &[&str]| self.best(|| self.launcher.verb(&wide.path, words));
+        let log = |words: &[&str]| best(MANY, || self.launcher.verb(&wide.path, words));
         row("`git webhook log -n 5`, 200,000 lines in the log", log(&["log", "-n", "5"]));
         let id = history::delivery(1_000);
         row("`git webhook show`, 200,000 lines in the log", log(&["show", &id]));
@@ -117,8 +114,7 @@ impl Bench {
             repository.tell(receive(Duration::ZERO), format, 1);
             let input = repository.path.join("pushed");
             fs::write(&input, &repository.branches().push).expect("it can be written");
-            let run = || self.launcher.hook(&repository.path, &input);
-            let best = (0..RUNS).fold(Figures::MOST, |best, _| best.best(run()));
+            let best = best(RUNS, || self.launcher.hook(&repository.path, &input));
             let _ = writeln!(text, "| {name} | {} | {:.0} MiB |", best.time(), best.mebibytes);
         };
         let own = Repository::of_branches(&self.directory.join("own.git"), 20_000, 2_000);
@@ -192,10 +188,11 @@ impl Bench {
         text += &self.row("1 of 500,000 files of a directory", &flat.path, &flat.update(1), &words, "");
         text + "\n"
     }
+}
 
-    fn best(&self, run: impl Fn() -> Figures) -> Figures {
-        (0..MANY).fold(Figures::MOST, |best, _| best.best(run()))
-    }
+/// The best of so many runs.
+fn best(runs: usize, mut run: impl FnMut() -> Figures) -> Figures {
+    (0..runs).fold(Figures::MOST, |best, _| best.best(run()))
 }
 
 /// Puts text between the two comments of that name in a document.
